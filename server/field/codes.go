@@ -1,0 +1,190 @@
+package field
+
+// Code is a stable, machine-readable reason. Clients branch on it; its sentences are for people. Add, never rename.
+type Code string
+
+// Requests that cannot be used at all.
+const (
+	CodeInternal         Code = "internal"
+	CodeBadJSON          Code = "bad_json"
+	CodeTooDeep          Code = "too_deep"
+	CodeBadRequest       Code = "bad_request"
+	CodeBatchTooLarge    Code = "batch_too_large"
+	CodeBodyTooLarge     Code = "body_too_large"
+	CodeBodyTruncated    Code = "body_truncated"
+	CodeBodySlow         Code = "body_slow"
+	CodeLengthRequired   Code = "length_required"
+	CodeUnsupportedType  Code = "unsupported_type"
+	CodeTokenMissing     Code = "token_missing"
+	CodeTokenInvalid     Code = "token_invalid"
+	CodeTokenExpired     Code = "token_expired"
+	CodeTokenReused      Code = "token_reused"
+	CodeBadCredentials   Code = "bad_credentials"
+	CodeSetupClosed      Code = "setup_closed"
+	CodeWeakPassword     Code = "weak_password"
+	CodeForeignDevice    Code = "foreign_device"
+	CodeDeviceRevoked    Code = "device_revoked"
+	CodeNotFound         Code = "not_found"
+	CodeNotPermitted     Code = "not_permitted"
+	CodeMethodNotAllowed Code = "method_not_allowed"
+	CodeBatchReused      Code = "batch_reused"
+	CodeBusy             Code = "busy"
+	CodeTooMany          Code = "too_many_requests"
+	CodeStoreDown        Code = "store_down"
+	CodeStorageFull      Code = "storage_full"
+	CodeOffsetMismatch   Code = "offset_mismatch"
+	CodeHashMismatch     Code = "hash_mismatch"
+	CodeSizeMismatch     Code = "size_mismatch"
+	CodeUploadUnknown    Code = "upload_unknown"
+	CodeUploadReplaced   Code = "upload_replaced"
+	CodeUploadExpired    Code = "upload_expired"
+	CodeTusVersion       Code = "tus_version"
+	CodePhotoNotDeclared Code = "photo_not_declared"
+	CodeNotAPhoto        Code = "not_a_photo"
+	CodePhotoTooBig      Code = "photo_too_big"
+	CodeRangeInvalid     Code = "range_invalid"
+)
+
+// Operations of a good batch that cannot be applied.
+const (
+	CodeUnknownKind      Code = "unknown_kind"
+	CodeUnknownField     Code = "unknown_field"
+	CodeUnknownCommand   Code = "unknown_command"
+	CodeUnknownRecord    Code = "unknown_record"
+	CodeWrongType        Code = "wrong_type"
+	CodeTooLong          Code = "too_long"
+	CodeOutOfRange       Code = "out_of_range"
+	CodeBadPosition      Code = "bad_position"
+	CodeBadTime          Code = "bad_time"
+	CodeBadID            Code = "bad_id"
+	CodeWrongKind        Code = "wrong_kind"
+	CodeWrongScope       Code = "wrong_scope"
+	CodeMissingField     Code = "missing_field"
+	CodeReadOnlyField    Code = "read_only_field"
+	CodeBadChoice        Code = "bad_choice"
+	CodeForeignOrg       Code = "foreign_organisation"
+	CodeStale            Code = "stale_version"
+	CodeNotNow           Code = "state_not_allowed"
+	CodeNotEditable      Code = "not_editable"
+	CodeVoided           Code = "voided"
+	CodePhotosMissing    Code = "photos_missing"
+	CodeTwoInspectors    Code = "two_inspectors"
+	CodeAnswersMissing   Code = "answers_missing"
+	CodeReviewerIsAuthor Code = "reviewer_is_author"
+	CodeSecondPerson     Code = "second_person"
+	CodeRecused          Code = "recused"
+	CodeReasonMissing    Code = "reason_missing"
+	CodeFlagsOpen        Code = "flags_open"
+	CodeItemsOpen        Code = "items_open"
+	CodeViolationMissing Code = "violation_missing"
+	CodeTemplateState    Code = "template_not_published"
+	CodeAsksAgain        Code = "asks_again"
+	CodeTooManyPhotos    Code = "too_many_photos"
+	CodeDuplicateLink    Code = "duplicate_link"
+	CodeIdentityInText   Code = "identity_in_text"
+)
+
+type codeSpec struct {
+	kind   ErrorKind
+	en, zh string
+}
+
+var codes = map[Code]codeSpec{
+	CodeInternal:         {KindInternal, "The server failed. Try again; if it goes on, give the request id to the operator.", "服务器出错，请重试；若持续出现，请将请求编号告知运维人员。"},
+	CodeBadJSON:          {KindInvalid, "The body is not valid JSON. Send it again as documented.", "请求内容不是有效的 JSON，请按接口文档重新发送。"},
+	CodeTooDeep:          {KindInvalid, "The JSON is nested too deeply. Send at most 32 levels.", "JSON 嵌套过深，最多 32 层。"},
+	CodeBadRequest:       {KindInvalid, "The request does not have the documented shape.", "请求格式与接口文档不符。"},
+	CodeBatchTooLarge:    {KindTooLarge, "The batch is over 500 operations or 1 MiB. Split it and send the parts under new batch numbers.", "批次超过 500 条操作或 1 MiB，请拆分后用新的批次号发送。"},
+	CodeBodyTooLarge:     {KindTooLarge, "The body is larger than this route takes.", "请求内容超过此接口的上限。"},
+	CodeBodyTruncated:    {KindInvalid, "The body ended before its declared length. Send it again.", "请求内容未达到声明长度即中断，请重新发送。"},
+	CodeBodySlow:         {KindTimeout, "The body stopped arriving. Resume when the link is better.", "请求内容长时间未到达，请在网络好转后续传。"},
+	CodeLengthRequired:   {KindLengthRequired, "Send a Content-Length; chunked bodies are not taken.", "请提供 Content-Length，不接受分块传输。"},
+	CodeUnsupportedType:  {KindUnsupported, "This route does not take that content type.", "此接口不接受该内容类型。"},
+	CodeTokenMissing:     {KindUnauthenticated, "Sign in and send the access token as a Bearer token.", "请登录，并以 Bearer 方式携带访问令牌。"},
+	CodeTokenInvalid:     {KindUnauthenticated, "The token is not valid. Sign in again.", "令牌无效，请重新登录。"},
+	CodeTokenExpired:     {KindUnauthenticated, "The token has expired. Refresh it and repeat the request.", "令牌已过期，请刷新后重试。"},
+	CodeTokenReused:      {KindUnauthenticated, "This refresh token was used before. The session is closed; sign in again.", "刷新令牌已被使用过，会话已关闭，请重新登录。"},
+	CodeBadCredentials:   {KindUnauthenticated, "Name or password is wrong.", "用户名或密码错误。"},
+	CodeSetupClosed:      {KindForbidden, "The server is set up already, or the setup code is wrong.", "服务器已完成初始化，或初始化代码错误。"},
+	CodeWeakPassword:     {KindInvalid, "Choose a password of at least 12 characters.", "密码至少 12 个字符。"},
+	CodeForeignDevice:    {KindForbidden, "The device in the request is not the device of the token.", "请求中的设备与令牌所属设备不一致。"},
+	CodeDeviceRevoked:    {KindForbidden, "This device has been revoked. Erase its data and hand it in.", "该设备已被吊销，请清除数据并上交。"},
+	CodeNotFound:         {KindNotFound, "There is no such thing here, or you may not see it.", "不存在，或您无权查看。"},
+	CodeNotPermitted:     {KindForbidden, "Your role does not allow this here.", "您的角色在此处无此权限。"},
+	CodeMethodNotAllowed: {KindInvalid, "This route does not have that method.", "此接口不支持该方法。"},
+	CodeBatchReused:      {KindConflict, "This batch number was used with other content. Keep the outbox and send it under a new number.", "该批次号已用于其他内容，请保留发件箱并使用新的批次号发送。"},
+	CodeBusy:             {KindBusy, "The server is busy. Try again after the time in Retry-After.", "服务器繁忙，请按 Retry-After 稍后重试。"},
+	CodeTooMany:          {KindTooMany, "Too many requests. Try again after the time in Retry-After.", "请求过于频繁，请按 Retry-After 稍后重试。"},
+	CodeStoreDown:        {KindBusy, "The store does not answer. Nothing was changed; try again later.", "存储暂不可用，未作任何更改，请稍后重试。"},
+	CodeStorageFull:      {KindFull, "There is no room to store this. What was received stays; tell the operator.", "存储空间不足，已接收的内容会保留，请告知运维人员。"},
+	CodeOffsetMismatch:   {KindConflict, "The offset is not where the upload stands. Ask with HEAD and go on from there.", "偏移量与服务器不一致，请用 HEAD 查询后续传。"},
+	CodeHashMismatch:     {KindMismatch, "The bytes are not those that were declared. Send the original file again from the start.", "文件内容与声明的哈希不符，请从头重新上传原始文件。"},
+	CodeSizeMismatch:     {KindInvalid, "The size is not the one that was declared.", "文件大小与声明不符。"},
+	CodeUploadUnknown:    {KindNotFound, "There is no such upload. Create it anew.", "没有该上传任务，请重新创建。"},
+	CodeUploadReplaced:   {KindConflict, "A newer request took this upload over.", "该上传已被更新的请求接管。"},
+	CodeUploadExpired:    {KindNotFound, "The upload has expired. Create it anew.", "上传任务已过期，请重新创建。"},
+	CodeTusVersion:       {KindUnsupported, "Send Tus-Resumable: 1.0.0.", "请发送 Tus-Resumable: 1.0.0。"},
+	CodePhotoNotDeclared: {KindNotFound, "Declare the photo through sync before uploading its bytes.", "请先通过同步声明照片，再上传内容。"},
+	CodeNotAPhoto:        {KindInvalid, "The file is not of the declared type.", "文件与声明的类型不符。"},
+	CodePhotoTooBig:      {KindTooLarge, "The image is over 64 megapixels or 64 MiB.", "图像超过 6400 万像素或 64 MiB。"},
+	CodeRangeInvalid:     {KindInvalid, "The requested range lies outside the file.", "请求的范围超出文件。"},
+
+	CodeUnknownKind:      {KindInvalid, "This server does not know this kind of record. It is kept for review.", "服务器不识别该记录类型，已留存待查。"},
+	CodeUnknownField:     {KindInvalid, "This kind of record has no such field.", "该记录类型没有此字段。"},
+	CodeUnknownCommand:   {KindInvalid, "This kind of record has no such command.", "该记录类型没有此操作。"},
+	CodeUnknownRecord:    {KindNotFound, "The record is not known here. The operation is kept for review.", "服务器没有该记录，操作已留存待查。"},
+	CodeWrongType:        {KindInvalid, "A value does not have the type of its field.", "字段值类型错误。"},
+	CodeTooLong:          {KindInvalid, "A text or list is over its limit.", "文本或列表超过上限。"},
+	CodeOutOfRange:       {KindInvalid, "A number is out of its range.", "数值超出范围。"},
+	CodeBadPosition:      {KindInvalid, "The position is not a place on Earth with an accuracy.", "位置坐标无效。"},
+	CodeBadTime:          {KindInvalid, "A time lies before 2000 or more than two days ahead, or is not RFC 3339 with an offset.", "时间早于 2000 年、晚于两天之后，或格式不是带时区的 RFC 3339。"},
+	CodeBadID:            {KindInvalid, "An id is not a lower-case UUID of version 7.", "编号不是小写的 UUIDv7。"},
+	CodeWrongKind:        {KindInvalid, "An id belongs to a record of another kind.", "编号属于另一类记录。"},
+	CodeWrongScope:       {KindInvalid, "The record does not belong to this scope.", "记录不属于该范围。"},
+	CodeMissingField:     {KindInvalid, "A required field is missing.", "缺少必填字段。"},
+	CodeReadOnlyField:    {KindInvalid, "This field is written by the server or by a command only.", "该字段只能由服务器或操作写入。"},
+	CodeBadChoice:        {KindInvalid, "The value is not one of the choices.", "取值不在可选范围内。"},
+	CodeForeignOrg:       {KindForbidden, "The record belongs to another organisation.", "记录属于其他组织。"},
+	CodeStale:            {KindConflict, "The record has changed since you saw it. Read it again and decide again.", "记录已被更改，请重新读取后再决定。"},
+	CodeNotNow:           {KindState, "The state of the record does not allow this command.", "记录当前状态不允许此操作。"},
+	CodeNotEditable:      {KindState, "The record can no longer be edited in its state. The edit is kept for review.", "记录在当前状态下不可编辑，修改已留存待查。"},
+	CodeVoided:           {KindState, "The record was voided. The operation is kept for review.", "记录已作废，操作已留存待查。"},
+	CodePhotosMissing:    {KindState, "Not every declared photo has arrived. Upload the rest, then submit again.", "声明的照片尚未全部到达，请补传后再提交。"},
+	CodeTwoInspectors:    {KindState, "A visit has at least two inspectors.", "检查须至少两人。"},
+	CodeAnswersMissing:   {KindState, "Required items are unanswered. Answer them, or say why it cannot be obtained.", "必答项未填写，请填写或说明无法取得的原因。"},
+	CodeReviewerIsAuthor: {KindForbidden, "The reviewer may not be one of the authors.", "审核人不得是作者。"},
+	CodeSecondPerson:     {KindForbidden, "This needs a second person.", "此操作须由另一人完成。"},
+	CodeRecused:          {KindForbidden, "You are recused from this.", "您须回避此事项。"},
+	CodeReasonMissing:    {KindInvalid, "Give a reason.", "请说明理由。"},
+	CodeFlagsOpen:        {KindState, "A blocking flag is undecided. Decide it first.", "有阻断性标记未处理，请先处理。"},
+	CodeItemsOpen:        {KindState, "A returned item has not been corrected yet.", "退回的事项尚未更正。"},
+	CodeViolationMissing: {KindState, "Name the violation type before making a clue.", "转为问题线索前须注明违规违纪类型。"},
+	CodeTemplateState:    {KindState, "The template is not published.", "检查清单模板未发布。"},
+	CodeAsksAgain:        {KindState, "The template asks again for what an import holds already.", "模板重复询问台账已有内容。"},
+	CodeTooManyPhotos:    {KindState, "The item takes fewer photos than this.", "该事项的照片数量超过上限。"},
+	CodeDuplicateLink:    {KindConflict, "This evidence is linked there already.", "该证据已关联。"},
+	CodeIdentityInText:   {KindInvalid, "The text holds an ID or phone number. Identities belong in the vault, not in a note.", "文本中含有身份证号或电话号码；身份信息应存入保密库，不得写入笔录。"},
+}
+
+// Kind is the kind that errors of this code have.
+func (c Code) Kind() ErrorKind {
+	if s, ok := codes[c]; ok {
+		return s.kind
+	}
+	return KindInternal
+}
+
+// Sentence is what a person is told, in English.
+func (c Code) Sentence() string { return codes[c].en }
+
+// SentenceZH is what a person is told, in Chinese.
+func (c Code) SentenceZH() string { return codes[c].zh }
+
+// Codes lists every code.
+func Codes() []Code {
+	all := make([]Code, 0, len(codes))
+	for c := range codes {
+		all = append(all, c)
+	}
+	return all
+}

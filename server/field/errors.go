@@ -1,0 +1,98 @@
+package field
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrorKind is the short closed list of ways in which a request or an operation can fail. Phones compile the
+// kinds in: add, never rename.
+type ErrorKind string
+
+// The kinds. Only server/api knows which HTTP status each becomes.
+const (
+	KindInvalid         ErrorKind = "invalid"         // the input can never be accepted as it is
+	KindUnauthenticated ErrorKind = "unauthenticated" // who is asking is not known, or no longer
+	KindForbidden       ErrorKind = "forbidden"       // known, and not allowed
+	KindNotFound        ErrorKind = "not_found"       // does not exist, or may not be known to exist
+	KindConflict        ErrorKind = "conflict"        // somebody else was first: read again, decide again
+	KindState           ErrorKind = "state"           // the life cycle does not allow this now
+	KindTooLarge        ErrorKind = "too_large"       // over a limit
+	KindLengthRequired  ErrorKind = "length_required" // a body without Content-Length
+	KindUnsupported     ErrorKind = "unsupported"     // a media type or protocol version that is not spoken here
+	KindMismatch        ErrorKind = "mismatch"        // bytes are not what was declared
+	KindTimeout         ErrorKind = "timeout"         // the sender fell silent
+	KindBusy            ErrorKind = "busy"            // try again after a while
+	KindFull            ErrorKind = "full"            // no room to store more
+	KindTooMany         ErrorKind = "too_many"        // asked too often
+	KindInternal        ErrorKind = "internal"        // a fault of the server; the text stays in the log
+)
+
+// Error is the one error type of the program.
+type Error struct {
+	Kind   ErrorKind
+	Code   Code   // the stable code that a client acts on
+	Op     string // the action during which it happened, such as "ReturnReport"
+	Record string // the id of the record concerned, if any
+	Detail string // one English sentence that says what to do; empty: the sentence of Code
+	Err    error  // the cause, for the log only
+}
+
+// Error gives the whole story for the log; Sentence is what a person is told.
+func (e *Error) Error() string {
+	s := string(e.Code)
+	if e.Op != "" {
+		s = e.Op + ": " + s
+	}
+	if e.Record != "" {
+		s += " " + e.Record
+	}
+	if e.Detail != "" {
+		s += ": " + e.Detail
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Sentence is what a person is told: the detail, or the sentence of the code.
+func (e *Error) Sentence() string {
+	if e.Detail != "" {
+		return e.Detail
+	}
+	return e.Code.Sentence()
+}
+
+// Refuse makes the error of a code, with a sentence for a person when format is not empty.
+func Refuse(code Code, format string, args ...any) *Error {
+	e := &Error{Kind: code.Kind(), Code: code}
+	if format != "" {
+		e.Detail = fmt.Sprintf(format, args...)
+	}
+	return e
+}
+
+// Because adds the cause, which goes to the log and never to a client.
+func (e *Error) Because(err error) *Error { e.Err = err; return e }
+
+// About names the record concerned.
+func (e *Error) About(id string) *Error { e.Record = id; return e }
+
+// AsError returns the *Error in err's chain; anything else becomes an internal error that keeps err as its cause.
+func AsError(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &Error{Kind: KindInternal, Code: CodeInternal, Err: err}
+}
+
+// Is reports whether err carries the given code.
+func Is(err error, code Code) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Code == code
+}
