@@ -1,0 +1,102 @@
+package field
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"time"
+)
+
+// Every kind of identifier is its own type, so that one cannot slip into the place of another. All but the
+// organisation's are UUIDs of version 7 (RFC 9562) in lower case, made on the device that writes the record first.
+type (
+	RecordID    string // any record
+	UserID      string // a person record; also the id in user/<id>
+	ProjectID   string
+	SiteID      string
+	TemplateID  string
+	ReportID    string
+	FindingID   string
+	PhotoID     string
+	InterviewID string
+	ClueID      string
+	CampaignID  string
+	RevisitID   string
+	OrgID       string // a short name chosen at set-up, such as "gz-liwan"
+	DeviceID    string
+)
+
+// ValidID reports whether s is a lower-case UUID of version 7.
+func ValidID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i := 0; i < 36; i++ {
+		c := s[i]
+		switch i {
+		case 8, 13, 18, 23:
+			if c != '-' {
+				return false
+			}
+		case 14:
+			if c != '7' {
+				return false
+			}
+		default:
+			if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+				return false
+			}
+		}
+	}
+	return s[19] == '8' || s[19] == '9' || s[19] == 'a' || s[19] == 'b'
+}
+
+// ValidOrg reports whether s can name an organisation: 2 to 32 of a-z, 0-9 and '-'.
+func ValidOrg(s string) bool {
+	if len(s) < 2 || len(s) > 32 {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// NewID makes a UUID of version 7 from a time and 10 random bytes.
+func NewID(at time.Time, random [10]byte) RecordID {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], uint64(at.UnixMilli())<<16)
+	copy(b[6:], random[:])
+	b[6] = b[6]&0x0f | 0x70
+	b[8] = b[8]&0x3f | 0x80
+	return RecordID(formatUUID(b))
+}
+
+// DeriveID makes an id that is the same whenever it is derived from the same time and parts, so that an effect which
+// is computed twice is written once.
+func DeriveID(at time.Time, parts ...string) RecordID {
+	h := sha256.New()
+	for _, p := range parts {
+		var n [4]byte
+		binary.BigEndian.PutUint32(n[:], uint32(len(p)))
+		h.Write(n[:])
+		h.Write([]byte(p))
+	}
+	var r [10]byte
+	copy(r[:], h.Sum(nil))
+	return NewID(at, r)
+}
+
+func formatUUID(b [16]byte) string {
+	var s [36]byte
+	hex.Encode(s[0:8], b[0:4])
+	hex.Encode(s[9:13], b[4:6])
+	hex.Encode(s[14:18], b[6:8])
+	hex.Encode(s[19:23], b[8:10])
+	hex.Encode(s[24:], b[10:])
+	s[8], s[13], s[18], s[23] = '-', '-', '-', '-'
+	return string(s[:])
+}

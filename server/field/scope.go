@@ -1,0 +1,61 @@
+package field
+
+import "strings"
+
+// Scope is the unit of order, of access and of partial replication: "site/0192…", "clue/…", "campaign/…", "org/gz",
+// "user/…", "register/gz". Every record has one home scope.
+type Scope string
+
+// ScopeType is the part of a scope before the slash.
+type ScopeType string
+
+// The types of scope, in the order in which a phone pulls them.
+const (
+	ScopeUser     ScopeType = "user"     // inbox, grants and recusals of one person
+	ScopeOrg      ScopeType = "org"      // reference data: templates, projects, sites, people's names
+	ScopeSite     ScopeType = "site"     // visit reports, findings, photos, interviews, revisit tasks of one site
+	ScopeClue     ScopeType = "clue"     // one case: the clue and its evidence links
+	ScopeCampaign ScopeType = "campaign" // one revisit campaign: strata, frame, sample
+	ScopeRegister ScopeType = "register" // the clue numbers that an organisation has given out
+)
+
+// ScopeTypes lists the types in the order in which a phone pulls them.
+var ScopeTypes = []ScopeType{ScopeUser, ScopeOrg, ScopeSite, ScopeClue, ScopeCampaign, ScopeRegister}
+
+// MakeScope joins a type and an id.
+func MakeScope(t ScopeType, id string) Scope { return Scope(string(t) + "/" + id) }
+
+// Type is the part before the slash.
+func (s Scope) Type() ScopeType { t, _, _ := strings.Cut(string(s), "/"); return ScopeType(t) }
+
+// ID is the part after the slash.
+func (s Scope) ID() string { _, id, _ := strings.Cut(string(s), "/"); return id }
+
+// Valid reports whether the scope has a known type and an id of the shape that the type asks for.
+func (s Scope) Valid() bool {
+	switch s.Type() {
+	case ScopeOrg, ScopeRegister:
+		return ValidOrg(s.ID())
+	case ScopeUser, ScopeSite, ScopeClue, ScopeCampaign:
+		return ValidID(s.ID())
+	}
+	return false
+}
+
+// ScopeInfo is what access asks about a scope. It is set by a log entry of that scope, like everything else, and
+// copied onto the scope's records so that a list can be filtered in the query.
+type ScopeInfo struct {
+	Orgs    []OrgID   `json:"orgs"`              // the organisations that take part; the first is the one that owns it
+	Region  string    `json:"region,omitempty"`  // GB/T 2260 code of six digits; empty: no place
+	Project ProjectID `json:"project,omitempty"` // the project it belongs to, if any
+}
+
+// Has reports whether the organisation takes part.
+func (i ScopeInfo) Has(org OrgID) bool {
+	for _, o := range i.Orgs {
+		if o == org {
+			return true
+		}
+	}
+	return false
+}
