@@ -1,8 +1,388 @@
 package field
 
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
 // Choice is one value of an enum, with its labels.
 type Choice struct {
-	Code string `json:"code"`
-	ZH   string `json:"zh"`
-	EN   string `json:"en"`
+	Code  string `json:"code"`
+	ZH    string `json:"zh"`
+	EN    string `json:"en"`
+	Group string `json:"group,omitempty"` // red lines and violation types come in three groups each
+}
+
+// Type is the type of a field's value.
+type Type string
+
+// The types.
+const (
+	Text     Type = "text"     // a string of at most Max characters
+	Number   Type = "number"   // between Low and High
+	Integer  Type = "integer"  // between Low and High
+	Bool     Type = "bool"     //
+	Enum     Type = "enum"     // the code of one of Choices
+	Time     Type = "time"     // RFC 3339 with offset, from 2000 to two days ahead; Ahead: to 2100
+	Date     Type = "date"     // 2006-01-02, from 1900 to 2100
+	ID       Type = "id"       // the id of a record of kind Of
+	Hash     Type = "hash"     // SHA-256, lower-case hex
+	Org      Type = "org"      // an organisation's short name
+	Home     Type = "scope"    // a scope
+	Region   Type = "region"   // a GB/T 2260 code of six digits
+	Position Type = "position" // {lat, lon, accuracy, source, system}: one merge group
+	Object   Type = "object"   // Fields: one merge group
+	JSON     Type = "json"     // anything of at most Max bytes; written by the server only
+	Any      Type = "any"      // a text, number, bool or list of texts: the value of an answer
+)
+
+// Field declares one field of a kind, or one member of an object.
+type Field struct {
+	Name     string
+	Type     Type
+	ZH, EN   string
+	Max      int      // characters of a text, default 200
+	Low      float64  // with High: the range of a number
+	High     float64  //
+	Choices  []Choice // of an enum
+	Of       Kind     // of an id
+	List     bool     // a list of such values, set as one; Items at most
+	Items    int      // default 100
+	Keyed    bool     // one such value per key: the path is name.key; each is merged by itself
+	Fields   []Field  // of an object: set as one value, merged as one
+	Required bool     // when the record (or object, or command) is made
+	Once     bool     // never changed after the record is made
+	Server   bool     // written by the server and by commands only
+	Ahead    bool     // a time that may lie in the future: a deadline
+	Key      bool     // lists find the record by it
+}
+
+const (
+	defaultText  = 200
+	defaultItems = 100
+	maxKeyed     = 200
+)
+
+var earliest = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// latestFor is how far ahead a time may lie: a phone's clock may be wrong by a day in either zone.
+func latestFor(f *Field, now time.Time) time.Time {
+	if f.Ahead {
+		return time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	return now.Add(48 * time.Hour)
+}
+
+// Check validates one value against its field and returns it in its canonical form: compact, keys of objects in order.
+// A JSON null means "no value" and is returned as nil; required members may not be null.
+func (f *Field) Check(v Value, now time.Time) (Value, error) {
+	v = bytes.TrimSpace(v)
+	if len(v) == 0 || bytes.Equal(v, []byte("null")) {
+		return nil, nil
+	}
+	if f.List {
+		return f.checkList(v, now)
+	}
+	return f.checkOne(v, now)
+}
+
+func (f *Field) checkList(v Value, now time.Time) (Value, error) {
+	var items []Value
+	if err := json.Unmarshal(v, &items); err != nil {
+		return nil, f.refuse(CodeWrongType, "is not a list")
+	}
+	limit := f.Items
+	if limit == 0 {
+		limit = defaultItems
+	}
+	if len(items) > limit {
+		return nil, f.refuse(CodeTooLong, "has over %d items", limit)
+	}
+	out := []byte{'['}
+	for i, item := range items {
+		c, err := f.checkOne(bytes.TrimSpace(item), now)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, c...)
+	}
+	return append(out, ']'), nil
+}
+
+func (f *Field) refuse(code Code, format string, args ...any) error {
+	return Refuse(code, "%s %s.", f.Name, fmt.Sprintf(format, args...))
+}
+
+func (f *Field) text(v Value) (string, error) {
+	if len(v) == 0 || v[0] != '"' || !utf8.Valid(v) {
+		return "", f.refuse(CodeWrongType, "is not a text")
+	}
+	var s string
+	if err := json.Unmarshal(v, &s); err != nil {
+		return "", f.refuse(CodeWrongType, "is not a text")
+	}
+	if strings.ContainsRune(s, 0) {
+		return "", f.refuse(CodeWrongType, "holds a NUL character")
+	}
+	return s, nil
+}
+
+func (f *Field) checkOne(v Value, now time.Time) (Value, error) {
+	switch f.Type {
+	case Number, Integer:
+		return f.checkNumber(v)
+	case Bool:
+		if s := string(v); s != "true" && s != "false" {
+			return nil, f.refuse(CodeWrongType, "is neither true nor false")
+		}
+		return slices.Clone(v), nil
+	case Position:
+		return f.checkPosition(v)
+	case Object:
+		return f.checkObject(v, now)
+	case Any:
+		return f.checkAny(v)
+	case JSON:
+		return f.checkJSON(v)
+	}
+	s, err := f.text(v)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.checkText(s, now); err != nil {
+		return nil, err
+	}
+	return AppendText(nil, s), nil
+}
+
+func (f *Field) checkText(s string, now time.Time) error {
+	switch f.Type {
+	case Text:
+		limit := f.Max
+		if limit == 0 {
+			limit = defaultText
+		}
+		if utf8.RuneCountInString(s) > limit {
+			return f.refuse(CodeTooLong, "has over %d characters", limit)
+		}
+		if f.Required && strings.TrimSpace(s) == "" {
+			return f.refuse(CodeMissingField, "is empty")
+		}
+	case Enum:
+		if !slices.ContainsFunc(f.Choices, func(c Choice) bool { return c.Code == s }) {
+			return f.refuse(CodeBadChoice, "is not one of the choices")
+		}
+	case Time:
+		t, err := time.Parse(time.RFC3339Nano, s)
+		if err != nil || t.Before(earliest) || t.After(latestFor(f, now)) {
+			return f.refuse(CodeBadTime, "is not a time with offset from 2000 to two days ahead")
+		}
+	case Date:
+		t, err := time.Parse(time.DateOnly, s)
+		if err != nil || t.Year() < 1900 || t.Year() > 2100 {
+			return f.refuse(CodeBadTime, "is not a date such as 2026-11-23")
+		}
+	case ID:
+		if !ValidID(s) {
+			return f.refuse(CodeBadID, "is not a lower-case UUID of version 7")
+		}
+	case Hash:
+		if len(s) != 64 || strings.Trim(s, "0123456789abcdef") != "" {
+			return f.refuse(CodeWrongType, "is not a SHA-256 in lower-case hex")
+		}
+	case Org:
+		if !ValidOrg(s) {
+			return f.refuse(CodeBadID, "is not an organisation's short name")
+		}
+	case Home:
+		if !Scope(s).Valid() {
+			return f.refuse(CodeBadID, "is not a scope")
+		}
+	case Region:
+		if len(s) != 6 || strings.Trim(s, "0123456789") != "" {
+			return f.refuse(CodeWrongType, "is not a GB/T 2260 code of six digits")
+		}
+	}
+	return nil
+}
+
+func (f *Field) checkNumber(v Value) (Value, error) {
+	if c := v[0]; c != '-' && (c < '0' || c > '9') {
+		return nil, f.refuse(CodeWrongType, "is not a number")
+	}
+	n, err := strconv.ParseFloat(string(v), 64)
+	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
+		return nil, f.refuse(CodeOutOfRange, "is not a number that can be kept")
+	}
+	if f.Type == Integer {
+		if _, err := strconv.ParseInt(string(v), 10, 64); err != nil {
+			return nil, f.refuse(CodeWrongType, "is not a whole number")
+		}
+	}
+	if (f.Low != 0 || f.High != 0) && (n < f.Low || n > f.High) {
+		return nil, f.refuse(CodeOutOfRange, "is not between %v and %v", f.Low, f.High)
+	}
+	return slices.Clone(v), nil
+}
+
+// Fix is a position as phones send it. Lat and Lon are degrees, Accuracy is the radius in metres in which the phone
+// believes to be with 68 % (Android Location.getAccuracy).
+type Fix struct {
+	Lat      *float64 `json:"lat"`
+	Lon      *float64 `json:"lon"`
+	Accuracy *float64 `json:"accuracy,omitempty"`
+	Source   string   `json:"source,omitempty"` // gnss, network, exif, manual
+	System   string   `json:"system,omitempty"` // wgs84 (default), gcj02, bd09
+	Mock     bool     `json:"mock,omitempty"`   // the phone says that the position is made up
+}
+
+func (f *Field) checkPosition(v Value) (Value, error) {
+	var p Fix
+	d := json.NewDecoder(bytes.NewReader(v))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&p); err != nil {
+		return nil, f.refuse(CodeBadPosition, "is not {lat, lon, accuracy, source, system}")
+	}
+	switch {
+	case p.Lat == nil || p.Lon == nil:
+		return nil, f.refuse(CodeBadPosition, "needs lat and lon")
+	case *p.Lat < -90 || *p.Lat > 90 || *p.Lon < -180 || *p.Lon > 180:
+		return nil, f.refuse(CodeBadPosition, "is not on Earth")
+	case *p.Lat == 0 && *p.Lon == 0:
+		return nil, f.refuse(CodeBadPosition, "is 0, 0, which phones send when they know nothing")
+	case p.Accuracy != nil && (*p.Accuracy < 0 || *p.Accuracy > 100_000):
+		return nil, f.refuse(CodeBadPosition, "has an accuracy outside 0 to 100,000 m")
+	case p.Source != "" && !slices.Contains([]string{"gnss", "network", "exif", "manual"}, p.Source):
+		return nil, f.refuse(CodeBadChoice, "has an unknown source")
+	case p.System != "" && !slices.Contains([]string{"wgs84", "gcj02", "bd09"}, p.System):
+		return nil, f.refuse(CodeBadChoice, "has an unknown coordinate system")
+	}
+	return Quote(p), nil
+}
+
+func (f *Field) checkObject(v Value, now time.Time) (Value, error) {
+	var members map[string]Value
+	if err := json.Unmarshal(v, &members); err != nil {
+		return nil, f.refuse(CodeWrongType, "is not an object")
+	}
+	checked, err := checkMembers(f.Fields, members, now, f.Name+".")
+	if err != nil {
+		return nil, err
+	}
+	return Quote(checked), nil // maps marshal with their keys in order
+}
+
+// CheckArgs validates the arguments of a command, or the members of an object, against their fields.
+func CheckArgs(fields []Field, given map[string]Value, now time.Time) (map[string]Value, error) {
+	return checkMembers(fields, given, now, "")
+}
+
+func checkMembers(fields []Field, given map[string]Value, now time.Time, prefix string) (map[string]Value, error) {
+	out := make(map[string]Value, len(given))
+	for name, v := range given {
+		i := slices.IndexFunc(fields, func(m Field) bool { return m.Name == name })
+		if i < 0 {
+			return nil, Refuse(CodeUnknownField, "%s is not known here.", prefix+name)
+		}
+		m := fields[i]
+		if m.Keyed {
+			keyed, err := checkKeyed(&m, v, now)
+			if err != nil {
+				return nil, err
+			}
+			out[name] = keyed
+			continue
+		}
+		c, err := m.Check(v, now)
+		if err != nil {
+			return nil, err
+		}
+		if c != nil {
+			out[name] = c
+		}
+	}
+	for _, m := range fields {
+		if m.Required && out[m.Name] == nil {
+			return nil, Refuse(CodeMissingField, "%s is missing.", prefix+m.Name)
+		}
+	}
+	return out, nil
+}
+
+func checkKeyed(f *Field, v Value, now time.Time) (Value, error) {
+	var given map[string]Value
+	if err := json.Unmarshal(v, &given); err != nil {
+		return nil, f.refuse(CodeWrongType, "is not an object")
+	}
+	out := make(map[string]Value, len(given))
+	for k, v := range given {
+		if !validKey(k) {
+			return nil, f.refuse(CodeBadID, "has a key that is not 1 to 64 of A-Z, a-z, 0-9, '-' and '_'")
+		}
+		c, err := f.Check(v, now)
+		if err != nil {
+			return nil, err
+		}
+		out[k] = c
+	}
+	return Quote(out), nil
+}
+
+// checkAny takes what an answer may be: a text of 5,000 characters, a number, a bool, or a list of at most 50 texts.
+func (f *Field) checkAny(v Value) (Value, error) {
+	text := Field{Name: f.Name, Type: Text, Max: 5000, Items: 50}
+	switch {
+	case v[0] == '"':
+		return text.checkOne(v, time.Time{})
+	case v[0] == 't' || v[0] == 'f':
+		return (&Field{Name: f.Name, Type: Bool}).checkOne(v, time.Time{})
+	case v[0] == '[':
+		return text.checkList(v, time.Time{})
+	case v[0] == '-' || v[0] >= '0' && v[0] <= '9':
+		return (&Field{Name: f.Name, Type: Number}).checkNumber(v)
+	}
+	return nil, f.refuse(CodeWrongType, "is not a text, number, true, false or list of texts")
+}
+
+func validKey(k string) bool {
+	if len(k) == 0 || len(k) > 64 {
+		return false
+	}
+	for i := 0; i < len(k); i++ {
+		c := k[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return true
+}
+
+// Depth returns how deeply a JSON text is nested, without parsing it further. It never recurses.
+func Depth(v []byte) int {
+	depth, deepest, inText := 0, 0, false
+	for i := 0; i < len(v); i++ {
+		switch c := v[i]; {
+		case inText && c == '\\':
+			i++
+		case c == '"':
+			inText = !inText
+		case inText:
+		case c == '{' || c == '[':
+			depth++
+			deepest = max(deepest, depth)
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return deepest
 }

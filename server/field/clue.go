@@ -1,0 +1,232 @@
+package field
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// States of a clue.
+const (
+	ClueReceived   State = "received"
+	ClueRegistered State = "registered"
+	ClueAssigned   State = "assigned"
+	ClueProposed   State = "disposition_proposed"
+	ClueApproved   State = "approved"
+	ClueHandling   State = "handling"
+	ClueReported   State = "reported"
+	ClueFiled      State = "filed"
+	ClueMerged     State = "merged"
+)
+
+var clueSpec = &Spec{
+	Kind: KindClue, ZH: "问题线索", EN: "clue", Home: ScopeClue,
+	Initial: ClueReceived,
+	States: []Choice{
+		{Code: "received", ZH: "已收到", EN: "received"}, {Code: "registered", ZH: "已登记", EN: "registered"}, {Code: "assigned", ZH: "已分办", EN: "assigned"},
+		{Code: "disposition_proposed", ZH: "拟处置", EN: "disposition proposed"}, {Code: "approved", ZH: "已批准", EN: "approved"},
+		{Code: "handling", ZH: "办理中", EN: "handling"}, {Code: "reported", ZH: "已报告", EN: "reported"}, {Code: "closed", ZH: "已了结", EN: "closed"},
+		{Code: "filed", ZH: "已立案", EN: "filed"}, {Code: "merged", ZH: "已并案", EN: "merged"}, {Code: "transferred", ZH: "已移送", EN: "transferred"},
+		{Code: "voided", ZH: "已作废", EN: "voided"},
+	},
+	Editable: []State{ClueReceived, ClueRegistered, ClueAssigned, ClueHandling},
+	Fields: []Field{
+		{Name: "title", Type: Text, Max: 200, Required: true, ZH: "标题", EN: "title"},
+		{Name: "channel", Type: Enum, Choices: channels, Required: true, Once: true, Key: true, ZH: "来源", EN: "channel"},
+		{Name: "batch", Type: Text, Max: 40, Key: true, ZH: "批次", EN: "batch, such as 2026Q3-audit"},
+		{Name: "subjects", Type: Object, List: true, Items: 50, ZH: "反映对象", EN: "subjects", Fields: []Field{
+			{Name: "kind", Type: Enum, Choices: subjectKinds, Required: true}, {Name: "name", Type: Text, Max: 100, Required: true}, {Name: "ref", Type: Text, Max: 80},
+		}},
+		{Name: "violation", Type: Enum, Choices: Violations, Key: true, ZH: "违规违纪类型", EN: "violation"},
+		{Name: "urgency", Type: Enum, Choices: urgencies, Key: true, ZH: "紧急程度", EN: "urgency"},
+		{Name: "summary", Type: Text, Max: 10_000, ZH: "摘要", EN: "summary"},
+
+		{Name: "findingId", Type: ID, Of: KindFinding, Server: true, Key: true, ZH: "来源发现", EN: "the finding it came from"},
+		{Name: "managingOrg", Type: Org, Server: true, Key: true, ZH: "主管组织", EN: "managing organisation"},
+		{Name: "number", Type: Text, Max: 60, Server: true, Key: true, ZH: "线索编号", EN: "number"},
+		{Name: "handler", Type: ID, Of: KindPerson, Server: true, Key: true, ZH: "承办人", EN: "handler"},
+		{Name: "disposition", Type: Enum, Choices: dispositions, Server: true, Key: true, ZH: "处置方式", EN: "disposition"},
+		{Name: "proposedBy", Type: ID, Of: KindPerson, Server: true, ZH: "拟办人", EN: "proposed by"},
+		{Name: "outcome", Type: Text, Max: 5000, Server: true, ZH: "办理结果", EN: "outcome"},
+		{Name: "mergedInto", Type: ID, Of: KindClue, Server: true, ZH: "并入", EN: "merged into"},
+		{Name: "reopened", Type: Integer, Low: 0, High: 1000, Server: true, ZH: "重新打开次数", EN: "times reopened"},
+		{Name: "reopenedBy", Type: Text, Max: 1000, Server: true, ZH: "重新打开依据", EN: "why it was reopened"},
+		voidReason,
+	},
+	Made: func(c *Case) error {
+		if c.Record.Fields["managingOrg"] == nil {
+			c.Set("managingOrg", c.Who.Org)
+		}
+		if c.Record.Fields["urgency"] == nil {
+			c.Set("urgency", "normal")
+		}
+		return nil
+	},
+	Rank: func(r *Record) string {
+		first := "2"
+		switch r.Text("urgency") {
+		case "major":
+			first = "0"
+		case "urgent":
+			first = "1"
+		}
+		return first + RankTime(r.CreatedAt)
+	},
+	Commands: []Command{
+		{Name: "register", ZH: "登记编号", EN: "register", From: []State{ClueReceived}, To: ClueRegistered, Do: registerClue},
+		{
+			Name: "assign", ZH: "分办", EN: "assign", From: []State{ClueRegistered, ClueAssigned}, To: ClueAssigned,
+			Args: []Field{{Name: "handler", Type: ID, Of: KindPerson, Required: true}},
+			Do: func(c *Case) error {
+				handler := UserID(c.Arg("handler"))
+				c.Set("handler", handler)
+				GrantScope(c, handler, c.Record.Scope, "承办问题线索 / handles the clue")
+				c.Notify(handler, Notice{Type: "assigned", ZH: "有一件问题线索分给您承办。", EN: "A clue was assigned to you."})
+				return nil
+			},
+		},
+		{
+			Name: "propose", ZH: "拟处置", EN: "propose a disposition", From: []State{ClueAssigned}, To: ClueProposed,
+			Args: []Field{{Name: "disposition", Type: Enum, Choices: dispositions, Required: true}, reason},
+			Do: func(c *Case) error {
+				c.Set("disposition", c.Arg("disposition"))
+				c.Set("proposedBy", c.Who.User)
+				return nil
+			},
+		},
+		{Name: "approve", ZH: "批准处置", EN: "approve the disposition", From: []State{ClueProposed}, To: ClueApproved, Do: func(c *Case) error {
+			if UserID(c.Record.Text("proposedBy")) == c.Who.User {
+				return Refuse(CodeSecondPerson, "Who proposed a disposition does not approve it.")
+			}
+			return nil
+		}},
+		{Name: "handle", ZH: "开始办理", EN: "start handling", From: []State{ClueApproved}, To: ClueHandling},
+		{
+			Name: "report", ZH: "报告结果", EN: "report the outcome", From: []State{ClueHandling}, To: ClueReported,
+			Args: []Field{{Name: "outcome", Type: Text, Max: 5000, Required: true}},
+			Do:   func(c *Case) error { c.Set("outcome", c.Arg("outcome")); return nil },
+		},
+		{Name: "close", ZH: "了结", EN: "close", From: []State{ClueReported}, To: StateClosed, Args: []Field{reason}, Do: secondPerson},
+		{Name: "file", ZH: "立案", EN: "file", From: []State{ClueReported}, To: ClueFiled, Args: []Field{reason}, Do: secondPerson},
+		{
+			Name: "merge", ZH: "并案", EN: "merge", From: []State{ClueReceived, ClueRegistered, ClueAssigned}, To: ClueMerged,
+			Args: []Field{{Name: "into", Type: ID, Of: KindClue, Required: true}, reason},
+			Do: func(c *Case) error {
+				into := RecordID(c.Arg("into"))
+				other, err := c.Look.Get(into)
+				if err != nil {
+					return err
+				}
+				if other == nil || other.Kind != KindClue || other.ID == c.Record.ID || !other.Info.Has(c.Who.Org) {
+					return Refuse(CodeUnknownRecord, "There is no such clue to merge into.")
+				}
+				c.Set("mergedInto", into)
+				return nil
+			},
+		},
+		{Name: "reopen", ZH: "重新打开", EN: "reopen", From: []State{StateClosed}, Args: []Field{reason}, Do: func(c *Case) error {
+			c.Record.State = ReopenedClue(c.Record)
+			c.Set("reopened", c.Record.Int("reopened")+1)
+			c.Set("reopenedBy", c.Arg("reason"))
+			return nil
+		}},
+		void(ClueReceived, ClueRegistered),
+	},
+}
+
+func secondPerson(c *Case) error {
+	if UserID(c.Record.Text("handler")) == c.Who.User {
+		return Refuse(CodeSecondPerson, "Who handled a clue does not close it.")
+	}
+	c.Set("outcome", c.Record.Text("outcome")+"\n"+c.Arg("reason"))
+	return nil
+}
+
+// ReopenedClue is the state to which a closed clue goes back: to its handler, or to the desk that assigns.
+func ReopenedClue(clue *Record) State {
+	if clue.Text("handler") != "" {
+		return ClueAssigned
+	}
+	return ClueRegistered
+}
+
+// registerClue gives the next number of the organisation and year: "gz-liwan-2026-0017". The register is raised in the
+// same commit, so numbers are unique and without gaps.
+func registerClue(c *Case) error {
+	org := OrgID(c.Record.Text("managingOrg"))
+	year := c.Now.In(beijing).Year()
+	scope := MakeScope(ScopeRegister, string(org))
+	id := DeriveID(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), "register", string(org))
+	register, err := c.Look.Get(id)
+	if err != nil {
+		return err
+	}
+	next := int64(1)
+	if register != nil {
+		next = register.Int("last") + 1
+	}
+	c.Effect(Effect{ID: id, Kind: KindRegister, Scope: scope, Make: register == nil, Set: map[string]Value{"year": Quote(year), "last": Quote(next)}})
+	c.Set("number", fmt.Sprintf("%s-%d-%04d", org, year, next))
+	return nil
+}
+
+// beijing is the time by which years and days are counted.
+var beijing = time.FixedZone("UTC+8", 8*60*60)
+
+// GrantScope lets somebody see a scope; granted already, nothing happens.
+func GrantScope(c *Case, to UserID, scope Scope, why string) {
+	c.Effect(Effect{
+		ID: GrantID(to, scope), Kind: KindGrant, Scope: MakeScope(ScopeUser, string(to)), Make: true, State: StateActive,
+		Set: map[string]Value{"scope": Quote(scope), "why": Quote(why)},
+	})
+}
+
+// GrantID is the id of the grant of a scope to a person: the same grant is never made twice, and a later one revives it.
+func GrantID(to UserID, scope Scope) RecordID {
+	return DeriveID(time.Unix(1_600_000_000, 0), "grant", string(to), string(scope))
+}
+
+var linkSpec = &Spec{
+	Kind: KindLink, ZH: "证据关联", EN: "evidence link", Home: ScopeClue,
+	Initial: "proposed",
+	States:  []Choice{{Code: "proposed", ZH: "拟关联", EN: "proposed"}, {Code: "confirmed", ZH: "已确认", EN: "confirmed"}, {Code: "withdrawn", ZH: "已撤回", EN: "withdrawn"}},
+	Fields: []Field{
+		{Name: "clueId", Type: ID, Of: KindClue, Required: true, Once: true, Key: true, ZH: "线索", EN: "clue"},
+		{Name: "targetKind", Type: Enum, Choices: evidenceKinds, Required: true, Once: true, ZH: "证据类型", EN: "kind of evidence"},
+		{Name: "targetId", Type: ID, Required: true, Once: true, Key: true, ZH: "证据", EN: "evidence"},
+		{Name: "targetScope", Type: Home, Once: true, ZH: "证据所在范围", EN: "where the evidence lives"},
+		{Name: "relation", Type: Enum, Choices: relations, Required: true, Once: true, ZH: "关系", EN: "relation"},
+		{Name: "why", Type: Text, Max: 1000, Once: true, ZH: "理由", EN: "why"},
+		{Name: "withdrawReason", Type: Text, Max: 1000, Server: true, ZH: "撤回理由", EN: "reason for withdrawing"},
+	},
+	Made: func(c *Case) error {
+		links, err := c.Look.Find(KindLink, KeyFor("targetId", c.Record.Text("targetId")))
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(links, func(l *Record) bool {
+			return l.ID != c.Record.ID && l.State != "withdrawn" && l.Text("clueId") == c.Record.Text("clueId")
+		}) {
+			return Refuse(CodeDuplicateLink, "")
+		}
+		target, err := c.Look.Get(RecordID(c.Record.Text("targetId")))
+		if err != nil {
+			return err
+		}
+		if target == nil {
+			return Refuse(CodeUnknownRecord, "The evidence is not known here.")
+		}
+		if string(target.Kind) != c.Record.Text("targetKind") {
+			return Refuse(CodeWrongKind, "The evidence is a %s.", target.Kind)
+		}
+		c.Set("targetScope", target.Scope)
+		return nil
+	},
+	Commands: []Command{
+		{Name: "confirm", ZH: "确认", EN: "confirm", From: []State{"proposed"}, To: "confirmed"},
+		{Name: "withdraw", ZH: "撤回", EN: "withdraw", From: []State{"proposed", "confirmed"}, To: "withdrawn", Args: []Field{reason}, Do: func(c *Case) error {
+			c.Set("withdrawReason", c.Arg("reason"))
+			return nil
+		}},
+	},
+}

@@ -1,0 +1,136 @@
+package field
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+var findingSpec = &Spec{
+	Kind: KindFinding, ZH: "发现问题", EN: "finding", Home: ScopeSite,
+	Initial: "open",
+	States: []Choice{
+		{Code: "open", ZH: "待分类", EN: "open"}, {Code: "classified", ZH: "已分类", EN: "classified"}, {Code: "closed", ZH: "已关闭", EN: "closed"},
+		{Code: "voided", ZH: "已作废", EN: "voided"},
+	},
+	Editable: []State{"open"},
+	Fields: []Field{
+		{Name: "reportId", Type: ID, Of: KindReport, Once: true, Key: true, ZH: "报告", EN: "report"},
+		{Name: "siteId", Type: ID, Of: KindSite, Required: true, Once: true, Key: true, ZH: "项目点", EN: "site"},
+		{Name: "item", Type: Text, Max: 64, ZH: "事项", EN: "checklist item"},
+		{Name: "title", Type: Text, Max: 200, Required: true, ZH: "标题", EN: "title"},
+		{Name: "facts", Type: Text, Max: 10_000, ZH: "事实", EN: "facts"},
+		{Name: "violation", Type: Enum, Choices: Violations, Key: true, ZH: "违规违纪类型", EN: "violation"},
+		{Name: "redLine", Type: Enum, Choices: RedLines, ZH: "红线", EN: "red line"},
+		{Name: "severity", Type: Enum, Choices: findingSeverities, ZH: "程度", EN: "severity"},
+		{Name: "amount", Type: Number, Low: 0, High: 1e12, ZH: "金额（元）", EN: "amount (CNY)"},
+		{Name: "evidence", Type: ID, List: true, Key: true, ZH: "证据", EN: "evidence: photos, interviews"},
+		{Name: "helpNeeded", Type: Bool, ZH: "需协助解决", EN: "a blocker, not misconduct"},
+		{Name: "promise", Type: Text, Max: 1000, ZH: "整改承诺", EN: "what was promised"},
+
+		{Name: "class", Type: Enum, Choices: classes, Server: true, Key: true, ZH: "分类", EN: "class"},
+		{Name: "classReason", Type: Text, Max: 1000, Server: true, ZH: "分类理由", EN: "reason of the class"},
+		{Name: "clueId", Type: ID, Of: KindClue, Server: true, Key: true, ZH: "问题线索", EN: "clue"},
+		{Name: "reopened", Type: Integer, Low: 0, High: 1000, Server: true, ZH: "重新打开次数", EN: "times reopened"},
+		{Name: "reopenedBy", Type: Text, Max: 80, Server: true, ZH: "重新打开依据", EN: "the revisit that reopened it"},
+		{Name: "closeReason", Type: Text, Max: 1000, Server: true, ZH: "关闭理由", EN: "reason for closing"},
+		voidReason,
+	},
+	Commands: []Command{
+		{
+			Name: "classify", ZH: "分类", EN: "classify", From: []State{"open"}, To: "classified",
+			Args: []Field{
+				{Name: "class", Type: Enum, Choices: classes, Required: true}, {Name: "reason", Type: Text, Max: 1000},
+				{Name: "violation", Type: Enum, Choices: Violations}, {Name: "clueId", Type: ID},
+			},
+			Do: classifyFinding,
+		},
+		{Name: "close", ZH: "关闭", EN: "close", From: []State{"classified"}, To: StateClosed, Args: []Field{reason}, Do: func(c *Case) error {
+			if c.Record.Author == c.Who.User {
+				return Refuse(CodeSecondPerson, "Whoever wrote a finding does not close it.")
+			}
+			c.Set("closeReason", c.Arg("reason"))
+			return nil
+		}},
+		{Name: "reopen", ZH: "重新打开", EN: "reopen", From: []State{StateClosed, "classified"}, To: "open", Args: []Field{reason}, Do: func(c *Case) error {
+			c.Set("reopened", c.Record.Int("reopened")+1)
+			c.Set("reopenedBy", c.Arg("reason"))
+			return nil
+		}},
+		void("open"),
+	},
+}
+
+// classifyFinding decides what becomes of a finding. As a clue it needs a violation type; the clue is made in the same
+// commit, with the report, the evidence and the finding linked to it.
+func classifyFinding(c *Case) error {
+	if v := c.Arg("violation"); v != "" {
+		c.Set("violation", v)
+	}
+	class := c.Arg("class")
+	if class == "dismissed" && c.Arg("reason") == "" {
+		return Refuse(CodeReasonMissing, "")
+	}
+	c.Set("class", class)
+	if r := c.Arg("reason"); r != "" {
+		c.Set("classReason", r)
+	}
+	if class != "clue" {
+		return nil
+	}
+	if c.Record.Text("violation") == "" {
+		return Refuse(CodeViolationMissing, "")
+	}
+	clue := RecordID(c.Record.Text("clueId"))
+	if clue != "" {
+		return nil // a reopened finding keeps its clue
+	}
+	clue = RecordID(c.Arg("clueId"))
+	if clue == "" {
+		clue = DeriveID(c.Now, "clue", string(c.Record.ID))
+	}
+	if known, err := c.Look.Get(clue); err != nil || known != nil {
+		if err != nil {
+			return err
+		}
+		return Refuse(CodeWrongKind, "The id for the clue is taken.")
+	}
+	c.Set("clueId", clue)
+	scope := MakeScope(ScopeClue, string(clue))
+	info := ScopeInfo{Orgs: []OrgID{c.Who.Org}, Region: c.Record.Info.Region, Project: c.Record.Info.Project}
+	set := map[string]Value{
+		"title": Quote(c.Record.Text("title")), "channel": Quote("site_visit"), "violation": Quote(c.Record.Text("violation")),
+		"summary": Quote(c.Record.Text("facts")), "findingId": Quote(c.Record.ID), "urgency": Quote("normal"), "managingOrg": Quote(c.Who.Org),
+	}
+	if c.Record.Info.Project != "" {
+		set["subjects"] = Quote([]map[string]string{{"kind": "project", "ref": string(c.Record.Info.Project), "name": c.Record.Text("title")}})
+	}
+	c.Effect(Effect{ID: clue, Kind: KindClue, Scope: scope, Info: &info, Make: true, Set: set})
+	linkTo := func(kind Kind, id RecordID, why string) {
+		c.Effect(Effect{
+			ID: DeriveID(c.Now, "link", string(clue), string(id)), Kind: KindLink, Scope: scope, Make: true, Set: map[string]Value{
+				"clueId": Quote(clue), "targetKind": Quote(kind), "targetId": Quote(id), "targetScope": Quote(c.Record.Scope),
+				"relation": Quote("supports"), "why": Quote(why),
+			},
+		})
+	}
+	linkTo(KindFinding, c.Record.ID, "发现问题转为线索 / the finding that became this clue")
+	if r := c.Record.Text("reportId"); r != "" {
+		linkTo(KindReport, RecordID(r), "所属现场检查报告 / the report of the visit")
+	}
+	var evidence []RecordID
+	if v, ok := c.Record.Fields["evidence"]; ok {
+		if err := json.Unmarshal(v, &evidence); err != nil {
+			return fmt.Errorf("evidence of finding %s: %w", c.Record.ID, err)
+		}
+	}
+	for _, id := range evidence {
+		e, err := c.Look.Get(id)
+		if err != nil {
+			return err
+		}
+		if e != nil && e.Scope == c.Record.Scope && (e.Kind == KindPhoto || e.Kind == KindInterview) {
+			linkTo(e.Kind, id, "发现问题所附证据 / evidence of the finding")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,56 @@
+package field
+
+import "regexp"
+
+var interviewSpec = &Spec{
+	Kind: KindInterview, ZH: "访谈笔录", EN: "interview note", Home: ScopeSite,
+	Initial: StateDraft,
+	States: []Choice{
+		{Code: "draft", ZH: "草稿", EN: "draft"}, {Code: "submitted", ZH: "已提交", EN: "submitted"}, {Code: "reviewed", ZH: "已审阅", EN: "reviewed"},
+		{Code: "sealed", ZH: "已封存", EN: "sealed"}, {Code: "voided", ZH: "已作废", EN: "voided"},
+	},
+	Editable: []State{StateDraft},
+	Fields: []Field{
+		{Name: "reportId", Type: ID, Of: KindReport, Once: true, Key: true, ZH: "报告", EN: "report"},
+		{Name: "siteId", Type: ID, Of: KindSite, Required: true, Once: true, ZH: "项目点", EN: "site"},
+		{Name: "alias", Type: Text, Max: 40, Required: true, ZH: "化名", EN: "respondent's alias"},
+		{Name: "stratum", Type: Enum, Choices: households, ZH: "户类型", EN: "household stratum"},
+		{Name: "consent", Type: Object, ZH: "知情同意", EN: "consent", Fields: []Field{
+			{Name: "given", Type: Bool, Required: true}, {Name: "at", Type: Time}, {Name: "how", Type: Text, Max: 200},
+		}},
+		{Name: "answers", Type: Any, Keyed: true, ZH: "回答", EN: "structured answers"},
+		{Name: "text", Type: Text, Max: 20_000, ZH: "笔录", EN: "text"},
+		{Name: "activeSeconds", Type: Integer, Low: 0, High: 86_400, ZH: "实际用时（秒）", EN: "active seconds"},
+		{Name: "cadrePresent", Type: Bool, ZH: "干部在场", EN: "cadre present"},
+		{Name: "startedAt", Type: Time, ZH: "开始时间", EN: "start"},
+		{Name: "endedAt", Type: Time, ZH: "结束时间", EN: "end"},
+		voidReason,
+	},
+	Made: noIdentity, Edited: noIdentity,
+	Commands: []Command{
+		{Name: "submit", ZH: "提交", EN: "submit", From: []State{StateDraft}, To: "submitted"},
+		{Name: "review", ZH: "审阅", EN: "review", From: []State{"submitted"}, To: "reviewed", Do: func(c *Case) error {
+			if c.Record.Author == c.Who.User {
+				return Refuse(CodeReviewerIsAuthor, "")
+			}
+			return nil
+		}},
+		{Name: "seal", ZH: "封存", EN: "seal", From: []State{"reviewed"}, To: "sealed"},
+		void(StateDraft, "submitted", "reviewed"),
+	},
+}
+
+// A note is read by many, an identity by three. A number that names a person has no place in a note: 18 characters of
+// GB 11643-1999, or a mobile number of the mainland.
+var identifying = regexp.MustCompile(`(^|[^0-9])([1-9][0-9]{16}[0-9Xx]|1[3-9][0-9]{9})($|[^0-9])`)
+
+func noIdentity(c *Case) error {
+	for path, v := range c.Record.Fields {
+		if path == "alias" || path == "text" || len(path) > 8 && path[:8] == "answers." {
+			if identifying.Match(v) {
+				return Refuse(CodeIdentityInText, "")
+			}
+		}
+	}
+	return nil
+}

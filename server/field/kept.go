@@ -1,0 +1,90 @@
+package field
+
+import "encoding/json"
+
+// Nothing that a person wrote disappears: a value that lost against another one is a conflict record, an operation that
+// could not be applied is a parked record.
+
+var conflictSpec = &Spec{
+	Kind: KindConflicts, ZH: "冲突", EN: "conflict", ServerOK: true,
+	Initial: "open", States: []Choice{{Code: "open", ZH: "待处理", EN: "open"}, {Code: "resolved", ZH: "已处理", EN: "resolved"}},
+	Fields: []Field{
+		{Name: "recordId", Type: ID, Required: true, Server: true, Key: true, ZH: "记录", EN: "record"},
+		{Name: "recordKind", Type: Text, Server: true, ZH: "类型", EN: "kind"},
+		{Name: "path", Type: Text, Server: true, ZH: "字段", EN: "path of the field"},
+		{Name: "base", Type: Integer, Server: true, ZH: "基准版本", EN: "version that the device had seen"},
+		{Name: "current", Type: JSON, Max: 100_000, Server: true, ZH: "现值", EN: "value that stays for the time being"},
+		{Name: "currentBy", Type: Text, Server: true, ZH: "现值设备", EN: "device of the current value"},
+		{Name: "currentVersion", Type: Integer, Server: true, ZH: "现值版本", EN: "version of the current value"},
+		{Name: "offered", Type: JSON, Max: 100_000, Server: true, ZH: "另一值", EN: "value that came later"},
+		{Name: "offeredBy", Type: ID, Of: KindPerson, Server: true, ZH: "提交人", EN: "who offered it"},
+		{Name: "offeredDevice", Type: Text, Server: true, ZH: "提交设备", EN: "on which device"},
+		{Name: "offeredAt", Type: Text, Server: true, ZH: "设备时间", EN: "device time"},
+		{Name: "take", Type: Enum, Choices: takes, Server: true, ZH: "处理", EN: "which value was taken"},
+		{Name: "resolvedBy", Type: ID, Of: KindPerson, Server: true, ZH: "处理人", EN: "resolved by"},
+	},
+	Commands: []Command{{
+		Name: "resolve", ZH: "处理", EN: "resolve", From: []State{"open"}, To: "resolved",
+		Args: []Field{{Name: "take", Type: Enum, Choices: takes, Required: true}},
+		Do: func(c *Case) error {
+			c.Set("take", c.Arg("take"))
+			c.Set("resolvedBy", c.Who.User)
+			if c.Arg("take") == "current" {
+				return nil
+			}
+			target, err := c.Look.Get(RecordID(c.Record.Text("recordId")))
+			if err != nil || target == nil {
+				return err
+			}
+			if !KindOf(target.Kind).EditableIn(target.State) {
+				return Refuse(CodeNotEditable, "The record can no longer be edited; keep the current value.")
+			}
+			path := c.Record.Text("path")
+			offered := c.Record.Fields["offered"]
+			if string(offered) == "null" {
+				offered = nil
+			}
+			c.Effect(Effect{ID: target.ID, Kind: target.Kind, Scope: target.Scope, Set: map[string]Value{path: offered}})
+			return nil
+		},
+	}},
+}
+
+var parkedSpec = &Spec{
+	Kind: KindParked, ZH: "留存操作", EN: "parked operation", ServerOK: true,
+	Initial: "open", States: []Choice{{Code: "open", ZH: "待处理", EN: "open"}, {Code: "settled", ZH: "已处理", EN: "settled"}},
+	Fields: []Field{
+		{Name: "code", Type: Text, Server: true, Key: true, ZH: "原因代码", EN: "code of the reason"},
+		{Name: "message", Type: Text, Max: 1000, Server: true, ZH: "原因", EN: "reason"},
+		{Name: "recordId", Type: Text, Max: 80, Server: true, Key: true, ZH: "记录", EN: "record that was meant"},
+		{Name: "recordKind", Type: Text, Max: 80, Server: true, ZH: "类型", EN: "kind that was meant"},
+		{Name: "target", Type: Text, Max: 120, Server: true, ZH: "范围", EN: "scope that was meant"},
+		{Name: "operation", Type: JSON, Max: 1 << 20, Server: true, ZH: "操作", EN: "the operation as it came"},
+		{Name: "author", Type: ID, Of: KindPerson, Server: true, Key: true, ZH: "提交人", EN: "who sent it"},
+		{Name: "deviceTime", Type: Text, Server: true, ZH: "设备时间", EN: "device time"},
+		{Name: "note", Type: Text, Max: 1000, Server: true, ZH: "处理说明", EN: "how it was settled"},
+	},
+	Commands: []Command{{
+		Name: "settle", ZH: "处理", EN: "settle", From: []State{"open"}, To: "settled", Args: []Field{reason},
+		Do: func(c *Case) error { c.Set("note", c.Arg("reason")); return nil },
+	}},
+}
+
+// checkJSON takes any JSON of at most Max bytes and 16 levels, in its canonical form.
+func (f *Field) checkJSON(v Value) (Value, error) {
+	limit := f.Max
+	if limit == 0 {
+		limit = 20_000
+	}
+	if len(v) > limit {
+		return nil, f.refuse(CodeTooLong, "has over %d bytes", limit)
+	}
+	if Depth(v) > 16 {
+		return nil, f.refuse(CodeTooLong, "is nested more than 16 levels deep")
+	}
+	var any json.RawMessage
+	if err := json.Unmarshal(v, &any); err != nil {
+		return nil, f.refuse(CodeWrongType, "is not JSON")
+	}
+	return Quote(any), nil // marshalling a raw message compacts it
+}

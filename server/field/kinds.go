@@ -1,0 +1,317 @@
+package field
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The kinds of record, with the type of their home scope in kinds below.
+const (
+	KindOrg       Kind = "org"
+	KindPerson    Kind = "person"
+	KindProject   Kind = "project"
+	KindSite      Kind = "site"
+	KindTemplate  Kind = "template"
+	KindReport    Kind = "report"
+	KindFinding   Kind = "finding"
+	KindPhoto     Kind = "photo"
+	KindInterview Kind = "interview"
+	KindFlag      Kind = "flag"
+	KindClue      Kind = "clue"
+	KindLink      Kind = "link"
+	KindCampaign  Kind = "campaign"
+	KindRevisit   Kind = "revisit"
+	KindNotice    Kind = "notice"
+	KindGrant     Kind = "grant"
+	KindRecusal   Kind = "recusal"
+	KindConflicts Kind = "conflict"
+	KindParked    Kind = "parked"
+	KindRegister  Kind = "register"
+)
+
+// Spec declares a kind: its home, its fields, its life cycle.
+type Spec struct {
+	Kind     Kind
+	ZH, EN   string
+	Home     ScopeType // "": the scope of the record that it is about
+	Fields   []Field
+	Initial  State
+	States   []Choice
+	Editable []State // states in which fields may be set; empty: never, only by commands
+	Commands []Command
+	Made     func(*Case) error    // runs when a record is made, after its fields are set; nil: nothing
+	Edited   func(*Case) error    // runs after fields of a record that was there are set; nil: nothing
+	Rank     func(*Record) string // order in lists; nil: by the time of making
+	ServerOK bool                 // made by the server only
+	field    map[string]*Field    // filled by init
+	command  map[string]*Command  //
+}
+
+// Command is one step of a life cycle.
+type Command struct {
+	Name   string
+	ZH, EN string
+	From   []State // empty: any
+	To     State   // empty: Do decides, or it stays
+	Args   []Field
+	Server bool              // given by the server only
+	Do     func(*Case) error // guards and effects; nil: none
+}
+
+// Case is what a command's guard sees and writes. Look reads what is committed, and what earlier operations of the same
+// batch have changed.
+type Case struct {
+	Record *Record
+	Args   map[string]Value
+	Who    Who
+	Now    time.Time
+	Look   Lookup
+
+	Effects []Effect
+}
+
+// Who acts.
+type Who struct {
+	User   UserID
+	Org    OrgID
+	Device DeviceID
+	Server bool
+}
+
+// Lookup reads other records for a guard.
+type Lookup interface {
+	// Get returns the record, or nil when it is not known.
+	Get(id RecordID) (*Record, error)
+	// Find returns the records of a kind, tombstones left out, that carry the key, such as "reportId=0192…".
+	Find(kind Kind, key string) ([]*Record, error)
+}
+
+// Effect is a change to another record, in this scope or in another one.
+type Effect struct {
+	ID    RecordID
+	Kind  Kind
+	Scope Scope
+	Info  *ScopeInfo       // attributes of the scope, when it is made or changed by this
+	Make  bool             // the record is made if it is missing; otherwise it is changed like any other
+	Set   map[string]Value // by path; nil value: removed
+	State State            // empty: as it is, or the initial one
+}
+
+// Set changes a field of the case's own record.
+func (c *Case) Set(path string, v any) {
+	if v == nil {
+		delete(c.Record.Fields, path)
+		return
+	}
+	c.Record.Fields[path] = Quote(v)
+}
+
+// Arg reads an argument as a text.
+func (c *Case) Arg(name string) string {
+	var s string
+	if v, ok := c.Args[name]; ok {
+		_ = json.Unmarshal(v, &s) // not a text: stays empty
+	}
+	return s
+}
+
+// Effect adds a change to another record.
+func (c *Case) Effect(e Effect) { c.Effects = append(c.Effects, e) }
+
+// Notify puts a notice into somebody's inbox.
+func (c *Case) Notify(to UserID, n Notice) {
+	set := map[string]Value{
+		"type": Quote(n.Type), "zh": Quote(n.ZH), "en": Quote(n.EN),
+		"recordId": Quote(c.Record.ID), "recordKind": Quote(c.Record.Kind), "recordScope": Quote(c.Record.Scope),
+	}
+	if n.Due != "" {
+		set["due"] = Quote(n.Due)
+	}
+	if len(n.Items) > 0 {
+		set["items"] = Quote(n.Items)
+	}
+	c.Effect(Effect{
+		ID:   DeriveID(c.Now, "notice", string(to), string(c.Record.ID), fmt.Sprint(c.Record.Version), n.Type),
+		Kind: KindNotice, Scope: MakeScope(ScopeUser, string(to)), Make: true, Set: set,
+	})
+}
+
+// Notice is what somebody finds in the inbox.
+type Notice struct {
+	Type   string
+	ZH, EN string
+	Due    string // RFC 3339
+	Items  []ReturnedItem
+}
+
+// KindOf returns the declaration of a kind; nil when this server does not know it.
+func KindOf(k Kind) *Spec { return byKind[k] }
+
+// Kinds lists the declarations.
+func Kinds() []*Spec { return kinds }
+
+// Field returns the field that a path belongs to and the key within it; nil when there is none.
+func (s *Spec) Field(path string) (f *Field, key string) {
+	name, key, keyed := strings.Cut(path, ".")
+	f = s.field[name]
+	if f == nil || f.Keyed != keyed || keyed && !validKey(key) {
+		return nil, ""
+	}
+	return f, key
+}
+
+// Command returns a command by name; nil when there is none.
+func (s *Spec) Command(name string) *Command { return s.command[name] }
+
+// Allows reports whether the command may be given in the state.
+func (c *Command) Allows(s State) bool { return len(c.From) == 0 || slices.Contains(c.From, s) }
+
+// EditableIn reports whether fields may be set in the state.
+func (s *Spec) EditableIn(st State) bool { return slices.Contains(s.Editable, st) }
+
+// Flatten turns the "set" of an operation into validated values by path. A nil value removes the path. server says
+// that the server itself writes.
+func (s *Spec) Flatten(set map[string]Value, server bool, now time.Time) (map[string]Value, error) {
+	out := make(map[string]Value, len(set))
+	put := func(path string, v Value) error {
+		f, _ := s.Field(path)
+		if f == nil {
+			return Refuse(CodeUnknownField, "%s has no field %s.", s.Kind, clip(path))
+		}
+		if f.Server && !server {
+			return Refuse(CodeReadOnlyField, "%s is written by the server or by a command only.", f.Name)
+		}
+		c, err := f.Check(v, now)
+		if err != nil {
+			return err
+		}
+		out[path] = c
+		return nil
+	}
+	for name, v := range set {
+		f := s.field[name]
+		if f == nil || !f.Keyed {
+			if err := put(name, v); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		var members map[string]Value
+		if err := json.Unmarshal(v, &members); err != nil || members == nil {
+			return nil, Refuse(CodeWrongType, "%s is not an object.", name)
+		}
+		for key, v := range members {
+			if err := put(name+"."+key, v); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}
+
+func clip(s string) string {
+	if len(s) > 40 {
+		return strings.ToValidUTF8(s[:40], "") + "…"
+	}
+	return s
+}
+
+// Complete checks what must hold when a record is made: the required fields are there.
+func (s *Spec) Complete(r *Record) error {
+	for _, f := range s.Fields {
+		if f.Required && !f.Keyed && r.Fields[f.Name] == nil {
+			return Refuse(CodeMissingField, "%s is missing.", f.Name)
+		}
+		if f.Keyed {
+			if keys, _ := r.Keyed(f.Name); len(keys) > maxKeyed {
+				return Refuse(CodeTooLong, "%s has over %d entries.", f.Name, maxKeyed)
+			}
+		}
+	}
+	return nil
+}
+
+// Refs lists the ids that a value of the field refers to.
+func (f *Field) Refs(v Value) []RecordID {
+	if f.Type != ID || v == nil {
+		return nil
+	}
+	if f.List {
+		var ids []RecordID
+		_ = json.Unmarshal(v, &ids) // checked before; a stored value is a list of texts
+		return ids
+	}
+	var id RecordID
+	_ = json.Unmarshal(v, &id) // checked before; a stored value is a text
+	return []RecordID{id}
+}
+
+// Index fills the record's Rank and Keys, by which lists order and find it.
+func Index(r *Record) {
+	s := byKind[r.Kind]
+	if s == nil {
+		r.Rank, r.Keys = "", nil
+		return
+	}
+	r.Rank = RankTime(r.CreatedAt)
+	if s.Rank != nil {
+		r.Rank = s.Rank(r)
+	}
+	r.Keys = nil
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		v := r.Fields[f.Name]
+		if !f.Key || v == nil {
+			continue
+		}
+		if f.List {
+			for _, t := range r.Texts(f.Name) {
+				r.Keys = append(r.Keys, f.Name+"="+t)
+			}
+			continue
+		}
+		t := string(v)
+		if v[0] == '"' {
+			t = r.Text(f.Name)
+		}
+		r.Keys = append(r.Keys, f.Name+"="+t)
+	}
+	slices.Sort(r.Keys)
+	r.Keys = slices.Compact(r.Keys)
+}
+
+// RankNewest orders by time, newest first.
+func RankNewest(t time.Time) string { return fmt.Sprintf("%012x", (int64(1)<<47)-t.UnixMilli()) }
+
+// RankTime orders by time, oldest first.
+func RankTime(t time.Time) string { return fmt.Sprintf("%012x", t.UnixMilli()) }
+
+// KeyFor makes the key by which Find and lists look a record up.
+func KeyFor[T ~string](name string, value T) string { return name + "=" + string(value) }
+
+var kinds = []*Spec{
+	orgSpec, personSpec, grantSpec, recusalSpec, noticeSpec, registerSpec,
+	projectSpec, siteSpec, templateSpec,
+	reportSpec, findingSpec, photoSpec, interviewSpec, flagSpec,
+	clueSpec, linkSpec, campaignSpec, revisitSpec,
+	conflictSpec, parkedSpec,
+}
+
+var byKind = map[Kind]*Spec{}
+
+func init() {
+	for _, s := range kinds {
+		s.field = map[string]*Field{}
+		for i := range s.Fields {
+			s.field[s.Fields[i].Name] = &s.Fields[i]
+		}
+		s.command = map[string]*Command{}
+		for i := range s.Commands {
+			s.command[s.Commands[i].Name] = &s.Commands[i]
+		}
+		byKind[s.Kind] = s
+	}
+}

@@ -1,0 +1,196 @@
+package field
+
+import (
+	"fmt"
+	"time"
+)
+
+// States of a photo.
+const (
+	PhotoDeclared State = "declared"
+	PhotoStored   State = "stored"
+	PhotoVerified State = "verified"
+	PhotoAnalysed State = "analysed"
+	PhotoLinked   State = "linked"
+	PhotoRejected State = "rejected"
+)
+
+// PhotoIsStored reports whether the original has arrived, equal to what was declared.
+func PhotoIsStored(p *Record) bool {
+	switch p.State {
+	case PhotoStored, PhotoVerified, PhotoAnalysed, PhotoLinked:
+		return true
+	}
+	return false
+}
+
+var photoSpec = &Spec{
+	Kind: KindPhoto, ZH: "照片", EN: "photo", Home: ScopeSite,
+	Initial: PhotoDeclared,
+	States: []Choice{
+		{Code: "declared", ZH: "已声明", EN: "declared"}, {Code: "uploading", ZH: "上传中", EN: "uploading"}, {Code: "stored", ZH: "已存储", EN: "stored"},
+		{Code: "verified", ZH: "已核对", EN: "verified"}, {Code: "analysed", ZH: "已分析", EN: "analysed"}, {Code: "linked", ZH: "已关联", EN: "linked"},
+		{Code: "rejected", ZH: "被拒绝", EN: "rejected"}, {Code: "voided", ZH: "已作废", EN: "voided"},
+	},
+	Editable: []State{PhotoDeclared, PhotoStored, PhotoAnalysed},
+	Fields: []Field{
+		{Name: "reportId", Type: ID, Of: KindReport, Required: true, Once: true, Key: true, ZH: "报告", EN: "report"},
+		{Name: "siteId", Type: ID, Of: KindSite, Required: true, Once: true, ZH: "项目点", EN: "site"},
+		{Name: "sha256", Type: Hash, Required: true, Once: true, Key: true, ZH: "哈希", EN: "SHA-256"},
+		{Name: "size", Type: Integer, Low: 1, High: 2 << 30, Required: true, Once: true, ZH: "大小（字节）", EN: "size in bytes"},
+		{Name: "type", Type: Enum, Required: true, Once: true, ZH: "类型", EN: "media type", Choices: []Choice{
+			{Code: "image/jpeg", ZH: "JPEG", EN: "JPEG"}, {Code: "image/png", ZH: "PNG", EN: "PNG"}, {Code: "image/heic", ZH: "HEIC", EN: "HEIC"},
+			{Code: "video/mp4", ZH: "视频", EN: "video"}, {Code: "audio/mp4", ZH: "录音", EN: "audio"},
+		}},
+		{Name: "item", Type: Text, Max: 64, Key: true, ZH: "事项", EN: "checklist item"},
+		{Name: "caption", Type: Text, Max: 500, ZH: "说明", EN: "caption"},
+		{Name: "takenAt", Type: Time, Once: true, ZH: "拍摄时间", EN: "taken at"},
+		{Name: "position", Type: Position, Once: true, ZH: "位置", EN: "position"},
+		{Name: "capture", Type: Enum, Choices: captures, Once: true, ZH: "来源", EN: "taken in the app or picked"},
+		{Name: "photoPoint", Type: Text, Max: 64, Key: true, ZH: "拍照点", EN: "photo point"},
+		{Name: "clockSkewMs", Type: Integer, Low: -1e12, High: 1e12, Once: true, ZH: "设备时钟偏差（毫秒）", EN: "device clock skew in ms"},
+
+		{Name: "receipt", Type: Object, Server: true, ZH: "回执", EN: "signed receipt", Fields: receiptFields},
+		{Name: "interruptions", Type: Integer, Low: 0, High: 1e9, Server: true, ZH: "中断次数", EN: "interruptions of the upload"},
+		{Name: "facts", Type: JSON, Server: true, ZH: "图像信息", EN: "facts read from the bytes"},
+		{Name: "small", Type: Hash, Server: true, ZH: "缩略图", EN: "rendition of 320 px"},
+		{Name: "large", Type: Hash, Server: true, ZH: "大图", EN: "rendition of 1600 px"},
+		{Name: "perceptual", Type: Text, Max: 100, Server: true, Key: true, ZH: "感知哈希", EN: "perceptual hash with its version"},
+		{Name: "analysisNote", Type: Text, Max: 500, Server: true, ZH: "分析说明", EN: "what the analysis could not do"},
+		voidReason,
+	},
+	Commands: []Command{
+		{
+			Name: "store", ZH: "入库", EN: "store", Server: true, From: []State{PhotoDeclared},
+			Args: []Field{
+				{Name: "receipt", Type: Object, Required: true, Fields: receiptFields},
+				{Name: "interruptions", Type: Integer, Low: 0, High: 1e9},
+			},
+			To: PhotoStored,
+			Do: func(c *Case) error {
+				c.Record.Fields["receipt"] = c.Args["receipt"]
+				if n, ok := c.Args["interruptions"]; ok {
+					c.Record.Fields["interruptions"] = n
+				}
+				return photoArrived(c)
+			},
+		},
+		{
+			Name: "analyse", ZH: "分析", EN: "analyse", Server: true, From: []State{PhotoStored, PhotoLinked},
+			Args: []Field{
+				{Name: "facts", Type: JSON}, {Name: "small", Type: Hash}, {Name: "large", Type: Hash},
+				{Name: "perceptual", Type: Text, Max: 100}, {Name: "note", Type: Text, Max: 500},
+			},
+			Do: func(c *Case) error {
+				for _, name := range []string{"facts", "small", "large", "perceptual"} {
+					if v, ok := c.Args[name]; ok {
+						c.Record.Fields[name] = v
+					}
+				}
+				if v, ok := c.Args["note"]; ok {
+					c.Record.Fields["analysisNote"] = v
+				}
+				if c.Record.State == PhotoStored {
+					c.Record.State = PhotoAnalysed
+				}
+				return nil
+			},
+		},
+		void(PhotoDeclared, PhotoStored, PhotoVerified, PhotoAnalysed),
+	},
+}
+
+var receiptFields = []Field{
+	{Name: "v", Type: Integer}, {Name: "number", Type: Text}, {Name: "sha256", Type: Hash, Required: true}, {Name: "size", Type: Integer},
+	{Name: "type", Type: Text}, {Name: "photoId", Type: Text}, {Name: "receivedAt", Type: Time}, {Name: "keyId", Type: Text}, {Name: "signature", Type: Text, Max: 400},
+}
+
+// FlagRaised and FlagDecided are the states of a flag.
+const (
+	FlagRaised  State = "raised"
+	FlagDecided State = "decided"
+)
+
+// SeverityRank orders severities: 0 info, 1 review, 2 high, 3 blocking.
+func SeverityRank(severity string) int64 {
+	for i, s := range severities {
+		if s.Code == severity {
+			return int64(i)
+		}
+	}
+	return 0
+}
+
+var flagSpec = &Spec{
+	Kind: KindFlag, ZH: "标记", EN: "flag", Home: ScopeSite, ServerOK: true,
+	Initial: FlagRaised, States: []Choice{{Code: "raised", ZH: "待处理", EN: "raised"}, {Code: "decided", ZH: "已处理", EN: "decided"}, {Code: "closed", ZH: "关闭", EN: "closed"}},
+	Fields: []Field{
+		{Name: "code", Type: Text, Max: 60, Required: true, Server: true, Key: true, ZH: "规则", EN: "code"},
+		{Name: "rule", Type: Text, Max: 60, Server: true, ZH: "规则版本", EN: "rule version"},
+		{Name: "severity", Type: Enum, Choices: severities, Required: true, Server: true, ZH: "等级", EN: "severity"},
+		{Name: "reportId", Type: ID, Of: KindReport, Server: true, Key: true, ZH: "报告", EN: "report"},
+		{Name: "targetId", Type: Text, Max: 80, Server: true, Key: true, ZH: "对象", EN: "about"},
+		{Name: "inputs", Type: JSON, Server: true, ZH: "依据", EN: "inputs"},
+		{Name: "zh", Type: Text, Max: 1000, Server: true, ZH: "说明", EN: "sentence in Chinese"},
+		{Name: "en", Type: Text, Max: 1000, Server: true, ZH: "英文说明", EN: "sentence in English"},
+		{Name: "decision", Type: Enum, Choices: decisions, Server: true, ZH: "结论", EN: "decision"},
+		{Name: "reason", Type: Text, Max: 1000, Server: true, ZH: "理由", EN: "reason"},
+		{Name: "decidedBy", Type: ID, Of: KindPerson, Server: true, ZH: "处理人", EN: "decided by"},
+	},
+	Made: func(c *Case) error { return raiseSeverity(c, nil) },
+	Commands: []Command{{
+		Name: "decide", ZH: "处理", EN: "decide", From: []State{FlagRaised}, To: FlagDecided,
+		Args: []Field{{Name: "decision", Type: Enum, Choices: decisions, Required: true}, reason},
+		Do: func(c *Case) error {
+			report, err := c.Look.Get(RecordID(c.Record.Text("reportId")))
+			if err != nil {
+				return err
+			}
+			if report != nil {
+				for _, a := range Authors(report) {
+					if a == c.Who.User {
+						return Refuse(CodeReviewerIsAuthor, "")
+					}
+				}
+			}
+			c.Set("decision", c.Arg("decision"))
+			c.Set("reason", c.Arg("reason"))
+			c.Set("decidedBy", c.Who.User)
+			return raiseSeverity(c, c.Record)
+		},
+	}},
+	Rank: func(r *Record) string {
+		return fmt.Sprintf("%d%s", 9-SeverityRank(r.Text("severity")), RankTime(r.CreatedAt))
+	},
+}
+
+// raiseSeverity keeps the report's severity at that of its worst undecided flag, so that the queue can be ordered by it.
+func raiseSeverity(c *Case, decided *Record) error {
+	id := RecordID(c.Record.Text("reportId"))
+	if id == "" {
+		return nil
+	}
+	report, err := c.Look.Get(id)
+	if err != nil || report == nil {
+		return err
+	}
+	flags, err := c.Look.Find(KindFlag, KeyFor("reportId", id))
+	if err != nil {
+		return err
+	}
+	worst := int64(0)
+	if decided == nil {
+		worst = SeverityRank(c.Record.Text("severity"))
+	}
+	for _, f := range flags {
+		if f.State == FlagRaised && f.ID != c.Record.ID {
+			worst = max(worst, SeverityRank(f.Text("severity")))
+		}
+	}
+	if report.Int("severity") != worst {
+		c.Effect(Effect{ID: report.ID, Kind: KindReport, Scope: report.Scope, Set: map[string]Value{"severity": Quote(worst)}})
+	}
+	return nil
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

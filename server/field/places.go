@@ -1,0 +1,214 @@
+package field
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+var projectSpec = &Spec{
+	Kind: KindProject, ZH: "项目", EN: "project", Home: ScopeOrg,
+	Initial: "declared",
+	States: []Choice{
+		{Code: "declared", ZH: "申报", EN: "declared"}, {Code: "approved", ZH: "批复", EN: "approved"}, {Code: "funded", ZH: "资金下达", EN: "funded"},
+		{Code: "in_progress", ZH: "实施中", EN: "in progress"}, {Code: "completed", ZH: "完工", EN: "completed"}, {Code: "accepted", ZH: "验收", EN: "accepted"},
+		{Code: "handed_over", ZH: "移交", EN: "handed over"}, {Code: "suspended", ZH: "暂停", EN: "suspended"}, {Code: "terminated", ZH: "终止", EN: "terminated"},
+	},
+	Editable: []State{"declared", "approved", "funded", "in_progress", "completed", "accepted", "handed_over", "suspended"},
+	Fields: []Field{
+		{Name: "externalId", Type: Text, Max: 60, Required: true, Key: true, ZH: "项目编号", EN: "external id"},
+		{Name: "name", Type: Text, Max: 200, Required: true, ZH: "名称", EN: "name"},
+		{Name: "type", Type: Enum, Choices: projectTypes, Required: true, ZH: "类型", EN: "type"},
+		{Name: "donor", Type: Text, Max: 100, ZH: "帮扶方", EN: "donor"},
+		{Name: "county", Type: Region, Required: true, ZH: "县区", EN: "county"},
+		{Name: "managingUnit", Type: Text, Max: 100, ZH: "管理单位", EN: "managing unit"},
+		{Name: "purpose", Type: Text, Max: 1000, ZH: "用途", EN: "purpose"},
+		{Name: "budget", Type: Number, Low: 0, High: 1e12, ZH: "预算（元）", EN: "budget (CNY)"},
+		{Name: "payments", Type: Object, List: true, Items: 500, ZH: "付款", EN: "payments", Fields: []Field{
+			{Name: "date", Type: Date, Required: true},
+			{Name: "amount", Type: Number, Low: 0, High: 1e12, Required: true},
+			{Name: "payee", Type: Text, Max: 100},
+			{Name: "payeeKind", Type: Enum, Choices: []Choice{{Code: "unit", ZH: "单位", EN: "unit"}, {Code: "person", ZH: "个人", EN: "person"}}},
+			{Name: "accountMasked", Type: Text, Max: 30},
+			{Name: "accountHash", Type: Hash},
+		}},
+		{Name: "milestones", Type: Object, List: true, ZH: "里程碑", EN: "milestones", Fields: []Field{
+			{Name: "name", Type: Text, Required: true},
+			{Name: "planned", Type: Date}, {Name: "actual", Type: Date},
+			{Name: "weight", Type: Number, Low: 0, High: 100},
+		}},
+		{Name: "beneficiaries", Type: Object, ZH: "受益户", EN: "beneficiaries", Fields: []Field{
+			{Name: "total", Type: Integer, Low: 0, High: 1e8}, {Name: "registeredPoor", Type: Integer, Low: 0, High: 1e8},
+		}},
+	},
+	Commands: []Command{{
+		Name: "advance", ZH: "变更阶段", EN: "advance",
+		Args: []Field{
+			{Name: "to", Type: Enum, Required: true, Choices: []Choice{
+				{Code: "approved"}, {Code: "funded"}, {Code: "in_progress"}, {Code: "completed"},
+				{Code: "accepted"}, {Code: "handed_over"}, {Code: "suspended"}, {Code: "terminated"},
+			}},
+			{Name: "reason", Type: Text, Max: 1000},
+		},
+		Do: advanceProject,
+	}},
+}
+
+// projectOrder is the order of a project's life. A project may be suspended and terminated at any point before it is
+// handed over, with a reason; a suspended one goes back to where work goes on.
+var projectOrder = []State{"declared", "approved", "funded", "in_progress", "completed", "accepted", "handed_over"}
+
+func advanceProject(c *Case) error {
+	to := State(c.Arg("to"))
+	from := slices.Index(projectOrder, c.Record.State)
+	next := slices.Index(projectOrder, to)
+	switch {
+	case c.Record.State == "terminated" || c.Record.State == "handed_over":
+		return Refuse(CodeNotNow, "")
+	case to == "suspended" || to == "terminated":
+		if strings.TrimSpace(c.Arg("reason")) == "" {
+			return Refuse(CodeReasonMissing, "")
+		}
+	case c.Record.State == "suspended" && to == "in_progress":
+	case next != from+1 || from < 0:
+		return Refuse(CodeNotNow, "A project goes from %s one step at a time.", c.Record.State)
+	}
+	c.Record.State = to
+	return nil
+}
+
+var siteSpec = &Spec{
+	Kind: KindSite, ZH: "项目点", EN: "site", Home: ScopeOrg,
+	Initial: StateDraft, States: []Choice{{Code: "draft", ZH: "草稿", EN: "draft"}, {Code: "active", ZH: "有效", EN: "active"}, {Code: "closed", ZH: "关闭", EN: "closed"}},
+	Editable: []State{StateDraft, StateActive},
+	Fields: []Field{
+		{Name: "name", Type: Text, Max: 200, Required: true, ZH: "名称", EN: "name"},
+		{Name: "projectId", Type: ID, Of: KindProject, Required: true, Once: true, Key: true, ZH: "项目", EN: "project"},
+		{Name: "region", Type: Region, Required: true, Once: true, ZH: "地区", EN: "region"},
+		{Name: "orgs", Type: Org, List: true, Items: 10, Once: true, ZH: "共同监督组织", EN: "organisations that take part"},
+		{Name: "position", Type: Position, ZH: "位置", EN: "position"},
+		{Name: "radius", Type: Number, Low: 1, High: 50_000, ZH: "半径（米）", EN: "radius in metres"},
+		{Name: "polygon", Type: Position, List: true, Items: 500, ZH: "边界", EN: "outline"},
+		{Name: "address", Type: Text, Max: 300, ZH: "地址", EN: "address"},
+		{Name: "photoPoints", Type: Object, Keyed: true, ZH: "拍照点", EN: "photo points", Fields: []Field{
+			{Name: "label", Type: Text, Max: 100, Required: true}, {Name: "position", Type: Position},
+			{Name: "bearing", Type: Number, Low: 0, High: 360},
+		}},
+		{Name: "households", Type: Object, List: true, Items: 500, ZH: "走访户", EN: "households", Fields: []Field{
+			{Name: "alias", Type: Text, Max: 40, Required: true}, {Name: "petitioned", Type: Bool},
+		}},
+		{Name: "voidReason", Type: Text, Max: 1000, Server: true},
+	},
+	Made: func(c *Case) error {
+		info := SiteInfo(c.Record, c.Who.Org)
+		if !info.Has(c.Who.Org) && !c.Who.Server {
+			return Refuse(CodeForeignOrg, "Your own organisation must be one of orgs.")
+		}
+		c.Effect(Effect{Scope: MakeScope(ScopeSite, string(c.Record.ID)), Info: &info})
+		return nil
+	},
+	Commands: []Command{
+		{Name: "activate", ZH: "启用", EN: "activate", From: []State{StateDraft}, To: StateActive, Do: func(c *Case) error {
+			if c.Record.Fields["position"] == nil && c.Record.Fields["polygon"] == nil {
+				return Refuse(CodeMissingField, "A site needs a position or an outline before it is active.")
+			}
+			return nil
+		}},
+		{Name: "close", ZH: "关闭", EN: "close", From: []State{StateActive}, To: StateClosed, Args: []Field{reason}},
+	},
+}
+
+// SiteInfo is what access asks about the scope of a site.
+func SiteInfo(site *Record, maker OrgID) ScopeInfo {
+	info := ScopeInfo{Region: site.Text("region"), Project: ProjectID(site.Text("projectId"))}
+	for _, o := range site.Texts("orgs") {
+		info.Orgs = append(info.Orgs, OrgID(o))
+	}
+	if len(info.Orgs) == 0 {
+		info.Orgs = []OrgID{maker}
+	}
+	return info
+}
+
+// Item is one question of a checklist template.
+type Item struct {
+	ID         string   `json:"id"`
+	ZH         string   `json:"zh"`
+	EN         string   `json:"en"`
+	Type       string   `json:"type"`
+	Choices    []string `json:"choices,omitempty"`
+	Required   bool     `json:"required,omitempty"`
+	RequiredIf *struct {
+		Item   string          `json:"item"`
+		Equals json.RawMessage `json:"equals"`
+	} `json:"requiredIf,omitempty"`
+	RedLine    string `json:"redLine,omitempty"`
+	Violation  string `json:"violation,omitempty"`
+	MinPhotos  int    `json:"minPhotos,omitempty"`
+	MaxPhotos  int    `json:"maxPhotos,omitempty"`
+	MinSeconds int    `json:"minSeconds,omitempty"`
+	Known      string `json:"known,omitempty"` // the project field that holds the answer already: shown, never asked
+}
+
+var templateSpec = &Spec{
+	Kind: KindTemplate, ZH: "检查清单模板", EN: "checklist template", Home: ScopeOrg,
+	Initial: StateDraft, States: []Choice{{Code: "draft", ZH: "草稿", EN: "draft"}, {Code: "published", ZH: "已发布", EN: "published"}, {Code: "retired", ZH: "停用", EN: "retired"}},
+	Editable: []State{StateDraft},
+	Fields: []Field{
+		{Name: "title", Type: Text, Required: true, ZH: "标题", EN: "title"},
+		{Name: "version", Type: Integer, Low: 1, High: 10_000, Required: true, Once: true, ZH: "版本", EN: "version"},
+		{Name: "items", Type: Object, List: true, Items: 200, Required: true, ZH: "检查事项", EN: "items", Fields: []Field{
+			{Name: "id", Type: Text, Max: 64, Required: true}, {Name: "zh", Type: Text, Max: 500, Required: true}, {Name: "en", Type: Text, Max: 500},
+			{Name: "type", Type: Enum, Choices: itemTypes, Required: true}, {Name: "choices", Type: Text, List: true},
+			{Name: "required", Type: Bool}, {Name: "requiredIf", Type: Object, Fields: []Field{
+				{Name: "item", Type: Text, Max: 64, Required: true}, {Name: "equals", Type: Any, Required: true},
+			}},
+			{Name: "redLine", Type: Enum, Choices: RedLines}, {Name: "violation", Type: Enum, Choices: Violations},
+			{Name: "minPhotos", Type: Integer, Low: 0, High: 20}, {Name: "maxPhotos", Type: Integer, Low: 0, High: 20},
+			{Name: "minSeconds", Type: Integer, Low: 0, High: 3600}, {Name: "known", Type: Text, Max: 60},
+		}},
+	},
+	Commands: []Command{
+		{Name: "publish", ZH: "发布", EN: "publish", From: []State{StateDraft}, To: "published", Do: publishTemplate},
+		{Name: "retire", ZH: "停用", EN: "retire", From: []State{"published"}, To: "retired"},
+	},
+}
+
+// publishTemplate refuses a template that asks what the project ledger holds already (减负: ask once), that repeats an
+// item id, or that asks for more photos than it takes.
+func publishTemplate(c *Case) error {
+	items, err := TemplateItems(c.Record)
+	if err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	for _, it := range items {
+		switch {
+		case !validKey(it.ID) || seen[it.ID]:
+			return Refuse(CodeBadID, "Item %s needs an id of its own, of letters, digits, '-' and '_'.", clip(it.ID))
+		case it.Known != "":
+			return Refuse(CodeAsksAgain, "Item %s asks for %s, which the ledger holds already.", it.ID, clip(it.Known))
+		case it.MaxPhotos > 0 && it.MinPhotos > it.MaxPhotos:
+			return Refuse(CodeOutOfRange, "Item %s asks for more photos than it takes.", it.ID)
+		}
+		seen[it.ID] = true
+	}
+	for _, it := range items {
+		if it.RequiredIf != nil && !seen[it.RequiredIf.Item] {
+			return Refuse(CodeBadChoice, "Item %s depends on %s, which is not in the template.", it.ID, clip(it.RequiredIf.Item))
+		}
+	}
+	if len(items) == 0 {
+		return Refuse(CodeMissingField, "A template has at least one item.")
+	}
+	return nil
+}
+
+// TemplateItems reads the items of a template.
+func TemplateItems(template *Record) ([]Item, error) {
+	var items []Item
+	if err := template.Decode("items", &items); err != nil {
+		return nil, Refuse(CodeWrongType, "The items of the template cannot be read.").Because(err)
+	}
+	return items, nil
+}
