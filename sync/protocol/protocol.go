@@ -1,0 +1,261 @@
+// Package protocol holds what goes over the wire between a phone and the server, and what is written into the log:
+// operations, outcomes, cursors and the body of an entry.
+//
+// Start with Push and Pull for the wire, and with Body for the log. Nothing here decides anything: sync/merge and
+// sync/engine do.
+package protocol
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"fieldclue/server/access"
+	"fieldclue/server/field"
+	"fieldclue/server/store"
+)
+
+// Version is the version of the protocol and of the log's bodies.
+const Version = 1
+
+// The limits of a batch.
+const (
+	MaxOperations = 500
+	MaxBatchBytes = 1 << 20
+	MaxDepth      = 32
+	MaxCursors    = 5000
+	MaxPage       = 2000
+	DefaultPage   = 500
+)
+
+// Operation is one thing that somebody did to one record: fields set, or a command.
+type Operation struct {
+	ID      field.RecordID         `json:"id"`
+	Kind    field.Kind             `json:"kind"`
+	Base    int64                  `json:"base"`              // the version of the record that the device last saw; 0: new
+	Set     map[string]field.Value `json:"set,omitempty"`     // by name or by path; null removes
+	Command string                 `json:"command,omitempty"` // or a command
+	Args    map[string]field.Value `json:"args,omitempty"`    // of the command
+}
+
+// OutcomeKind says what became of an operation.
+type OutcomeKind string
+
+// The outcomes.
+const (
+	Applied  OutcomeKind = "applied"  // it is in the record
+	Merged   OutcomeKind = "merged"   // it is in the record, beside what somebody else has changed meanwhile
+	Conflict OutcomeKind = "conflict" // somebody else changed the same; both values are kept, see Conflicts
+	Rejected OutcomeKind = "rejected" // it could not be applied; it is kept, see RecordID
+)
+
+// Outcome is decided when the batch is committed, and stored with it.
+type Outcome struct {
+	Outcome   OutcomeKind      `json:"outcome"`
+	Version   int64            `json:"version,omitempty"`   // of the record, after the operation
+	Code      field.Code       `json:"code,omitempty"`      // why it was rejected
+	Message   string           `json:"message,omitempty"`   // the same for a person, in English
+	MessageZH string           `json:"messageZh,omitempty"` // and in Chinese
+	RecordID  field.RecordID   `json:"recordId,omitempty"`  // the parked record that keeps a rejected operation
+	Conflicts []field.RecordID `json:"conflicts,omitempty"` // the conflict records, one for each path
+}
+
+// PushRequest is a batch from one device for one scope.
+type PushRequest struct {
+	Device     field.DeviceID `json:"device"`
+	Batch      int64          `json:"batch"`
+	Scope      field.Scope    `json:"scope"`
+	App        string         `json:"app,omitempty"`
+	DeviceTime string         `json:"deviceTime,omitempty"` // RFC 3339 with milliseconds and offset
+	SkewMS     int64          `json:"skewMs,omitempty"`     // device clock minus server clock, as the device measured it
+	Operations []Operation    `json:"operations"`
+}
+
+// PushResponse answers a batch, and every repetition of it, with the same outcomes.
+type PushResponse struct {
+	Scope      field.Scope `json:"scope"`
+	Seq        int64       `json:"seq"`
+	Hash       string      `json:"hash"`
+	Replayed   bool        `json:"replayed"`
+	ServerTime string      `json:"serverTime"`
+	Outcomes   []Outcome   `json:"outcomes"`
+}
+
+// Cursor says how far a device has read a scope: the number of an entry and that entry's hash.
+type Cursor struct {
+	Seq  int64  `json:"seq"`
+	Hash string `json:"hash"`
+}
+
+// PullRequest asks for what has changed in all scopes of the user.
+type PullRequest struct {
+	Device  field.DeviceID         `json:"device"`
+	Cursors map[field.Scope]Cursor `json:"cursors"`
+	Limit   int                    `json:"limit,omitempty"`
+}
+
+// PulledRecord is the latest state of one record.
+type PulledRecord struct {
+	ID        field.RecordID  `json:"id"`
+	Kind      field.Kind      `json:"kind"`
+	Scope     field.Scope     `json:"scope"`
+	Version   int64           `json:"version"`
+	State     field.State     `json:"state"`
+	Deleted   bool            `json:"deleted"`
+	Author    field.UserID    `json:"author,omitempty"`
+	CreatedAt string          `json:"createdAt"`
+	UpdatedAt string          `json:"updatedAt"`
+	Fields    json.RawMessage `json:"fields"`
+}
+
+// FromRecord makes the wire form of a record.
+func FromRecord(r *field.Record) PulledRecord {
+	return PulledRecord{
+		ID: r.ID, Kind: r.Kind, Scope: r.Scope, Version: r.Version, State: r.State, Deleted: r.Deleted, Author: r.Author,
+		CreatedAt: Stamp(r.CreatedAt), UpdatedAt: Stamp(r.UpdatedAt), Fields: r.Document(),
+	}
+}
+
+// Stamp formats a time for the wire: RFC 3339 in UTC with milliseconds.
+func Stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z07:00") }
+
+// PullResponse is one page.
+type PullResponse struct {
+	Records    []PulledRecord         `json:"records"`
+	Cursors    map[field.Scope]Cursor `json:"cursors"` // of the scopes on this page
+	Scopes     []field.Scope          `json:"scopes"`  // all that the user may read, the inbox first
+	Gone       []field.Scope          `json:"gone"`    // in the request, and no longer readable: drop them
+	Restart    []field.Scope          `json:"restart"` // their history forked: load them afresh, keep the outbox
+	More       bool                   `json:"more"`    // ask again at once
+	ServerTime string                 `json:"serverTime"`
+}
+
+// Decided is an operation in the log: as it came, with its outcome. Set holds the validated values by path where the
+// operation was understood, and what came otherwise.
+type Decided struct {
+	Operation
+	Outcome Outcome `json:"outcome"`
+}
+
+// Change is what an entry does to one record. Replaying the log means applying the changes; nothing is decided again.
+type Change struct {
+	ID      field.RecordID         `json:"id"`
+	Kind    field.Kind             `json:"kind,omitempty"` // only when it is made
+	Author  field.UserID           `json:"author,omitempty"`
+	Op      int                    `json:"op,omitempty"` // the values are those of operation number Op, counted from 1
+	Set     map[string]field.Value `json:"set,omitempty"`
+	Unset   []string               `json:"unset,omitempty"`
+	State   field.State            `json:"state,omitempty"`
+	Deleted *bool                  `json:"deleted,omitempty"`
+}
+
+// Link names an entry of another scope that was written in the same commit.
+type Link struct {
+	Scope field.Scope `json:"scope"`
+	Seq   int64       `json:"seq"`
+}
+
+// Body is what the bytes of an entry say.
+type Body struct {
+	V          int              `json:"v"`
+	Scope      field.Scope      `json:"scope"`
+	Seq        int64            `json:"seq"`
+	Prev       string           `json:"prev"`
+	Device     field.DeviceID   `json:"device"`
+	Batch      int64            `json:"batch"`
+	Digest     string           `json:"digest"` // of the batch as it came
+	Actor      field.UserID     `json:"actor,omitempty"`
+	Org        field.OrgID      `json:"org,omitempty"`
+	App        string           `json:"app,omitempty"`
+	At         string           `json:"at"` // server time
+	DeviceTime string           `json:"deviceTime,omitempty"`
+	SkewMS     int64            `json:"skewMs,omitempty"`
+	With       []Link           `json:"with,omitempty"`
+	Info       *field.ScopeInfo `json:"info,omitempty"` // attributes of the scope, when this entry sets them
+	Ops        []Decided        `json:"ops,omitempty"`
+	Changes    []Change         `json:"changes,omitempty"`
+}
+
+// Seal turns a body into an entry.
+func Seal(b Body, at time.Time) (store.Entry, error) {
+	raw, err := json.Marshal(b)
+	if err != nil {
+		return store.Entry{}, fmt.Errorf("entry %s %d: %w", b.Scope, b.Seq, err)
+	}
+	return store.Entry{
+		Scope: b.Scope, Seq: b.Seq, Device: b.Device, Batch: b.Batch, Hash: HashOf(raw), Prev: b.Prev,
+		At: at, Actor: b.Actor, Body: raw,
+	}, nil
+}
+
+// HashOf is the SHA-256 of bytes in lower-case hex.
+func HashOf(raw []byte) string {
+	h := sha256.Sum256(raw)
+	return hex.EncodeToString(h[:])
+}
+
+// Open reads the body of an entry.
+func Open(e store.Entry) (Body, error) {
+	var b Body
+	if err := json.Unmarshal(e.Body, &b); err != nil {
+		return b, fmt.Errorf("entry %s %d does not parse: %w", e.Scope, e.Seq, err)
+	}
+	return b, nil
+}
+
+// Apply makes the new image of a record from its old one (nil: it is made) and a change of the entry.
+func Apply(b *Body, c Change, at time.Time, old *field.Record, info field.ScopeInfo) *field.Record {
+	var r *field.Record
+	if old == nil {
+		r = &field.Record{
+			ID: c.ID, Kind: c.Kind, Scope: b.Scope, Author: c.Author, Device: b.Device, CreatedAt: at,
+			Fields: map[string]field.Value{}, Stamps: map[string]field.Stamp{},
+		}
+	} else {
+		r = old.Clone()
+	}
+	set := c.Set
+	if c.Op > 0 {
+		set = b.Ops[c.Op-1].Set
+	}
+	stamp := field.Stamp{Seq: b.Seq, Device: b.Device}
+	for p, v := range set {
+		if v == nil || string(v) == "null" {
+			delete(r.Fields, p)
+		} else {
+			r.Fields[p] = v
+		}
+		r.Stamps[p] = stamp
+	}
+	for _, p := range c.Unset {
+		delete(r.Fields, p)
+		r.Stamps[p] = stamp
+	}
+	if c.State != "" {
+		r.State = c.State
+		r.Stamps[""] = stamp
+	}
+	if c.Deleted != nil {
+		r.Deleted = *c.Deleted
+	}
+	r.Version, r.UpdatedAt, r.Info = b.Seq, at, info
+	field.Index(r)
+	return r
+}
+
+// Batch is what the write path takes, from a phone's push, a supervisor's click or a follower of the log alike.
+type Batch struct {
+	Actor      *access.Actor
+	Device     field.DeviceID // "desk/…" for a click, "server/…" for the server itself
+	Number     int64          // with Scope and Device: the key by which a repetition is known
+	Scope      field.Scope
+	Operations []Operation
+	App        string
+	DeviceTime string
+	SkewMS     int64
+
+	Strict  bool // a click: a rejected or conflicting operation is an error, and nothing at all is written
+	Trusted bool // the server put the operations together: commands and fields that are the server's own are allowed
+}
