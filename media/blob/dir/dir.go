@@ -1,0 +1,307 @@
+// Package dir keeps blobs in one directory tree: the embedded default.
+//
+// Under the root, data/ab/cd/<sum> holds a blob as a read-only file, data/ab/cd/<sum>.hold marks a legal hold,
+// staging/<id>/ the segments of a half-finished upload, tmp/ what is being written. A name appears only after its
+// bytes and then the directory are flushed. Start with Open; staging.go has the half-finished uploads.
+package dir
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"fieldclue/media/blob"
+	"fieldclue/server/field"
+)
+
+// Config says where the bytes live. Several stores may share nothing but a parent directory.
+type Config struct {
+	Root string // made if it is not there
+}
+
+// Store is a blob.Store and, through Staging, a blob.Staging on one file system.
+type Store struct{ root string }
+
+// Open makes the directories it needs. What an earlier process left in tmp/ is removed by CleanTemp, not here,
+// because another process may be writing.
+func Open(cfg Config) (*Store, error) {
+	if cfg.Root == "" {
+		return nil, field.Refuse(field.CodeBadRequest, "The blob directory has no path.")
+	}
+	root, err := filepath.Abs(cfg.Root)
+	if err != nil {
+		return nil, down(err)
+	}
+	for _, d := range []string{"data", "staging", "tmp"} {
+		if err := makeDirs(filepath.Join(root, d)); err != nil {
+			return nil, down(err)
+		}
+	}
+	return &Store{root: root}, nil
+}
+
+// Engine names the store for people.
+func (s *Store) Engine() string { return "directory " + s.root }
+
+// Ping writes, flushes and removes a small file.
+func (s *Store) Ping(context.Context) error {
+	f, err := os.CreateTemp(filepath.Join(s.root, "tmp"), "ping-")
+	if err != nil {
+		return down(err)
+	}
+	name := f.Name()
+	_, err = f.WriteString("ping")
+	if e := f.Sync(); err == nil {
+		err = e
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if e := os.Remove(name); err == nil {
+		err = e
+	}
+	if err != nil {
+		return down(err)
+	}
+	return nil
+}
+
+func (s *Store) path(sum blob.Sum) string {
+	return filepath.Join(s.root, "data", string(sum[:2]), string(sum[2:4]), string(sum))
+}
+
+// PutIfAbsent follows blob.Store: a temporary file, fsync, a link that fails when the name is taken, fsync of the
+// directory.
+func (s *Store) PutIfAbsent(ctx context.Context, sum blob.Sum, size int64, r io.Reader) (bool, error) {
+	if _, err := blob.ParseSum(string(sum)); err != nil {
+		return false, err
+	}
+	if _, err := s.Stat(ctx, sum); err == nil {
+		return false, nil
+	} else if !field.Is(err, field.CodeNotFound) {
+		return false, err
+	}
+	f, err := os.CreateTemp(filepath.Join(s.root, "tmp"), "put-")
+	if err != nil {
+		return false, down(err)
+	}
+	tmp := f.Name()
+	defer func() {
+		_ = os.Remove(tmp) // gone already, or swept by CleanTemp
+	}()
+	exact := blob.NewExact(r, sum, size)
+	// The buffer keeps io.Copy from allocating by itself; Exact must see its EOF also for an empty blob.
+	_, err = io.CopyBuffer(struct{ io.Writer }{f}, exact, make([]byte, 128<<10))
+	if e := exact.Err(); e != nil {
+		_ = f.Close() // the file is thrown away
+		return false, e
+	}
+	if err == nil {
+		err = f.Chmod(0o444)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return false, down(err)
+	}
+	return s.publish(tmp, sum)
+}
+
+// publish links a complete, flushed, read-only file under its final name.
+func (s *Store) publish(from string, sum blob.Sum) (bool, error) {
+	to := s.path(sum)
+	if err := makeDirs(filepath.Dir(to)); err != nil {
+		return false, down(err)
+	}
+	created := true
+	if err := os.Link(from, to); err != nil {
+		if !errors.Is(err, fs.ErrExist) {
+			return false, down(err)
+		}
+		created = false
+	}
+	// Also when another writer was first: its entry may not be flushed yet, and we promise that it is.
+	if err := syncDir(filepath.Dir(to)); err != nil {
+		return false, down(err)
+	}
+	return created, nil
+}
+
+// Open follows blob.Store.
+func (s *Store) Open(_ context.Context, sum blob.Sum, offset, length int64) (io.ReadCloser, error) {
+	if _, err := blob.ParseSum(string(sum)); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(s.path(sum))
+	if err != nil {
+		return nil, missing(err)
+	}
+	st, err := f.Stat()
+	if err == nil {
+		length, err = blob.CheckRange(offset, length, st.Size())
+	}
+	if err != nil {
+		_ = f.Close() // only read
+		return nil, missing(err)
+	}
+	return section{io.NewSectionReader(f, offset, length), f}, nil
+}
+
+// section seeks within the range that was asked for, so callers can serve ranges and decode headers first.
+type section struct {
+	*io.SectionReader
+	io.Closer
+}
+
+// Stat follows blob.Store; StoredAt is the modification time of the file.
+func (s *Store) Stat(_ context.Context, sum blob.Sum) (blob.Info, error) {
+	if _, err := blob.ParseSum(string(sum)); err != nil {
+		return blob.Info{}, err
+	}
+	st, err := os.Stat(s.path(sum))
+	if err != nil {
+		return blob.Info{}, missing(err)
+	}
+	return blob.Info{Sum: sum, Size: st.Size(), StoredAt: st.ModTime().UTC()}, nil
+}
+
+// Each follows blob.Store.
+func (s *Store) Each(ctx context.Context, fn func(blob.Info) error) error {
+	return filepath.WalkDir(filepath.Join(s.root, "data"), func(_ string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return down(err)
+		}
+		if err := ctx.Err(); err != nil {
+			return down(err)
+		}
+		sum, err := blob.ParseSum(d.Name())
+		if d.IsDir() || err != nil {
+			return nil
+		}
+		st, err := d.Info()
+		if err != nil {
+			return down(err)
+		}
+		return fn(blob.Info{Sum: sum, Size: st.Size(), StoredAt: st.ModTime().UTC()})
+	})
+}
+
+// SetHold follows blob.Store, with a marker file beside the blob.
+func (s *Store) SetHold(ctx context.Context, sum blob.Sum, on bool) error {
+	if _, err := s.Stat(ctx, sum); err != nil {
+		return err
+	}
+	marker := s.path(sum) + ".hold"
+	var err error
+	if on {
+		var f *os.File
+		if f, err = os.OpenFile(marker, os.O_CREATE|os.O_WRONLY, 0o444); errors.Is(err, fs.ErrPermission) {
+			err = nil // it is there and read-only already
+		} else if err == nil {
+			err = f.Close()
+		}
+	} else if err = os.Remove(marker); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = syncDir(filepath.Dir(marker))
+	}
+	if err != nil {
+		return down(err)
+	}
+	return nil
+}
+
+// Held follows blob.Store.
+func (s *Store) Held(ctx context.Context, sum blob.Sum) (bool, error) {
+	if _, err := s.Stat(ctx, sum); err != nil {
+		return false, err
+	}
+	_, err := os.Stat(s.path(sum) + ".hold")
+	if err == nil {
+		return true, nil
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return false, down(err)
+}
+
+// CleanTemp removes what a killed process left half written. Call it at start, when no other process uses the root.
+func (s *Store) CleanTemp() error {
+	entries, err := os.ReadDir(filepath.Join(s.root, "tmp"))
+	if err != nil {
+		return down(err)
+	}
+	for _, e := range entries {
+		if err := os.RemoveAll(filepath.Join(s.root, "tmp", e.Name())); err != nil {
+			return down(err)
+		}
+	}
+	return nil
+}
+
+// makeDirs is MkdirAll that flushes every directory in which it made an entry.
+func makeDirs(path string) error {
+	if st, err := os.Stat(path); err == nil {
+		if !st.IsDir() {
+			return &fs.PathError{Op: "mkdir", Path: path, Err: syscall.ENOTDIR}
+		}
+		return nil
+	}
+	parent := filepath.Dir(path)
+	if parent != path {
+		if err := makeDirs(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(path, 0o750); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDir(parent)
+}
+
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	if e := d.Close(); err == nil {
+		err = e
+	}
+	// Some file systems cannot flush a directory and say so; their names are flushed with the file.
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return err
+}
+
+func missing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return field.Refuse(field.CodeNotFound, "")
+	}
+	return down(err)
+}
+
+// down gives an error of the file system its code; one that has a code keeps it.
+func down(err error) error {
+	var known *field.Error
+	switch {
+	case errors.As(err, &known):
+		return err
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), strings.Contains(err.Error(), "no space left"):
+		return field.Refuse(field.CodeStorageFull, "").Because(err)
+	default:
+		return field.Refuse(field.CodeStoreDown, "").Because(err)
+	}
+}

@@ -1,0 +1,76 @@
+package dir_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"fieldclue/media/blob"
+	"fieldclue/media/blob/blobtest"
+	"fieldclue/media/blob/dir"
+)
+
+func TestContract(t *testing.T) {
+	root := t.TempDir()
+	blobtest.Run(t, func(t *testing.T) blobtest.Pair {
+		s, err := dir.Open(dir.Config{Root: root})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return blobtest.Pair{Store: s, Staging: s.Staging()}
+	})
+}
+
+func TestFilesAreReadOnlyAndTempIsCleaned(t *testing.T) {
+	root := t.TempDir()
+	s, err := dir.Open(dir.Config{Root: root})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := sha256.Sum256([]byte("abc"))
+	sum := blob.Sum(hex.EncodeToString(h[:]))
+	for _, b := range []string{"abd", "abc"} {
+		_, err := s.PutIfAbsent(t.Context(), sum, 3, bytes.NewReader([]byte(b)))
+		if (err == nil) != (b == "abc") {
+			t.Fatalf("%s: %v", b, err)
+		}
+	}
+	st, err := os.Stat(filepath.Join(root, "data", string(sum[:2]), string(sum[2:4]), string(sum)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st.Mode().Perm() != 0o444 {
+		t.Fatalf("mode %v", st.Mode())
+	}
+	left, err := os.ReadDir(filepath.Join(root, "tmp"))
+	if err != nil || len(left) != 0 {
+		t.Fatalf("%v %v", left, err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "tmp", "put-123"), []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.CleanTemp(); err != nil {
+		t.Fatal(err)
+	}
+	left, err = os.ReadDir(filepath.Join(root, "tmp"))
+	if err != nil || len(left) != 0 {
+		t.Fatalf("%v %v", left, err)
+	}
+}
+
+func TestADirectoryThatIsGoneIsDown(t *testing.T) {
+	root := t.TempDir()
+	s, err := dir.Open(dir.Config{Root: root})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(root); err != nil {
+		t.Fatal(err)
+	}
+	if err := blobtest.Down(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,305 @@
+package minio
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/minio/minio-go/v7"
+
+	"fieldclue/media/blob"
+	"fieldclue/server/field"
+)
+
+// Staging is the blob.Staging of a Store: one object per segment, uploads/<id>/<offset>-<generation>. A segment may
+// have any size, so a photo of 4 MB resumes by the byte; parts of a multipart upload could not be under 5 MiB.
+type Staging struct{ s *Store }
+
+// Staging gives the half-finished uploads; the Config must name a StagingBucket.
+func (s *Store) Staging() (*Staging, error) {
+	if s.cfg.StagingBucket == "" {
+		return nil, field.Refuse(field.CodeBadRequest, "No bucket is named for half-finished uploads.")
+	}
+	return &Staging{s: s}, nil
+}
+
+func prefix(id string) (string, error) {
+	if id == "" || len(id) > 128 || strings.ContainsAny(id, `/\.`) {
+		return "", field.Refuse(field.CodeUploadUnknown, "")
+	}
+	return "uploads/" + id + "/", nil
+}
+
+// Append follows blob.Staging. What arrives waits in a temporary file, because an object's length must be known when
+// it is put, and memory must not grow with the number of slow phones.
+func (t *Staging) Append(ctx context.Context, id string, generation, offset int64, r io.Reader, limit int64) (int64, error) {
+	if _, err := prefix(id); err != nil {
+		return 0, err
+	}
+	sp, err := newSpool(t.s.cfg.SpoolDir)
+	if err != nil {
+		return 0, err
+	}
+	defer sp.drop()
+	srcErr, err := sp.fill(io.LimitReader(r, limit))
+	if err != nil {
+		return 0, err
+	}
+	if err := t.keep(ctx, id, generation, offset, sp); err != nil {
+		return 0, err
+	}
+	return sp.n, srcErr
+}
+
+// StoreWhole follows blob.Whole: the bytes go to the locked bucket and to the spool at once; the spool becomes a
+// segment when the put fails.
+func (t *Staging) StoreWhole(ctx context.Context, id string, generation int64, sum blob.Sum, size int64, r io.Reader) (int64, bool, error) {
+	if _, err := prefix(id); err != nil {
+		return 0, false, err
+	}
+	sp, err := newSpool(t.s.cfg.SpoolDir)
+	if err != nil {
+		return 0, false, err
+	}
+	defer sp.drop()
+	tee := &teeSpool{r: r, sp: sp}
+	_, err = t.s.PutIfAbsent(ctx, sum, size, tee)
+	switch {
+	case err == nil:
+		return size, true, nil
+	case tee.spoolErr != nil:
+		return 0, false, tee.spoolErr
+	case field.Is(err, field.CodeHashMismatch) && tee.srcErr == nil:
+		return 0, false, err
+	}
+	srcErr := tee.srcErr
+	if srcErr == nil && sp.n < size { // the store failed, not the phone: take the rest
+		if srcErr, err = sp.fill(io.LimitReader(r, size-sp.n)); err != nil {
+			return 0, false, err
+		}
+	}
+	if err := t.keep(ctx, id, generation, 0, sp); err != nil {
+		return 0, false, err
+	}
+	return sp.n, false, srcErr
+}
+
+func (t *Staging) keep(ctx context.Context, id string, generation, offset int64, sp *spool) error {
+	if sp.n == 0 {
+		return nil
+	}
+	if _, err := sp.f.Seek(0, io.SeekStart); err != nil {
+		return field.Refuse(field.CodeStoreDown, "").Because(err)
+	}
+	p, err := prefix(id)
+	if err != nil {
+		return err
+	}
+	raw := sp.h.Sum(nil)
+	_, err = t.s.core.PutObject(ctx, t.s.cfg.StagingBucket, fmt.Sprintf("%s%020d-%d", p, offset, generation),
+		sp.f, sp.n, "", hex.EncodeToString(raw), minio.PutObjectOptions{
+			ContentType:          typeBytes,
+			UserMetadata:         map[string]string{amzChecksum: base64.StdEncoding.EncodeToString(raw)},
+			DisableContentSha256: true,
+		})
+	if err != nil {
+		return coded(err)
+	}
+	return nil
+}
+
+func (t *Staging) list(ctx context.Context, id string) ([]blob.Segment, error) {
+	p, err := prefix(id)
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var all []blob.Segment
+	for o := range t.s.core.Client.ListObjects(ctx, t.s.cfg.StagingBucket, minio.ListObjectsOptions{Prefix: p, Recursive: true}) {
+		if o.Err != nil {
+			return nil, coded(o.Err)
+		}
+		from, generation, _ := strings.Cut(strings.TrimPrefix(o.Key, p), "-")
+		offset, err1 := strconv.ParseInt(from, 10, 64)
+		gen, err2 := strconv.ParseInt(generation, 10, 64)
+		if err1 != nil || err2 != nil {
+			continue // not one of ours
+		}
+		all = append(all, blob.Segment{Offset: offset, Generation: gen, Size: o.Size, Name: o.Key})
+	}
+	return all, nil
+}
+
+// Open follows blob.Staging.
+func (t *Staging) Open(ctx context.Context, id string, size int64) (io.ReadCloser, error) {
+	all, err := t.list(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	chain, err := blob.Chain(all, size)
+	if err != nil {
+		return nil, err
+	}
+	seq := &sequence{ctx: ctx, t: t, left: chain}
+	return joined{io.LimitReader(seq, size), seq}, nil
+}
+
+// Promote follows blob.Staging: the segments stream through the hash into the other bucket.
+func (t *Staging) Promote(ctx context.Context, id string, sum blob.Sum, size int64) error {
+	if st, err := t.s.Stat(ctx, sum); err == nil {
+		if st.Size != size {
+			return field.Refuse(field.CodeSizeMismatch, "")
+		}
+		return nil
+	} else if !field.Is(err, field.CodeNotFound) {
+		return err
+	}
+	r, err := t.Open(ctx, id, size)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		_ = r.Close() // only read
+	}()
+	_, err = t.s.PutIfAbsent(ctx, sum, size, r)
+	return err
+}
+
+// Remove follows blob.Staging.
+func (t *Staging) Remove(ctx context.Context, id string) error {
+	all, err := t.list(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		if err := t.s.core.RemoveObject(ctx, t.s.cfg.StagingBucket, s.Name, minio.RemoveObjectOptions{}); err != nil {
+			return coded(err)
+		}
+	}
+	return nil
+}
+
+// sequence reads one segment after the other, one open object at a time.
+type sequence struct {
+	ctx  context.Context //nolint:containedctx // lives as long as the reader that Open gave away
+	t    *Staging
+	left []blob.Segment
+	body io.ReadCloser
+}
+
+func (q *sequence) Read(p []byte) (int, error) {
+	for {
+		if q.body == nil {
+			if len(q.left) == 0 {
+				return 0, io.EOF
+			}
+			body, _, _, err := q.t.s.core.GetObject(q.ctx, q.t.s.cfg.StagingBucket, q.left[0].Name, minio.GetObjectOptions{})
+			if err != nil {
+				return 0, coded(err)
+			}
+			q.body, q.left = body, q.left[1:]
+		}
+		n, err := q.body.Read(p)
+		if errors.Is(err, io.EOF) {
+			_ = q.body.Close() // only read
+			q.body, err = nil, nil
+			if n == 0 {
+				continue
+			}
+		}
+		if err != nil {
+			err = coded(err)
+		}
+		return n, err
+	}
+}
+
+func (q *sequence) Close() error {
+	if q.body == nil {
+		return nil
+	}
+	return q.body.Close()
+}
+
+type joined struct {
+	io.Reader
+	io.Closer
+}
+
+// spool is a temporary file with the hash of what was written to it.
+type spool struct {
+	f *os.File
+	h interface {
+		io.Writer
+		Sum([]byte) []byte
+	}
+	n int64
+}
+
+func newSpool(dir string) (*spool, error) {
+	f, err := os.CreateTemp(dir, "fieldclue-segment-")
+	if err != nil {
+		return nil, spoolError(err)
+	}
+	_ = os.Remove(f.Name()) // nameless where the system allows it, so that a kill leaves nothing; else removed by drop
+	return &spool{f: f, h: sha256.New()}, nil
+}
+
+func (s *spool) Write(p []byte) (int, error) {
+	n, err := s.f.Write(p)
+	_, _ = s.h.Write(p[:n]) // a hash never fails
+	s.n += int64(n)
+	if err != nil {
+		return n, spoolError(err)
+	}
+	return n, nil
+}
+
+// fill copies r to its end. It tells the source's error from its own.
+func (s *spool) fill(r io.Reader) (srcErr, err error) {
+	tee := &teeSpool{r: r, sp: s}
+	_, _ = io.CopyBuffer(io.Discard, struct{ io.Reader }{tee}, make([]byte, 64<<10)) // both errors are kept in tee
+	return tee.srcErr, tee.spoolErr
+}
+
+func (s *spool) drop() {
+	_ = s.f.Close()           // the file is thrown away
+	_ = os.Remove(s.f.Name()) // usually gone already
+}
+
+// teeSpool writes what it reads to the spool.
+type teeSpool struct {
+	r                io.Reader
+	sp               *spool
+	srcErr, spoolErr error
+}
+
+func (t *teeSpool) Read(p []byte) (int, error) {
+	n, err := t.r.Read(p)
+	if n > 0 {
+		if _, werr := t.sp.Write(p[:n]); werr != nil {
+			t.spoolErr = werr
+			return 0, werr
+		}
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		t.srcErr = err
+	}
+	return n, err
+}
+
+// spoolError blames the local disk: what cannot be spooled cannot be taken now.
+func spoolError(err error) error {
+	if strings.Contains(err.Error(), "no space left") {
+		return field.Refuse(field.CodeStorageFull, "").Because(err)
+	}
+	return field.Refuse(field.CodeStoreDown, "").Because(err)
+}
