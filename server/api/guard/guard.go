@@ -1,0 +1,270 @@
+// Package guard stands before every handler and cures what fasthttp's streamed request bodies get wrong.
+//
+// With StreamRequestBody a body cut by FIN reads as a clean end, a reset leaves its error text as the body, limits
+// stop applying, one read timeout spans the whole body, and what a handler leaves unread is parsed as the next
+// request. Install wraps the server of a Fiber app so that none of this reaches a handler: ordinary routes find
+// their complete body in c.Body(), upload routes stream it from Body. Here is nothing about what bodies mean; the
+// app's ErrorHandler renders the refusals. Start with Install; body.go reads, listener.go closes gently.
+package guard
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"math"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"fieldclue/server/field"
+)
+
+// Rule says what bodies the routes under a path take. The first rule that matches counts.
+type Rule struct {
+	Prefix string // of the path, compared without case; "" matches all
+	Max    int64  // bytes of the body, also after decompression
+	Stream bool   // the handler reads Body; otherwise the body is read before the handler and c.Body() is all of it
+}
+
+// Config holds the rules and the limits of time. A zero limit takes the default in brackets.
+type Config struct {
+	Rules   []Rule
+	Default Rule // where no rule matches; Max 0 means 1 MiB
+
+	Header time.Duration // for the headers and the first 8 KiB of a body, which the server reads by itself [30 s]
+	Idle   time.Duration // between requests of one connection [75 s]
+	// A body may be slow but not silent, and in every window it must bring a minimum.
+	Silence   time.Duration // longest pause [30 s]
+	Window    time.Duration // [60 s]
+	WindowMin int64         // bytes in a window [8 KiB]
+	// What a handler left unread is drained when it is at most 64 KiB and comes within this time [50 ms]; otherwise
+	// the connection is closed after the answer.
+	Drain time.Duration
+}
+
+const (
+	drainMax   = 64 << 10
+	prefetched = 8 << 10 // of a body, read by fasthttp before any handler
+	bodyKey    = "fieldclue.guard.body"
+)
+
+func (c Config) withDefaults() Config {
+	pick := func(d *time.Duration, other time.Duration) {
+		if *d == 0 {
+			*d = other
+		}
+	}
+	pick(&c.Header, 30*time.Second)
+	pick(&c.Idle, 75*time.Second)
+	pick(&c.Silence, 30*time.Second)
+	pick(&c.Window, time.Minute)
+	pick(&c.Drain, 50*time.Millisecond)
+	if c.WindowMin == 0 {
+		c.WindowMin = 8 << 10
+	}
+	if c.Default.Max == 0 {
+		c.Default.Max = 1 << 20
+	}
+	return c
+}
+
+// Install puts the guard outermost in an app, before it serves. It also sets those options of the server on which
+// the guard relies, whatever the app was made with: streamed bodies, no limit of fasthttp's own (it would swallow
+// bytes of the next request), no parsing of forms before the handler. Serve the app on Listener's listener.
+func Install(app *fiber.App, cfg Config) {
+	cfg = cfg.withDefaults()
+	srv := app.Server()
+	srv.StreamRequestBody = true
+	srv.DisablePreParseMultipartForm = true
+	srv.ReduceMemoryUsage = false // gives the reader back while the body still needs it
+	srv.MaxRequestBodySize = math.MaxInt
+	srv.ReadTimeout = cfg.Header
+	srv.IdleTimeout = cfg.Idle
+	inner := srv.Handler
+	srv.Handler = func(ctx *fasthttp.RequestCtx) {
+		refuse := func(err error) {
+			ctx.Response.Reset()
+			c := app.AcquireCtx(ctx)
+			defer app.ReleaseCtx(c)
+			if e := app.Config().ErrorHandler(c, err); e != nil {
+				ctx.Response.SetStatusCode(fasthttp.StatusInternalServerError)
+			}
+		}
+		serve(ctx, cfg, inner, refuse)
+	}
+}
+
+func serve(ctx *fasthttp.RequestCtx, cfg Config, inner func(*fasthttp.RequestCtx), refuse func(error)) {
+	rule := cfg.rule(string(ctx.Path()))
+	body, err := admit(ctx, cfg, rule)
+	if err != nil {
+		refuse(err)
+		hangUp(ctx)
+		return
+	}
+	if rule.Stream {
+		if err = plain(ctx); err == nil {
+			ctx.SetUserValue(bodyKey, body)
+		}
+	} else {
+		err = readAll(ctx, body, rule.Max)
+	}
+	if err != nil {
+		refuse(err)
+	} else {
+		inner(ctx)
+	}
+	if !body.settle(cfg.Drain) {
+		hangUp(ctx)
+	}
+}
+
+func (c Config) rule(path string) Rule {
+	for _, r := range c.Rules {
+		if len(path) >= len(r.Prefix) && strings.EqualFold(path[:len(r.Prefix)], r.Prefix) {
+			return r
+		}
+	}
+	return c.Default
+}
+
+// admit judges the headers before a byte of the body is believed.
+func admit(ctx *fasthttp.RequestCtx, cfg Config, rule Rule) (*stream, error) {
+	h := &ctx.Request.Header
+	if h.ContentLength() == -1 || countHeader(h.RawHeaders(), "transfer-encoding") > 0 { // fasthttp hides "identity"
+		return nil, field.Refuse(field.CodeLengthRequired, "")
+	}
+	if countHeader(h.RawHeaders(), "content-length") > 1 {
+		return nil, field.Refuse(field.CodeBadRequest, "Send one Content-Length.")
+	}
+	length := int64(max(h.ContentLength(), 0))
+	if length > rule.Max {
+		return nil, field.Refuse(field.CodeBodyTooLarge, "")
+	}
+	src := ctx.RequestBodyStream()
+	if src == nil {
+		src = bytes.NewReader(nil)
+		length = 0
+	}
+	return newStream(src, ctx.Conn(), length, cfg), nil
+}
+
+// hangUp ends the connection after the answer, so that nothing left of a body is taken for a request.
+func hangUp(ctx *fasthttp.RequestCtx) {
+	ctx.Response.Header.SetConnectionClose()
+	if c, ok := ctx.Conn().(*gentle); ok {
+		c.unread.Store(true)
+	}
+}
+
+// countHeader counts the lines of a raw header block with the given lower-case name.
+func countHeader(raw []byte, name string) int {
+	n := 0
+	for len(raw) > 0 {
+		line := raw
+		if end := bytes.IndexByte(raw, '\n'); end >= 0 {
+			line, raw = raw[:end], raw[end+1:]
+		} else {
+			raw = nil
+		}
+		if colon := bytes.IndexByte(line, ':'); colon == len(name) && strings.EqualFold(string(line[:colon]), name) {
+			n++
+		}
+	}
+	return n
+}
+
+// plain refuses encodings where bytes are taken as they are.
+func plain(ctx *fasthttp.RequestCtx) error {
+	if e := ctx.Request.Header.Peek(fasthttp.HeaderContentEncoding); len(e) > 0 && !strings.EqualFold(string(e), "identity") {
+		return field.Refuse(field.CodeUnsupportedType, "Send these bytes without a Content-Encoding.")
+	}
+	return nil
+}
+
+// readAll makes c.Body() the complete, decompressed body.
+func readAll(ctx *fasthttp.RequestCtx, body *stream, limit int64) error {
+	encoding := string(ctx.Request.Header.Peek(fasthttp.HeaderContentEncoding))
+	zipped := strings.EqualFold(encoding, "gzip")
+	if !zipped && encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return field.Refuse(field.CodeUnsupportedType, "Send the body as it is or with Content-Encoding: gzip.")
+	}
+	if body.length == 0 && !zipped {
+		ctx.Request.SetBodyRaw(nil)
+		return nil
+	}
+	// It grows with what arrives, not with what was promised: a length costs the sender nothing.
+	var all bytes.Buffer
+	if _, err := all.ReadFrom(body); err != nil {
+		return err
+	}
+	raw := all.Bytes()
+	if zipped {
+		var err error
+		if raw, err = unzip(raw, limit); err != nil {
+			return err
+		}
+	}
+	ctx.Request.Header.Del(fasthttp.HeaderContentEncoding)
+	ctx.Request.SetBodyRaw(raw) // closes the stream as well
+	ctx.Request.Header.SetContentLength(len(raw))
+	return nil
+}
+
+func unzip(raw []byte, limit int64) ([]byte, error) {
+	bad := func(err error) error {
+		return field.Refuse(field.CodeBadRequest, "The body is not the gzip that its header says.").Because(err)
+	}
+	z, err := gzip.NewReader(bytes.NewReader(raw))
+	if err != nil {
+		return nil, bad(err)
+	}
+	var out bytes.Buffer
+	n, err := out.ReadFrom(io.LimitReader(z, limit+1))
+	if err != nil {
+		return nil, bad(err)
+	}
+	if n > limit {
+		return nil, field.Refuse(field.CodeBodyTooLarge, "")
+	}
+	return out.Bytes(), nil
+}
+
+// Body is the body of a request and its declared length. Under a Stream rule it ends with io.EOF only when all of it
+// came; otherwise with CodeBodyTruncated or CodeBodySlow. It must not be read after the handler returned. What it
+// gives has a method Interrupt, which another goroutine may call to end a read that waits for the sender.
+func Body(c *fiber.Ctx) (io.Reader, int64) {
+	if s, ok := c.Context().UserValue(bodyKey).(*stream); ok {
+		return s, s.length
+	}
+	b := c.Request().Body()
+	return bytes.NewReader(b), int64(len(b))
+}
+
+// FromServer translates what fasthttp itself refuses before the guard is asked (a broken header, a body that stops
+// within its first 8 KiB) as Fiber hands it to the ErrorHandler. ok is false for any other error.
+func FromServer(err error) (refusal *field.Error, ok bool) {
+	var fe *fiber.Error
+	if !errors.As(err, &fe) {
+		return nil, false
+	}
+	switch {
+	case fe.Code == fiber.StatusRequestTimeout:
+		return field.Refuse(field.CodeBodySlow, "").Because(err), true
+	case fe.Code == fiber.StatusRequestEntityTooLarge:
+		return field.Refuse(field.CodeBodyTooLarge, "").Because(err), true
+	case fe.Code == fiber.StatusRequestHeaderFieldsTooLarge:
+		return field.Refuse(field.CodeBadRequest, "The headers are too large.").Because(err), true
+	case fe.Code == fiber.StatusBadGateway, fe.Code == fiber.StatusBadRequest && strings.Contains(fe.Message, "EOF"):
+		return field.Refuse(field.CodeBodyTruncated, "").Because(err), true
+	case fe.Code == fiber.StatusBadRequest:
+		return field.Refuse(field.CodeBadRequest, "").Because(err), true
+	}
+	return nil, false
+}
+
+var _ net.Conn = (*gentle)(nil)
