@@ -1,0 +1,426 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strconv"
+
+	"fieldclue/server/access"
+	"fieldclue/server/field"
+	"fieldclue/sync/merge"
+	"fieldclue/sync/protocol"
+)
+
+// apply decides one operation: it is understood, allowed, and valid, or the error says why not.
+func (s *step) apply(d *protocol.Decided) (protocol.Outcome, error) {
+	op := &d.Operation
+	spec := field.KindOf(op.Kind)
+	switch {
+	case !field.ValidID(string(op.ID)):
+		return protocol.Outcome{}, field.Refuse(field.CodeBadID, "")
+	case spec == nil:
+		return protocol.Outcome{}, field.Refuse(field.CodeUnknownKind, "")
+	case op.Command != "" && len(op.Set) > 0:
+		return protocol.Outcome{}, field.Refuse(field.CodeBadRequest, "An operation sets fields or gives a command, not both.")
+	case op.Command == "" && op.Set == nil:
+		return protocol.Outcome{}, field.Refuse(field.CodeBadRequest, "An operation sets fields or gives a command.")
+	case op.Base < 0:
+		return protocol.Outcome{}, field.Refuse(field.CodeOutOfRange, "base is the version of the record that the device last saw; 0 for a new one.")
+	}
+	old, err := s.view.Get(op.ID)
+	if err != nil {
+		return protocol.Outcome{}, err
+	}
+	if old == nil {
+		return s.make(spec, d)
+	}
+	if err := s.reachable(spec, op, old); err != nil {
+		return protocol.Outcome{}, err
+	}
+	if op.Command != "" {
+		return s.command(spec, d, old)
+	}
+	return s.edit(spec, d, old)
+}
+
+// reachable checks that an existing record is what and where the operation says, and that the actor may do this to it.
+func (s *step) reachable(spec *field.Spec, op *protocol.Operation, old *field.Record) error {
+	actor := s.b.in.Actor
+	if old.Scope != s.b.in.Scope {
+		switch {
+		case access.MayRead(actor, old.Scope, old.Info):
+			return field.Refuse(field.CodeWrongScope, "The record belongs to %s.", old.Scope)
+		case !actor.Server && !old.Info.Has(actor.Org):
+			return field.Refuse(field.CodeForeignOrg, "")
+		}
+		return field.Refuse(field.CodeUnknownRecord, "")
+	}
+	if old.Kind != spec.Kind {
+		return field.Refuse(field.CodeWrongKind, "The id belongs to a %s.", old.Kind)
+	}
+	verb := "edit"
+	if op.Command != "" {
+		if spec.Command(op.Command) == nil {
+			return field.Refuse(field.CodeUnknownCommand, "")
+		}
+		verb = op.Command
+	}
+	if err := access.May(actor, access.ActionFor(spec.Kind, verb), old.Scope, old.Info); err != nil {
+		return err
+	}
+	if old.Deleted {
+		return field.Refuse(field.CodeVoided, "")
+	}
+	return nil
+}
+
+// make makes a new record.
+func (s *step) make(spec *field.Spec, d *protocol.Decided) (protocol.Outcome, error) {
+	op, in := &d.Operation, s.b.in
+	if op.Command != "" || op.Base != 0 {
+		return protocol.Outcome{}, field.Refuse(field.CodeUnknownRecord, "")
+	}
+	if spec.Home != "" && spec.Home != in.Scope.Type() || ownScope(spec.Kind) && spec.Kind != field.KindOrg && string(op.ID) != in.Scope.ID() {
+		return protocol.Outcome{}, field.Refuse(field.CodeWrongScope, "A %s lives in another scope.", spec.Kind)
+	}
+	if (spec.ServerOK || spec.Home == "") && !in.Trusted {
+		return protocol.Outcome{}, field.Refuse(field.CodeNotPermitted, "A %s is made by the server.", spec.Kind)
+	}
+	body, err := s.b.body(in.Scope)
+	if err != nil {
+		return protocol.Outcome{}, err
+	}
+	info := s.infoOf(in.Scope)
+	if body.Seq == 1 && len(info.Orgs) == 0 {
+		if !ownScope(spec.Kind) && !in.Actor.Server {
+			return protocol.Outcome{}, field.Refuse(field.CodeNotFound, "There is no such scope, or you may not see it.")
+		}
+		if ownScope(spec.Kind) && spec.Kind != field.KindOrg {
+			info = field.ScopeInfo{Orgs: []field.OrgID{in.Actor.Org}}
+			if err := s.setInfo(in.Scope, info); err != nil {
+				return protocol.Outcome{}, err
+			}
+		}
+	}
+	if err := access.May(in.Actor, access.ActionFor(spec.Kind, "create"), in.Scope, info); err != nil {
+		return protocol.Outcome{}, err
+	}
+	if d.Set, err = spec.Flatten(op.Set, in.Trusted, s.b.at); err != nil {
+		return protocol.Outcome{}, err
+	}
+	if err := s.references(spec, d.Set); err != nil {
+		return protocol.Outcome{}, err
+	}
+	c := s.newCase(&field.Record{
+		ID: op.ID, Kind: spec.Kind, Scope: in.Scope, Info: info, State: spec.Initial, Author: in.Actor.User, Device: in.Device,
+		CreatedAt: s.b.at, Fields: map[string]field.Value{},
+	})
+	for p, v := range d.Set {
+		if v != nil {
+			c.Record.Fields[p] = v
+		}
+	}
+	if err := spec.Complete(c.Record); err != nil {
+		return protocol.Outcome{}, err
+	}
+	if spec.Made != nil {
+		if err := spec.Made(c); err != nil {
+			return protocol.Outcome{}, err
+		}
+	}
+	change := diff(nil, c.Record)
+	change.Kind, change.Author = spec.Kind, in.Actor.User
+	return s.finish(c, change, protocol.Outcome{Outcome: protocol.Applied})
+}
+
+// edit sets fields of a record that is there.
+func (s *step) edit(spec *field.Spec, d *protocol.Decided, old *field.Record) (protocol.Outcome, error) {
+	op, in := &d.Operation, s.b.in
+	var err error
+	if d.Set, err = spec.Flatten(op.Set, in.Trusted, s.b.at); err != nil {
+		return protocol.Outcome{}, err
+	}
+	if !in.Trusted && !spec.EditableIn(old.State) {
+		return protocol.Outcome{}, field.Refuse(field.CodeNotEditable, "")
+	}
+	for path, v := range d.Set {
+		if f, _ := spec.Field(path); f.Once && !bytes.Equal(v, old.Fields[path]) {
+			return protocol.Outcome{}, field.Refuse(field.CodeReadOnlyField, "%s cannot be changed after the record was made.", path)
+		}
+	}
+	if err := s.references(spec, d.Set); err != nil {
+		return protocol.Outcome{}, err
+	}
+	verdict := merge.Fields(old, d.Set, op.Base, in.Device)
+	c := s.newCase(old.Clone())
+	for p, v := range verdict.Apply {
+		if v == nil {
+			delete(c.Record.Fields, p)
+		} else {
+			c.Record.Fields[p] = v
+		}
+	}
+	if err := spec.Complete(c.Record); err != nil {
+		return protocol.Outcome{}, err
+	}
+	if spec.Edited != nil && len(verdict.Apply) > 0 {
+		if err := spec.Edited(c); err != nil {
+			return protocol.Outcome{}, err
+		}
+	}
+	out := protocol.Outcome{Outcome: protocol.Applied, Version: old.Version}
+	if verdict.Beside {
+		out.Outcome = protocol.Merged
+	}
+	for _, clash := range verdict.Clashes {
+		id, err := s.conflict(old, op, clash)
+		if err != nil {
+			return protocol.Outcome{}, err
+		}
+		out.Outcome = protocol.Conflict
+		out.Conflicts = append(out.Conflicts, id)
+	}
+	return s.finish(c, diff(old, c.Record), out)
+}
+
+// conflict keeps the value that came later beside the one that stays. A device that goes on editing the same field
+// before it has seen the conflict changes what it offers; it does not make another conflict.
+func (s *step) conflict(r *field.Record, op *protocol.Operation, clash merge.Clash) (field.RecordID, error) {
+	in := s.b.in
+	id := field.DeriveID(r.CreatedAt, "conflict", string(r.ID), clash.Path, string(in.Device), strconv.FormatInt(clash.By.Seq, 10))
+	null := func(v field.Value) field.Value {
+		if v == nil {
+			return field.Value(`{"removed":true}`)
+		}
+		return v
+	}
+	set := map[string]field.Value{
+		"recordId": field.Quote(r.ID), "recordKind": field.Quote(r.Kind), "path": field.Quote(clash.Path), "base": field.Quote(op.Base),
+		"current": null(clash.Current), "currentBy": field.Quote(clash.By.Device), "currentVersion": field.Quote(clash.By.Seq),
+		"offered": null(clash.Offered), "offeredBy": field.Quote(in.Actor.User), "offeredDevice": field.Quote(in.Device),
+		"offeredAt": field.Quote(clip(in.DeviceTime)),
+	}
+	change := protocol.Change{ID: id, Set: set}
+	known, err := s.view.Get(id)
+	if err != nil {
+		return "", err
+	}
+	if known == nil {
+		change.Kind, change.Author = field.KindConflicts, in.Actor.User
+	}
+	change.State = "open" // a resolved one opens again: something new was offered
+	_, err = s.write(r.Scope, change)
+	return id, err
+}
+
+// command takes a step of a life cycle.
+func (s *step) command(spec *field.Spec, d *protocol.Decided, old *field.Record) (protocol.Outcome, error) {
+	op, in := &d.Operation, s.b.in
+	cmd := spec.Command(op.Command)
+	if cmd.Server && !in.Trusted {
+		return protocol.Outcome{}, field.Refuse(field.CodeNotPermitted, "This command is the server's own.")
+	}
+	args, err := field.CheckArgs(cmd.Args, op.Args, s.b.at)
+	if err != nil {
+		return protocol.Outcome{}, err
+	}
+	for i := range cmd.Args {
+		if err := s.referencesOf(&cmd.Args[i], args[cmd.Args[i].Name]); err != nil {
+			return protocol.Outcome{}, err
+		}
+	}
+	if !cmd.Allows(old.State) {
+		return protocol.Outcome{}, field.Refuse(field.CodeNotNow, "A %s that is %s does not take the command %s.", old.Kind, old.State, cmd.Name)
+	}
+	if !in.Actor.Server && merge.ChangedSince(old, op.Base, in.Device) {
+		return protocol.Outcome{}, field.Refuse(field.CodeStale, "")
+	}
+	d.Args = args
+	c := s.newCase(old.Clone())
+	c.Args = args
+	if cmd.To != "" {
+		c.Record.State = cmd.To
+	}
+	if cmd.Do != nil {
+		if err := cmd.Do(c); err != nil {
+			return protocol.Outcome{}, err
+		}
+	}
+	change := diff(old, c.Record)
+	change.State = c.Record.State // said even when it stays, so that the life cycle's stamp moves
+	return s.finish(c, change, protocol.Outcome{Outcome: protocol.Applied})
+}
+
+func (s *step) newCase(r *field.Record) *field.Case {
+	a := s.b.in.Actor
+	return &field.Case{
+		Record: r, Now: s.b.at, Look: s.view,
+		Who: field.Who{User: a.User, Org: a.Org, Device: s.b.in.Device, Server: a.Server},
+	}
+}
+
+// finish writes the record itself and then the effects.
+func (s *step) finish(c *field.Case, change protocol.Change, out protocol.Outcome) (protocol.Outcome, error) {
+	change.ID = c.Record.ID
+	if !empty(change) {
+		r, err := s.write(c.Record.Scope, change)
+		if err != nil {
+			return out, err
+		}
+		out.Version = r.Version
+	}
+	for _, e := range c.Effects {
+		if err := s.effect(c, e); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+func (s *step) effect(c *field.Case, e field.Effect) error {
+	if e.Info != nil {
+		if err := s.setInfo(e.Scope, *e.Info); err != nil {
+			return err
+		}
+	}
+	if e.Kind == "" {
+		return nil
+	}
+	old, err := s.view.Get(e.ID)
+	if err != nil {
+		return err
+	}
+	if old == nil && !e.Make {
+		return nil
+	}
+	change := protocol.Change{ID: e.ID, State: e.State}
+	if old == nil {
+		change.Kind, change.Author = e.Kind, c.Who.User
+		if change.State == "" {
+			change.State = field.KindOf(e.Kind).Initial
+		}
+	} else if change.State == old.State {
+		change.State = ""
+	}
+	for p, v := range e.Set {
+		switch {
+		case v == nil && old != nil && old.Fields[p] != nil:
+			change.Unset = append(change.Unset, p)
+		case v != nil && (old == nil || !bytes.Equal(v, old.Fields[p])):
+			if change.Set == nil {
+				change.Set = map[string]field.Value{}
+			}
+			change.Set[p] = v
+		}
+	}
+	slices.Sort(change.Unset)
+	if empty(change) {
+		return nil
+	}
+	_, err = s.write(e.Scope, change)
+	return err
+}
+
+func empty(c protocol.Change) bool {
+	return c.Kind == "" && len(c.Set) == 0 && len(c.Unset) == 0 && c.State == "" && c.Deleted == nil
+}
+
+// diff says what has to be set to come from one image to the other.
+func diff(old, now *field.Record) protocol.Change {
+	c := protocol.Change{ID: now.ID}
+	var before map[string]field.Value
+	if old != nil {
+		before = old.Fields
+	}
+	for p, v := range now.Fields {
+		if was, ok := before[p]; !ok || !bytes.Equal(was, v) {
+			if c.Set == nil {
+				c.Set = map[string]field.Value{}
+			}
+			c.Set[p] = v
+		}
+	}
+	for p := range before {
+		if _, ok := now.Fields[p]; !ok {
+			c.Unset = append(c.Unset, p)
+		}
+	}
+	slices.Sort(c.Unset)
+	if old == nil || old.State != now.State {
+		c.State = now.State
+	}
+	if was := old != nil && old.Deleted; was != now.Deleted {
+		c.Deleted = &now.Deleted
+	}
+	return c
+}
+
+// references checks that the ids among the values are of the right kind and within reach. What is not known yet is
+// tolerated: it may arrive later.
+func (s *step) references(spec *field.Spec, set map[string]field.Value) error {
+	for path, v := range set {
+		f, _ := spec.Field(path)
+		if err := s.referencesOf(f, v); err != nil {
+			return err
+		}
+		if spec.Home == field.ScopeSite && path == "siteId" && v != nil {
+			if id := f.Refs(v)[0]; string(id) != s.b.in.Scope.ID() {
+				return field.Refuse(field.CodeWrongScope, "siteId is another site than that of the scope.")
+			}
+		}
+	}
+	return nil
+}
+
+func (s *step) referencesOf(f *field.Field, v field.Value) error {
+	if v == nil {
+		return nil
+	}
+	if f.Type == field.Object {
+		return s.referencesIn(f, v)
+	}
+	for _, id := range f.Refs(v) {
+		r, err := s.view.Get(id)
+		if err != nil {
+			return err
+		}
+		if r == nil {
+			continue
+		}
+		if f.Of != "" && r.Kind != f.Of {
+			return field.Refuse(field.CodeWrongKind, "%s is the id of a %s, not of a %s.", f.Name, r.Kind, f.Of)
+		}
+		if a := s.b.in.Actor; !a.Server && !r.Info.Has(a.Org) {
+			return field.Refuse(field.CodeForeignOrg, "%s belongs to another organisation.", f.Name)
+		}
+	}
+	return nil
+}
+
+// referencesIn looks at the ids inside objects.
+func (s *step) referencesIn(f *field.Field, v field.Value) error {
+	objects := []map[string]field.Value{}
+	if f.List {
+		if err := json.Unmarshal(v, &objects); err != nil {
+			return field.Refuse(field.CodeWrongType, "%s is not a list of objects.", f.Name)
+		}
+	} else {
+		var o map[string]field.Value
+		if err := json.Unmarshal(v, &o); err != nil {
+			return field.Refuse(field.CodeWrongType, "%s is not an object.", f.Name)
+		}
+		objects = append(objects, o)
+	}
+	for _, o := range objects {
+		for i := range f.Fields {
+			m := &f.Fields[i]
+			if value := o[m.Name]; m.Type == field.ID && value != nil {
+				if err := s.referencesOf(m, value); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}

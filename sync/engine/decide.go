@@ -1,0 +1,391 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"fieldclue/server/access"
+	"fieldclue/server/field"
+	"fieldclue/server/store"
+	"fieldclue/sync/merge"
+	"fieldclue/sync/protocol"
+)
+
+var everything = access.Everything
+
+// decision is what a batch comes to: for each scope that it touches, the entry and the new images.
+type decision struct {
+	bodies   map[field.Scope]*protocol.Body
+	outcomes []protocol.Outcome
+	records  map[field.RecordID]*field.Record
+	heads    map[field.Scope]*store.Head
+	entries  map[field.Scope]store.Entry
+	home     field.Scope
+}
+
+// needScopes says that a batch writes to scopes whose lanes are not held.
+type needScopes struct{ scopes []field.Scope }
+
+func (n *needScopes) Error() string { return fmt.Sprintf("engine: also needs %v", n.scopes) }
+
+// batch decides one batch on top of a view. held are the scopes whose lanes are held; touching another one is
+// answered by needScopes.
+type batch struct {
+	e      *Engine
+	in     *protocol.Batch
+	digest string
+	at     time.Time
+	view   *view
+	held   []field.Scope
+	bodies map[field.Scope]*protocol.Body
+	infos  map[field.Scope]field.ScopeInfo // of the scopes in bodies
+	need   []field.Scope
+	home   field.Scope // where the batch's own entry goes
+}
+
+func (e *Engine) decide(root *view, in *protocol.Batch, digest string, held []field.Scope) (*decision, error) {
+	b := &batch{
+		e: e, in: in, digest: digest, at: e.serverTime(), view: root.above(), held: held,
+		bodies: map[field.Scope]*protocol.Body{}, infos: map[field.Scope]field.ScopeInfo{}, home: in.Scope,
+	}
+	if err := b.prefetch(); err != nil {
+		return nil, err
+	}
+	refused, err := b.scopeRefused()
+	if err != nil {
+		return nil, err
+	}
+	if refused != nil && !in.Strict {
+		b.home = field.MakeScope(field.ScopeUser, string(in.Actor.User))
+	}
+	if _, err := b.body(b.home); err != nil {
+		return nil, err
+	}
+	outcomes := make([]protocol.Outcome, len(in.Operations))
+	for i := range in.Operations {
+		out, err := b.operation(i, refused)
+		if err != nil {
+			return nil, err
+		}
+		outcomes[i] = out
+	}
+	if len(b.need) > 0 {
+		slices.Sort(b.need)
+		return nil, &needScopes{slices.Compact(b.need)}
+	}
+	return b.seal(outcomes)
+}
+
+// prefetch reads what the operations name in one go.
+func (b *batch) prefetch() error {
+	ids := make([]field.RecordID, 0, 2*len(b.in.Operations))
+	for i := range b.in.Operations {
+		op := &b.in.Operations[i]
+		if field.ValidID(string(op.ID)) {
+			ids = append(ids, op.ID)
+		}
+		spec := field.KindOf(op.Kind)
+		if spec == nil {
+			continue
+		}
+		for path, v := range op.Set {
+			if f, _ := spec.Field(path); f != nil && f.Type == field.ID && !f.List {
+				for _, id := range f.Refs(v) {
+					if field.ValidID(string(id)) {
+						ids = append(ids, id)
+					}
+				}
+			}
+		}
+	}
+	return b.view.load(ids...)
+}
+
+// scopeRefused returns why the actor may not write to the batch's scope at all: then the batch is kept in the actor's
+// own scope, every operation parked.
+func (b *batch) scopeRefused() (*field.Error, error) {
+	scope, actor := b.in.Scope, b.in.Actor
+	if actor.Server {
+		return nil, nil
+	}
+	head, err := b.view.head(scope)
+	if err != nil {
+		return nil, err
+	}
+	if head == nil {
+		op := b.in.Operations[0]
+		spec := field.KindOf(op.Kind)
+		if spec != nil && ownScope(spec.Kind) && spec.Home == scope.Type() && string(op.ID) == scope.ID() && access.MayAnywhere(actor, access.ActionFor(op.Kind, "create")) {
+			return nil, nil
+		}
+		return field.Refuse(field.CodeNotFound, "There is no such scope, or you may not see it."), nil
+	}
+	if slices.Contains(actor.Recused, scope) {
+		return field.Refuse(field.CodeRecused, ""), nil
+	}
+	if access.MayRead(actor, scope, head.Info) || access.MayWrite(actor, scope, head.Info) {
+		return nil, nil
+	}
+	return field.Refuse(field.CodeNotFound, "There is no such scope, or you may not see it."), nil
+}
+
+// ownScope reports whether a record of the kind lives in a scope of its own, which is made with it.
+func ownScope(k field.Kind) bool {
+	return k == field.KindClue || k == field.KindCampaign || k == field.KindOrg
+}
+
+// body returns the entry that the batch writes to a scope.
+func (b *batch) body(scope field.Scope) (*protocol.Body, error) {
+	if body, ok := b.bodies[scope]; ok {
+		return body, nil
+	}
+	if !slices.Contains(b.held, scope) {
+		b.need = append(b.need, scope)
+	}
+	head, err := b.view.head(scope)
+	if err != nil {
+		return nil, err
+	}
+	body := &protocol.Body{
+		V: protocol.Version, Scope: scope, Seq: 1, Digest: b.digest,
+		Actor: b.in.Actor.User, Org: b.in.Actor.Org, App: b.in.App, At: protocol.Stamp(b.at), DeviceTime: b.in.DeviceTime, SkewMS: b.in.SkewMS,
+	}
+	var info field.ScopeInfo
+	if head != nil {
+		body.Seq, body.Prev, info = head.Seq+1, head.Hash, head.Info
+	}
+	b.bodies[scope], b.infos[scope] = body, info
+	body.Device, body.Batch = b.in.Device, b.in.Number
+	if scope != b.in.Scope {
+		body.Device, body.Batch = b.sideKey(scope)
+	}
+	return body, nil
+}
+
+// sideKey is the device and number under which the batch's entry in another scope stands, so that it can never be taken
+// for a batch which the device sends to that scope itself.
+func (b *batch) sideKey(scope field.Scope) (field.DeviceID, int64) {
+	if scope == b.home {
+		return refusedDevice(b.in.Scope, b.in.Device), b.in.Number
+	}
+	if b.in.Actor.Server {
+		return field.DeviceID(merge.ServerDevice + "via/" + string(b.home) + "/" + string(b.in.Device)), b.in.Number
+	}
+	return field.DeviceID("via/" + string(b.home) + "/" + string(b.in.Device)), b.in.Number
+}
+
+// refusedDevice is the device under which a batch for a scope that was refused is kept in the sender's own scope.
+func refusedDevice(scope field.Scope, device field.DeviceID) field.DeviceID {
+	return field.DeviceID("refused/" + string(scope) + "/" + string(device))
+}
+
+// operation decides operation number i. An error means that the batch as a whole cannot go on.
+func (b *batch) operation(i int, refused *field.Error) (protocol.Outcome, error) {
+	decided := protocol.Decided{Operation: b.in.Operations[i]}
+	s := b.step()
+	var err error
+	if refused != nil {
+		err = refused
+	} else {
+		decided.Outcome, err = s.apply(&decided)
+	}
+	var fe *field.Error
+	switch {
+	case err == nil && b.in.Strict && decided.Outcome.Outcome == protocol.Conflict:
+		return decided.Outcome, field.Refuse(field.CodeStale, "").About(string(decided.ID))
+	case err == nil:
+	case !errors.As(err, &fe) || fe.Kind == field.KindInternal || fe.Kind == field.KindBusy || fe.Kind == field.KindFull:
+		return decided.Outcome, err
+	case b.in.Strict:
+		return decided.Outcome, fe.About(string(decided.ID))
+	default:
+		decided.Operation = b.in.Operations[i] // as it came, whatever was understood of it
+		s = b.step()
+		decided.Outcome, err = s.park(i, fe)
+		if err != nil {
+			return decided.Outcome, err
+		}
+	}
+	s.keep(&decided)
+	return decided.Outcome, nil
+}
+
+// seal turns what was decided into entries and heads.
+func (b *batch) seal(outcomes []protocol.Outcome) (*decision, error) {
+	d := &decision{outcomes: outcomes, entries: map[field.Scope]store.Entry{}, heads: map[field.Scope]*store.Head{}, records: b.view.records, home: b.home}
+	for scope, body := range b.bodies {
+		if scope != b.home && len(body.Changes) == 0 && body.Info == nil {
+			delete(b.bodies, scope)
+		}
+	}
+	scopes := slices.Sorted(maps.Keys(b.bodies))
+	for _, scope := range scopes {
+		for _, other := range scopes {
+			if other != scope {
+				b.bodies[scope].With = append(b.bodies[scope].With, protocol.Link{Scope: other, Seq: b.bodies[other].Seq})
+			}
+		}
+	}
+	for _, scope := range scopes {
+		entry, err := protocol.Seal(*b.bodies[scope], b.at)
+		if err != nil {
+			return nil, err
+		}
+		d.entries[scope] = entry
+		d.heads[scope] = &store.Head{Scope: scope, Seq: entry.Seq, Hash: entry.Hash, Info: b.infos[scope], At: b.at}
+	}
+	return d, nil
+}
+
+// step is the work of one operation: it is kept whole or dropped whole.
+type step struct {
+	b       *batch
+	view    *view
+	changes []scopedChange
+	infos   map[field.Scope]field.ScopeInfo
+}
+
+type scopedChange struct {
+	scope  field.Scope
+	change protocol.Change
+}
+
+func (b *batch) step() *step {
+	return &step{b: b, view: b.view.above(), infos: map[field.Scope]field.ScopeInfo{}}
+}
+
+// keep adds the step to the batch's entries. Values that stand in the operation already are not written twice.
+func (s *step) keep(decided *protocol.Decided) {
+	s.view.fold()
+	home := s.b.bodies[s.b.home]
+	home.Ops = append(home.Ops, *decided)
+	for scope, info := range s.infos {
+		s.b.infos[scope] = info
+		body := s.b.bodies[scope]
+		body.Info = &info
+	}
+	for _, c := range s.changes {
+		body := s.b.bodies[c.scope]
+		if c.scope == s.b.home && len(c.change.Set) > 0 && c.change.ID == decided.ID && maps.EqualFunc(c.change.Set, decided.Set, sameValue) {
+			c.change.Set, c.change.Op = nil, len(home.Ops)
+		}
+		body.Changes = append(body.Changes, c.change)
+	}
+}
+
+func (s *step) infoOf(scope field.Scope) field.ScopeInfo {
+	if info, ok := s.infos[scope]; ok {
+		return info
+	}
+	return s.b.infos[scope]
+}
+
+// write changes one record in its scope.
+func (s *step) write(scope field.Scope, c protocol.Change) (*field.Record, error) {
+	body, err := s.b.body(scope)
+	if err != nil {
+		return nil, err
+	}
+	old, err := s.view.Get(c.ID)
+	if err != nil {
+		return nil, err
+	}
+	r := protocol.Apply(body, c, s.b.at, old, s.infoOf(scope))
+	s.view.records[c.ID] = r
+	s.changes = append(s.changes, scopedChange{scope, c})
+	return r, nil
+}
+
+// setInfo sets what access asks about a scope, and copies it onto the records that are there.
+func (s *step) setInfo(scope field.Scope, info field.ScopeInfo) error {
+	body, err := s.b.body(scope)
+	if err != nil {
+		return err
+	}
+	if body.Seq > 1 && sameInfo(s.infoOf(scope), info) {
+		return nil
+	}
+	s.infos[scope] = info
+	for w := s.view; w != nil; w = w.below { // what this commit has written to the scope so far
+		for id, r := range w.records {
+			if r.Scope != scope {
+				continue
+			}
+			now, err := s.view.Get(id)
+			if err != nil {
+				return err
+			}
+			c := now.Clone()
+			c.Info = info
+			s.view.records[id] = c
+		}
+	}
+	if body.Seq == 1 {
+		return nil
+	}
+	for after := int64(0); ; {
+		rs, err := s.b.e.store.Changed(s.view.ctx, scope, after, body.Seq-1, 1000)
+		if err != nil {
+			return err
+		}
+		if len(rs) == 0 {
+			return nil
+		}
+		for _, r := range rs {
+			after = r.Version
+			now, err := s.view.Get(r.ID)
+			if err != nil {
+				return err
+			}
+			c := now.Clone()
+			c.Info = info
+			s.view.records[c.ID] = c
+		}
+	}
+}
+
+func sameValue(a, b field.Value) bool { return bytes.Equal(a, b) }
+
+func sameInfo(a, b field.ScopeInfo) bool {
+	return slices.Equal(a.Orgs, b.Orgs) && a.Region == b.Region && a.Project == b.Project
+}
+
+// park keeps an operation that could not be applied as a visible record.
+func (s *step) park(i int, why *field.Error) (protocol.Outcome, error) {
+	b := s.b
+	op := b.in.Operations[i]
+	id := field.DeriveID(b.at, "parked", string(b.in.Scope), string(b.in.Device), strconv.FormatInt(b.in.Number, 10), strconv.Itoa(i))
+	raw, err := json.Marshal(op)
+	if err != nil {
+		return protocol.Outcome{}, fmt.Errorf("parking an operation: %w", err)
+	}
+	set := map[string]field.Value{
+		"code": field.Quote(why.Code), "message": field.Quote(why.Sentence()), "operation": raw, "target": field.Quote(b.in.Scope),
+		"recordId": field.Quote(clip(string(op.ID))), "recordKind": field.Quote(clip(string(op.Kind))),
+	}
+	if b.in.Actor.User != "" {
+		set["author"] = field.Quote(b.in.Actor.User)
+	}
+	if b.in.DeviceTime != "" {
+		set["deviceTime"] = field.Quote(clip(b.in.DeviceTime))
+	}
+	if _, err := s.write(b.home, protocol.Change{ID: id, Kind: field.KindParked, Author: b.in.Actor.User, Set: set, State: "open"}); err != nil {
+		return protocol.Outcome{}, err
+	}
+	return protocol.Outcome{
+		Outcome: protocol.Rejected, Code: why.Code, Message: why.Sentence(), MessageZH: why.Code.SentenceZH(), RecordID: id,
+	}, nil
+}
+
+func clip(s string) string {
+	if len(s) > 80 {
+		return string(bytes.ToValidUTF8([]byte(s[:80]), nil))
+	}
+	return s
+}

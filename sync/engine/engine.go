@@ -1,0 +1,81 @@
+// Package engine is the one write path and the one read path of the records. A phone's push, a supervisor's click and a
+// follower of the log all end in Commit: operations are decided one by one (decide.go), written with their outcomes as
+// one entry per scope (lane.go), and everybody who listens is told (listen.go). Pull (pull.go) reads what has changed.
+// Followers (follow.go) do later what may come later. Verify (verify.go) checks that the records are the log's image.
+//
+// Not here: who may do what (server/access), what a command means (server/field), how values merge (sync/merge), HTTP.
+package engine
+
+import (
+	"context"
+	crand "crypto/rand"
+	"log/slog"
+	"sync"
+	"time"
+
+	"fieldclue/server/access"
+	"fieldclue/server/field"
+	"fieldclue/server/store"
+)
+
+// Store is what the engine needs of a store. The contract stands in server/store.
+type Store interface {
+	Commit(ctx context.Context, writes []store.Write) error
+	Head(ctx context.Context, scope field.Scope) (store.Head, error)
+	Heads(ctx context.Context, q store.ListScopes) ([]store.Head, error)
+	Entry(ctx context.Context, scope field.Scope, seq int64) (store.Entry, error)
+	Batch(ctx context.Context, scope field.Scope, device field.DeviceID, batch int64) (store.Entry, error)
+	Entries(ctx context.Context, scope field.Scope, after int64, limit int) ([]store.Entry, error)
+	Records(ctx context.Context, ids []field.RecordID) ([]*field.Record, error)
+	Changed(ctx context.Context, scope field.Scope, after, upTo int64, limit int) ([]*field.Record, error)
+	List(ctx context.Context, q store.Query) ([]*field.Record, error)
+}
+
+// Options of an engine. Only Store must be set.
+type Options struct {
+	Store    Store
+	Now      func() time.Time // server time; nil: time.Now
+	Log      *slog.Logger     // nil: discards
+	Observed func(outcome string, n int)
+}
+
+// Engine serialises the writes to each scope of its process and decides them.
+type Engine struct {
+	store    Store
+	now      func() time.Time
+	log      *slog.Logger
+	observed func(outcome string, n int)
+
+	mu    sync.Mutex
+	lanes map[field.Scope]*lane // guarded by mu
+
+	hub hub
+}
+
+// New makes an engine on a store.
+func New(o Options) *Engine {
+	e := &Engine{store: o.Store, now: o.Now, log: o.Log, observed: o.Observed, lanes: map[field.Scope]*lane{}}
+	if e.now == nil {
+		e.now = time.Now
+	}
+	if e.log == nil {
+		e.log = slog.New(slog.DiscardHandler)
+	}
+	if e.observed == nil {
+		e.observed = func(string, int) {}
+	}
+	return e
+}
+
+// NewID makes the id of a record that is made on the server.
+func (e *Engine) NewID() field.RecordID {
+	var r [10]byte
+	_, _ = crand.Read(r[:]) // never fails: crypto/rand aborts the program instead
+	return field.NewID(e.now(), r)
+}
+
+// serverTime is the time of an entry: milliseconds, because that is what MongoDB keeps.
+func (e *Engine) serverTime() time.Time { return e.now().UTC().Truncate(time.Millisecond) }
+
+// Server is the actor under whose name the server itself writes.
+var Server = &access.Actor{Server: true}

@@ -1,0 +1,166 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+
+	"fieldclue/server/access"
+	"fieldclue/server/field"
+	"fieldclue/server/store"
+	"fieldclue/sync/protocol"
+)
+
+// maxPageBytes bounds a page besides the number of its records: a slow link must make progress with every answer.
+const maxPageBytes = 512 << 10
+
+// Subscriptions lists the ends of all scopes that the actor's phone holds, in the order in which it pulls them: the inbox
+// first. The desk may read other people's inboxes; a phone only holds its own.
+func (e *Engine) Subscriptions(ctx context.Context, actor Actor) ([]store.Head, error) {
+	own := field.MakeScope(field.ScopeUser, string(actor.User))
+	q := store.ListScopes{Visible: access.Visible(actor), Limit: 1000}
+	var heads []store.Head
+	for {
+		page, err := e.store.Heads(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range page {
+			if h.Scope.Type() == field.ScopeUser && h.Scope != own {
+				continue
+			}
+			heads = append(heads, h)
+		}
+		if len(page) < q.Limit {
+			break
+		}
+		q.After = page[len(page)-1].Scope
+	}
+	sort.SliceStable(heads, func(i, j int) bool {
+		return slices.Index(field.ScopeTypes, heads[i].Scope.Type()) < slices.Index(field.ScopeTypes, heads[j].Scope.Type())
+	})
+	return heads, nil
+}
+
+// Pull reads what has changed since the cursors, each record once in its latest state, up to one page.
+func (e *Engine) Pull(ctx context.Context, actor Actor, req protocol.PullRequest) (protocol.PullResponse, error) {
+	if req.Device == "" || req.Device != actor.Device {
+		return protocol.PullResponse{}, field.Refuse(field.CodeForeignDevice, "")
+	}
+	if len(req.Cursors) > protocol.MaxCursors {
+		return protocol.PullResponse{}, field.Refuse(field.CodeBadRequest, "A pull carries at most %d cursors.", protocol.MaxCursors)
+	}
+	limit := req.Limit
+	if limit <= 0 {
+		limit = protocol.DefaultPage
+	}
+	p := page{e: e, ctx: ctx, left: min(limit, protocol.MaxPage), room: maxPageBytes}
+	p.Records, p.Cursors = []protocol.PulledRecord{}, map[field.Scope]protocol.Cursor{}
+	p.Scopes, p.Gone, p.Restart = []field.Scope{}, []field.Scope{}, []field.Scope{}
+	heads, err := e.Subscriptions(ctx, actor)
+	if err != nil {
+		return protocol.PullResponse{}, fmt.Errorf("pull: %w", err)
+	}
+	visible := make(map[field.Scope]bool, len(heads))
+	for i := range heads {
+		visible[heads[i].Scope] = true
+		p.Scopes = append(p.Scopes, heads[i].Scope)
+	}
+	for scope := range req.Cursors {
+		if !visible[scope] {
+			p.Gone = append(p.Gone, scope)
+		}
+	}
+	slices.Sort(p.Gone)
+	for i := range heads {
+		if err := p.scope(&heads[i], req.Cursors[heads[i].Scope]); err != nil {
+			return protocol.PullResponse{}, fmt.Errorf("pull %s: %w", heads[i].Scope, err)
+		}
+	}
+	p.ServerTime = protocol.Stamp(e.now())
+	return p.PullResponse, nil
+}
+
+type page struct {
+	protocol.PullResponse
+	e    *Engine
+	ctx  context.Context
+	left int // records that still fit
+	room int // bytes that still fit
+}
+
+// scope adds one scope to the page.
+func (p *page) scope(head *store.Head, from protocol.Cursor) error {
+	if from.Seq == head.Seq && from.Hash == head.Hash {
+		return nil
+	}
+	forked, err := p.forked(head, from)
+	if err != nil {
+		return err
+	}
+	if forked {
+		p.Restart = append(p.Restart, head.Scope)
+		p.More = true
+		return nil
+	}
+	if p.left <= 0 || p.room <= 0 {
+		p.More = true
+		return nil
+	}
+	records, err := p.e.store.Changed(p.ctx, head.Scope, from.Seq, head.Seq, p.left)
+	if err != nil {
+		return err
+	}
+	whole := len(records) < p.left
+	at := from.Seq
+	for len(records) > 0 {
+		// Records of one version go together: the cursor can only stand behind a whole one.
+		n := 1
+		for n < len(records) && records[n].Version == records[0].Version {
+			n++
+		}
+		size := 0
+		pulled := make([]protocol.PulledRecord, n)
+		for i, r := range records[:n] {
+			pulled[i] = protocol.FromRecord(r)
+			size += len(pulled[i].Fields) + 300
+		}
+		if p.room < size && len(p.Records) > 0 {
+			whole, p.room = false, 0
+			break
+		}
+		p.Records = append(p.Records, pulled...)
+		p.room, p.left, at = p.room-size, p.left-n, records[0].Version
+		records = records[n:]
+	}
+	if whole || at == head.Seq {
+		p.Cursors[head.Scope] = protocol.Cursor{Seq: head.Seq, Hash: head.Hash}
+		return nil
+	}
+	p.More = true
+	if at == from.Seq {
+		return nil
+	}
+	entry, err := p.e.store.Entry(p.ctx, head.Scope, at)
+	if err != nil {
+		return err
+	}
+	p.Cursors[head.Scope] = protocol.Cursor{Seq: at, Hash: entry.Hash}
+	return nil
+}
+
+// forked reports whether the cursor stands on another history than the log's.
+func (p *page) forked(head *store.Head, from protocol.Cursor) (bool, error) {
+	switch {
+	case from.Seq == 0:
+		return false, nil
+	case from.Seq < 0 || from.Seq >= head.Seq:
+		return true, nil // equal heads were answered before
+	}
+	entry, err := p.e.store.Entry(p.ctx, head.Scope, from.Seq)
+	if err != nil {
+		return false, err
+	}
+	return entry.Hash != from.Hash, nil
+}
