@@ -1,0 +1,379 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	prefix     = "FIELDCLUE_"
+	fileSuffix = "_FILE"
+)
+
+// Setting is one thing that can be configured, as help and documentation show
+// it.
+type Setting struct {
+	Variable string // environment variable
+	Flag     string // name of the flag, empty when there is none
+	Default  string // as it would be written; empty for none
+	Secret   bool   // may be given as a file named in Variable + "_FILE"
+	Help     string // one sentence, with the unit
+
+	needs    string // the variable without which this one says nothing
+	required bool   // must be given when the needed one is
+	set      func(*Config, string) error
+}
+
+const (
+	mongoURI   = prefix + "MONGODB_URI"
+	s3Endpoint = prefix + "S3_ENDPOINT"
+)
+
+var settings = []Setting{
+	{
+		Variable: prefix + "DATA", Flag: "data", Default: "./data",
+		Help: "Directory of the embedded store, the photos and the server's keys; made when missing.",
+		set:  func(c *Config, text string) error { c.Data = text; return nil },
+	},
+	{
+		Variable: prefix + "LISTEN", Flag: "listen", Default: "127.0.0.1:8080",
+		Help: "Host and port of the HTTP server; port 0 takes a free one, an empty host every interface.",
+		set:  setListen,
+	},
+	{
+		Variable: prefix + "PUBLIC_URL", Flag: "public-url",
+		Help: "Address under which phones and browsers reach the server; without it the listening address.",
+		set:  setPublicURL,
+	},
+	{
+		Variable: mongoURI, Secret: true,
+		Help: "Connection string of a MongoDB replica set (4.0 or newer); without it the embedded SQLite store is used.",
+		set:  setMongoURI,
+	},
+	{
+		Variable: prefix + "MONGODB_DATABASE", Default: "fieldclue", needs: mongoURI,
+		Help: "Name of the database in MongoDB.",
+		set:  setMongoDatabase,
+	},
+	{
+		Variable: s3Endpoint,
+		Help:     "Host and port of MinIO, or another S3 store with object lock; without it photos lie in the data directory.",
+		set:      setEndpoint,
+	},
+	{
+		Variable: prefix + "S3_ACCESS_KEY", Secret: true, needs: s3Endpoint, required: true,
+		Help: "Access key of the blob store.",
+		set:  func(c *Config, text string) error { c.S3.AccessKey = Secret(text); return nil },
+	},
+	{
+		Variable: prefix + "S3_SECRET_KEY", Secret: true, needs: s3Endpoint, required: true,
+		Help: "Secret key of the blob store.",
+		set:  func(c *Config, text string) error { c.S3.SecretKey = Secret(text); return nil },
+	},
+	{
+		Variable: prefix + "S3_BUCKET", Default: "fieldclue", needs: s3Endpoint,
+		Help: "Bucket of the originals; made with object lock and versioning when missing.",
+		set:  setBucket,
+	},
+	{
+		Variable: prefix + "S3_REGION", needs: s3Endpoint,
+		Help: "Region of the bucket; without it the store's own.",
+		set:  func(c *Config, text string) error { c.S3.Region = text; return nil },
+	},
+	{
+		Variable: prefix + "S3_TLS", Default: "false", needs: s3Endpoint,
+		Help: "true to speak HTTPS with the blob store.",
+		set:  setTLS,
+	},
+	{
+		Variable: prefix + "S3_RETENTION_DAYS", Default: "0", needs: s3Endpoint,
+		Help: "Days for which a new original can not be removed by anyone without special rights; 0 for none.",
+		set:  func(c *Config, text string) error { return setInt(&c.S3.RetentionDays, text, 0, 36500) },
+	},
+	{
+		Variable: prefix + "LOG_LEVEL", Flag: "log-level", Default: "info",
+		Help: "Least level that is logged: debug, info, warn or error.",
+		set:  setLogLevel,
+	},
+	{
+		Variable: prefix + "LOG_FORMAT", Flag: "log-format", Default: "json",
+		Help: "Form of the log: json or text.",
+		set:  setLogFormat,
+	},
+	{
+		Variable: prefix + "REQUEST_TIMEOUT", Default: "30s",
+		Help: "Longest time for one request; uploads and event streams have limits of their own.",
+		set: func(c *Config, text string) error {
+			return setDuration(&c.RequestTimeout, text, time.Second, 10*time.Minute)
+		},
+	},
+	{
+		Variable: prefix + "ACCESS_TTL", Default: "15m",
+		Help: "How long an access token is good for.",
+		set:  func(c *Config, text string) error { return setDuration(&c.AccessTTL, text, time.Minute, time.Hour) },
+	},
+	{
+		Variable: prefix + "UPLOAD_MAX", Default: "64MiB",
+		Help: "Largest file that a phone may send, in bytes or with KiB, MiB or GiB.",
+		set:  func(c *Config, text string) error { return setSize(&c.UploadMax, text, 1<<20, 4<<30) },
+	},
+	{
+		Variable: prefix + "WORKERS", Default: "0",
+		Help: "Photos that are examined at the same time; 0 for one per processor.",
+		set:  func(c *Config, text string) error { return setInt(&c.Workers, text, 0, 256) },
+	},
+}
+
+// Settings lists everything that can be configured, in the order in which
+// people should meet it.
+func Settings() []Setting { return slices.Clone(settings) }
+
+// foreign are the variables of this prefix that other parts of the repository
+// read: the tests, the CI run, the benchmarks and docker-compose.yml.
+var foreign = []string{
+	prefix + "TEST_", prefix + "BENCH_", prefix + "TOOLS", prefix + "REQUIRE_ENGINES",
+	prefix + "COMPOSE_", prefix + "MONGODB_IMAGE", prefix + "MINIO_IMAGE",
+}
+
+func isForeign(name string) bool {
+	return slices.ContainsFunc(foreign, func(f string) bool {
+		return name == f || strings.HasSuffix(f, "_") && strings.HasPrefix(name, f)
+	})
+}
+
+func find(variable string) (Setting, bool) {
+	i := slices.IndexFunc(settings, func(s Setting) bool { return s.Variable == variable })
+	if i < 0 {
+		return Setting{}, false
+	}
+	return settings[i], true
+}
+
+// suggestion is " (did you mean …?)" for a name that is nearly right.
+func suggestion(name string) string {
+	best, distance := "", 4 // four letters off is another word
+	consider := func(candidate string) {
+		if d := editDistance(name, candidate); d < distance {
+			best, distance = candidate, d
+		}
+	}
+	for _, s := range settings {
+		consider(s.Variable)
+		if s.Secret {
+			consider(s.Variable + fileSuffix)
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return " (did you mean " + best + "?)"
+}
+
+// editDistance counts the letters to add, drop or replace between a and b.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(diagonal+cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+func setListen(c *Config, text string) error {
+	host, port, err := net.SplitHostPort(text)
+	if err != nil || !isPort(port, 0) || strings.ContainsAny(host, "/@ ") {
+		return fmt.Errorf("%q is no host and port. Write it like 127.0.0.1:8080 or [::1]:8080", text)
+	}
+	c.Listen = text
+	return nil
+}
+
+func isPort(text string, least int) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && int(n) >= least
+}
+
+func setPublicURL(c *Config, text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" ||
+		u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("%q is no web address. Write it like https://fieldclue.example.org, without user, query and fragment", redactURL(text))
+	}
+	c.PublicURL = strings.TrimRight(text, "/")
+	return nil
+}
+
+// redactURL leaves out what stands before an @, which may be a password.
+func redactURL(text string) string {
+	if at := strings.LastIndex(text, "@"); at >= 0 {
+		return hidden + text[at:]
+	}
+	return text
+}
+
+func setMongoURI(c *Config, text string) error {
+	if mongoHosts(text) == "" {
+		return errors.New("it is no MongoDB connection string. Write it like mongodb://user:password@host:27017/?replicaSet=rs0; in user and password percent-encode : / ? # [ ] @")
+	}
+	c.MongoDB.URI = Secret(text)
+	return nil
+}
+
+// mongoHosts is the part of a connection string that may be shown; empty when
+// the string has none. net/url does not read lists of hosts.
+func mongoHosts(uri string) string {
+	rest, ok := strings.CutPrefix(uri, "mongodb://")
+	if !ok {
+		if rest, ok = strings.CutPrefix(uri, "mongodb+srv://"); !ok {
+			return ""
+		}
+	}
+	rest, _, _ = strings.Cut(rest, "?")
+	authority, _, _ := strings.Cut(rest, "/")
+	if strings.Count(authority, "@") > 1 {
+		return ""
+	}
+	if at := strings.Index(authority, "@"); at >= 0 {
+		authority = authority[at+1:]
+	}
+	for host := range strings.SplitSeq(authority, ",") {
+		name, port, err := net.SplitHostPort(host)
+		if err != nil {
+			name, port = host, "27017"
+		}
+		if name == "" || strings.ContainsAny(name, " @") || !isPort(port, 1) {
+			return ""
+		}
+	}
+	return authority
+}
+
+func setMongoDatabase(c *Config, text string) error {
+	if len(text) > 63 || strings.ContainsAny(text, "/\\. \"$*<>:|?\x00") {
+		return fmt.Errorf("%q can not name a database. Use letters, digits, - and _, 63 bytes at most", text)
+	}
+	c.MongoDB.Database = text
+	return nil
+}
+
+func setEndpoint(c *Config, text string) error {
+	if strings.Contains(text, "://") {
+		return fmt.Errorf("%q has a scheme. Write host and port alone, and say %sS3_TLS=true for https", redactURL(text), prefix)
+	}
+	name, port, err := net.SplitHostPort(text)
+	if err != nil {
+		name, port = text, "443"
+	}
+	if name == "" || strings.ContainsAny(name, "/@ ?#:") && net.ParseIP(name) == nil || !isPort(port, 1) {
+		return fmt.Errorf("%q is no host and port. Write it like minio:9000", redactURL(text))
+	}
+	c.S3.Endpoint = text
+	return nil
+}
+
+var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+
+func setBucket(c *Config, text string) error {
+	if !bucketName.MatchString(text) || strings.Contains(text, "..") || net.ParseIP(text) != nil {
+		return fmt.Errorf("%q can not name a bucket. Use 3 to 63 lower-case letters, digits and hyphens", text)
+	}
+	c.S3.Bucket = text
+	return nil
+}
+
+func setTLS(c *Config, text string) error {
+	on, err := strconv.ParseBool(text)
+	if err != nil {
+		return fmt.Errorf("%q is neither true nor false. Write one of them", text)
+	}
+	c.S3.TLS = on
+	return nil
+}
+
+func setLogLevel(c *Config, text string) error {
+	levels := map[string]slog.Level{
+		"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
+	}
+	level, ok := levels[strings.ToLower(text)]
+	if !ok {
+		return fmt.Errorf("%q is no level. Choose debug, info, warn or error", text)
+	}
+	c.LogLevel = level
+	return nil
+}
+
+func setLogFormat(c *Config, text string) error {
+	if text != "json" && text != "text" {
+		return fmt.Errorf("%q is no form of log. Choose json or text", text)
+	}
+	c.LogFormat = text
+	return nil
+}
+
+func setInt(to *int, text string, low, high int) error {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < low || n > high {
+		return fmt.Errorf("%q is no whole number from %d to %d. Write one", text, low, high)
+	}
+	*to = n
+	return nil
+}
+
+func setDuration(to *time.Duration, text string, low, high time.Duration) error {
+	d, err := time.ParseDuration(text)
+	if err != nil || d < low || d > high {
+		return fmt.Errorf("%q is no time from %s to %s. Write it like 30s or 15m", text, short(low), short(high))
+	}
+	*to = d
+	return nil
+}
+
+// short writes 1m0s as 1m and 1h0m0s as 1h.
+func short(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
+func setSize(to *int64, text string, low, high int64) error {
+	units := []struct {
+		suffix string
+		bytes  int64
+	}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"", 1}}
+	for _, unit := range units {
+		digits, ok := strings.CutSuffix(text, unit.suffix)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseInt(digits, 10, 64)
+		if err != nil || n > high/unit.bytes || n*unit.bytes < low {
+			break
+		}
+		*to = n * unit.bytes
+		return nil
+	}
+	return fmt.Errorf("%q is no size from %dMiB to %dMiB. Write bytes, or a number with KiB, MiB or GiB", text, low>>20, high>>20)
+}
