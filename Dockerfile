@@ -1,0 +1,21 @@
+# The server: one static binary on an empty image. No toolchain, no shell.
+FROM golang:1.26-alpine AS build
+ARG GOPROXY
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags="-s -w" -o /out/fieldclue ./server \
+ && mkdir -p /out/root/data /out/root/tmp
+
+FROM scratch
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=build /usr/local/go/lib/time/zoneinfo.zip /zoneinfo.zip
+COPY --from=build --chown=65532:65532 /out/root/ /
+COPY --from=build /out/fieldclue /fieldclue
+ENV ZONEINFO=/zoneinfo.zip FIELDCLUE_DATA=/data FIELDCLUE_LISTEN=0.0.0.0:8080
+USER 65532:65532
+VOLUME /data
+EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["/fieldclue", "healthcheck"]
+ENTRYPOINT ["/fieldclue"]
