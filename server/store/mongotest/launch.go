@@ -144,19 +144,22 @@ func runOnce(ctx context.Context, log, address string, cmd *exec.Cmd) (func(), e
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(err, input.Close(), output.Close())
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	var cause error // set before gone is closed
+	gone := make(chan struct{})
+	go func() {
+		cause = cmd.Wait()
+		close(gone)
+	}()
 	stop := func() {
 		// The process may have ended by itself, and its exit says nothing
 		// once it was killed; the log file was for a person to read.
 		_ = cmd.Process.Kill()
-		<-ended
+		<-gone
 		_ = output.Close()
 	}
 	err = poll(ctx, func() (bool, error) {
 		select {
-		case cause := <-ended:
-			ended <- cause
+		case <-gone:
 			return false, fmt.Errorf("mongotest: %s ended at start: %w\n%s", filepath.Base(cmd.Path), cause, tail(log))
 		default:
 		}
