@@ -1,0 +1,134 @@
+package workflow
+
+import (
+	"bytes"
+	"context"
+	"strconv"
+
+	"fieldclue/server/access"
+	"fieldclue/server/field"
+	"fieldclue/sync/protocol"
+)
+
+// Event is one entry of the log that concerns a record.
+type Event struct {
+	Scope      field.Scope            `json:"scope"`
+	Seq        int64                  `json:"seq"`
+	Hash       string                 `json:"hash"`
+	By         *Named                 `json:"by,omitempty"` // nil: the server itself
+	Device     field.DeviceID         `json:"device"`
+	App        string                 `json:"app,omitempty"`
+	ServerTime string                 `json:"serverTime"`
+	DeviceTime string                 `json:"deviceTime,omitempty"`
+	SkewMS     int64                  `json:"skewMs,omitempty"`  // device clock minus server clock, as the device measured it
+	Operations []protocol.Decided     `json:"operations"`        // on the record, as they came, with their outcomes
+	Set        map[string]field.Value `json:"set,omitempty"`     // what changed, by path
+	Unset      []string               `json:"unset,omitempty"`   //
+	State      field.State            `json:"state,omitempty"`   // the step of the life cycle that it took
+	Deleted    *bool                  `json:"deleted,omitempty"` //
+	With       []protocol.Link        `json:"with,omitempty"`    // entries of other scopes in the same commit
+}
+
+// mostEntries is how many entries one page of a history reads; a page may hold fewer events than asked for, or none,
+// and still name a next one.
+const mostEntries = 2000
+
+// History tells what happened to a record, the oldest first: who, on which device, when by the device and by the
+// server, what changed, and what became of each operation. It reads the log of the record's scope.
+func (f *Flow) History(ctx context.Context, who *access.Actor, kind field.Kind, id field.RecordID, ask Ask) (Page[Event], error) {
+	r, err := f.read(ctx, who, kind, id)
+	if err != nil {
+		return Page[Event]{}, err
+	}
+	after := int64(0)
+	if ask.After != "" {
+		if after, err = strconv.ParseInt(ask.After, 10, 64); err != nil || after < 0 {
+			return Page[Event]{}, field.Refuse(field.CodeBadRequest, "after is not the next of an earlier page.")
+		}
+	}
+	head, err := f.store.Head(ctx, r.Scope)
+	if err != nil {
+		return Page[Event]{}, err
+	}
+	page := Page[Event]{Items: []Event{}}
+	needle := []byte(`"` + string(id) + `"`)
+	var by []field.RecordID
+	for read := 0; after < head.Seq; {
+		if read >= mostEntries || len(page.Items) >= ask.size() {
+			page.Next = strconv.FormatInt(after, 10)
+			break
+		}
+		entries, err := f.store.Entries(ctx, r.Scope, after, min(200, mostEntries-read))
+		if err != nil {
+			return Page[Event]{}, err
+		}
+		if len(entries) == 0 {
+			break
+		}
+		for _, e := range entries {
+			if len(page.Items) >= ask.size() {
+				break
+			}
+			after = e.Seq
+			read++
+			if !bytes.Contains(e.Body, needle) {
+				continue
+			}
+			body, err := protocol.Open(e)
+			if err != nil {
+				return Page[Event]{}, err
+			}
+			if event, ok := eventOf(&body, e.Hash, id); ok {
+				page.Items = append(page.Items, event)
+				by = append(by, field.RecordID(body.Actor))
+			}
+		}
+	}
+	name, err := f.named(ctx, who, by)
+	if err != nil {
+		return Page[Event]{}, err
+	}
+	for i := range page.Items {
+		page.Items[i].By = name(by[i])
+	}
+	return page, nil
+}
+
+// eventOf reads what an entry says about a record; false when it only mentions it.
+func eventOf(b *protocol.Body, hash string, id field.RecordID) (Event, bool) {
+	e := Event{
+		Scope: b.Scope, Seq: b.Seq, Hash: hash, Device: b.Device, App: b.App, ServerTime: b.At, DeviceTime: b.DeviceTime, SkewMS: b.SkewMS,
+		Operations: []protocol.Decided{}, With: b.With,
+	}
+	concerns := false
+	for _, op := range b.Ops {
+		if op.ID == id {
+			e.Operations = append(e.Operations, op)
+			concerns = true
+		}
+	}
+	for _, c := range b.Changes {
+		if c.ID != id {
+			continue
+		}
+		concerns = true
+		set := c.Set
+		if c.Op > 0 && c.Op <= len(b.Ops) {
+			set = b.Ops[c.Op-1].Set
+		}
+		if e.Set == nil && len(set) > 0 {
+			e.Set = make(map[string]field.Value, len(set))
+		}
+		for p, v := range set {
+			e.Set[p] = v
+		}
+		e.Unset = append(e.Unset, c.Unset...)
+		if c.State != "" {
+			e.State = c.State
+		}
+		if c.Deleted != nil {
+			e.Deleted = c.Deleted
+		}
+	}
+	return e, concerns
+}

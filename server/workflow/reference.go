@@ -1,0 +1,130 @@
+package workflow
+
+import (
+	"context"
+
+	"fieldclue/server/access"
+	"fieldclue/server/field"
+	"fieldclue/server/store"
+)
+
+// home is the scope of the actor's own organisation, where reference data lives.
+func home(act Act) field.Scope { return field.MakeScope(field.ScopeOrg, string(act.Actor.Org)) }
+
+// RegisterProject puts a project into the ledger of the actor's organisation.
+func (f *Flow) RegisterProject(ctx context.Context, act Act, id field.ProjectID, fields map[string]field.Value) (*field.Record, error) {
+	return f.create(ctx, act, field.KindProject, home(act), field.RecordID(id), fields)
+}
+
+// EditProject changes what the ledger says.
+func (f *Flow) EditProject(ctx context.Context, act Act, id field.ProjectID, version int64, fields map[string]field.Value) (*field.Record, error) {
+	return f.edit(ctx, act, field.KindProject, field.RecordID(id), version, fields)
+}
+
+// AdvanceProject moves a project one step along its life, or suspends or terminates it with a reason.
+func (f *Flow) AdvanceProject(ctx context.Context, act Act, id field.ProjectID, version int64, to field.State, reason string) (*field.Record, error) {
+	return f.command(ctx, act, field.KindProject, field.RecordID(id), version, "advance", values{"to": to, "reason": reason})
+}
+
+// Projects lists projects, the oldest first. externalID finds one by its number in the ledger.
+func (f *Flow) Projects(ctx context.Context, who *access.Actor, state field.State, externalID string, ask Ask) (Records, error) {
+	return f.page(ctx, who, store.Query{Kinds: []field.Kind{field.KindProject}, States: states(state), Keys: where{}.is("externalId", externalID)}, ask)
+}
+
+// AddSite makes a site of a project; with it comes the scope in which its reports live.
+func (f *Flow) AddSite(ctx context.Context, act Act, id field.SiteID, fields map[string]field.Value) (*field.Record, error) {
+	return f.create(ctx, act, field.KindSite, home(act), field.RecordID(id), fields)
+}
+
+// EditSite changes what is known of a site.
+func (f *Flow) EditSite(ctx context.Context, act Act, id field.SiteID, version int64, fields map[string]field.Value) (*field.Record, error) {
+	return f.edit(ctx, act, field.KindSite, field.RecordID(id), version, fields)
+}
+
+// ActivateSite opens a site that has a position for visits.
+func (f *Flow) ActivateSite(ctx context.Context, act Act, id field.SiteID, version int64) (*field.Record, error) {
+	return f.command(ctx, act, field.KindSite, field.RecordID(id), version, "activate", nil)
+}
+
+// CloseSite ends the visits to a site.
+func (f *Flow) CloseSite(ctx context.Context, act Act, id field.SiteID, version int64, reason string) (*field.Record, error) {
+	return f.command(ctx, act, field.KindSite, field.RecordID(id), version, "close", values{"reason": reason})
+}
+
+// Sites lists sites, the oldest first.
+func (f *Flow) Sites(ctx context.Context, who *access.Actor, state field.State, project field.ProjectID, ask Ask) (Records, error) {
+	return f.page(ctx, who, store.Query{Kinds: []field.Kind{field.KindSite}, States: states(state), Keys: where{}.is("projectId", string(project))}, ask)
+}
+
+// DraftTemplate makes a checklist template that is not yet in use.
+func (f *Flow) DraftTemplate(ctx context.Context, act Act, id field.TemplateID, fields map[string]field.Value) (*field.Record, error) {
+	return f.create(ctx, act, field.KindTemplate, home(act), field.RecordID(id), fields)
+}
+
+// EditTemplate changes a draft; what is published never changes.
+func (f *Flow) EditTemplate(ctx context.Context, act Act, id field.TemplateID, version int64, fields map[string]field.Value) (*field.Record, error) {
+	return f.edit(ctx, act, field.KindTemplate, field.RecordID(id), version, fields)
+}
+
+// PublishTemplate puts a template to use. One that asks what the ledger holds already is refused.
+func (f *Flow) PublishTemplate(ctx context.Context, act Act, id field.TemplateID, version int64) (*field.Record, error) {
+	return f.command(ctx, act, field.KindTemplate, field.RecordID(id), version, "publish", nil)
+}
+
+// RetireTemplate ends the use of a template; reports that answer it still arrive.
+func (f *Flow) RetireTemplate(ctx context.Context, act Act, id field.TemplateID, version int64) (*field.Record, error) {
+	return f.command(ctx, act, field.KindTemplate, field.RecordID(id), version, "retire", nil)
+}
+
+// Templates lists checklist templates, the oldest first.
+func (f *Flow) Templates(ctx context.Context, who *access.Actor, state field.State, ask Ask) (Records, error) {
+	return f.page(ctx, who, store.Query{Kinds: []field.Kind{field.KindTemplate}, States: states(state)}, ask)
+}
+
+// GrantAccess lets somebody see one scope. Nobody gives what he cannot see himself.
+func (f *Flow) GrantAccess(ctx context.Context, act Act, id field.RecordID, to field.UserID, scope field.Scope, why string) (*field.Record, error) {
+	head, err := f.store.Head(ctx, scope)
+	if err != nil && !field.Is(err, field.CodeNotFound) {
+		return nil, err
+	}
+	if err != nil || !access.MayRead(act.Actor, scope, head.Info) {
+		return nil, field.Refuse(field.CodeNotFound, "").About(string(scope))
+	}
+	if _, err := f.person(ctx, act, to); err != nil {
+		return nil, err
+	}
+	return f.create(ctx, act, field.KindGrant, field.MakeScope(field.ScopeUser, string(to)), id, values{"scope": scope, "why": why}.quoted())
+}
+
+// EndGrant takes it back.
+func (f *Flow) EndGrant(ctx context.Context, act Act, id field.RecordID, version int64, reason string) (*field.Record, error) {
+	return f.command(ctx, act, field.KindGrant, id, version, "end", values{"reason": reason})
+}
+
+// DeclareRecusal keeps somebody away from a scope (回避), whatever else would allow it.
+func (f *Flow) DeclareRecusal(ctx context.Context, act Act, id field.RecordID, of field.UserID, scope field.Scope, why string) (*field.Record, error) {
+	if _, err := f.person(ctx, act, of); err != nil {
+		return nil, err
+	}
+	return f.create(ctx, act, field.KindRecusal, field.MakeScope(field.ScopeUser, string(of)), id, values{"scope": scope, "why": why}.quoted())
+}
+
+// EndRecusal ends it. Nobody ends the own one.
+func (f *Flow) EndRecusal(ctx context.Context, act Act, id field.RecordID, version int64, reason string) (*field.Record, error) {
+	r, err := f.reach(ctx, act, field.KindRecusal, id, "end")
+	if err != nil {
+		return nil, err
+	}
+	if r.Scope.ID() == string(act.Actor.User) {
+		return nil, field.Refuse(field.CodeSecondPerson, "Nobody ends the own recusal.")
+	}
+	return f.command(ctx, act, field.KindRecusal, id, version, "end", values{"reason": reason})
+}
+
+func (f *Flow) person(ctx context.Context, act Act, id field.UserID) (*field.Record, error) {
+	p, err := f.read(ctx, act.Actor, field.KindPerson, field.RecordID(id))
+	if field.Is(err, field.CodeNotFound) {
+		return nil, field.Refuse(field.CodeUnknownRecord, "There is no such person.").About(string(id))
+	}
+	return p, err
+}

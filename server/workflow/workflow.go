@@ -1,0 +1,198 @@
+// Package workflow has one method per human action at the desk: return a report, register a clue, draw a sample. It
+// decides nothing that field and access decide; it puts the operation together, commits it on the one write path and
+// gives the record back as it stands then. It also answers what the desk's screens ask.
+//
+// Open this file first: Flow, Act and command, over which every action is a few lines. review.go, clues.go,
+// campaigns.go, reference.go and inbox.go hold the actions and the lists of one desk each; view.go, graph.go and
+// history.go put together what one screen shows; followers.go holds what follows the log. Nothing here knows HTTP, and
+// nothing here writes to the store.
+package workflow
+
+import (
+	"context"
+	"time"
+
+	"fieldclue/server/access"
+	"fieldclue/server/field"
+	"fieldclue/server/store"
+	"fieldclue/sync/protocol"
+)
+
+// Committer is the one write path. With Batch.Strict an operation that is rejected, or that conflicts, is an error and
+// nothing at all is written; a batch that is in the log already is answered as the first time.
+type Committer interface {
+	Commit(ctx context.Context, b protocol.Batch) (protocol.PushResponse, error)
+}
+
+// Store is what is read here. The contracts of the methods stand in server/store/log.go.
+type Store interface {
+	Head(ctx context.Context, scope field.Scope) (store.Head, error)
+	Batch(ctx context.Context, scope field.Scope, device field.DeviceID, batch int64) (store.Entry, error)
+	Entries(ctx context.Context, scope field.Scope, after int64, limit int) ([]store.Entry, error)
+	Records(ctx context.Context, ids []field.RecordID) ([]*field.Record, error)
+	List(ctx context.Context, q store.Query) ([]*field.Record, error)
+}
+
+// Flow carries out what people do at the desk.
+type Flow struct {
+	store  Store
+	commit Committer
+	now    func() time.Time
+}
+
+// New makes a Flow. now is the server's clock.
+func New(s Store, c Committer, now func() time.Time) *Flow {
+	return &Flow{store: s, commit: c, now: now}
+}
+
+// Act says who clicks. Device is "desk/" and the id of the device that is signed in. Number makes the click one of its
+// kind: a click that is repeated with the same number has its effect once and gets the record again.
+type Act struct {
+	Actor  *access.Actor
+	Device field.DeviceID
+	Number int64
+}
+
+// command gives a command to a record that was last seen at version. A record of another kind, or one that the actor
+// may neither read nor act on, is CodeNotFound: strangers cannot probe for existence. The other refusals are those of
+// access.May and of the kind's life cycle; nothing has changed then.
+func (f *Flow) command(ctx context.Context, act Act, kind field.Kind, id field.RecordID, version int64, name string, args values) (*field.Record, error) {
+	r, err := f.reach(ctx, act, kind, id, name)
+	if err != nil {
+		return nil, err
+	}
+	return f.run(ctx, act, r.Scope, false, protocol.Operation{ID: id, Kind: kind, Base: version, Command: name, Args: args.quoted()})
+}
+
+// edit sets fields of a record that was last seen at version.
+func (f *Flow) edit(ctx context.Context, act Act, kind field.Kind, id field.RecordID, version int64, fields map[string]field.Value) (*field.Record, error) {
+	r, err := f.reach(ctx, act, kind, id, "edit")
+	if err != nil {
+		return nil, err
+	}
+	if len(fields) == 0 {
+		return nil, field.Refuse(field.CodeMissingField, "Name at least one field to change.")
+	}
+	return f.run(ctx, act, r.Scope, false, protocol.Operation{ID: id, Kind: kind, Base: version, Set: fields})
+}
+
+// create makes a record in its home scope. An id that is taken is refused, unless this very click made the record.
+func (f *Flow) create(ctx context.Context, act Act, kind field.Kind, scope field.Scope, id field.RecordID, fields map[string]field.Value) (*field.Record, error) {
+	if !field.ValidID(string(id)) {
+		return nil, field.Refuse(field.CodeBadID, "")
+	}
+	known, err := f.store.Records(ctx, []field.RecordID{id})
+	if err != nil {
+		return nil, err
+	}
+	if len(known) > 0 {
+		done, err := f.done(ctx, act, scope)
+		if err != nil {
+			return nil, err
+		}
+		if !done {
+			return nil, field.Refuse(field.CodeBadID, "The id is taken; make a new one.")
+		}
+	}
+	return f.run(ctx, act, scope, false, protocol.Operation{ID: id, Kind: kind, Set: fields})
+}
+
+// done reports whether this click is in the log already.
+func (f *Flow) done(ctx context.Context, act Act, scope field.Scope) (bool, error) {
+	_, err := f.store.Batch(ctx, scope, act.Device, act.Number)
+	if field.Is(err, field.CodeNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (f *Flow) run(ctx context.Context, act Act, scope field.Scope, trusted bool, op protocol.Operation) (*field.Record, error) {
+	_, err := f.commit.Commit(ctx, protocol.Batch{
+		Actor: act.Actor, Device: act.Device, Number: act.Number, Scope: scope,
+		Operations: []protocol.Operation{op}, Strict: true, Trusted: trusted,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return f.load(ctx, op.Kind, op.ID)
+}
+
+// reach loads a record on which the actor may do something.
+func (f *Flow) reach(ctx context.Context, act Act, kind field.Kind, id field.RecordID, verb string) (*field.Record, error) {
+	r, err := f.load(ctx, kind, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := access.May(act.Actor, access.ActionFor(kind, verb), r.Scope, r.Info); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// read loads a record that somebody may see; any other is CodeNotFound. An empty kind takes all.
+func (f *Flow) read(ctx context.Context, who *access.Actor, kind field.Kind, id field.RecordID) (*field.Record, error) {
+	r, err := f.load(ctx, kind, id)
+	if err != nil {
+		return nil, err
+	}
+	if !access.MayRead(who, r.Scope, r.Info) {
+		return nil, field.Refuse(field.CodeNotFound, "")
+	}
+	return r, nil
+}
+
+// readMany loads those of the records that exist and that somebody may see, by id.
+func (f *Flow) readMany(ctx context.Context, who *access.Actor, ids []field.RecordID) (map[field.RecordID]*field.Record, error) {
+	found := make(map[field.RecordID]*field.Record, len(ids))
+	if len(ids) == 0 {
+		return found, nil
+	}
+	records, err := f.store.Records(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range records {
+		if access.MayRead(who, r.Scope, r.Info) {
+			found[r.ID] = r
+		}
+	}
+	return found, nil
+}
+
+func (f *Flow) load(ctx context.Context, kind field.Kind, id field.RecordID) (*field.Record, error) {
+	records, err := f.store.Records(ctx, []field.RecordID{id})
+	if err != nil {
+		return nil, err
+	}
+	if len(records) == 0 || kind != "" && records[0].Kind != kind {
+		return nil, field.Refuse(field.CodeNotFound, "")
+	}
+	return records[0], nil
+}
+
+// Record gives one record of any kind.
+func (f *Flow) Record(ctx context.Context, who *access.Actor, id field.RecordID) (*field.Record, error) {
+	return f.read(ctx, who, "", id)
+}
+
+// RecordOf gives one record of a kind; a record of another kind is CodeNotFound.
+func (f *Flow) RecordOf(ctx context.Context, who *access.Actor, kind field.Kind, id field.RecordID) (*field.Record, error) {
+	return f.read(ctx, who, kind, id)
+}
+
+// values are the arguments of a command. An empty text is an argument that was not given.
+type values map[string]any
+
+func (v values) quoted() map[string]field.Value {
+	if len(v) == 0 {
+		return nil
+	}
+	out := make(map[string]field.Value, len(v))
+	for name, x := range v {
+		q := field.Quote(x)
+		if s := string(q); s != `""` && s != "null" {
+			out[name] = q
+		}
+	}
+	return out
+}
