@@ -303,7 +303,7 @@ func race(t *testing.T, d *desk, one, two Store) {
 			writes[i] = d.write(scope, 1, mine, d.record())
 		}
 		var errs [2]error
-		together(2, func(i int) { errs[i] = []Store{one, two}[i].Commit(d.ctx, writes[i : i+1]) })
+		together(2, func(i int) { errs[i] = []Store{one, two}[i].Commit(d.ctx, writes[i:i+1]) })
 		winner, loser := 0, 1
 		if errs[0] != nil {
 			winner, loser = 1, 0

@@ -229,4 +229,3 @@ func idsOf(records []*field.Record) []field.RecordID {
 	}
 	return ids
 }
-
