@@ -1,0 +1,361 @@
+// Package intake receives the bytes of declared photos in pieces, over links that drop, and proves at the end that
+// they are the declared ones.
+//
+// Here is what an upload is, where it stands, and what happens when it is complete: compared, stored, receipted,
+// recorded. Not here: HTTP (server/api/tus), how bytes are kept (media/blob), what they show (media/verify). Start
+// with Service; state.go is the document that survives a crash, finish.go the steps at the end.
+package intake
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"sync"
+	"time"
+
+	"fieldclue/media/blob"
+	"fieldclue/media/receipt"
+	"fieldclue/media/verify"
+	"fieldclue/server/field"
+	"fieldclue/server/store"
+)
+
+// Uploader is who sends: the ids of the signed-in user and of the device.
+type Uploader struct {
+	User   string `json:"user"`
+	Device string `json:"device"`
+}
+
+// Declared is what the log knows of a photo.
+type Declared struct {
+	PhotoID string
+	Sum     blob.Sum
+	Size    int64  // bytes
+	Type    string // media type
+	Stored  bool   // its bytes are recorded as stored
+	Receipt json.RawMessage
+}
+
+// StoredPhoto is what the log is told when the bytes are safe.
+type StoredPhoto struct {
+	PhotoID       string
+	Sum           blob.Sum
+	Size          int64
+	Type          string
+	By            Uploader  // who began the upload
+	ReceivedAt    time.Time // the clock of the receipt
+	Receipt       json.RawMessage
+	Interruptions []Interruption
+}
+
+// Interruption is one break of an upload, kept for the custody of the photo.
+type Interruption struct {
+	Offset int64      `json:"offset"` // bytes kept when it broke
+	At     time.Time  `json:"at"`
+	Code   field.Code `json:"code"`
+}
+
+// Ledger is the way to the access rules and the log.
+type Ledger interface {
+	// DeclaredPhoto is asked at every request. CodePhotoNotDeclared, or CodeNotFound, when there is no such photo or
+	// who may not upload it; the two must look alike to the sender.
+	DeclaredPhoto(ctx context.Context, who Uploader, photoID string) (Declared, error)
+	// PhotoStored records that the bytes are safe. It may be called again with the same values and must then change
+	// nothing.
+	PhotoStored(ctx context.Context, p StoredPhoto) error
+}
+
+// Docs is the shelf of working documents that uploads need, with the contract stated at store.Doc.
+type Docs interface {
+	GetDoc(ctx context.Context, shelf store.Shelf, id string) (store.Doc, error)
+	PutDoc(ctx context.Context, d store.Doc) (version int64, err error)
+	DeleteDoc(ctx context.Context, shelf store.Shelf, id string, version int64) error
+	DocsDue(ctx context.Context, shelf store.Shelf, before time.Time, limit int) ([]store.Doc, error)
+}
+
+// Config wires a Service. Zero limits take the default in brackets.
+type Config struct {
+	Blobs   blob.Store
+	Staging blob.Staging // of the same place as Blobs
+	Docs    Docs
+	Ledger  Ledger
+	Signer  receipt.Signer
+	Now     func() time.Time
+
+	MaxImage   int64         // bytes [64 MiB]
+	MaxVideo   int64         // bytes of a recording, video or audio [2 GiB]
+	Keep       time.Duration // how long a half-finished upload waits [30 days]
+	Checkpoint int64         // bytes after which progress is saved within one request [8 MiB]
+	Patience   time.Duration // how long a new request waits for the one it overtakes to save its bytes [5 s]
+}
+
+// Service receives uploads. Its methods may be called from many goroutines, and many servers may share the stores.
+type Service struct {
+	cfg Config
+	mu  sync.Mutex // guards at
+	at  map[string]*turn
+}
+
+// New checks nothing: every part of the Config without a default must be given.
+func New(cfg Config) *Service {
+	def := func(v *int64, d int64) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&cfg.MaxImage, 64<<20)
+	def(&cfg.MaxVideo, 2<<30)
+	def(&cfg.Checkpoint, 8<<20)
+	def((*int64)(&cfg.Keep), int64(30*24*time.Hour))
+	def((*int64)(&cfg.Patience), int64(5*time.Second))
+	return &Service{cfg: cfg, at: map[string]*turn{}}
+}
+
+// MaxSize is the largest file that is taken, in bytes.
+func (s *Service) MaxSize() int64 { return max(s.cfg.MaxImage, s.cfg.MaxVideo) }
+
+// Request asks for an upload. Type may be empty: then it is the declared one.
+type Request struct {
+	PhotoID string
+	Sum     blob.Sum
+	Size    int64
+	Type    string
+}
+
+// Upload is where an upload stands.
+type Upload struct {
+	ID      string
+	PhotoID string
+	Offset  int64 // bytes that are safe
+	Size    int64
+	Expires time.Time       // a half-finished upload is forgotten then
+	Receipt json.RawMessage // nil until the photo is stored and recorded
+}
+
+// ID is the upload of a photo with certain bytes. There is only one, so a phone that lost its database finds its
+// half-finished upload by asking for it again.
+func ID(photoID string, sum blob.Sum) string {
+	h := sha256.Sum256([]byte("upload\n" + photoID + "\n" + string(sum)))
+	return hex.EncodeToString(h[:16])
+}
+
+// Create begins the upload of a declared photo, or finds the one that was begun. When the bytes are stored already,
+// by whomever, the upload is complete at once. CodeHashMismatch, CodeSizeMismatch or CodeNotAPhoto when the request
+// is not what was declared; CodePhotoTooBig; CodeUnsupportedType.
+func (s *Service) Create(ctx context.Context, who Uploader, req Request) (Upload, error) {
+	d, err := s.cfg.Ledger.DeclaredPhoto(ctx, who, req.PhotoID)
+	if err != nil {
+		return Upload{}, err
+	}
+	if req.Type == "" {
+		req.Type = d.Type
+	}
+	switch {
+	case req.Sum != d.Sum:
+		return Upload{}, field.Refuse(field.CodeHashMismatch, "The photo was declared with another SHA-256.").About(req.PhotoID)
+	case req.Size != d.Size || req.Size <= 0:
+		return Upload{}, field.Refuse(field.CodeSizeMismatch, "The photo was declared with %d bytes.", d.Size).About(req.PhotoID)
+	case req.Type != d.Type:
+		return Upload{}, field.Refuse(field.CodeNotAPhoto, "The photo was declared as %s.", d.Type).About(req.PhotoID)
+	case !verify.Accepted(req.Type):
+		return Upload{}, verify.Declared(req.Type, nil)
+	case req.Size > s.limit(req.Type):
+		return Upload{}, field.Refuse(field.CodePhotoTooBig, "A file of this type may have %d bytes.", s.limit(req.Type)).About(req.PhotoID)
+	}
+	id := ID(req.PhotoID, req.Sum)
+	leave, err := s.enter(ctx, id, nil)
+	if err != nil {
+		return Upload{}, err
+	}
+	defer leave()
+	u, err := s.begin(ctx, who, id, req, d)
+	if err != nil {
+		return Upload{}, err
+	}
+	if u.Receipt == nil || !u.Recorded {
+		switch info, err := s.cfg.Blobs.Stat(ctx, u.Sum); {
+		case err == nil && info.Size == u.Size:
+			u.stored = true
+		case err != nil && !field.Is(err, field.CodeNotFound):
+			return Upload{}, err
+		}
+		if err := s.finishIfDue(ctx, u); err != nil {
+			return Upload{}, err
+		}
+	}
+	return u.public(), nil
+}
+
+// Head says where an upload stands. It overtakes a request that is still writing, so what it says stays true; and it
+// finishes what a crash left undone. CodeUploadUnknown, CodeUploadExpired.
+func (s *Service) Head(ctx context.Context, who Uploader, id string) (Upload, error) {
+	leave, err := s.enter(ctx, id, nil)
+	if err != nil {
+		return Upload{}, err
+	}
+	defer leave()
+	u, err := s.take(ctx, who, id)
+	if err != nil {
+		return Upload{}, err
+	}
+	if err := s.finishIfDue(ctx, u); err != nil {
+		return Upload{}, err
+	}
+	return u.public(), nil
+}
+
+// Piece is one run of bytes of an upload.
+type Piece struct {
+	Offset int64
+	Length int64 // declared by the sender
+	Body   io.Reader
+	Check  *Checksum // nil: none was sent
+}
+
+// Interrupter is a body whose waiting read another goroutine can end.
+type Interrupter interface{ Interrupt() }
+
+// Append takes a piece and, with the last one, finishes the upload. What arrived before the body failed stays; the
+// body's error is given back and Head tells the offset. CodeOffsetMismatch when the piece does not begin where the
+// upload stands, CodeSizeMismatch when it would overrun, CodeUploadReplaced when a newer request took over,
+// CodeHashMismatch when the piece is not what its Check says (nothing of it is kept) or the whole is not what was
+// declared (the upload is forgotten).
+func (s *Service) Append(ctx context.Context, who Uploader, id string, p Piece) (Upload, error) {
+	stopper, _ := p.Body.(Interrupter)
+	leave, err := s.enter(ctx, id, stopper)
+	if err != nil {
+		return Upload{}, err
+	}
+	defer leave()
+	u, err := s.take(ctx, who, id)
+	if err != nil {
+		return Upload{}, err
+	}
+	if p.Offset != u.Offset {
+		return u.public(), field.Refuse(field.CodeOffsetMismatch, "The upload stands at %d.", u.Offset).About(u.PhotoID)
+	}
+	if p.Length < 0 || p.Length > u.Size-u.Offset {
+		return u.public(), field.Refuse(field.CodeSizeMismatch, "").About(u.PhotoID)
+	}
+	if p.Length > 0 {
+		if err := s.receive(ctx, u, p); err != nil {
+			return u.public(), err
+		}
+	}
+	if err := s.finishIfDue(ctx, u); err != nil {
+		return Upload{}, err
+	}
+	return u.public(), nil
+}
+
+// Terminate forgets an upload and its staged bytes; a photo that was stored stays.
+func (s *Service) Terminate(ctx context.Context, who Uploader, id string) error {
+	leave, err := s.enter(ctx, id, nil)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	u, err := s.take(ctx, who, id)
+	if err != nil {
+		return err
+	}
+	return s.forget(ctx, u)
+}
+
+// Expired is a half-finished upload whose time is over.
+type Expired struct {
+	UploadID, PhotoID string
+	By                Uploader
+	Offset, Size      int64
+	Created           time.Time
+}
+
+// Sweep forgets up to limit uploads whose time is over and returns how many. For each that was half finished notify
+// is called first; when it fails the upload stays for the next sweep, so nothing expires silently.
+func (s *Service) Sweep(ctx context.Context, limit int, notify func(context.Context, Expired) error) (int, error) {
+	due, err := s.cfg.Docs.DocsDue(ctx, store.Uploads, s.cfg.Now(), limit)
+	if err != nil {
+		return 0, err
+	}
+	for n, d := range due {
+		u, err := decode(d)
+		if err != nil {
+			return n, err
+		}
+		if u.Receipt == nil {
+			e := Expired{UploadID: u.id, PhotoID: u.PhotoID, By: u.By, Offset: u.Offset, Size: u.Size, Created: u.Created}
+			if err := notify(ctx, e); err != nil {
+				return n, err
+			}
+		}
+		if err := s.forget(ctx, u); err != nil && !field.Is(err, field.CodeUploadReplaced) {
+			return n, err
+		}
+	}
+	return len(due), nil
+}
+
+func (s *Service) limit(mediaType string) int64 {
+	if len(mediaType) > 6 && mediaType[:6] == "image/" {
+		return s.cfg.MaxImage
+	}
+	return s.cfg.MaxVideo
+}
+
+// turn is a request that works on an upload in this process.
+type turn struct {
+	stop func()        // asks it to end; may be called more than once
+	over chan struct{} // closed by stop
+	done chan struct{} // closed when it has ended
+}
+
+// enter makes this request the newest of an upload. An older one in this process is told to stop, and is given a
+// little time to save what it received; one in another process loses the race for the document.
+func (s *Service) enter(ctx context.Context, id string, stopper Interrupter) (func(), error) {
+	me := &turn{over: make(chan struct{}), done: make(chan struct{})}
+	var once sync.Once
+	me.stop = func() {
+		once.Do(func() {
+			close(me.over)
+			if stopper != nil {
+				stopper.Interrupt()
+			}
+		})
+	}
+	s.mu.Lock()
+	old := s.at[id]
+	s.at[id] = me
+	s.mu.Unlock()
+	leave := func() {
+		s.mu.Lock()
+		if s.at[id] == me {
+			delete(s.at, id)
+		}
+		s.mu.Unlock()
+		close(me.done)
+	}
+	if old == nil {
+		return leave, nil
+	}
+	old.stop()
+	var err error
+	patience := time.NewTimer(s.cfg.Patience)
+	defer patience.Stop()
+	select {
+	case <-old.done:
+		return leave, nil
+	case <-patience.C: // the generation will shut it out
+		return leave, nil
+	case <-me.over:
+		err = field.Refuse(field.CodeUploadReplaced, "")
+	case <-ctx.Done():
+		err = field.Refuse(field.CodeBusy, "").Because(ctx.Err())
+	}
+	go func() { // whoever waits for us waits for the older one too
+		<-old.done
+		leave()
+	}()
+	return nil, err
+}

@@ -1,0 +1,183 @@
+package intake
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha1" //nolint:gosec // tus names it; it guards against a bad line, not against an enemy
+	"crypto/sha256"
+	"errors"
+	"hash"
+	"io"
+	"time"
+
+	"fieldclue/media/blob"
+	"fieldclue/media/verify"
+	"fieldclue/server/field"
+)
+
+// Checksum is what the sender says of one piece.
+type Checksum struct {
+	Algorithm string // "sha256" or "sha1"
+	Sum       []byte
+}
+
+// NewChecksum refuses algorithms that are not known and sums of another length with CodeBadRequest.
+func NewChecksum(algorithm string, sum []byte) (*Checksum, error) {
+	c := &Checksum{Algorithm: algorithm, Sum: sum}
+	h := c.hash()
+	if h == nil || h.Size() != len(sum) {
+		return nil, field.Refuse(field.CodeBadRequest, "Upload-Checksum is sha256 or sha1, a space, and the base64 of the hash.")
+	}
+	return c, nil
+}
+
+func (c *Checksum) hash() hash.Hash {
+	switch c.Algorithm {
+	case "sha256":
+		return sha256.New()
+	case "sha1":
+		return sha1.New() //nolint:gosec // see above
+	}
+	return nil
+}
+
+// wholeMax bounds uploads that go straight to their place: a longer one would hold a connection to the store for as
+// long as the phone takes.
+const wholeMax = 16 << 20
+
+// saveTime bounds the saving of progress, which must go on when the request itself is over.
+const saveTime = 10 * time.Second
+
+// receive takes the bytes of a piece and saves how far it came. It returns the body's error after saving.
+func (s *Service) receive(ctx context.Context, u *upload, p Piece) error {
+	body, err := s.look(u, p)
+	if err != nil {
+		return err
+	}
+	// From here on the bytes count more than the sender's patience.
+	ctx = context.WithoutCancel(ctx)
+	if whole, ok := s.cfg.Staging.(blob.Whole); ok && p.Check == nil && p.Offset == 0 && p.Length == u.Size && u.Size <= wholeMax {
+		return s.receiveWhole(ctx, whole, u, body)
+	}
+	var check hash.Hash
+	if p.Check != nil {
+		check = p.Check.hash()
+		body = io.TeeReader(body, check)
+	}
+	at, mark := u.Offset, u.Hash
+	for left := p.Length; left > 0; {
+		h, err := restoreHash(mark)
+		if err != nil {
+			return err
+		}
+		src := &counted{r: io.TeeReader(body, h)}
+		n, bodyErr := s.cfg.Staging.Append(ctx, u.id, u.Generation, at, src, min(left, s.cfg.Checkpoint))
+		if n != src.n || n == 0 {
+			if bodyErr == nil {
+				bodyErr = field.Refuse(field.CodeBodyTruncated, "")
+			}
+			// The body broke before its first byte, or the store could not keep what came: the rest stays.
+			return s.interrupted(ctx, u, at, mark, bodyErr)
+		}
+		if mark, err = saveHash(h); err != nil {
+			return err
+		}
+		at, left = at+n, left-n
+		if bodyErr != nil {
+			return s.interrupted(ctx, u, at, mark, bodyErr)
+		}
+		if left > 0 && check == nil { // with a checksum nothing counts before the whole piece is known to be right
+			u.Offset, u.Hash = at, mark
+			if err := s.progress(ctx, u); err != nil {
+				return err
+			}
+		}
+	}
+	if check != nil && !bytes.Equal(check.Sum(nil), p.Check.Sum) {
+		return field.Refuse(field.CodeHashMismatch, "The piece is not what its checksum says. Send it again.").About(u.PhotoID)
+	}
+	u.Offset, u.Hash = at, mark
+	if u.Offset == u.Size {
+		return nil // finish saves it together with the receipt
+	}
+	return s.progress(ctx, u)
+}
+
+func (s *Service) receiveWhole(ctx context.Context, whole blob.Whole, u *upload, body io.Reader) error {
+	h := sha256.New()
+	n, done, err := whole.StoreWhole(ctx, u.id, u.Generation, u.Sum, u.Size, io.TeeReader(body, h))
+	switch {
+	case done:
+		u.Offset, u.stored = u.Size, true
+		return nil
+	case field.Is(err, field.CodeHashMismatch):
+		if e := s.forget(ctx, u); e != nil {
+			return e
+		}
+		return field.Refuse(field.CodeHashMismatch, "").About(u.PhotoID)
+	case n == 0:
+		return s.interrupted(ctx, u, u.Offset, u.Hash, err)
+	}
+	mark, e := saveHash(h)
+	if e != nil {
+		return e
+	}
+	if err != nil {
+		return s.interrupted(ctx, u, n, mark, err)
+	}
+	u.Offset, u.Hash = n, mark
+	return nil
+}
+
+// look refuses a file of another type by its first bytes, if the piece holds enough of them to tell.
+func (s *Service) look(u *upload, p Piece) (io.Reader, error) {
+	if p.Offset != 0 || p.Length < min(u.Size, verify.HeadSize) {
+		return p.Body, nil
+	}
+	head := make([]byte, min(u.Size, verify.HeadSize))
+	n, err := io.ReadFull(p.Body, head)
+	if err != nil {
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			err = field.Refuse(field.CodeBodyTruncated, "")
+		}
+		return io.MultiReader(bytes.NewReader(head[:n]), failed{err}), nil
+	}
+	if err := verify.Declared(u.Type, head); err != nil {
+		return nil, err
+	}
+	u.typed = true
+	return io.MultiReader(bytes.NewReader(head), p.Body), nil
+}
+
+// interrupted saves how far the bytes came and notes the break; it returns why, or that a newer request took over.
+func (s *Service) interrupted(ctx context.Context, u *upload, at int64, mark []byte, why error) error {
+	u.Offset, u.Hash = at, mark
+	if len(u.Interruptions) < maxInterruptions {
+		u.Interruptions = append(u.Interruptions, Interruption{Offset: at, At: s.cfg.Now().UTC(), Code: field.AsError(why).Code})
+	}
+	if err := s.progress(ctx, u); err != nil {
+		return err
+	}
+	return why
+}
+
+func (s *Service) progress(ctx context.Context, u *upload) error {
+	ctx, cancel := context.WithTimeout(ctx, saveTime)
+	defer cancel()
+	return s.save(ctx, u)
+}
+
+type counted struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+type failed struct{ err error }
+
+func (f failed) Read([]byte) (int, error) { return 0, f.err }
