@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"sort"
 	"sync"
 	"testing"
 	"testing/iotest"
@@ -22,6 +21,7 @@ import (
 	"fieldclue/media/blob/minio"
 	"fieldclue/media/blob/miniotest"
 	"fieldclue/media/intake"
+	"fieldclue/media/intake/intaketest"
 	"fieldclue/media/receipt"
 	"fieldclue/server/field"
 	"fieldclue/server/store"
@@ -33,119 +33,12 @@ var (
 	broken = errors.New("broken on purpose")
 )
 
-// shelf is the working documents of a store in memory, by the contract of store.Doc.
-type shelf struct {
-	mu   sync.Mutex
-	docs map[string]store.Doc
-	fail func() error
-}
-
-func (s *shelf) lock() (func(), error) {
-	s.mu.Lock()
-	if s.fail != nil {
-		if err := s.fail(); err != nil {
-			s.mu.Unlock()
-			return nil, err
-		}
-	}
-	return s.mu.Unlock, nil
-}
-
-func (s *shelf) GetDoc(_ context.Context, _ store.Shelf, id string) (store.Doc, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	d, ok := s.docs[id]
-	if !ok {
-		return d, field.Refuse(field.CodeNotFound, "")
-	}
-	return d, nil
-}
-
-func (s *shelf) PutDoc(_ context.Context, d store.Doc) (int64, error) {
-	unlock, err := s.lock()
-	if err != nil {
-		return 0, err
-	}
-	defer unlock()
-	if s.docs[d.ID].Version != d.Version {
-		return 0, field.Refuse(field.CodeStale, "")
-	}
-	d.Version++
-	s.docs[d.ID] = d
-	return d.Version, nil
-}
-
-func (s *shelf) DeleteDoc(_ context.Context, _ store.Shelf, id string, version int64) error {
-	unlock, err := s.lock()
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	d, ok := s.docs[id]
-	if !ok {
-		return field.Refuse(field.CodeNotFound, "")
-	}
-	if d.Version != version {
-		return field.Refuse(field.CodeStale, "")
-	}
-	delete(s.docs, id)
-	return nil
-}
-
-func (s *shelf) DocsDue(_ context.Context, _ store.Shelf, before time.Time, limit int) ([]store.Doc, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var due []store.Doc
-	for _, d := range s.docs {
-		if !d.Due.IsZero() && !d.Due.After(before) {
-			due = append(due, d)
-		}
-	}
-	sort.Slice(due, func(i, j int) bool { return due[i].Due.Before(due[j].Due) || due[i].ID < due[j].ID })
-	return due[:min(limit, len(due))], nil
-}
-
-// ledger knows photos as the log would.
-type ledger struct {
-	mu     sync.Mutex
-	photos map[string]intake.Declared
-	stored map[string]intake.StoredPhoto
-	calls  int
-	fail   func() error
-}
-
-func (l *ledger) DeclaredPhoto(_ context.Context, who intake.Uploader, id string) (intake.Declared, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	d, ok := l.photos[id]
-	if !ok || who.User != me.User {
-		return d, field.Refuse(field.CodePhotoNotDeclared, "")
-	}
-	return d, nil
-}
-
-func (l *ledger) PhotoStored(_ context.Context, p intake.StoredPhoto) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.fail != nil {
-		if err := l.fail(); err != nil {
-			return err
-		}
-	}
-	l.calls++
-	if old, ok := l.stored[p.PhotoID]; ok && !bytes.Equal(old.Receipt, p.Receipt) {
-		return fmt.Errorf("recorded twice with other receipts: %s and %s", old.Receipt, p.Receipt)
-	}
-	l.stored[p.PhotoID] = p
-	return nil
-}
-
 // place is what several servers share.
 type place struct {
 	blobs   blob.Store
 	staging blob.Staging
-	docs    *shelf
-	ledger  *ledger
+	docs    *intaketest.Docs
+	ledger  *intaketest.Ledger
 	signer  receipt.Signer
 	now     time.Time
 }
@@ -170,8 +63,8 @@ func onDir(t *testing.T) *place {
 
 func newPlace(b blob.Store, st blob.Staging) *place {
 	return &place{
-		blobs: b, staging: st, docs: &shelf{docs: map[string]store.Doc{}},
-		ledger: &ledger{photos: map[string]intake.Declared{}, stored: map[string]intake.StoredPhoto{}},
+		blobs: b, staging: st, docs: intaketest.NewDocs(),
+		ledger: intaketest.NewLedger(me.User),
 		signer: receipt.NewSigner(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))),
 		now:    time.Date(2026, 5, 1, 8, 0, 0, 0, time.UTC),
 	}
@@ -190,10 +83,7 @@ func (p *place) photo(id string, n int) ([]byte, intake.Request) {
 }
 
 func (p *place) declare(id string, b []byte, mediaType string) intake.Request {
-	h := sha256.Sum256(b)
-	d := intake.Declared{PhotoID: id, Sum: blob.Sum(hex.EncodeToString(h[:])), Size: int64(len(b)), Type: mediaType}
-	p.ledger.photos[id] = d
-	return intake.Request{PhotoID: id, Sum: d.Sum, Size: d.Size, Type: mediaType}
+	return p.ledger.Declare(id, b, mediaType)
 }
 
 func (p *place) check(t *testing.T, u intake.Upload, b []byte, req intake.Request) {
@@ -206,7 +96,7 @@ func (p *place) check(t *testing.T, u intake.Upload, b []byte, req intake.Reques
 	if r.PhotoID != req.PhotoID || r.SHA256 != string(req.Sum) || r.Size != req.Size || u.Offset != u.Size {
 		t.Fatalf("upload %+v, receipt %+v", u, r)
 	}
-	if got := p.ledger.stored[req.PhotoID]; !bytes.Equal(got.Receipt, u.Receipt) || got.By != me {
+	if got := p.ledger.Stored[req.PhotoID]; !bytes.Equal(got.Receipt, u.Receipt) || got.By != me {
 		t.Fatalf("the log has %+v", got)
 	}
 	p.stored(t, req.Sum, b)
@@ -232,8 +122,8 @@ func (p *place) untouched(t *testing.T, req intake.Request) {
 	if _, err := p.blobs.Stat(t.Context(), req.Sum); !field.Is(err, field.CodeNotFound) {
 		t.Fatalf("a blob is there: %v", err)
 	}
-	if len(p.ledger.stored) != 0 {
-		t.Fatalf("the log has %v", p.ledger.stored)
+	if len(p.ledger.Stored) != 0 {
+		t.Fatalf("the log has %v", p.ledger.Stored)
 	}
 }
 
@@ -301,7 +191,7 @@ func TestAnyServerGoesOnAfterAnyCut(t *testing.T) {
 					}
 					if dice.IntN(4) == 0 { // the store of documents fails from the second write on
 						writes := 0
-						p.docs.fail = func() error {
+						p.docs.Fail = func() error {
 							if writes++; writes > 1 {
 								return broken
 							}
@@ -309,7 +199,7 @@ func TestAnyServerGoesOnAfterAnyCut(t *testing.T) {
 						}
 					}
 					next, err := p.server().Append(t.Context(), me, u.ID, pc)
-					p.docs.fail = nil
+					p.docs.Fail = nil
 					if err == nil {
 						u = next
 					}
@@ -402,7 +292,7 @@ func TestRequestsThatAreNotWhatWasDeclared(t *testing.T) {
 	p.declare("empty", nil, "image/jpeg")
 	big := p.declare("big", b, "image/png")
 	big.Size = 65 << 20
-	p.ledger.photos["big"] = intake.Declared{PhotoID: "big", Sum: big.Sum, Size: big.Size, Type: big.Type}
+	p.ledger.Photos["big"] = intake.Declared{PhotoID: "big", Sum: big.Sum, Size: big.Size, Type: big.Type}
 	for _, c := range []struct {
 		name   string
 		who    intake.Uploader
@@ -416,7 +306,7 @@ func TestRequestsThatAreNotWhatWasDeclared(t *testing.T) {
 		{"type", me, func(r *intake.Request) { r.Type = "image/png" }, field.CodeNotAPhoto},
 		{"type not taken", me, func(r *intake.Request) { r.PhotoID, r.Type = "text", "" }, field.CodeUnsupportedType},
 		{"nothing", me, func(r *intake.Request) {
-			*r = intake.Request{PhotoID: "empty", Sum: p.ledger.photos["empty"].Sum}
+			*r = intake.Request{PhotoID: "empty", Sum: p.ledger.Photos["empty"].Sum}
 		}, field.CodeSizeMismatch},
 		{"too big", me, func(r *intake.Request) { *r = big }, field.CodePhotoTooBig},
 	} {
@@ -425,7 +315,7 @@ func TestRequestsThatAreNotWhatWasDeclared(t *testing.T) {
 			c.change(&r)
 			_, err := p.server().Create(t.Context(), c.who, r)
 			code(t, err, c.want)
-			if len(p.docs.docs) != 0 {
+			if len(p.docs.All) != 0 {
 				t.Fatal("an upload was begun")
 			}
 		})
@@ -591,9 +481,9 @@ func TestACrashBetweenAnyTwoSteps(t *testing.T) {
 					}
 					return nil
 				}
-				p.docs.fail, p.ledger.fail = fail, fail
+				p.docs.Fail, p.ledger.Fail = fail, fail
 				_, _ = p.server().Append(t.Context(), me, u.ID, piece(b, 20_000, 40_000)) // may or may not get through
-				p.docs.fail, p.ledger.fail = nil, nil
+				p.docs.Fail, p.ledger.Fail = nil, nil
 				p.now = p.now.Add(time.Hour)
 				switch repeat {
 				case "head":
@@ -634,15 +524,15 @@ func TestAFileThatIsStoredIsAnsweredAtOnce(t *testing.T) {
 	code(t, err, field.CodeNotAPhoto)
 
 	// The log says stored, and every working document is lost.
-	d := p.ledger.photos["photo"]
-	d.Stored, d.Receipt = true, p.ledger.stored["photo"].Receipt
-	p.ledger.photos["photo"] = d
-	p.docs.docs = map[string]store.Doc{}
-	calls := p.ledger.calls
+	d := p.ledger.Photos["photo"]
+	d.Stored, d.Receipt = true, p.ledger.Stored["photo"].Receipt
+	p.ledger.Photos["photo"] = d
+	p.docs.All = map[string]store.Doc{}
+	calls := p.ledger.Calls
 	u, err = s.Create(t.Context(), me, req)
 	must(t, err)
 	p.check(t, u, b, req)
-	if p.ledger.calls != calls {
+	if p.ledger.Calls != calls {
 		t.Fatal("recorded once more")
 	}
 }
@@ -683,8 +573,8 @@ func TestHalfUploadsExpireWithNotice(t *testing.T) {
 	if len(notices) != 1 || notices[0].PhotoID != "half" || notices[0].Offset != 10_000 || notices[0].By != me || n < 1 {
 		t.Fatalf("%d swept, notices %+v", n, notices)
 	}
-	if len(p.docs.docs) != 0 {
-		t.Fatal(p.docs.docs)
+	if len(p.docs.All) != 0 {
+		t.Fatal(p.docs.All)
 	}
 	p.stored(t, fullReq.Sum, full)
 	u, err = s.Create(t.Context(), me, req)
@@ -735,7 +625,7 @@ func TestInterruptionsAreKeptForCustody(t *testing.T) {
 	code(t, err, field.CodeBodyTruncated)
 	_, err = s.Append(t.Context(), me, u.ID, piece(b, 7_000, 40_000))
 	must(t, err)
-	got := p.ledger.stored["photo"].Interruptions
+	got := p.ledger.Stored["photo"].Interruptions
 	if len(got) != 1 || got[0].Offset != 7_000 || got[0].Code != field.CodeBodyTruncated || !got[0].At.Equal(p.now) {
 		t.Fatalf("%+v", got)
 	}
