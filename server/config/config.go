@@ -48,7 +48,7 @@ type Config struct {
 	// Listen is host:port of the HTTP server; port 0 lets the system choose.
 	Listen string
 	// PublicURL is the address that phones and browsers use, without a slash
-	// at its end.
+	// at its end; empty when it was not given and the system chooses the port.
 	PublicURL string
 
 	MongoDB MongoDB
@@ -116,8 +116,8 @@ func Load(args, environ []string) (Config, error) {
 	if len(l.faults) > 0 {
 		return Config{}, l.err()
 	}
-	if cfg.PublicURL == "" {
-		cfg.PublicURL = localURL(cfg.Listen)
+	if cfg.PublicURL == "" && !strings.HasSuffix(cfg.Listen, ":0") {
+		cfg.PublicURL = cfg.LocalURL()
 	}
 	if cfg.Workers == 0 {
 		cfg.Workers = runtime.NumCPU()
@@ -235,15 +235,18 @@ func (l *loader) compare() {
 	}
 }
 
-// localURL is where a browser on this machine finds a server that listens
-// there.
-func localURL(listen string) string {
-	host, port, err := net.SplitHostPort(listen)
+// LocalURL is where a program on this machine finds the server, without a
+// slash at its end. It can be used unless Listen has port 0.
+func (c Config) LocalURL() string {
+	host, port, err := net.SplitHostPort(c.Listen)
 	if err != nil {
-		return "http://" + listen
+		return "http://" + c.Listen // not after Load, which has split it before
 	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "localhost"
+	switch host {
+	case "", "0.0.0.0":
+		host = "127.0.0.1"
+	case "::":
+		host = "::1"
 	}
 	return "http://" + net.JoinHostPort(host, port)
 }

@@ -214,13 +214,31 @@ func TestSecretsAreNeverShown(t *testing.T) {
 	}
 }
 
-func TestPublicAddressOfAServerOnEveryInterface(t *testing.T) {
+func TestAddressOfAServerOnEveryInterface(t *testing.T) {
 	for listen, want := range map[string]string{
-		":8080": "http://localhost:8080", "0.0.0.0:80": "http://localhost:80", "[::1]:8080": "http://[::1]:8080",
+		":8080": "http://127.0.0.1:8080", "0.0.0.0:80": "http://127.0.0.1:80",
+		"[::]:8080": "http://[::1]:8080", "localhost:8080": "http://localhost:8080",
 	} {
 		got, err := Load([]string{"--listen", listen}, nil)
-		if err != nil || got.PublicURL != want {
-			t.Errorf("%s gave %q (error %v), want %q", listen, got.PublicURL, err, want)
+		if err != nil || got.LocalURL() != want || got.PublicURL != want {
+			t.Errorf("%s gave %q and %q (error %v), want %q", listen, got.LocalURL(), got.PublicURL, err, want)
+		}
+	}
+	if got, err := Load([]string{"--listen", "127.0.0.1:0"}, nil); err != nil || got.PublicURL != "" {
+		t.Errorf("port 0 gave %q (error %v), want no address", got.PublicURL, err)
+	}
+}
+
+func TestHelpNamesEverySettingAndItsDefault(t *testing.T) {
+	var help strings.Builder
+	if err := WriteHelp(&help); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range settings {
+		for _, part := range []string{s.Variable, s.Flag, s.Default, s.Help} {
+			if !strings.Contains(help.String(), part) {
+				t.Errorf("help lacks %q of %s", part, s.Variable)
+			}
 		}
 	}
 }
@@ -241,7 +259,7 @@ func TestOperationsPageListsEverySetting(t *testing.T) {
 		}
 	}
 	var want []string
-	for _, s := range Settings() {
+	for _, s := range settings {
 		cell := func(text string) string {
 			if text == "" {
 				return " "

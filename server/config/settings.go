@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/url"
@@ -18,9 +19,9 @@ const (
 	fileSuffix = "_FILE"
 )
 
-// Setting is one thing that can be configured, as help and documentation show
+// setting is one thing that can be configured, as help and documentation show
 // it.
-type Setting struct {
+type setting struct {
 	Variable string // environment variable
 	Flag     string // name of the flag, empty when there is none
 	Default  string // as it would be written; empty for none
@@ -37,7 +38,7 @@ const (
 	s3Endpoint = prefix + "S3_ENDPOINT"
 )
 
-var settings = []Setting{
+var settings = []setting{
 	{
 		Variable: prefix + "DATA", Flag: "data", Default: "./data",
 		Help: "Directory of the embedded store, the photos and the server's keys; made when missing.",
@@ -132,9 +133,26 @@ var settings = []Setting{
 	},
 }
 
-// Settings lists everything that can be configured, in the order in which
-// people should meet it.
-func Settings() []Setting { return slices.Clone(settings) }
+// WriteHelp lists the settings with their defaults, for "fieldclue help".
+func WriteHelp(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString("Settings, by variable or flag; a flag wins. Each (secret) may be given as a file\nnamed in its variable with " + fileSuffix + " at the end.\n")
+	for _, s := range settings {
+		fmt.Fprintf(&b, "\n  %s", s.Variable)
+		if s.Flag != "" {
+			fmt.Fprintf(&b, "  --%s", s.Flag)
+		}
+		if s.Secret {
+			b.WriteString("  (secret)")
+		}
+		if s.Default != "" {
+			fmt.Fprintf(&b, "  [%s]", s.Default)
+		}
+		fmt.Fprintf(&b, "\n      %s\n", s.Help)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
 
 // foreign are the variables of this prefix that other parts of the repository
 // read: the tests, the CI run, the benchmarks and docker-compose.yml.
@@ -149,10 +167,10 @@ func isForeign(name string) bool {
 	})
 }
 
-func find(variable string) (Setting, bool) {
-	i := slices.IndexFunc(settings, func(s Setting) bool { return s.Variable == variable })
+func find(variable string) (setting, bool) {
+	i := slices.IndexFunc(settings, func(s setting) bool { return s.Variable == variable })
 	if i < 0 {
-		return Setting{}, false
+		return setting{}, false
 	}
 	return settings[i], true
 }
