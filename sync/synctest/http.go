@@ -1,0 +1,243 @@
+package synctest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"fieldclue/server/field"
+)
+
+// ErrSignIn says that the session has ended and nobody was there to unlock the phone.
+var ErrSignIn = errors.New("the session has ended: sign in again")
+
+// errAgain asks retry for another attempt at once.
+var errAgain = errors.New("the server asks for another attempt, again and again")
+
+// answerLimit bounds what a phone reads of one answer.
+const answerLimit = 64 << 20
+
+// requestTime bounds one request but for the uploads of photos, which are as slow as the link.
+const requestTime = time.Minute
+
+// Refused is a problem that the server answered (RFC 9457).
+type Refused struct {
+	Status int        `json:"status"`
+	Code   field.Code `json:"code"`
+	Detail string     `json:"detail"`
+}
+
+func (r *Refused) Error() string { return fmt.Sprintf("%d %s: %s", r.Status, r.Code, r.Detail) }
+
+func refusedWith(err error, codes ...field.Code) bool {
+	var r *Refused
+	if !errors.As(err, &r) {
+		return false
+	}
+	for _, c := range codes {
+		if r.Code == c {
+			return true
+		}
+	}
+	return false
+}
+
+// lasting reports whether another attempt would end the same way.
+func lasting(err error) bool {
+	var r *Refused
+	if errors.As(err, &r) {
+		return r.Status < 500 && r.Status != http.StatusTooManyRequests && r.Status != http.StatusRequestTimeout
+	}
+	return errors.Is(err, ErrSignIn)
+}
+
+// firstDelay and lastDelay bound the wait between attempts: it doubles, and a random part of it is waited, so that the
+// phones of a team that comes back into signal do not all knock at once.
+const (
+	firstDelay = 500 * time.Millisecond
+	lastDelay  = 30 * time.Second
+)
+
+// retry runs fn until it succeeds, fails for good, or the attempts are used up.
+func (p *Phone) retry(ctx context.Context, fn func(context.Context) error) error {
+	delay := firstDelay
+	for attempt := 1; ; attempt++ {
+		err := fn(ctx)
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case lasting(err), attempt >= p.o.Attempts:
+			return err
+		case errors.Is(err, errAgain):
+			continue
+		}
+		if err := p.note(event{Traffic: &trafficEvent{Retries: 1}}); err != nil {
+			return err
+		}
+		p.mu.Lock()
+		jitter := p.random.Float64()
+		p.mu.Unlock()
+		if err := p.o.Sleep(ctx, delay/2+time.Duration(jitter*float64(delay/2))); err != nil {
+			return err
+		}
+		delay = min(2*delay, lastDelay)
+	}
+}
+
+// SignIn opens a session on this device.
+func (p *Phone) SignIn(ctx context.Context, login, password string) error {
+	body, err := json.Marshal(map[string]any{"login": login, "password": password, "device": p.o.Device})
+	if err != nil {
+		return err
+	}
+	return p.retry(ctx, func(ctx context.Context) error { return p.open(ctx, "/v1/auth/sign-in", body) })
+}
+
+func (p *Phone) open(ctx context.Context, path string, body []byte) error {
+	var t struct {
+		AccessToken  string `json:"accessToken"`
+		RefreshToken string `json:"refreshToken"`
+		User         struct {
+			ID field.UserID `json:"id"`
+		} `json:"user"`
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTime)
+	defer cancel()
+	req, _, err := p.request(ctx, http.MethodPost, path, body)
+	if err != nil {
+		return err
+	}
+	if err := p.do(req, &t); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	s := session{User: p.st.Session.User, Access: t.AccessToken, Refresh: t.RefreshToken}
+	p.mu.Unlock()
+	if t.User.ID != "" {
+		s.User = t.User.ID
+	}
+	return p.note(event{Session: &s})
+}
+
+// renew gets a new access token, or signs in again when the refresh token no longer counts.
+func (p *Phone) renew(ctx context.Context) error {
+	p.mu.Lock()
+	refresh := p.st.Session.Refresh
+	p.mu.Unlock()
+	if refresh != "" {
+		body, err := json.Marshal(map[string]any{"refreshToken": refresh, "device": p.o.Device.ID})
+		if err != nil {
+			return err
+		}
+		err = p.open(ctx, "/v1/auth/refresh", body)
+		var r *Refused
+		if !errors.As(err, &r) || r.Status != http.StatusUnauthorized {
+			return err
+		}
+	}
+	if p.o.Unlock == nil {
+		return ErrSignIn
+	}
+	login, password := p.o.Unlock()
+	return p.SignIn(ctx, login, password)
+}
+
+// call sends one JSON request as the user and decodes the answer. An access token that has expired is renewed once. sent
+// is how many bytes of the body the link took.
+func (p *Phone) call(ctx context.Context, method, path string, body []byte, into any) (sent int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTime)
+	defer cancel()
+	for renewed := false; ; renewed = true {
+		req, count, err := p.request(ctx, method, path, body)
+		if err != nil {
+			return sent, err
+		}
+		p.authorise(req)
+		err = p.do(req, into)
+		sent += count.Load()
+		var r *Refused
+		if !renewed && errors.As(err, &r) && r.Status == http.StatusUnauthorized {
+			if err := p.renew(ctx); err != nil {
+				return sent, err
+			}
+			continue
+		}
+		return sent, err
+	}
+}
+
+func (p *Phone) authorise(req *http.Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	req.Header.Set("Authorization", "Bearer "+p.st.Session.Access)
+}
+
+// request makes a request whose body is counted as the link takes it.
+func (p *Phone) request(ctx context.Context, method, path string, body []byte) (*http.Request, *atomic.Int64, error) {
+	count := new(atomic.Int64)
+	open := func() (io.ReadCloser, error) {
+		return io.NopCloser(&countingReader{r: bytes.NewReader(body), n: count}), nil
+	}
+	var first io.Reader
+	if body != nil {
+		first, _ = open() // never fails
+	}
+	req, err := http.NewRequestWithContext(ctx, method, p.o.BaseURL+path, first)
+	if err != nil {
+		return nil, nil, err
+	}
+	if body != nil {
+		req.ContentLength, req.GetBody = int64(len(body)), open
+		req.Header.Set("Content-Type", "application/json")
+	}
+	return req, count, nil
+}
+
+// do sends a request and decodes a JSON answer; into may be nil.
+func (p *Phone) do(req *http.Request, into any) error {
+	res, err := p.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = res.Body.Close() }() // it was read
+	raw, err := io.ReadAll(io.LimitReader(res.Body, answerLimit))
+	if err != nil {
+		return err
+	}
+	if res.StatusCode >= 300 {
+		return refusal(res.StatusCode, raw)
+	}
+	if into == nil || len(raw) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		return fmt.Errorf("%s %s: %w", req.Method, req.URL.Path, err)
+	}
+	return nil
+}
+
+func refusal(status int, raw []byte) error {
+	r := &Refused{}
+	_ = json.Unmarshal(raw, r) // not a problem document: the status says what there is to say
+	r.Status = status
+	return r
+}
+
+type countingReader struct {
+	r io.Reader
+	n *atomic.Int64
+}
+
+func (c *countingReader) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	c.n.Add(int64(n))
+	return n, err
+}
