@@ -9,12 +9,12 @@ import (
 
 // Listener wraps the listener on which an app is served. A connection that is closed while its sender still sends
 // would be reset, and the reset may overtake the answer on its way; so such a connection is half closed first and
-// what still comes is thrown away, for linger at most and up to 1 MiB.
+// what still comes is thrown away, for linger at most and up to 16 MiB.
 func Listener(ln net.Listener, linger time.Duration) net.Listener {
 	return &listener{Listener: ln, linger: linger}
 }
 
-const lingerMax = 1 << 20
+const lingerMax = 16 << 20
 
 type listener struct {
 	net.Listener

@@ -213,7 +213,10 @@ func TestCreationWithUpload(t *testing.T) {
 	if again := s.expect(s.create(req, bytes.NewReader(b[:30_000])), 201, 30_000); again.Header.Get("Location") != at {
 		t.Fatal(again.Header)
 	}
-	s.receipt(s.expect(s.ask("PATCH", at, bytes.NewReader(b[30_000:]), "Upload-Offset", "30000"), 204, 100_000), b, req)
+	s.expect(s.create(req, bytes.NewReader(b[:20_000])), 201, 30_000)
+	s.expect(s.create(req, bytes.NewReader(b[:40_000])), 201, 40_000)
+	s.receipt(s.expect(s.ask("PATCH", at, bytes.NewReader(b[40_000:]), "Upload-Offset", "40000"), 204, 100_000), b, req)
+	s.receipt(s.expect(s.create(req, bytes.NewReader(b)), 201, 100_000), b, req)
 }
 
 func TestRefusals(t *testing.T) {
