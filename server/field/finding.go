@@ -86,7 +86,7 @@ func classifyFinding(c *Case) error {
 	}
 	clue = RecordID(c.Arg("clueId"))
 	if clue == "" {
-		clue = DeriveID(c.Now, "clue", string(c.Record.ID))
+		clue = DeriveID(c.Record.CreatedAt, "clue", string(c.Record.ID)) // the same whenever this is decided again
 	}
 	if known, err := c.Look.Get(clue); err != nil || known != nil {
 		if err != nil {
