@@ -11,10 +11,11 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// The size of a page.
+// MaxPage is how many records a page may be asked for.
+const MaxPage = 200
+
 const (
 	defaultPage = 50
-	maxPage     = 200
 	wholePage   = 500 // of lists that are read to their end
 )
 
@@ -28,7 +29,7 @@ func (a Ask) size() int {
 	if a.Limit <= 0 {
 		return defaultPage
 	}
-	return min(a.Limit, maxPage)
+	return min(a.Limit, MaxPage)
 }
 
 // Page is one page of a list. Next is opaque and empty at the end.

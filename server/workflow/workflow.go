@@ -170,13 +170,8 @@ func (f *Flow) load(ctx context.Context, kind field.Kind, id field.RecordID) (*f
 	return records[0], nil
 }
 
-// Record gives one record of any kind.
-func (f *Flow) Record(ctx context.Context, who *access.Actor, id field.RecordID) (*field.Record, error) {
-	return f.read(ctx, who, "", id)
-}
-
-// RecordOf gives one record of a kind; a record of another kind is CodeNotFound.
-func (f *Flow) RecordOf(ctx context.Context, who *access.Actor, kind field.Kind, id field.RecordID) (*field.Record, error) {
+// Record gives one record. One of another kind is CodeNotFound; an empty kind takes all.
+func (f *Flow) Record(ctx context.Context, who *access.Actor, kind field.Kind, id field.RecordID) (*field.Record, error) {
 	return f.read(ctx, who, kind, id)
 }
 

@@ -1,0 +1,71 @@
+package api
+
+import (
+	"context"
+
+	"github.com/gofiber/fiber/v2"
+
+	"fieldclue/server/field"
+	"fieldclue/server/workflow"
+)
+
+// registerReference registers the routes of what inspections stand on: projects, sites, templates, grants, recusals.
+func (s *Server) registerReference() {
+	f := s.flow
+	s.post("/v1/projects", "createProject", "project.create", made(s, f.RegisterProject))
+	s.get("/v1/projects", "listProjects", listed(func(c *fiber.Ctx, ask workflow.Ask) (workflow.Records, error) {
+		return f.Projects(c.UserContext(), actor(c), stateIn(c), c.Query("externalId"), ask)
+	}))
+	s.get("/v1/projects/:id", "getProject", s.one(field.KindProject))
+	s.route(fiber.MethodPatch, "/v1/projects/:id", "editProject", may("project.edit"), edited(f.EditProject))
+	s.post("/v1/projects/:id/advance", "advanceProject", "project.advance", clicked(s.advanceProject))
+
+	s.post("/v1/sites", "createSite", "site.create", made(s, f.AddSite))
+	s.get("/v1/sites", "listSites", listed(func(c *fiber.Ctx, ask workflow.Ask) (workflow.Records, error) {
+		return f.Sites(c.UserContext(), actor(c), stateIn(c), field.ProjectID(c.Query("projectId")), ask)
+	}))
+	s.get("/v1/sites/:id", "getSite", s.one(field.KindSite))
+	s.route(fiber.MethodPatch, "/v1/sites/:id", "editSite", may("site.edit"), edited(f.EditSite))
+	s.post("/v1/sites/:id/activate", "activateSite", "site.activate", plain(f.ActivateSite))
+	s.post("/v1/sites/:id/close", "closeSite", "site.close", reasoned(f.CloseSite))
+
+	s.post("/v1/templates", "createTemplate", "template.create", made(s, f.DraftTemplate))
+	s.get("/v1/templates", "listTemplates", listed(func(c *fiber.Ctx, ask workflow.Ask) (workflow.Records, error) {
+		return f.Templates(c.UserContext(), actor(c), stateIn(c), ask)
+	}))
+	s.get("/v1/templates/:id", "getTemplate", s.one(field.KindTemplate))
+	s.route(fiber.MethodPatch, "/v1/templates/:id", "editTemplate", may("template.edit"), edited(f.EditTemplate))
+	s.post("/v1/templates/:id/publish", "publishTemplate", "template.publish", plain(f.PublishTemplate))
+	s.post("/v1/templates/:id/retire", "retireTemplate", "template.retire", plain(f.RetireTemplate))
+
+	s.post("/v1/grants", "createGrant", "grant.create", making(s, s.createGrant, scoping.id))
+	s.post("/v1/grants/:id/end", "endGrant", "grant.end", reasoned(f.EndGrant))
+	s.post("/v1/recusals", "createRecusal", "recusal.create", making(s, s.createRecusal, scoping.id))
+	s.post("/v1/recusals/:id/end", "endRecusal", "recusal.end", reasoned(f.EndRecusal))
+}
+
+type advancing struct {
+	because
+	To field.State `json:"to"`
+}
+
+func (s *Server) advanceProject(ctx context.Context, act workflow.Act, id field.ProjectID, req advancing) (*field.Record, error) {
+	return s.flow.AdvanceProject(ctx, act, id, req.Version, req.To, req.Reason)
+}
+
+type scoping struct {
+	ID     string       `json:"id"`
+	UserID field.UserID `json:"userId"`
+	Scope  field.Scope  `json:"scope"`
+	Why    string       `json:"why"`
+}
+
+func (q scoping) id() string { return q.ID }
+
+func (s *Server) createGrant(ctx context.Context, act workflow.Act, id field.RecordID, req scoping) (*field.Record, error) {
+	return s.flow.GrantAccess(ctx, act, id, req.UserID, req.Scope, req.Why)
+}
+
+func (s *Server) createRecusal(ctx context.Context, act workflow.Act, id field.RecordID, req scoping) (*field.Record, error) {
+	return s.flow.DeclareRecusal(ctx, act, id, req.UserID, req.Scope, req.Why)
+}
