@@ -126,7 +126,7 @@ func headMoved(t *testing.T, s *suite) {
 	d.commit(first)
 	again := entryAfter(store.Head{Scope: first.Head.Scope}, tablet, 900)
 	before = d.picture()
-	refused(t, d.s.Commit(d.ctx, []store.Write{{Entries: []store.Entry{again}, Head: first.Head}}), store.ErrHeadMoved)
+	refused(t, d.s.Commit(d.ctx, []store.Write{{Entries: []store.Entry{again}, Head: endOf(again, first.Head.Info)}}), store.ErrHeadMoved)
 	d.unchanged(before)
 }
 
@@ -138,7 +138,7 @@ func headForked(t *testing.T, s *suite) {
 	head := d.heads[scope]
 	head.Hash = "0000000000000000000000000000000000000000000000000000000000000000"
 	e := entryAfter(head, phone, 900)
-	w := store.Write{Entries: []store.Entry{e}, Head: store.Head{Scope: scope, Seq: e.Seq, Hash: e.Hash, Info: head.Info, At: e.At}}
+	w := store.Write{Entries: []store.Entry{e}, Head: endOf(e, head.Info)}
 	before := d.picture()
 	refused(t, d.s.Commit(d.ctx, []store.Write{w}), store.ErrHeadMoved)
 	d.unchanged(before)
@@ -153,7 +153,7 @@ func gapRefused(t *testing.T, s *suite) {
 		head := d.heads[sc]
 		head.Scope, head.Seq = sc, head.Seq+1 // as if one more had been written
 		e := entryAfter(head, phone, 900)
-		w := store.Write{Entries: []store.Entry{e}, Head: store.Head{Scope: sc, Seq: e.Seq, Hash: e.Hash, Info: d.heads[scope].Info, At: e.At}}
+		w := store.Write{Entries: []store.Entry{e}, Head: endOf(e, d.heads[scope].Info)}
 		refused(t, d.s.Commit(d.ctx, []store.Write{w}), store.ErrHeadMoved)
 		d.unchanged(before)
 	}
@@ -261,6 +261,7 @@ func scopesTogether(t *testing.T, s *suite) {
 	}
 	moved := d.write(b, 1, d.record())
 	moved.Entries[0] = entryAfter(store.Head{Scope: b}, tablet, 901) // entry 1 again
+	moved.Head = endOf(moved.Entries[0], moved.Head.Info)
 	twice := d.write(b, 1, d.record())
 	twice.Entries[0] = entryAfter(d.heads[b], phone, known.Entries[0].Batch)
 	twice.Head.Hash = twice.Entries[0].Hash

@@ -90,6 +90,11 @@ func entryAfter(head store.Head, device field.DeviceID, batch int64) store.Entry
 	return e
 }
 
+// endOf is the head after an entry.
+func endOf(e store.Entry, info field.ScopeInfo) store.Head {
+	return store.Head{Scope: e.Scope, Seq: e.Seq, Hash: e.Hash, Info: info, At: e.At}
+}
+
 // commit does what must succeed, and remembers the heads.
 func (d *desk) commit(writes ...store.Write) {
 	d.t.Helper()

@@ -1,0 +1,355 @@
+package sqlite
+
+import (
+	"cmp"
+	"database/sql/driver"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"fieldclue/server/field"
+	"fieldclue/server/store"
+)
+
+func millis(t time.Time) int64      { return t.UnixMilli() }
+func fromMillis(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+func joinOrgs(orgs []field.OrgID) string {
+	if len(orgs) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	for _, o := range orgs {
+		b.WriteByte('|')
+		b.WriteString(string(o))
+	}
+	b.WriteByte('|')
+	return b.String()
+}
+
+func splitOrgs(s string) []field.OrgID {
+	if s == "" {
+		return nil
+	}
+	parts := strings.Split(s[1:len(s)-1], "|")
+	orgs := make([]field.OrgID, len(parts))
+	for i, p := range parts {
+		orgs[i] = field.OrgID(p)
+	}
+	return orgs
+}
+
+// The columns of a record as they are written: recordChanged are those that any new image may change, recordFixed are
+// those that stay with the record, and rank is changed only when it has changed, for it is in an index.
+const (
+	insertRecord = `INSERT INTO records (orgs, region, project, version, state, deleted, author, device, created, updated,
+		keys, fields, stamps, id, kind, scope, rank) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
+	updateRecord = `UPDATE records SET orgs=?1, region=?2, project=?3, version=?4, state=?5, deleted=?6, author=?7, device=?8,
+		created=?9, updated=?10, keys=?11, fields=?12, stamps=?13 WHERE id=?14`
+	replaceRecord = `UPDATE records SET orgs=?1, region=?2, project=?3, version=?4, state=?5, deleted=?6, author=?7, device=?8,
+		created=?9, updated=?10, keys=?11, fields=?12, stamps=?13, kind=?15, scope=?16, rank=?17 WHERE id=?14`
+	updateWidth = 14
+
+	// Of records t. As BLOB, JSON is read without a detour over a string.
+	recordColumns = `t.id, t.kind, t.scope, t.orgs, t.region, t.project, t.version, t.state, t.deleted, t.author, t.device,
+		t.created, t.updated, t.rank, CAST(t.keys AS BLOB), CAST(t.fields AS BLOB), CAST(t.stamps AS BLOB)`
+)
+
+// recordRow is a record ready to be bound, made by the caller's goroutine so that the writer has less to do.
+type recordRow struct {
+	id, kind, scope, rank string
+	keys                  []string
+	keysText              string
+	args                  []driver.NamedValue // of insertRecord
+}
+
+func encodeRecord(r *field.Record) recordRow {
+	row := recordRow{id: string(r.ID), kind: string(r.Kind), scope: string(r.Scope), rank: r.Rank, keys: slices.Clone(r.Keys)}
+	row.keysText = "[]"
+	if len(r.Keys) > 0 {
+		b := make([]byte, 0, 64*len(r.Keys))
+		for i, k := range r.Keys {
+			b = append(b, ",["[b2i(i == 0)])
+			b = field.AppendText(b, k)
+		}
+		row.keysText = string(append(b, ']'))
+	}
+	row.args = values(
+		joinOrgs(r.Info.Orgs), r.Info.Region, string(r.Info.Project), r.Version, string(r.State), int64(b2i(r.Deleted)),
+		string(r.Author), string(r.Device), millis(r.CreatedAt), millis(r.UpdatedAt),
+		row.keysText, encodeFields(r.Fields), encodeStamps(r.Stamps), row.id, row.kind, row.scope, r.Rank,
+	)
+	return row
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func encodeFields(fields map[string]field.Value) string {
+	size := 2
+	paths := make([]string, 0, len(fields))
+	for p, v := range fields {
+		paths = append(paths, p)
+		size += len(p) + len(v) + 8
+	}
+	slices.Sort(paths)
+	b := append(make([]byte, 0, size), '{')
+	for i, p := range paths {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = field.AppendText(b, p)
+		b = append(b, ':')
+		if v := fields[p]; len(v) > 0 {
+			b = append(b, v...)
+		} else {
+			b = append(b, "null"...)
+		}
+	}
+	return string(append(b, '}'))
+}
+
+// encodeStamps writes the paths that one entry set together, for they mostly are.
+func encodeStamps(stamps map[string]field.Stamp) string {
+	paths := slices.Collect(maps.Keys(stamps))
+	slices.SortFunc(paths, func(a, b string) int {
+		x, y := stamps[a], stamps[b]
+		return cmp.Or(cmp.Compare(x.Seq, y.Seq), cmp.Compare(x.Device, y.Device), cmp.Compare(a, b))
+	})
+	b := append(make([]byte, 0, 64+24*len(paths)), '[')
+	for i, p := range paths {
+		st := stamps[p]
+		if i == 0 || stamps[paths[i-1]] != st {
+			if i > 0 {
+				b = append(b, "],"...)
+			}
+			b = append(b, '[')
+			b = field.AppendText(b, string(st.Device))
+			b = append(b, ',')
+			b = strconv.AppendInt(b, st.Seq, 10)
+		}
+		b = append(b, ',')
+		b = field.AppendText(b, p)
+	}
+	if len(paths) > 0 {
+		b = append(b, ']')
+	}
+	return string(append(b, ']'))
+}
+
+// decodeRecord reads a row of recordColumns.
+func (c *conn) decodeRecord(row []driver.Value) (*field.Record, error) {
+	r := &field.Record{
+		ID: field.RecordID(text(row[0])), Kind: field.Kind(c.once(text(row[1]))), Scope: field.Scope(text(row[2])),
+		Info:    field.ScopeInfo{Orgs: splitOrgs(text(row[3])), Region: text(row[4]), Project: field.ProjectID(text(row[5]))},
+		Version: number(row[6]), State: field.State(c.once(text(row[7]))), Deleted: number(row[8]) != 0,
+		Author: field.UserID(text(row[9])), Device: field.DeviceID(text(row[10])),
+		CreatedAt: fromMillis(number(row[11])), UpdatedAt: fromMillis(number(row[12])), Rank: text(row[13]),
+	}
+	p := parser{c: c, b: raw(row[14])}
+	r.Keys = p.texts()
+	p.next(raw(row[15]))
+	r.Fields = p.fields()
+	p.next(raw(row[16]))
+	r.Stamps = p.stamps()
+	if p.bad {
+		return nil, field.Refuse(field.CodeInternal, "").About(string(r.ID)).Because(errDamaged)
+	}
+	return r, nil
+}
+
+var errDamaged = errors.New("a stored record does not parse")
+
+// once returns the same string for the same text, so that a path is in memory once.
+func (c *conn) once(s string) string {
+	if k, ok := c.known[s]; ok {
+		return k
+	}
+	if len(c.known) > 10000 {
+		clear(c.known)
+	}
+	c.known[s] = s
+	return s
+}
+
+// parser reads the JSON that this file writes. It finds where a value ends without looking into it.
+type parser struct {
+	c   *conn
+	b   []byte
+	i   int
+	bad bool
+}
+
+func (p *parser) next(b []byte) { p.b, p.i = b, 0 }
+
+func (p *parser) peek() byte {
+	if p.i < len(p.b) {
+		return p.b[p.i]
+	}
+	p.bad = true
+	return 0
+}
+
+func (p *parser) take(c byte) bool {
+	if p.peek() != c {
+		return false
+	}
+	p.i++
+	return true
+}
+
+func (p *parser) expect(c byte) {
+	if !p.take(c) {
+		p.bad = true
+	}
+}
+
+// text reads a string; known says that it comes from a small vocabulary.
+func (p *parser) text(known bool) string {
+	from := p.i
+	escaped := p.skipText()
+	if p.bad {
+		return ""
+	}
+	if escaped {
+		var s string
+		p.bad = json.Unmarshal(p.b[from:p.i], &s) != nil
+		return s
+	}
+	b := p.b[from+1 : p.i-1]
+	if !known {
+		return string(b)
+	}
+	if s, ok := p.c.known[string(b)]; ok {
+		return s
+	}
+	return p.c.once(string(b))
+}
+
+func (p *parser) skipText() (escaped bool) {
+	p.expect('"')
+	for ; p.i < len(p.b); p.i++ {
+		switch p.b[p.i] {
+		case '\\':
+			escaped = true
+			p.i++
+		case '"':
+			p.i++
+			return escaped
+		}
+	}
+	p.bad = true
+	return escaped
+}
+
+func (p *parser) value() field.Value {
+	from, depth := p.i, 0
+	for p.i < len(p.b) {
+		switch p.b[p.i] {
+		case '"':
+			p.skipText()
+			continue
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth == 0 {
+				return p.b[from:p.i:p.i]
+			}
+			depth--
+		case ',':
+			if depth == 0 {
+				return p.b[from:p.i:p.i]
+			}
+		}
+		p.i++
+	}
+	p.bad = true
+	return nil
+}
+
+func (p *parser) number() int64 {
+	n, err := strconv.ParseInt(string(p.value()), 10, 64)
+	p.bad = p.bad || err != nil
+	return n
+}
+
+func (p *parser) texts() []string {
+	var out []string
+	p.expect('[')
+	for !p.bad && !p.take(']') {
+		if out != nil {
+			p.expect(',')
+		}
+		out = append(out, p.text(false))
+	}
+	return out
+}
+
+func (p *parser) fields() map[string]field.Value {
+	out := make(map[string]field.Value, 16)
+	p.expect('{')
+	for first := true; !p.bad && !p.take('}'); first = false {
+		if !first {
+			p.expect(',')
+		}
+		path := p.text(true)
+		p.expect(':')
+		out[path] = p.value()
+	}
+	return out
+}
+
+func (p *parser) stamps() map[string]field.Stamp {
+	out := make(map[string]field.Stamp, 16)
+	p.expect('[')
+	for first := true; !p.bad && !p.take(']'); first = false {
+		if !first {
+			p.expect(',')
+		}
+		p.expect('[')
+		var st field.Stamp
+		st.Device = field.DeviceID(p.text(true))
+		p.expect(',')
+		st.Seq = p.number()
+		for !p.bad && !p.take(']') {
+			p.expect(',')
+			out[p.text(true)] = st
+		}
+	}
+	return out
+}
+
+const (
+	entryColumns = "scope, seq, device, batch, hash, prev, at, actor, body"
+	headColumns  = "scope, seq, hash, at, orgs, region, project"
+	docColumns   = "shelf, id, version, key, due, body"
+)
+
+func decodeEntry(row []driver.Value) store.Entry {
+	return store.Entry{
+		Scope: field.Scope(text(row[0])), Seq: number(row[1]), Device: field.DeviceID(text(row[2])), Batch: number(row[3]),
+		Hash: text(row[4]), Prev: text(row[5]), At: fromMillis(number(row[6])), Actor: field.UserID(text(row[7])), Body: raw(row[8]),
+	}
+}
+
+func decodeHead(row []driver.Value) store.Head {
+	return store.Head{
+		Scope: field.Scope(text(row[0])), Seq: number(row[1]), Hash: text(row[2]), At: fromMillis(number(row[3])),
+		Info: field.ScopeInfo{Orgs: splitOrgs(text(row[4])), Region: text(row[5]), Project: field.ProjectID(text(row[6]))},
+	}
+}
+
+func decodeDoc(row []driver.Value) store.Doc {
+	d := store.Doc{Shelf: store.Shelf(text(row[0])), ID: text(row[1]), Version: number(row[2]), Key: text(row[3]), Body: raw(row[5])}
+	if ms, ok := row[4].(int64); ok {
+		d.Due = fromMillis(ms)
+	}
+	return d
+}
