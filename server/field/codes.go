@@ -22,6 +22,7 @@ const (
 	CodeBadCredentials   Code = "bad_credentials"
 	CodeSetupClosed      Code = "setup_closed"
 	CodeWeakPassword     Code = "weak_password"
+	CodeTaken            Code = "name_taken"
 	CodeForeignDevice    Code = "foreign_device"
 	CodeDeviceRevoked    Code = "device_revoked"
 	CodeNotFound         Code = "not_found"
@@ -107,6 +108,7 @@ var codes = map[Code]codeSpec{
 	CodeBadCredentials:   {KindUnauthenticated, "Name or password is wrong.", "用户名或密码错误。"},
 	CodeSetupClosed:      {KindForbidden, "The server is set up already, or the setup code is wrong.", "服务器已完成初始化，或初始化代码错误。"},
 	CodeWeakPassword:     {KindInvalid, "Choose a password of at least 12 characters.", "密码至少 12 个字符。"},
+	CodeTaken:            {KindConflict, "This name is taken. Choose another.", "该名称已被使用，请另选。"},
 	CodeForeignDevice:    {KindForbidden, "The device in the request is not the device of the token.", "请求中的设备与令牌所属设备不一致。"},
 	CodeDeviceRevoked:    {KindForbidden, "This device has been revoked. Erase its data and hand it in.", "该设备已被吊销，请清除数据并上交。"},
 	CodeNotFound:         {KindNotFound, "There is no such thing here, or you may not see it.", "不存在，或您无权查看。"},

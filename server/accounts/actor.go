@@ -1,0 +1,236 @@
+package accounts
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"fieldclue/server/access"
+	"fieldclue/server/field"
+	"fieldclue/server/store"
+)
+
+// Authenticate turns an access token into a pass. CodeTokenInvalid, CodeTokenExpired, CodeDeviceRevoked.
+func (a *Accounts) Authenticate(ctx context.Context, token string) (Pass, error) {
+	c, err := a.open(ctx, token)
+	if err != nil {
+		return Pass{}, err
+	}
+	return a.Renew(ctx, Pass{
+		Actor:   &access.Actor{User: field.UserID(c.Subject), Org: c.Org, Device: c.Device},
+		Session: c.Session, Expires: c.ExpiresAt.Time,
+	})
+}
+
+// Renew looks again at who a pass stands for: the roles, grants and recusals as they are now. Errors as Authenticate.
+func (a *Accounts) Renew(ctx context.Context, p Pass) (Pass, error) {
+	actor, err := a.actors.get(ctx, a.now(), seat{user: p.Actor.User, device: p.Actor.Device, session: p.Session}, a.load)
+	if err != nil {
+		return Pass{}, err
+	}
+	p.Actor = actor
+	return p, nil
+}
+
+// Invalidate is told of every scope that was written to. An actor whose person, grants or recusals may have changed is
+// loaded anew by the next request.
+func (a *Accounts) Invalidate(scope field.Scope) {
+	switch scope.Type() {
+	case field.ScopeUser:
+		a.actors.dropUser(field.UserID(scope.ID()))
+	case field.ScopeOrg:
+		a.actors.dropOrg(field.OrgID(scope.ID()))
+	}
+}
+
+// load finds out who sits there: the person on record, with what was granted, if session and device are good.
+func (a *Accounts) load(ctx context.Context, s seat) (*access.Actor, error) {
+	session, _, found, err := read[sessionBody](ctx, a.docs, store.Sessions, s.session)
+	if err != nil {
+		return nil, err
+	}
+	device, _, enrolled, err := read[Enrolled](ctx, a.docs, store.Devices, string(s.device))
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case device.RevokedAt != nil:
+		return nil, field.Refuse(field.CodeDeviceRevoked, "")
+	case !found || !enrolled || session.Closed != "" || session.User != s.user || session.Device != s.device:
+		return nil, field.Refuse(field.CodeTokenInvalid, "The session has ended. Sign in again.")
+	}
+	who, err := a.person(ctx, s.user)
+	if err != nil {
+		return nil, err
+	}
+	if who == nil {
+		return nil, field.Refuse(field.CodeTokenInvalid, "The account is closed.")
+	}
+	who.Device = s.device
+	return who, nil
+}
+
+// person makes the actor of a person on record, without a device; nil when there is none, or the person has left.
+func (a *Accounts) person(ctx context.Context, user field.UserID) (*access.Actor, error) {
+	records, err := a.records.Records(ctx, []field.RecordID{field.RecordID(user)})
+	if err != nil {
+		return nil, err
+	}
+	if len(records) == 0 || records[0].Kind != field.KindPerson || records[0].State != field.StateActive || records[0].Deleted {
+		return nil, nil
+	}
+	p := records[0]
+	who := &access.Actor{User: user, Name: p.Text("name"), Org: field.OrgID(p.Scope.ID())}
+	if err := p.Decode("roles", &who.Roles); err != nil {
+		return nil, field.Refuse(field.CodeInternal, "").Because(err).About(string(p.ID))
+	}
+	q := store.Query{
+		Visible: access.Everything, Scope: field.MakeScope(field.ScopeUser, string(user)),
+		Kinds: []field.Kind{field.KindGrant, field.KindRecusal}, States: []field.State{field.StateActive}, Limit: 1000,
+	}
+	for {
+		page, err := a.records.List(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range page {
+			switch scope := field.Scope(r.Text("scope")); r.Kind {
+			case field.KindGrant:
+				who.Scopes = append(who.Scopes, scope)
+			case field.KindRecusal:
+				who.Recused = append(who.Recused, scope)
+			}
+		}
+		if len(page) < q.Limit {
+			return who, nil
+		}
+		q.After = store.PlaceOf(page[len(page)-1])
+	}
+}
+
+// seat is who sits where: the key under which an actor is remembered.
+type seat struct {
+	user    field.UserID
+	device  field.DeviceID
+	session string
+}
+
+// actors remembers actors for a short while. Requests that ask for the same one at the same time load it once.
+type actors struct {
+	fresh time.Duration
+	mu    sync.Mutex // guards what follows, and the fields of an entry until it is ready
+	seats map[field.UserID]map[seat]*entry
+	count int // of entries
+}
+
+type entry struct {
+	ready chan struct{} // closed when the rest is set
+	at    time.Time
+	actor *access.Actor
+	err   error
+}
+
+const (
+	seatsMost = 20_000
+	loadTime  = 5 * time.Second
+)
+
+func (m *actors) get(ctx context.Context, now time.Time, s seat, load func(context.Context, seat) (*access.Actor, error)) (*access.Actor, error) {
+	m.mu.Lock()
+	e := m.seats[s.user][s]
+	if e == nil || now.Sub(e.at) >= m.fresh || now.Before(e.at) {
+		e = m.begin(now, s)
+		m.mu.Unlock()
+		// The others who wait must not fail because this request is cut short.
+		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTime)
+		defer cancel()
+		actor, err := load(own, s)
+		m.mu.Lock()
+		e.actor, e.err = actor, err
+		if momentary(err) && m.seats[s.user][s] == e {
+			m.remove(s)
+		}
+		m.mu.Unlock()
+		close(e.ready)
+		return actor, err
+	}
+	m.mu.Unlock()
+	select {
+	case <-e.ready:
+		return e.actor, e.err
+	case <-ctx.Done():
+		return nil, field.Refuse(field.CodeBusy, "").Because(ctx.Err())
+	}
+}
+
+// momentary reports whether an error is a fault of the moment, which is not remembered.
+func momentary(err error) bool {
+	if err == nil {
+		return false
+	}
+	kind := field.AsError(err).Kind
+	return kind == field.KindBusy || kind == field.KindInternal
+}
+
+// begin puts an entry that is being loaded. mu is held.
+func (m *actors) begin(now time.Time, s seat) *entry {
+	if m.seats == nil {
+		m.seats = map[field.UserID]map[seat]*entry{}
+	}
+	if m.count >= seatsMost {
+		m.dropLocked(func(_ seat, e *entry) bool { return now.Sub(e.at) >= m.fresh })
+	}
+	if m.seats[s.user] == nil {
+		m.seats[s.user] = map[seat]*entry{}
+	}
+	if m.seats[s.user][s] == nil {
+		m.count++
+	}
+	e := &entry{ready: make(chan struct{}), at: now}
+	m.seats[s.user][s] = e
+	return e
+}
+
+func (m *actors) remove(s seat) {
+	delete(m.seats[s.user], s)
+	m.count--
+	if len(m.seats[s.user]) == 0 {
+		delete(m.seats, s.user)
+	}
+}
+
+func (m *actors) dropLocked(match func(s seat, e *entry) bool) {
+	for _, ofUser := range m.seats {
+		for s, e := range ofUser {
+			if match(s, e) {
+				m.remove(s)
+			}
+		}
+	}
+}
+
+func (m *actors) drop(match func(s seat, e *entry) bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.dropLocked(match)
+}
+
+func (m *actors) dropUser(id field.UserID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.count -= len(m.seats[id])
+	delete(m.seats, id)
+}
+
+// dropOrg forgets everybody of an organisation, and those who are being loaded: theirs is not known yet.
+func (m *actors) dropOrg(id field.OrgID) {
+	m.drop(func(_ seat, e *entry) bool { return e.actor == nil || e.actor.Org == id })
+}
+
+func (m *actors) dropSession(id string) {
+	m.drop(func(s seat, _ *entry) bool { return s.session == id })
+}
+
+func (m *actors) dropDevice(id field.DeviceID) {
+	m.drop(func(s seat, _ *entry) bool { return s.device == id })
+}

@@ -1,0 +1,175 @@
+package accounts
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/base32"
+	"strings"
+	"time"
+
+	"fieldclue/server/access"
+	"fieldclue/server/field"
+	"fieldclue/server/store"
+	"fieldclue/sync/protocol"
+)
+
+const (
+	setupDoc   = "setup"
+	setupLease = time.Minute // in which a set-up that was begun is left alone
+)
+
+// setupBody is how far the set-up of this server has come. The person's id is chosen once, so that a set-up that was
+// cut off can be repeated.
+type setupBody struct {
+	Hash   string         `json:"hash"` // of the code
+	Person field.RecordID `json:"person"`
+	Begun  time.Time      `json:"begun,omitzero"`
+	Done   bool           `json:"done,omitempty"`
+	Org    field.OrgID    `json:"org,omitempty"` // the founding organisation
+}
+
+// SetupCode returns a fresh one-time code for the first set-up, to be shown on the console, and makes an earlier code
+// worthless; empty when the server has been set up. Only the code's hash is kept.
+func (a *Accounts) SetupCode(ctx context.Context) (string, error) {
+	var raw [10]byte
+	random(raw[:])
+	word := base32.StdEncoding.EncodeToString(raw[:])
+	code := word[:4] + "-" + word[4:8] + "-" + word[8:12] + "-" + word[12:]
+	for range rotateMost {
+		body, doc, found, err := read[setupBody](ctx, a.docs, store.Keys, setupDoc)
+		if err != nil {
+			return "", err
+		}
+		if body.Done {
+			return "", nil
+		}
+		if !found {
+			body.Person = a.newID()
+		}
+		body.Hash, body.Begun = hashSecret([]byte(code)), time.Time{}
+		if err = write(ctx, a.docs, doc, body); err == nil {
+			return code, nil
+		}
+		if !field.Is(err, field.CodeStale) {
+			return "", err
+		}
+	}
+	return "", field.Refuse(field.CodeBusy, "")
+}
+
+// Setup is what the first administrator says about themselves.
+type Setup struct {
+	Code            string
+	Org             Org
+	Name            string
+	Login, Password string
+	Device          Device
+}
+
+// SetUp makes the founding organisation, its administrator and the account, signs the administrator in, and closes the
+// set-up for good. CodeSetupClosed when it is closed or the code is wrong. When it was cut off it may be repeated with
+// the same code and the same details.
+func (a *Accounts) SetUp(ctx context.Context, s Setup, ip string) (Tokens, error) {
+	if !a.throttle.allows(a.now(), setupDoc, ip) {
+		return Tokens{}, field.Refuse(field.CodeTooMany, "")
+	}
+	body, doc, found, err := read[setupBody](ctx, a.docs, store.Keys, setupDoc)
+	if err != nil {
+		return Tokens{}, err
+	}
+	code := strings.ToUpper(strings.TrimSpace(s.Code))
+	if !found || body.Done || subtle.ConstantTimeCompare([]byte(hashSecret([]byte(code))), []byte(body.Hash)) != 1 {
+		a.throttle.failed(a.now(), setupDoc, ip)
+		return Tokens{}, field.Refuse(field.CodeSetupClosed, "")
+	}
+	if a.now().Before(body.Begun.Add(setupLease)) {
+		return Tokens{}, field.Refuse(field.CodeBusy, "The set-up is under way. Try again in a minute.")
+	}
+	login, err := NormalLogin(s.Login)
+	if err != nil {
+		return Tokens{}, err
+	}
+	if err := s.Device.check(); err != nil {
+		return Tokens{}, err
+	}
+	hash, err := a.hash.make(ctx, s.Password)
+	if err != nil {
+		return Tokens{}, err
+	}
+	body.Begun = a.now().UTC()
+	if err := write(ctx, a.docs, doc, body); err != nil {
+		if field.Is(err, field.CodeStale) {
+			return Tokens{}, field.Refuse(field.CodeBusy, "The set-up is under way. Try again in a minute.")
+		}
+		return Tokens{}, err
+	}
+	tokens, err := a.found(ctx, s, login, hash, body)
+	if err != nil {
+		a.releaseSetup(ctx)
+	}
+	return tokens, err
+}
+
+// found does what SetUp promises, once the right to do so is held.
+func (a *Accounts) found(ctx context.Context, s Setup, login, hash string, body setupBody) (Tokens, error) {
+	user := field.UserID(body.Person)
+	person := Person{Name: s.Name, Roles: []access.Grant{{Role: access.Administrator}}}
+	_, err := a.commit.Commit(ctx, protocol.Batch{
+		Actor:  &access.Actor{User: user, Org: s.Org.Code, Server: true},
+		Device: "server/setup", Number: 1, Scope: field.MakeScope(field.ScopeOrg, string(s.Org.Code)),
+		Operations: []protocol.Operation{
+			{ID: OrgRecord(s.Org.Code), Kind: field.KindOrg, Set: s.Org.fields()},
+			{ID: body.Person, Kind: field.KindPerson, Set: person.fields()},
+		},
+		Strict: true, Trusted: true,
+	})
+	if err != nil {
+		return Tokens{}, err
+	}
+	old, doc, exists, err := read[account](ctx, a.docs, store.Accounts, login)
+	if err != nil {
+		return Tokens{}, err
+	}
+	if exists && old.User != user {
+		return Tokens{}, field.Refuse(field.CodeTaken, "")
+	}
+	doc.Key = string(user)
+	if err := write(ctx, a.docs, doc, account{User: user, Org: s.Org.Code, Hash: hash, Made: a.now().UTC()}); err != nil {
+		return Tokens{}, err
+	}
+	who, err := a.person(ctx, user)
+	if err != nil {
+		return Tokens{}, err
+	}
+	if who == nil {
+		return Tokens{}, field.Refuse(field.CodeInternal, "").Because(errNoPerson)
+	}
+	last, doc, _, err := read[setupBody](ctx, a.docs, store.Keys, setupDoc)
+	if err != nil {
+		return Tokens{}, err
+	}
+	last.Done, last.Org, last.Hash = true, s.Org.Code, ""
+	if err := write(ctx, a.docs, doc, last); err != nil {
+		return Tokens{}, err
+	}
+	return a.enter(ctx, who, s.Device)
+}
+
+// releaseSetup lets a set-up that was refused be tried again at once.
+func (a *Accounts) releaseSetup(ctx context.Context) {
+	body, doc, found, err := read[setupBody](ctx, a.docs, store.Keys, setupDoc)
+	if err != nil || !found || body.Done {
+		return
+	}
+	body.Begun = time.Time{}
+	_ = write(ctx, a.docs, doc, body) // when it fails the lease runs out by itself
+}
+
+// isFounder reports whether somebody is an administrator of the founding organisation.
+func (a *Accounts) isFounder(ctx context.Context, who *access.Actor) (bool, error) {
+	if !who.Has(access.Administrator) {
+		return false, nil
+	}
+	body, _, found, err := read[setupBody](ctx, a.docs, store.Keys, setupDoc)
+	return found && body.Done && body.Org == who.Org, err
+}

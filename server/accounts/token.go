@@ -1,0 +1,163 @@
+package accounts
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"fieldclue/server/field"
+	"fieldclue/server/store"
+)
+
+const (
+	audience  = "fieldclue"
+	tokenType = "access"
+	keyDoc    = "access-token"
+)
+
+// claims of an access token. The roles are not in it: they are looked up, so that they end when they end.
+type claims struct {
+	jwt.RegisteredClaims
+	Type    string         `json:"typ"`
+	Device  field.DeviceID `json:"dev"`
+	Org     field.OrgID    `json:"org"`
+	Session string         `json:"sid"`
+}
+
+// Validate is called by the parser after the registered claims were found good.
+func (c *claims) Validate() error {
+	if c.Type != tokenType || c.Subject == "" || c.Session == "" || c.Device == "" {
+		return errors.New("not an access token")
+	}
+	return nil
+}
+
+type signingKey struct {
+	id      string
+	private ed25519.PrivateKey
+	public  ed25519.PublicKey
+}
+
+type keyBody struct {
+	Seed []byte    `json:"seed"` // of Ed25519
+	Made time.Time `json:"made"`
+}
+
+// signing returns the key that all processes on the store share. The first that asks makes it.
+func (a *Accounts) signing(ctx context.Context) (*signingKey, error) {
+	a.keyMu.Lock()
+	defer a.keyMu.Unlock()
+	if a.key != nil {
+		return a.key, nil
+	}
+	body, doc, found, err := read[keyBody](ctx, a.docs, store.Keys, keyDoc)
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		body = keyBody{Seed: make([]byte, ed25519.SeedSize), Made: a.now().UTC()}
+		random(body.Seed)
+		err := write(ctx, a.docs, doc, body)
+		if field.Is(err, field.CodeStale) { // another process was first
+			body, _, _, err = read[keyBody](ctx, a.docs, store.Keys, keyDoc)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if len(body.Seed) != ed25519.SeedSize {
+		return nil, field.Refuse(field.CodeInternal, "").Because(errors.New("accounts: the stored signing key is damaged"))
+	}
+	private := ed25519.NewKeyFromSeed(body.Seed)
+	public, _ := private.Public().(ed25519.PublicKey) // it is one
+	sum := sha256.Sum256(public)
+	a.key = &signingKey{id: hex.EncodeToString(sum[:4]), private: private, public: public}
+	return a.key, nil
+}
+
+func (a *Accounts) mint(ctx context.Context, user field.UserID, org field.OrgID, device field.DeviceID, session string) (string, error) {
+	key, err := a.signing(ctx)
+	if err != nil {
+		return "", err
+	}
+	now := a.now()
+	t := jwt.NewWithClaims(jwt.SigningMethodEdDSA, &claims{
+		RegisteredClaims: jwt.RegisteredClaims{
+			Issuer: audience, Audience: jwt.ClaimStrings{audience}, Subject: string(user),
+			IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(a.accessTTL)),
+		},
+		Type: tokenType, Device: device, Org: org, Session: session,
+	})
+	t.Header["kid"] = key.id
+	signed, err := t.SignedString(key.private)
+	if err != nil {
+		return "", field.Refuse(field.CodeInternal, "").Because(err)
+	}
+	return signed, nil
+}
+
+// open checks an access token: EdDSA by our key and nothing else, audience, issuer, type, time.
+func (a *Accounts) open(ctx context.Context, token string) (*claims, error) {
+	sum := sha256.Sum256([]byte(token))
+	if c := a.known.get(sum); c != nil {
+		if !a.now().Before(c.ExpiresAt.Time) {
+			return nil, field.Refuse(field.CodeTokenExpired, "")
+		}
+		return c, nil
+	}
+	key, err := a.signing(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := &claims{}
+	_, err = jwt.ParseWithClaims(token, c, func(*jwt.Token) (any, error) { return key.public, nil },
+		jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}), jwt.WithAudience(audience), jwt.WithIssuer(audience),
+		jwt.WithExpirationRequired(), jwt.WithTimeFunc(a.now))
+	if errors.Is(err, jwt.ErrTokenExpired) {
+		return nil, field.Refuse(field.CodeTokenExpired, "").Because(err)
+	}
+	if err != nil {
+		return nil, field.Refuse(field.CodeTokenInvalid, "").Because(err)
+	}
+	a.known.put(sum, c, a.now())
+	return c, nil
+}
+
+// verified remembers tokens whose signature was found good: checking Ed25519 costs more than the rest of a request.
+type verified struct {
+	mu    sync.Mutex // guards bySum
+	bySum map[[32]byte]*claims
+}
+
+const verifiedMost = 20_000
+
+func (v *verified) get(sum [32]byte) *claims {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.bySum[sum]
+}
+
+func (v *verified) put(sum [32]byte, c *claims, now time.Time) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.bySum == nil {
+		v.bySum = map[[32]byte]*claims{}
+	}
+	if len(v.bySum) >= verifiedMost {
+		for s, old := range v.bySum {
+			if !now.Before(old.ExpiresAt.Time) {
+				delete(v.bySum, s)
+			}
+		}
+		if len(v.bySum) >= verifiedMost {
+			clear(v.bySum)
+		}
+	}
+	v.bySum[sum] = c
+}

@@ -1,0 +1,252 @@
+// Package api is the HTTP door: routes, decoding, tokens, the problem table. It decides nothing.
+//
+// Open this file first: Options says what is needed, New puts the app together, route registers one route with its
+// operationId and its rule. problem.go alone knows HTTP statuses. auth.go, people.go, sync.go, events.go, photos.go and
+// ops.go hold the routes of sign-in, administration, sync, live events, photo bytes and operation; desk.go and the files
+// it names hold those of the desk. Not here: what the bodies of uploads mean (api/tus), and how bodies are kept
+// honest before any handler sees them (api/guard).
+package api
+
+import (
+	"context"
+	"crypto/ed25519"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"fieldclue/media/intake"
+	"fieldclue/server/access"
+	"fieldclue/server/accounts"
+	"fieldclue/server/api/guard"
+	"fieldclue/server/api/tus"
+	"fieldclue/server/field"
+	"fieldclue/server/store"
+	"fieldclue/server/workflow"
+	"fieldclue/sync/protocol"
+)
+
+// Syncer is the way of pushes and pulls.
+type Syncer interface {
+	// Push commits a batch; each operation has its outcome. An error means that nothing was changed.
+	Push(ctx context.Context, who *access.Actor, req protocol.PushRequest) (protocol.PushResponse, error)
+	// Pull gives one page of what has changed in the actor's scopes.
+	Pull(ctx context.Context, who *access.Actor, req protocol.PullRequest) (protocol.PullResponse, error)
+}
+
+// Reader is what is read here of the store. The contracts of the methods stand in server/store/log.go.
+type Reader interface {
+	Head(ctx context.Context, scope field.Scope) (store.Head, error)
+	Heads(ctx context.Context, q store.ListScopes) ([]store.Head, error)
+	Records(ctx context.Context, ids []field.RecordID) ([]*field.Record, error)
+	List(ctx context.Context, q store.Query) ([]*field.Record, error)
+	Ping(ctx context.Context) error
+}
+
+// Options of a server. Those without a default must be set.
+type Options struct {
+	Accounts *accounts.Accounts
+	Engine   Syncer
+	Pokes    Pokes
+	Store    Reader
+	Blobs    Blobs
+	Flow     *workflow.Flow
+	Uploads  *intake.Service
+	Receipts ed25519.PublicKey // with which the receipts of uploads are checked
+
+	Now            func() time.Time // nil: time.Now
+	Log            *slog.Logger     // nil: discards
+	Guard          guard.Config     // limits of time for bodies; its rules are set here
+	RequestTimeout time.Duration    // of one request; 0: 30 s
+	Heartbeat      time.Duration    // of event streams; 0: 15 s
+	TrustedProxies []string         // addresses whose X-Forwarded-For is believed; empty: nobody's
+}
+
+// Server is the HTTP side of the program.
+type Server struct {
+	accounts *accounts.Accounts
+	engine   Syncer
+	store    Reader
+	blobs    Blobs
+	flow     *workflow.Flow
+
+	now     func() time.Time
+	log     *slog.Logger
+	timeout time.Duration
+
+	app     *fiber.App
+	routes  []Route
+	metrics *metrics
+	hub     *hub
+
+	stopping chan struct{} // closed when the server shall take no new work
+	stopOnce sync.Once
+}
+
+// New puts the server together. It does not listen yet.
+func New(o Options) *Server {
+	s := &Server{
+		accounts: o.Accounts, engine: o.Engine, store: o.Store, blobs: o.Blobs, flow: o.Flow,
+		now: o.Now, log: o.Log, timeout: o.RequestTimeout, metrics: newMetrics(), stopping: make(chan struct{}),
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.timeout == 0 {
+		s.timeout = 30 * time.Second
+	}
+	s.hub = newHub(s, o.Pokes, o.Heartbeat)
+	s.app = fiber.New(fiber.Config{
+		AppName: "fieldclue", DisableStartupMessage: true, ServerHeader: "",
+		Immutable: true, StreamRequestBody: true, StrictRouting: true, CaseSensitive: true,
+		UnescapePath: true, DisableDefaultContentType: true,
+		ErrorHandler:            s.fail,
+		WriteTimeout:            10 * time.Minute, // a photo goes out in one write; Range goes on where it stopped
+		EnableTrustedProxyCheck: true, TrustedProxies: o.TrustedProxies, EnableIPValidation: true,
+		ProxyHeader: proxyHeader(o.TrustedProxies),
+	})
+	s.app.Use(s.around)
+	s.registerAuth()
+	s.registerPeople()
+	s.registerSync()
+	s.registerEvents()
+	s.registerPhotos()
+	s.registerOps()
+	s.registerDesk()
+	s.registerUploads(o.Uploads, o.Receipts)
+
+	o.Guard.Rules = []guard.Rule{
+		{Prefix: tus.Path, Max: o.Uploads.MaxSize(), Stream: true},
+		{Prefix: "/v1/sync/", Max: protocol.MaxBatchBytes},
+	}
+	o.Guard.Default = guard.Rule{Max: 1 << 20}
+	s.app.Server().KeepHijackedConns = true // event streams take their connection over
+	guard.Install(s.app, o.Guard)
+	return s
+}
+
+func proxyHeader(trusted []string) string {
+	if len(trusted) == 0 {
+		return ""
+	}
+	return fiber.HeaderXForwardedFor
+}
+
+// App is the Fiber app with every route. Serve it with Serve.
+func (s *Server) App() *fiber.App { return s.app }
+
+// Serve answers on the listener until Stop.
+func (s *Server) Serve(ln net.Listener) error {
+	return s.app.Listener(guard.Listener(ln, 2*time.Second))
+}
+
+// Stop ends event streams, refuses new connections and waits for the requests that run, at most until ctx is done.
+func (s *Server) Stop(ctx context.Context) error {
+	s.stopOnce.Do(func() { close(s.stopping) })
+	err := s.app.ShutdownWithContext(ctx)
+	s.hub.wait()
+	return err
+}
+
+// Rule says who may call a route: anybody, anybody who is signed in, or those with a role that allows an action. What
+// the action needs on the record itself is asked on the one write path.
+type Rule struct {
+	signedIn bool
+	action   access.Action
+}
+
+var (
+	open     = Rule{}
+	signedIn = Rule{signedIn: true}
+)
+
+// may is the rule of a route that carries out an action of the access table.
+func may(a access.Action) Rule { return Rule{signedIn: true, action: a} }
+
+// String names the rule: "open", "signed in", or the action.
+func (r Rule) String() string {
+	switch {
+	case r.action != "":
+		return string(r.action)
+	case r.signedIn:
+		return "signed in"
+	}
+	return "open"
+}
+
+// Route is one route as it was registered: its path in the form of openapi.yaml, such as /v1/reports/{id}/take.
+type Route struct {
+	Method, Path, OperationID string
+	Rule                      Rule
+}
+
+// Routes lists every route.
+func (s *Server) Routes() []Route { return s.routes }
+
+// route registers one route. path is Fiber's, such as /v1/reports/:id/take. Inside the handler actor(c) is who asks
+// (nil under the rule open), and c.UserContext() ends with the deadline of the request.
+func (s *Server) route(method, path, operationID string, rule Rule, h fiber.Handler) {
+	r := Route{Method: method, Path: documented(path), OperationID: operationID, Rule: rule}
+	s.routes = append(s.routes, r)
+	s.app.Add(method, path, func(c *fiber.Ctx) error {
+		c.Locals(routeKey, r.Path)
+		if err := s.admit(c, rule); err != nil {
+			return err
+		}
+		return h(c)
+	})
+}
+
+// documented turns /a/:id into /a/{id}.
+func documented(path string) string {
+	parts := strings.Split(path, "/")
+	for i, p := range parts {
+		if strings.HasPrefix(p, ":") {
+			parts[i] = "{" + p[1:] + "}"
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+// admit finds out who asks and whether the rule lets them in.
+func (s *Server) admit(c *fiber.Ctx, rule Rule) error {
+	if !rule.signedIn {
+		return nil
+	}
+	token, ok := strings.CutPrefix(c.Get(fiber.HeaderAuthorization), "Bearer ")
+	if !ok || token == "" {
+		return field.Refuse(field.CodeTokenMissing, "")
+	}
+	pass, err := s.accounts.Authenticate(c.UserContext(), token)
+	if err != nil {
+		return err
+	}
+	c.Locals(passKey, pass)
+	if rule.action != "" && !access.MayAnywhere(pass.Actor, rule.action) {
+		return field.Refuse(field.CodeNotPermitted, "")
+	}
+	return nil
+}
+
+type key int
+
+const (
+	passKey key = iota
+	routeKey
+	requestKey
+	problemKey
+)
+
+func pass(c *fiber.Ctx) accounts.Pass {
+	p, _ := c.Locals(passKey).(accounts.Pass) // missing under the rule open: the zero Pass
+	return p
+}
+
+// actor is who asks; nil under the rule open. It is shared: read it only.
+func actor(c *fiber.Ctx) *access.Actor { return pass(c).Actor }

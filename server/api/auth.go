@@ -1,0 +1,104 @@
+package api
+
+import (
+	"github.com/gofiber/fiber/v2"
+
+	"fieldclue/server/accounts"
+	"fieldclue/server/field"
+)
+
+func (s *Server) registerAuth() {
+	s.route(fiber.MethodPost, "/v1/setup", "setUp", open, s.setUp)
+	s.route(fiber.MethodPost, "/v1/auth/sign-in", "signIn", open, s.signIn)
+	s.route(fiber.MethodPost, "/v1/auth/refresh", "refresh", open, s.refresh)
+	s.route(fiber.MethodPost, "/v1/auth/sign-out", "signOut", signedIn, s.signOut)
+	s.route(fiber.MethodPost, "/v1/auth/password", "changePassword", signedIn, s.changePassword)
+	s.route(fiber.MethodGet, "/v1/me", "me", signedIn, s.me)
+}
+
+func (s *Server) setUp(c *fiber.Ctx) error {
+	req, err := decode[struct {
+		Code string `json:"code"`
+		Org  struct {
+			Code   field.OrgID `json:"code"`
+			Name   string      `json:"name"`
+			NameEN string      `json:"nameEn"`
+			Region string      `json:"region"`
+		} `json:"org"`
+		Name     string          `json:"name"`
+		Login    string          `json:"login"`
+		Password string          `json:"password"`
+		Device   accounts.Device `json:"device"`
+	}](c)
+	if err != nil {
+		return err
+	}
+	tokens, err := s.accounts.SetUp(c.UserContext(), accounts.Setup{
+		Code: req.Code, Name: req.Name, Login: req.Login, Password: req.Password, Device: req.Device,
+		Org: accounts.Org{Code: req.Org.Code, Name: req.Org.Name, NameEN: req.Org.NameEN, Region: req.Org.Region},
+	}, c.IP())
+	if err != nil {
+		return err
+	}
+	return created(c, tokens)
+}
+
+func (s *Server) signIn(c *fiber.Ctx) error {
+	req, err := decode[struct {
+		Login    string          `json:"login"`
+		Password string          `json:"password"`
+		Device   accounts.Device `json:"device"`
+	}](c)
+	if err != nil {
+		return err
+	}
+	tokens, err := s.accounts.SignIn(c.UserContext(), req.Login, req.Password, req.Device, c.IP())
+	if err != nil {
+		return err
+	}
+	return reply(c, tokens)
+}
+
+func (s *Server) refresh(c *fiber.Ctx) error {
+	req, err := decode[struct {
+		RefreshToken string         `json:"refreshToken"`
+		Device       field.DeviceID `json:"device"`
+	}](c)
+	if err != nil {
+		return err
+	}
+	tokens, err := s.accounts.Refresh(c.UserContext(), req.RefreshToken, req.Device)
+	if err != nil {
+		return err
+	}
+	return reply(c, tokens)
+}
+
+func (s *Server) signOut(c *fiber.Ctx) error {
+	if err := s.accounts.SignOut(c.UserContext(), pass(c)); err != nil {
+		return err
+	}
+	return done(c)
+}
+
+func (s *Server) changePassword(c *fiber.Ctx) error {
+	req, err := decode[struct {
+		Login   string `json:"login"`
+		Present string `json:"present"`
+		Next    string `json:"next"`
+	}](c)
+	if err != nil {
+		return err
+	}
+	if err := s.accounts.ChangePassword(c.UserContext(), pass(c), req.Login, req.Present, req.Next, c.IP()); err != nil {
+		return err
+	}
+	return done(c)
+}
+
+func (s *Server) me(c *fiber.Ctx) error {
+	return reply(c, struct {
+		User   accounts.User  `json:"user"`
+		Device field.DeviceID `json:"device"`
+	}{accounts.AsUser(actor(c)), actor(c).Device})
+}

@@ -1,0 +1,44 @@
+package api
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// metrics are the figures of one server, in a registry of its own.
+type metrics struct {
+	registry   *prometheus.Registry
+	durations  *prometheus.HistogramVec
+	inFlight   prometheus.Gauge
+	listeners  prometheus.Gauge
+	pushes     prometheus.Counter
+	operations *prometheus.CounterVec
+	pulled     prometheus.Counter
+	uploaded   prometheus.Counter
+}
+
+func newMetrics() *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "fieldclue_http_request_seconds", Help: "Time from the last header to the answer, by route pattern.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		}, []string{"method", "route", "status"}),
+		inFlight:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "fieldclue_http_in_flight", Help: "Requests being answered."}),
+		listeners:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "fieldclue_event_listeners", Help: "Open event streams."}),
+		pushes:     prometheus.NewCounter(prometheus.CounterOpts{Name: "fieldclue_sync_pushes_total", Help: "Batches committed, repetitions left out."}),
+		operations: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "fieldclue_sync_operations_total", Help: "Operations of committed batches, by outcome."}, []string{"outcome"}),
+		pulled:     prometheus.NewCounter(prometheus.CounterOpts{Name: "fieldclue_sync_pulled_records_total", Help: "Records given to phones."}),
+		uploaded:   prometheus.NewCounter(prometheus.CounterOpts{Name: "fieldclue_upload_bytes_total", Help: "Bytes of uploads that were taken."}),
+	}
+	m.registry.MustRegister(m.durations, m.inFlight, m.listeners, m.pushes, m.operations, m.pulled, m.uploaded,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func (m *metrics) observe(method, route string, status int, took time.Duration) {
+	m.durations.WithLabelValues(method, route, strconv.Itoa(status)).Observe(took.Seconds())
+}

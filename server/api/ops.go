@@ -1,0 +1,84 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/adaptor"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/swaggest/swgui/v5emb"
+	"golang.org/x/sync/errgroup"
+
+	"fieldclue"
+	"fieldclue/server/field"
+)
+
+// askTime is how long the store and the blobs may take to say that they are there.
+const askTime = 3 * time.Second
+
+func (s *Server) registerOps() {
+	s.route(fiber.MethodGet, "/healthz", "healthz", open, s.healthz)
+	s.route(fiber.MethodGet, "/readyz", "readyz", open, s.readyz)
+	s.route(fiber.MethodGet, "/metrics", "metrics", open, wrapped(promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{})))
+	s.route(fiber.MethodGet, "/openapi.yaml", "openapi", open, s.openapi)
+
+	docs := wrapped(v5emb.New("Fieldclue", "/openapi.yaml", "/docs/"))
+	s.route(fiber.MethodGet, "/docs", "docs", open, docs)
+	s.route(fiber.MethodGet, "/docs/:file", "docsFile", open, docs)
+}
+
+// wrapped serves a handler of net/http. It is for small answers to requests without a body only: the adaptor holds both
+// in memory.
+func wrapped(h http.Handler) fiber.Handler { return adaptor.HTTPHandler(h) }
+
+type health struct {
+	Status string            `json:"status"` // "ok", or "down"
+	Checks map[string]string `json:"checks,omitempty"`
+}
+
+// healthz says that the process answers.
+func (s *Server) healthz(c *fiber.Ctx) error { return reply(c, health{Status: "ok"}) }
+
+// readyz asks the store and the blobs, and says which of them fails.
+func (s *Server) readyz(c *fiber.Ctx) error {
+	ctx, cancel := context.WithTimeout(c.UserContext(), askTime)
+	defer cancel()
+	var store, blobs error
+	var both errgroup.Group
+	both.Go(func() error { store = s.store.Ping(ctx); return nil })
+	both.Go(func() error { blobs = s.blobs.Ping(ctx); return nil })
+	_ = both.Wait() // the errors stand in store and blobs
+
+	h := health{Status: "ok", Checks: map[string]string{"store": verdict(store), "blobs": verdict(blobs), "server": "ok"}}
+	select {
+	case <-s.stopping:
+		h.Checks["server"] = "stopping"
+	default:
+	}
+	for _, v := range h.Checks {
+		if v != "ok" {
+			h.Status = "down"
+		}
+	}
+	if h.Status != "ok" {
+		unready(c)
+	}
+	return reply(c, h)
+}
+
+// verdict names a failure by its code; its text could hold addresses.
+func verdict(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	return string(field.AsError(err).Code)
+}
+
+func (s *Server) openapi(c *fiber.Ctx) error {
+	c.Set(fiber.HeaderContentType, "application/yaml")
+	c.Set(fiber.HeaderCacheControl, "no-cache")
+	return c.SendStream(bytes.NewReader(fieldclue.OpenAPI), len(fieldclue.OpenAPI))
+}

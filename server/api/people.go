@@ -1,0 +1,255 @@
+package api
+
+import (
+	"encoding/base64"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"fieldclue/server/access"
+	"fieldclue/server/accounts"
+	"fieldclue/server/field"
+	"fieldclue/server/store"
+	"fieldclue/server/workflow"
+	"fieldclue/sync/protocol"
+)
+
+func (s *Server) registerPeople() {
+	s.route(fiber.MethodPost, "/v1/orgs", "createOrg", may("org.create"), s.createOrg)
+	s.route(fiber.MethodGet, "/v1/orgs", "listOrgs", signedIn, s.listOrgs)
+	s.route(fiber.MethodPatch, "/v1/orgs/:code", "editOrg", may("org.edit"), s.editOrg)
+	s.route(fiber.MethodPost, "/v1/people", "createPerson", may("person.create"), s.createPerson)
+	s.route(fiber.MethodGet, "/v1/people", "listPeople", signedIn, s.listPeople)
+	s.route(fiber.MethodPost, "/v1/people/:id/leave", "leave", may("person.leave"), s.leave)
+	s.route(fiber.MethodGet, "/v1/devices", "listDevices", may("person.edit"), s.listDevices)
+	s.route(fiber.MethodPost, "/v1/devices/:id/revoke", "revokeDevice", may("person.edit"), s.revokeDevice)
+	s.route(fiber.MethodGet, "/v1/enums", "enums", open, s.enums)
+}
+
+// admin is who clicks, in the form that accounts takes.
+func admin(c *fiber.Ctx) (accounts.Act, error) {
+	device, number, err := click(c)
+	return accounts.Act{Actor: actor(c), Device: device, Number: number}, err
+}
+
+func (s *Server) createOrg(c *fiber.Ctx) error {
+	req, err := decode[struct {
+		Code     field.OrgID   `json:"code"`
+		Name     string        `json:"name"`
+		NameEN   string        `json:"nameEn"`
+		Region   string        `json:"region"`
+		Partners []field.OrgID `json:"partners"`
+	}](c)
+	if err != nil {
+		return err
+	}
+	act, err := admin(c)
+	if err != nil {
+		return err
+	}
+	r, err := s.accounts.CreateOrg(c.UserContext(), act, accounts.Org{
+		Code: req.Code, Name: req.Name, NameEN: req.NameEN, Region: req.Region, Partners: req.Partners,
+	})
+	if err != nil {
+		return err
+	}
+	return created(c, protocol.FromRecord(r))
+}
+
+func (s *Server) editOrg(c *fiber.Ctx) error {
+	req, err := decode[struct {
+		Version  int64       `json:"version"`
+		Name     field.Value `json:"name"`
+		NameEN   field.Value `json:"nameEn"`
+		Region   field.Value `json:"region"`
+		Partners field.Value `json:"partners"`
+	}](c)
+	if err != nil {
+		return err
+	}
+	set := map[string]field.Value{}
+	for name, v := range map[string]field.Value{"name": req.Name, "nameEn": req.NameEN, "region": req.Region, "partners": req.Partners} {
+		if v != nil {
+			set[name] = v
+		}
+	}
+	act, err := admin(c)
+	if err != nil {
+		return err
+	}
+	r, err := s.accounts.EditOrg(c.UserContext(), act, field.OrgID(c.Params("code")), req.Version, set)
+	if err != nil {
+		return err
+	}
+	return reply(c, protocol.FromRecord(r))
+}
+
+func (s *Server) listOrgs(c *fiber.Ctx) error {
+	return s.listKind(c, store.Query{Kinds: []field.Kind{field.KindOrg}})
+}
+
+func (s *Server) createPerson(c *fiber.Ctx) error {
+	req, err := decode[struct {
+		ID       field.RecordID `json:"id"`
+		Org      field.OrgID    `json:"org"`
+		Login    string         `json:"login"`
+		Password string         `json:"password"`
+		Name     string         `json:"name"`
+		Title    string         `json:"title"`
+		Roles    []access.Grant `json:"roles"`
+	}](c)
+	if err != nil {
+		return err
+	}
+	act, err := admin(c)
+	if err != nil {
+		return err
+	}
+	if req.Org == "" {
+		req.Org = act.Actor.Org
+	}
+	r, err := s.accounts.CreatePerson(c.UserContext(), act, req.Org,
+		accounts.Person{ID: req.ID, Name: req.Name, Title: req.Title, Roles: req.Roles}, req.Login, req.Password)
+	if err != nil {
+		return err
+	}
+	return created(c, protocol.FromRecord(r))
+}
+
+func (s *Server) listPeople(c *fiber.Ctx) error {
+	q := store.Query{Kinds: []field.Kind{field.KindPerson}}
+	if org := c.Query("org"); org != "" {
+		q.Scope = field.MakeScope(field.ScopeOrg, org)
+	}
+	return s.listKind(c, q)
+}
+
+func (s *Server) leave(c *fiber.Ctx) error {
+	req, err := decode[struct {
+		Version int64  `json:"version"`
+		Reason  string `json:"reason"`
+	}](c)
+	if err != nil {
+		return err
+	}
+	act, err := admin(c)
+	if err != nil {
+		return err
+	}
+	r, err := s.accounts.Leave(c.UserContext(), act, field.UserID(c.Params("id")), req.Version, req.Reason)
+	if err != nil {
+		return err
+	}
+	return reply(c, protocol.FromRecord(r))
+}
+
+func (s *Server) listDevices(c *fiber.Ctx) error {
+	limit, err := pageLimit(c)
+	if err != nil {
+		return err
+	}
+	devices, err := s.accounts.Devices(c.UserContext(), actor(c), c.Query("after"), limit+1)
+	if err != nil {
+		return err
+	}
+	page := workflow.Page[accounts.Enrolled]{Items: devices}
+	if len(devices) > limit {
+		page.Items = devices[:limit]
+		page.Next = string(devices[limit-1].ID)
+	}
+	return reply(c, page)
+}
+
+func (s *Server) revokeDevice(c *fiber.Ctx) error {
+	device, err := s.accounts.RevokeDevice(c.UserContext(), actor(c), field.DeviceID(c.Params("id")))
+	if err != nil {
+		return err
+	}
+	return reply(c, device)
+}
+
+const (
+	pageDefault = 50
+	pageMost    = 200
+)
+
+// pageLimit reads ?limit: 1 to 200, 50 when it is not given.
+func pageLimit(c *fiber.Ctx) (int, error) {
+	if c.Query("limit") == "" {
+		return pageDefault, nil
+	}
+	n := c.QueryInt("limit", -1)
+	if n < 1 || n > pageMost {
+		return 0, field.Refuse(field.CodeBadRequest, "limit is between 1 and %d.", pageMost)
+	}
+	return n, nil
+}
+
+// listKind answers a page of records that the actor may see.
+func (s *Server) listKind(c *fiber.Ctx, q store.Query) error {
+	limit, err := pageLimit(c)
+	if err != nil {
+		return err
+	}
+	if q.After, err = openPlace(c.Query("after")); err != nil {
+		return err
+	}
+	q.Visible, q.Limit = access.Visible(actor(c)), limit+1
+	records, err := s.store.List(c.UserContext(), q)
+	if err != nil {
+		return err
+	}
+	page := workflow.Records{Items: []protocol.PulledRecord{}}
+	for i, r := range records {
+		if i == limit {
+			page.Next = sealPlace(store.PlaceOf(records[limit-1]))
+			break
+		}
+		page.Items = append(page.Items, protocol.FromRecord(r))
+	}
+	return reply(c, page)
+}
+
+func sealPlace(p store.Place) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(string(p.ID) + p.Rank))
+}
+
+func openPlace(s string) (store.Place, error) {
+	if s == "" {
+		return store.Place{}, nil
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil || len(raw) < 36 || len(raw) > 300 || !field.ValidID(string(raw[:36])) {
+		return store.Place{}, field.Refuse(field.CodeBadRequest, "after is not the next of an earlier page.")
+	}
+	return store.Place{ID: field.RecordID(raw[:36]), Rank: strings.Clone(string(raw[36:]))}, nil
+}
+
+type kindInfo struct {
+	Kind     field.Kind     `json:"kind"`
+	ZH       string         `json:"zh"`
+	EN       string         `json:"en"`
+	States   []field.Choice `json:"states"`
+	Commands []field.Choice `json:"commands"`
+	Fields   []field.Choice `json:"fields"`
+}
+
+// enums gives every enum, kind, state, command and role with its labels in Chinese and English.
+func (s *Server) enums(c *fiber.Ctx) error {
+	kinds := []kindInfo{}
+	for _, spec := range field.Kinds() {
+		k := kindInfo{Kind: spec.Kind, ZH: spec.ZH, EN: spec.EN, States: spec.States, Commands: []field.Choice{}, Fields: []field.Choice{}}
+		for _, cmd := range spec.Commands {
+			k.Commands = append(k.Commands, field.Choice{Code: cmd.Name, ZH: cmd.ZH, EN: cmd.EN})
+		}
+		for _, f := range spec.Fields {
+			k.Fields = append(k.Fields, field.Choice{Code: f.Name, ZH: f.ZH, EN: f.EN})
+		}
+		kinds = append(kinds, k)
+	}
+	return reply(c, struct {
+		Enums map[string][]field.Choice `json:"enums"`
+		Kinds []kindInfo                `json:"kinds"`
+		Roles []field.Choice            `json:"roles"`
+	}{field.Enums(), kinds, access.Roles()})
+}

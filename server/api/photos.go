@@ -1,0 +1,146 @@
+package api
+
+import (
+	"context"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"fieldclue/media/blob"
+	"fieldclue/server/access"
+	"fieldclue/server/field"
+)
+
+// Blobs is what is read here of the photo bytes. The contract stands in media/blob.
+type Blobs interface {
+	Open(ctx context.Context, sum blob.Sum, offset, length int64) (io.ReadCloser, error)
+	Stat(ctx context.Context, sum blob.Sum) (blob.Info, error)
+	Ping(ctx context.Context) error
+}
+
+func (s *Server) registerPhotos() {
+	s.route(fiber.MethodGet, "/v1/photos/:id/original", "photoOriginal", signedIn, s.photoBytes("sha256"))
+	s.route(fiber.MethodGet, "/v1/photos/:id/small", "photoSmall", signedIn, s.photoBytes("small"))
+	s.route(fiber.MethodGet, "/v1/photos/:id/large", "photoLarge", signedIn, s.photoBytes("large"))
+}
+
+// sendTime bounds how long one answer with bytes may take. What is missing then is asked for by Range.
+const sendTime = 15 * time.Minute
+
+// photoBytes serves the bytes whose hash stands in a field of the photo: the original or a rendition. Bytes that have
+// not arrived, or a rendition that has not been made, are CodeNotFound.
+func (s *Server) photoBytes(name string) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		photo, err := s.photo(c)
+		if err != nil {
+			return err
+		}
+		sum := photo.Text(name)
+		if sum == "" || name == "sha256" && !field.PhotoIsStored(photo) {
+			return field.Refuse(field.CodeNotFound, "These bytes are not here yet.").About(string(photo.ID))
+		}
+		info, err := s.blobs.Stat(c.UserContext(), blob.Sum(sum))
+		if err != nil {
+			return err
+		}
+		tag := `"` + sum + `"`
+		c.Set(fiber.HeaderETag, tag)
+		c.Set(fiber.HeaderCacheControl, "private, max-age=31536000, immutable")
+		c.Set(fiber.HeaderAcceptRanges, "bytes")
+		c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+		if strings.Contains(c.Get(fiber.HeaderIfNoneMatch), tag) {
+			return notModified(c)
+		}
+		media := "image/jpeg" // renditions always are
+		if name == "sha256" {
+			media = photo.Text("type")
+		}
+		c.Set(fiber.HeaderContentType, media)
+		c.Set(fiber.HeaderContentDisposition, `inline; filename="`+string(photo.ID)+"-"+name+extensions[media]+`"`)
+		return s.sendRange(c, info, tag)
+	}
+}
+
+var extensions = map[string]string{"image/jpeg": ".jpg", "image/png": ".png", "image/heic": ".heic", "video/mp4": ".mp4", "audio/mp4": ".m4a"}
+
+// photo loads the photo of the path, if the actor may see it.
+func (s *Server) photo(c *fiber.Ctx) (*field.Record, error) {
+	records, err := s.store.Records(c.UserContext(), []field.RecordID{field.RecordID(c.Params("id"))})
+	if err != nil {
+		return nil, err
+	}
+	if len(records) == 0 || records[0].Kind != field.KindPhoto || !access.MayRead(actor(c), records[0].Scope, records[0].Info) {
+		return nil, field.Refuse(field.CodeNotFound, "")
+	}
+	return records[0], nil
+}
+
+// sendRange answers with the bytes, or with the single range of them that was asked for (RFC 9110, section 14).
+func (s *Server) sendRange(c *fiber.Ctx, info blob.Info, tag string) error {
+	offset, length, ranged, err := rangeOf(c.Get(fiber.HeaderRange), info.Size)
+	if err != nil {
+		c.Set(fiber.HeaderContentRange, "bytes */"+strconv.FormatInt(info.Size, 10))
+		return err
+	}
+	if other := c.Get(fiber.HeaderIfRange); other != "" && other != tag {
+		offset, length, ranged = 0, info.Size, false
+	}
+	if ranged {
+		partial(c)
+		c.Set(fiber.HeaderContentRange, "bytes "+strconv.FormatInt(offset, 10)+"-"+strconv.FormatInt(offset+length-1, 10)+"/"+strconv.FormatInt(info.Size, 10))
+	}
+	if c.Method() == fiber.MethodHead {
+		c.Response().SkipBody = true
+		c.Response().Header.SetContentLength(int(length))
+		return nil
+	}
+	// The bytes leave after the handler has returned, so they must not end with the deadline of the request.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.UserContext()), sendTime)
+	r, err := s.blobs.Open(ctx, info.Sum, offset, length)
+	if err != nil {
+		cancel()
+		return err
+	}
+	c.Context().SetBodyStream(&ending{ReadCloser: r, cancel: cancel}, int(length)) // fasthttp closes it
+	return nil
+}
+
+type ending struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+func (e *ending) Close() error {
+	defer e.cancel()
+	return e.ReadCloser.Close()
+}
+
+// rangeOf reads a Range header. What is not one range of bytes is ignored, as RFC 9110 permits; a range that begins
+// behind the end is CodeRangeInvalid.
+func rangeOf(header string, size int64) (offset, length int64, ranged bool, err error) {
+	spec, ok := strings.CutPrefix(header, "bytes=")
+	first, last, dash := strings.Cut(spec, "-")
+	if !ok || !dash || strings.Contains(spec, ",") {
+		return 0, size, false, nil
+	}
+	from, fromErr := strconv.ParseUint(strings.TrimSpace(first), 10, 62)
+	to, toErr := strconv.ParseUint(strings.TrimSpace(last), 10, 62)
+	switch {
+	case first == "" && toErr == nil: // the last n bytes
+		n := min(int64(to), size)
+		if n == 0 {
+			return 0, 0, false, field.Refuse(field.CodeRangeInvalid, "")
+		}
+		return size - n, n, true, nil
+	case fromErr != nil || last != "" && (toErr != nil || to < from):
+		return 0, size, false, nil
+	case int64(from) >= size:
+		return 0, 0, false, field.Refuse(field.CodeRangeInvalid, "")
+	case last == "":
+		return int64(from), size - int64(from), true, nil
+	}
+	return int64(from), min(int64(to), size-1) - int64(from) + 1, true, nil
+}

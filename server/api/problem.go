@@ -1,0 +1,164 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+
+	"github.com/gofiber/fiber/v2"
+
+	"fieldclue/server/api/guard"
+	"fieldclue/server/field"
+)
+
+// statuses is the only place where kinds of error meet HTTP. Codes that need a status of their own stand in statusOf.
+var statuses = map[field.ErrorKind]int{
+	field.KindInvalid:         fiber.StatusBadRequest,
+	field.KindUnauthenticated: fiber.StatusUnauthorized,
+	field.KindForbidden:       fiber.StatusForbidden,
+	field.KindNotFound:        fiber.StatusNotFound,
+	field.KindConflict:        fiber.StatusConflict,
+	field.KindState:           fiber.StatusConflict,
+	field.KindTooLarge:        fiber.StatusRequestEntityTooLarge,
+	field.KindLengthRequired:  fiber.StatusLengthRequired,
+	field.KindUnsupported:     fiber.StatusUnsupportedMediaType,
+	field.KindMismatch:        460, // tus 1.0, checksum mismatch
+	field.KindTimeout:         fiber.StatusRequestTimeout,
+	field.KindBusy:            fiber.StatusServiceUnavailable,
+	field.KindFull:            fiber.StatusInsufficientStorage,
+	field.KindTooMany:         fiber.StatusTooManyRequests,
+	field.KindInternal:        fiber.StatusInternalServerError,
+}
+
+func statusOf(e *field.Error) int {
+	switch e.Code {
+	case field.CodeMethodNotAllowed:
+		return fiber.StatusMethodNotAllowed
+	case field.CodeRangeInvalid:
+		return fiber.StatusRequestedRangeNotSatisfiable
+	case field.CodeTusVersion:
+		return fiber.StatusPreconditionFailed
+	case field.CodeUploadExpired:
+		return fiber.StatusGone
+	}
+	if status, ok := statuses[e.Kind]; ok {
+		return status
+	}
+	return fiber.StatusInternalServerError
+}
+
+// created answers that something was made.
+func created(c *fiber.Ctx, v any) error {
+	c.Status(fiber.StatusCreated)
+	return reply(c, v)
+}
+
+// done answers that there is nothing to say.
+func done(c *fiber.Ctx) error {
+	c.Status(fiber.StatusNoContent)
+	return nil
+}
+
+// notModified answers that the client has it already.
+func notModified(c *fiber.Ctx) error {
+	c.Status(fiber.StatusNotModified)
+	return nil
+}
+
+// partial and unready are the two other answers of this server that are not errors of a request.
+func partial(c *fiber.Ctx) { c.Status(fiber.StatusPartialContent) }
+func unready(c *fiber.Ctx) { c.Status(fiber.StatusServiceUnavailable) }
+
+// titles are the short names of the kinds for people.
+var titles = map[field.ErrorKind]string{
+	field.KindInvalid:         "The request cannot be used",
+	field.KindUnauthenticated: "Not signed in",
+	field.KindForbidden:       "Not allowed",
+	field.KindNotFound:        "Not found",
+	field.KindConflict:        "Somebody was first",
+	field.KindState:           "Not in this state",
+	field.KindTooLarge:        "Too large",
+	field.KindLengthRequired:  "Length required",
+	field.KindUnsupported:     "Not spoken here",
+	field.KindMismatch:        "Other bytes than declared",
+	field.KindTimeout:         "The sender fell silent",
+	field.KindBusy:            "Busy",
+	field.KindFull:            "No room",
+	field.KindTooMany:         "Too many requests",
+	field.KindInternal:        "The server failed",
+}
+
+// mediaProblem is the media type of RFC 9457.
+const mediaProblem = "application/problem+json"
+
+// Problem is the body of every answer that is not a success (RFC 9457).
+type Problem struct {
+	Type      string     `json:"type"` // "urn:fieldclue:problem:" and the code
+	Title     string     `json:"title"`
+	Status    int        `json:"status"`
+	Detail    string     `json:"detail"`
+	DetailZH  string     `json:"detailZh"`
+	Code      field.Code `json:"code"`
+	RequestID string     `json:"requestId"`
+	RecordID  string     `json:"recordId,omitempty"` // the record concerned
+}
+
+// fail renders any error that a handler, Fiber or the guard gives back. It logs faults of the server, once.
+func (s *Server) fail(c *fiber.Ctx, err error) error {
+	e := refusal(c, err)
+	status := statusOf(e)
+	p := Problem{
+		Type: "urn:fieldclue:problem:" + string(e.Code), Title: titles[e.Kind], Status: status,
+		Detail: e.Sentence(), DetailZH: e.Code.SentenceZH(), Code: e.Code, RequestID: requestID(c), RecordID: e.Record,
+	}
+	if e.Kind == field.KindInternal { // its text stays in the log
+		p.Detail = e.Code.Sentence()
+	}
+	switch e.Kind {
+	case field.KindInternal, field.KindFull:
+		s.log.LogAttrs(c.UserContext(), slog.LevelError, "failed", slog.String("request", p.RequestID), slog.String("error", err.Error()))
+	case field.KindBusy:
+		s.log.LogAttrs(c.UserContext(), slog.LevelWarn, "busy", slog.String("request", p.RequestID), slog.String("error", err.Error()))
+		c.Set(fiber.HeaderRetryAfter, "2")
+	case field.KindTooMany:
+		c.Set(fiber.HeaderRetryAfter, "30")
+	case field.KindUnauthenticated:
+		c.Set(fiber.HeaderWWWAuthenticate, "Bearer")
+	}
+	body, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	c.Locals(problemKey, e.Code)
+	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+	c.Set(fiber.HeaderCacheControl, "no-store")
+	c.Set(fiber.HeaderContentType, mediaProblem)
+	return c.Status(status).Send(body)
+}
+
+// refusal finds what an error says to a client.
+func refusal(c *fiber.Ctx, err error) *field.Error {
+	var e *field.Error
+	var fe *fiber.Error
+	switch {
+	case errors.As(err, &e):
+		if e.Code == field.CodeBodyTooLarge && c.Path() == pathPush {
+			return field.Refuse(field.CodeBatchTooLarge, "").Because(err)
+		}
+		return e
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return field.Refuse(field.CodeBusy, "").Because(err)
+	case errors.As(err, &fe):
+		if e, ok := guard.FromServer(err); ok {
+			return e
+		}
+		switch fe.Code {
+		case fiber.StatusNotFound:
+			return field.Refuse(field.CodeNotFound, "There is no such route.")
+		case fiber.StatusMethodNotAllowed:
+			return field.Refuse(field.CodeMethodNotAllowed, "")
+		}
+	}
+	return field.AsError(err)
+}

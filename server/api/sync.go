@@ -1,0 +1,69 @@
+package api
+
+import (
+	"github.com/gofiber/fiber/v2"
+
+	"fieldclue/server/field"
+	"fieldclue/sync/protocol"
+)
+
+const pathPush = "/v1/sync/push"
+
+func (s *Server) registerSync() {
+	s.route(fiber.MethodPost, pathPush, "push", signedIn, s.push)
+	s.route(fiber.MethodPost, "/v1/sync/pull", "pull", signedIn, s.pull)
+}
+
+func (s *Server) push(c *fiber.Ctx) error {
+	req, err := decode[protocol.PushRequest](c)
+	if err != nil {
+		return err
+	}
+	if len(req.Operations) > protocol.MaxOperations {
+		return field.Refuse(field.CodeBatchTooLarge, "")
+	}
+	if err := ownDevice(c, req.Device); err != nil {
+		return err
+	}
+	res, err := s.engine.Push(c.UserContext(), actor(c), req)
+	if err != nil {
+		return err
+	}
+	if !res.Replayed {
+		s.metrics.pushes.Inc()
+		for _, o := range res.Outcomes {
+			s.metrics.operations.WithLabelValues(string(o.Outcome)).Inc()
+		}
+	}
+	return reply(c, res)
+}
+
+func (s *Server) pull(c *fiber.Ctx) error {
+	req, err := decode[protocol.PullRequest](c)
+	if err != nil {
+		return err
+	}
+	if len(req.Cursors) > protocol.MaxCursors {
+		return field.Refuse(field.CodeBadRequest, "Send at most %d cursors.", protocol.MaxCursors)
+	}
+	if req.Limit < 0 || req.Limit > protocol.MaxPage {
+		return field.Refuse(field.CodeBadRequest, "limit is between 0 and %d.", protocol.MaxPage)
+	}
+	if err := ownDevice(c, req.Device); err != nil {
+		return err
+	}
+	res, err := s.engine.Pull(c.UserContext(), actor(c), req)
+	if err != nil {
+		return err
+	}
+	s.metrics.pulled.Add(float64(len(res.Records)))
+	return reply(c, res)
+}
+
+// ownDevice refuses a request that names another device than the one that is signed in.
+func ownDevice(c *fiber.Ctx, device field.DeviceID) error {
+	if device != actor(c).Device {
+		return field.Refuse(field.CodeForeignDevice, "")
+	}
+	return nil
+}

@@ -1,0 +1,61 @@
+package api
+
+import (
+	"crypto/ed25519"
+	"encoding/base64"
+
+	"github.com/gofiber/fiber/v2"
+
+	"fieldclue/media/intake"
+	"fieldclue/media/receipt"
+	"fieldclue/server/api/guard"
+	"fieldclue/server/api/tus"
+)
+
+// registerUploads puts the routes of tus behind the sign-in. Asking what is spoken (OPTIONS) is open, as tus wants it.
+func (s *Server) registerUploads(svc *intake.Service, key ed25519.PublicKey) {
+	s.route(fiber.MethodGet, "/v1/receipt-key", "receiptKey", open, receiptKey(key))
+	one := tus.Path + "/{id}"
+	s.routes = append(s.routes,
+		Route{fiber.MethodOptions, tus.Path, "uploadOptions", open},
+		Route{fiber.MethodOptions, one, "uploadOptionsOne", open},
+		Route{fiber.MethodPost, tus.Path, "uploadCreate", signedIn},
+		Route{fiber.MethodHead, one, "uploadOffset", signedIn},
+		Route{fiber.MethodPatch, one, "uploadPiece", signedIn},
+		Route{fiber.MethodDelete, one, "uploadEnd", signedIn},
+	)
+	s.app.Use(tus.Path, func(c *fiber.Ctx) error {
+		c.Locals(routeKey, one)
+		if c.Path() == tus.Path {
+			c.Locals(routeKey, tus.Path)
+		}
+		if c.Method() == fiber.MethodOptions {
+			return c.Next()
+		}
+		if err := s.admit(c, signedIn); err != nil {
+			return err
+		}
+		if err := c.Next(); err != nil {
+			return err
+		}
+		if c.Method() == fiber.MethodPost || c.Method() == fiber.MethodPatch {
+			_, length := guard.Body(c)
+			s.metrics.uploaded.Add(float64(length))
+		}
+		return nil
+	})
+	tus.Register(s.app, svc, func(c *fiber.Ctx) intake.Uploader {
+		return intake.Uploader{User: string(actor(c).User), Device: string(actor(c).Device)}
+	})
+}
+
+// receiptKey publishes the key with which receipts are checked.
+func receiptKey(key ed25519.PublicKey) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		return reply(c, struct {
+			KeyID     string `json:"keyId"`
+			Algorithm string `json:"algorithm"`
+			PublicKey string `json:"publicKey"` // base64, standard alphabet with padding
+		}{receipt.KeyID(key), "Ed25519", base64.StdEncoding.EncodeToString(key)})
+	}
+}
