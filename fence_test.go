@@ -270,9 +270,11 @@ func matchAny(patterns []string, path string) bool {
 	})
 }
 
+// listPackages asks go list, which with -e also tells what it knows of a
+// package that does not compile: that is the business of other checks.
 func listPackages(t *testing.T) []listed {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,TestImports,XTestImports", "./...").Output()
+	out, err := exec.Command("go", "list", "-e", "-json=ImportPath,Imports,TestImports,XTestImports", "./...").Output()
 	if err != nil {
 		var exit *exec.ExitError
 		if errors.As(err, &exit) {
