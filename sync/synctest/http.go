@@ -201,7 +201,7 @@ func (p *Phone) request(ctx context.Context, method, path string, body []byte) (
 	return req, count, nil
 }
 
-// do sends a request and decodes a JSON answer; into may be nil.
+// do sends a request and decodes a JSON answer; into may be nil, or a *[]byte that takes it as it is.
 func (p *Phone) do(req *http.Request, into any) error {
 	res, err := p.http.Do(req)
 	if err != nil {
@@ -214,6 +214,10 @@ func (p *Phone) do(req *http.Request, into any) error {
 	}
 	if res.StatusCode >= 300 {
 		return refusal(res.StatusCode, raw)
+	}
+	if plain, ok := into.(*[]byte); ok {
+		*plain = raw
+		return nil
 	}
 	if into == nil || len(raw) == 0 {
 		return nil
@@ -240,4 +244,15 @@ func (c *countingReader) Read(b []byte) (int, error) {
 	n, err := c.r.Read(b)
 	c.n.Add(int64(n))
 	return n, err
+}
+
+// Fetch reads bytes that the server serves, such as a small picture.
+func (p *Phone) Fetch(ctx context.Context, path string) ([]byte, error) {
+	var raw []byte
+	err := p.retry(ctx, func(ctx context.Context) error {
+		raw = nil
+		_, err := p.call(ctx, http.MethodGet, path, nil, &raw)
+		return err
+	})
+	return raw, err
 }

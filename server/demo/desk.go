@@ -1,0 +1,191 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+
+	"fieldclue/server/field"
+	"fieldclue/sync/protocol"
+	"fieldclue/sync/synctest"
+)
+
+// desk is somebody in an office with a browser and a good line.
+type desk struct {
+	d     *demo
+	login string
+	token string
+}
+
+// desk seats a person of the story.
+func (d *demo) desk(login string) *desk {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	k := d.desks[login]
+	if k == nil {
+		k = &desk{d: d, login: login}
+		d.desks[login] = k
+	}
+	return k
+}
+
+func (k *desk) device() synctest.Device {
+	return synctest.Device{ID: field.DeviceID(k.d.id("desk of " + k.login)), Name: "desk of " + k.login, Platform: "browser"}
+}
+
+func (k *desk) signIn(ctx context.Context) error {
+	var t struct {
+		AccessToken string `json:"accessToken"`
+	}
+	body := map[string]any{"login": k.login, "password": k.d.memory.password(k.login), "device": k.device()}
+	if err := k.send(ctx, http.MethodPost, "/v1/auth/sign-in", "", body, &t); err != nil {
+		return fmt.Errorf("%s signs in: %w", k.login, err)
+	}
+	k.token = t.AccessToken
+	return nil
+}
+
+// ask sends a request as the person at the desk. key makes a click one of its kind: repeated, it has its effect once.
+func (k *desk) ask(ctx context.Context, method, path, key string, body, into any) error {
+	for again := false; ; again = true {
+		if k.token == "" {
+			if err := k.signIn(ctx); err != nil {
+				return err
+			}
+		}
+		err := k.send(ctx, method, path, key, body, into)
+		var r *synctest.Refused
+		if !again && errors.As(err, &r) && r.Status == http.StatusUnauthorized {
+			k.token = ""
+			continue
+		}
+		return err
+	}
+}
+
+func (k *desk) get(ctx context.Context, path string, into any) error {
+	return k.ask(ctx, http.MethodGet, path, "", nil, into)
+}
+
+func (k *desk) send(ctx context.Context, method, path, key string, body, into any) error {
+	raw, err := k.fetch(ctx, method, path, key, body)
+	if err != nil || into == nil {
+		return err
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	return nil
+}
+
+func (k *desk) fetch(ctx context.Context, method, path, key string, body any) ([]byte, error) {
+	for attempt := 1; ; attempt++ {
+		raw, err := k.once(ctx, method, path, key, body)
+		var r *synctest.Refused
+		if errors.As(err, &r) && r.Status == http.StatusServiceUnavailable && attempt < 10 {
+			if err := brief(ctx, 1e9); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		return raw, err
+	}
+}
+
+func (k *desk) once(ctx context.Context, method, path, key string, body any) ([]byte, error) {
+	var content io.Reader
+	if body != nil {
+		raw, err := json.Marshal(body)
+		if err != nil {
+			return nil, err
+		}
+		content = bytes.NewReader(raw)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, k.d.o.BaseURL+path, content)
+	if err != nil {
+		return nil, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if key != "" {
+		req.Header.Set("Idempotency-Key", k.d.memory.story.Seed+"/"+key)
+	}
+	if k.token != "" {
+		req.Header.Set("Authorization", "Bearer "+k.token)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := io.ReadAll(res.Body)
+	if err = errors.Join(err, res.Body.Close()); err != nil {
+		return nil, err
+	}
+	if res.StatusCode >= 300 {
+		refused := &synctest.Refused{}
+		_ = json.Unmarshal(raw, refused) // not a problem document: the status says what there is to say
+		refused.Status = res.StatusCode
+		return nil, fmt.Errorf("%s: %s %s: %w", k.login, method, path, refused)
+	}
+	return raw, nil
+}
+
+// record reads a record.
+func (k *desk) record(ctx context.Context, id field.RecordID) (protocol.PulledRecord, error) {
+	var r protocol.PulledRecord
+	return r, k.get(ctx, "/v1/records/"+string(id), &r)
+}
+
+// create makes a record of the story with a name of its own and returns its id.
+func (k *desk) create(ctx context.Context, path, name string, fields map[string]any) (field.RecordID, error) {
+	return step(k.d, "create "+name, func() (field.RecordID, error) {
+		id := k.d.id(name)
+		return id, k.ask(ctx, http.MethodPost, path, name, map[string]any{"id": id, "fields": fields}, nil)
+	})
+}
+
+// click gives a command to a record, and is content when the record is in one of the states that it leads to.
+func (k *desk) click(ctx context.Context, name, path string, id field.RecordID, command string, args map[string]any, leadsTo ...field.State) error {
+	return once(k.d, name, func() error {
+		for attempt := 1; ; attempt++ {
+			r, err := k.record(ctx, id)
+			if err != nil {
+				return err
+			}
+			if slices.Contains(leadsTo, r.State) {
+				return nil
+			}
+			body := map[string]any{"version": r.Version}
+			for n, v := range args {
+				body[n] = v
+			}
+			err = k.ask(ctx, http.MethodPost, path+"/"+string(id)+"/"+command, "", body, nil)
+			var refused *synctest.Refused
+			if errors.As(err, &refused) && refused.Code == field.CodeStale && attempt < 5 {
+				continue // somebody was first: look again
+			}
+			return err
+		}
+	})
+}
+
+// fieldsOf reads the fields of a record into a struct.
+func fieldsOf[T any](r protocol.PulledRecord) (T, error) {
+	var f T
+	if err := json.Unmarshal(r.Fields, &f); err != nil {
+		return f, fmt.Errorf("%s %s: %w", r.Kind, r.ID, err)
+	}
+	return f, nil
+}
+
+// page is a page of a list.
+type page[T any] struct {
+	Items []T    `json:"items"`
+	Next  string `json:"next"`
+}
