@@ -23,7 +23,7 @@ import (
 // Docs is what is needed of the working documents. The contract stands in server/store/docs.go.
 type Docs interface {
 	GetDoc(ctx context.Context, shelf store.Shelf, id string) (store.Doc, error)
-	PutDoc(ctx context.Context, doc store.Doc) (version int64, err error)
+	PutDoc(ctx context.Context, doc store.Doc) (store.Doc, error)
 	DeleteDoc(ctx context.Context, shelf store.Shelf, id string, version int64) error
 	DocsByKey(ctx context.Context, shelf store.Shelf, key, after string, limit int) ([]store.Doc, error)
 	DocsDue(ctx context.Context, shelf store.Shelf, before time.Time, limit int) ([]store.Doc, error)

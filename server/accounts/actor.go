@@ -70,6 +70,16 @@ func (a *Accounts) load(ctx context.Context, s seat) (*access.Actor, error) {
 	return who, nil
 }
 
+// Actor is who a person is right now, for work that is done in the person's name. CodeTokenInvalid when there is no such
+// person, or the person has left.
+func (a *Accounts) Actor(ctx context.Context, user field.UserID) (*access.Actor, error) {
+	who, err := a.person(ctx, user)
+	if err == nil && who == nil {
+		err = field.Refuse(field.CodeTokenInvalid, "The account is closed.")
+	}
+	return who, err
+}
+
 // person makes the actor of a person on record, without a device; nil when there is none, or the person has left.
 func (a *Accounts) person(ctx context.Context, user field.UserID) (*access.Actor, error) {
 	records, err := a.records.Records(ctx, []field.RecordID{field.RecordID(user)})
