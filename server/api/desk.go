@@ -77,7 +77,7 @@ func clicked[R checked, ID ~string](do func(ctx context.Context, act workflow.Ac
 		if err != nil {
 			return err
 		}
-		return reply(c, fiber.StatusOK, protocol.FromRecord(r))
+		return reply(c, protocol.FromRecord(r))
 	}
 }
 
@@ -138,7 +138,7 @@ func making[R any](s *Server, do func(context.Context, workflow.Act, field.Recor
 		if err != nil {
 			return err
 		}
-		return reply(c, fiber.StatusCreated, protocol.FromRecord(r))
+		return created(c, protocol.FromRecord(r))
 	}
 }
 
@@ -193,7 +193,7 @@ func listed[T any](list func(c *fiber.Ctx, ask workflow.Ask) (workflow.Page[T], 
 		if err != nil {
 			return err
 		}
-		return reply(c, fiber.StatusOK, page)
+		return reply(c, page)
 	}
 }
 
@@ -208,7 +208,7 @@ func viewed[T any, ID ~string](view func(ctx context.Context, who *access.Actor,
 		if err != nil {
 			return err
 		}
-		return reply(c, fiber.StatusOK, v)
+		return reply(c, v)
 	}
 }
 
