@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -89,7 +90,8 @@ func unusable(scope field.Scope, why string) error {
 	return e
 }
 
-// apply asks first and writes then, so that a refusal needs no way back.
+// apply asks first and writes then, so that a refusal needs no way back. A lone entry, which most commits are, is its
+// own question.
 func (c *commit) apply(w *writer) error {
 	for _, s := range c.scopes {
 		var seq int64
@@ -105,6 +107,40 @@ func (c *commit) apply(w *writer) error {
 			return store.ErrHeadMoved
 		}
 	}
+	if lone := len(c.scopes) == 1 && len(c.scopes[0].entries) == 1; !lone {
+		if err := c.findKnown(w); err != nil {
+			return err
+		}
+	}
+	for _, s := range c.scopes {
+		for i, e := range s.entries {
+			n, err := w.c.exec("INSERT INTO log ("+entryColumns+") VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (scope, device, batch) DO NOTHING", e.args)
+			switch {
+			case err != nil:
+				return err
+			case n == 0 && len(c.scopes) == 1 && i == 0:
+				return store.ErrBatchKnown // nothing has been written
+			case n == 0:
+				return errTwice
+			}
+		}
+		for i := range s.records {
+			if err := w.putRecord(&s.records[i]); err != nil {
+				return err
+			}
+		}
+		if _, err := w.c.exec("INSERT OR REPLACE INTO scopes ("+headColumns+") VALUES (?,?,?,?,?,?,?)", s.head); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// errTwice is a fault and no refusal: entries of the commit are written already, so the transaction is taken back.
+var errTwice = errors.New("a batch is twice in one commit")
+
+// findKnown returns ErrBatchKnown if any of the entries holds a batch that is in the log.
+func (c *commit) findKnown(w *writer) error {
 	for _, s := range c.scopes {
 		for _, e := range s.entries {
 			known := false
@@ -120,26 +156,17 @@ func (c *commit) apply(w *writer) error {
 			}
 		}
 	}
-	for _, s := range c.scopes {
-		for _, e := range s.entries {
-			if _, err := w.c.exec("INSERT INTO log ("+entryColumns+") VALUES (?,?,?,?,?,?,?,?,?)", e.args); err != nil {
-				return err
-			}
-		}
-		for i := range s.records {
-			if err := w.putRecord(&s.records[i]); err != nil {
-				return err
-			}
-		}
-		if _, err := w.c.exec("INSERT OR REPLACE INTO scopes ("+headColumns+") VALUES (?,?,?,?,?,?,?)", s.head); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 
-// putRecord writes the image of a record over the one before, and the keys where they have changed.
+// putRecord writes the image of a record over the one before, and the keys where they have changed. A record that looks
+// new is inserted without a look; when it was there all the same, the insert does nothing.
 func (w *writer) putRecord(r *recordRow) error {
+	if r.fresh {
+		if n, err := w.c.exec(insertRecord, r.args); err != nil || n == 1 {
+			return w.putKeys(r, err)
+		}
+	}
 	var old struct{ kind, scope, rank, keys string }
 	found := false
 	err := w.c.query(context.Background(), "SELECT kind, scope, rank, keys FROM records WHERE id = ?", values(r.id), func(row []driver.Value) error {
@@ -153,26 +180,30 @@ func (w *writer) putRecord(r *recordRow) error {
 	switch {
 	case !found:
 		_, err = w.c.exec(insertRecord, r.args)
+		return w.putKeys(r, err)
 	case old.kind == r.kind && old.scope == r.scope && old.rank == r.rank:
 		_, err = w.c.exec(updateRecord, r.args[:updateWidth])
 	default:
 		_, err = w.c.exec(replaceRecord, r.args)
 	}
-	if err != nil || found && old.keys == r.keysText && old.rank == r.rank {
+	if err != nil || old.keys == r.keysText && old.rank == r.rank {
 		return err
 	}
-	if found {
-		p := parser{c: w.c, b: []byte(old.keys)}
-		for _, key := range p.texts() {
-			if _, err := w.c.exec("DELETE FROM record_keys WHERE key = ? AND rank = ? AND id = ?", values(key, old.rank, r.id)); err != nil {
-				return err
-			}
-		}
-	}
-	for _, key := range r.keys {
-		if _, err := w.c.exec("INSERT OR IGNORE INTO record_keys (key, rank, id) VALUES (?,?,?)", values(key, r.rank, r.id)); err != nil {
+	p := parser{c: w.c, b: []byte(old.keys)}
+	for _, key := range p.texts() {
+		if _, err := w.c.exec("DELETE FROM record_keys WHERE key = ? AND rank = ? AND id = ?", values(key, old.rank, r.id)); err != nil {
 			return err
 		}
 	}
-	return nil
+	return w.putKeys(r, nil)
+}
+
+func (w *writer) putKeys(r *recordRow, err error) error {
+	for _, key := range r.keys {
+		if err != nil {
+			return err
+		}
+		_, err = w.c.exec("INSERT OR IGNORE INTO record_keys (key, rank, id) VALUES (?,?,?)", values(key, r.rank, r.id))
+	}
+	return err
 }

@@ -21,6 +21,7 @@ type conn struct {
 	c     driver.Conn
 	stmts map[string]driver.Stmt
 	known map[string]string // the paths of fields, each once
+	size  int               // how many fields the last record had: the next one is mostly alike
 }
 
 // A list has as many shapes as its filter; past this number of statements all are dropped and prepared again.

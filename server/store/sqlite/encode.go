@@ -46,7 +46,8 @@ func splitOrgs(s string) []field.OrgID {
 // those that stay with the record, and rank is changed only when it has changed, for it is in an index.
 const (
 	insertRecord = `INSERT INTO records (orgs, region, project, version, state, deleted, author, device, created, updated,
-		keys, fields, stamps, id, kind, scope, rank) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
+		keys, fields, stamps, id, kind, scope, rank) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+		ON CONFLICT (id) DO NOTHING`
 	updateRecord = `UPDATE records SET orgs=?1, region=?2, project=?3, version=?4, state=?5, deleted=?6, author=?7, device=?8,
 		created=?9, updated=?10, keys=?11, fields=?12, stamps=?13 WHERE id=?14`
 	replaceRecord = `UPDATE records SET orgs=?1, region=?2, project=?3, version=?4, state=?5, deleted=?6, author=?7, device=?8,
@@ -63,11 +64,13 @@ type recordRow struct {
 	id, kind, scope, rank string
 	keys                  []string
 	keysText              string
+	fresh                 bool                // it was just made, so it is hardly there yet
 	args                  []driver.NamedValue // of insertRecord
 }
 
 func encodeRecord(r *field.Record) recordRow {
 	row := recordRow{id: string(r.ID), kind: string(r.Kind), scope: string(r.Scope), rank: r.Rank, keys: slices.Clone(r.Keys)}
+	row.fresh = r.CreatedAt.Equal(r.UpdatedAt)
 	row.keysText = "[]"
 	if len(r.Keys) > 0 {
 		b := make([]byte, 0, 64*len(r.Keys))
@@ -293,7 +296,7 @@ func (p *parser) texts() []string {
 }
 
 func (p *parser) fields() map[string]field.Value {
-	out := make(map[string]field.Value, 16)
+	out := make(map[string]field.Value, p.c.size)
 	p.expect('{')
 	for first := true; !p.bad && !p.take('}'); first = false {
 		if !first {
@@ -303,11 +306,12 @@ func (p *parser) fields() map[string]field.Value {
 		p.expect(':')
 		out[path] = p.value()
 	}
+	p.c.size = len(out)
 	return out
 }
 
 func (p *parser) stamps() map[string]field.Stamp {
-	out := make(map[string]field.Stamp, 16)
+	out := make(map[string]field.Stamp, p.c.size)
 	p.expect('[')
 	for first := true; !p.bad && !p.take(']'); first = false {
 		if !first {
