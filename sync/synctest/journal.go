@@ -191,7 +191,7 @@ type journal struct {
 	f    *os.File
 }
 
-const compactAfter = 4 << 20 // bytes
+const compactAfter = 3 << 20 // bytes
 
 func openJournal(path string, into *state) (*journal, error) {
 	good, err := replay(path, into)
