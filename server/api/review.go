@@ -40,6 +40,7 @@ func (s *Server) registerReview() {
 	s.post("/v1/interviews/:id/seal", "sealInterview", "interview.seal", plain(f.SealInterview))
 	s.post("/v1/interviews/:id/void", "voidInterview", "interview.void", reasoned(f.VoidInterview))
 
+	s.get("/v1/photos/:id", "getPhoto", s.one(field.KindPhoto))
 	s.get("/v1/photos/:id/impact", "getPhotoImpact", viewed(f.PhotoImpact))
 	s.post("/v1/photos/:id/void", "voidPhoto", "photo.void", reasoned(f.VoidPhoto))
 }

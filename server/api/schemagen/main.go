@@ -1,0 +1,248 @@
+// Command schemagen writes the part of openapi.yaml that follows from server/field: a schema for each enum, for the
+// fields of each kind and for the record of each kind. It replaces what stands between two marker lines and leaves the
+// rest alone:
+//
+//	go run ./server/api/schemagen openapi.yaml
+//
+// A test fails when the file does not hold what this command would write.
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"fieldclue/server/field"
+)
+
+// The lines between which the generated part stands.
+const (
+	begin = "    # From here to the end mark: written by server/api/schemagen from server/field."
+	end   = "    # End of what server/api/schemagen writes."
+)
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: schemagen openapi.yaml")
+		os.Exit(2)
+	}
+	if err := run(os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, "schemagen:", err)
+		os.Exit(1)
+	}
+}
+
+func run(path string) error {
+	old, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	now, err := replace(old)
+	if err != nil || bytes.Equal(old, now) {
+		return err
+	}
+	return os.WriteFile(path, now, 0o644)
+}
+
+// replace puts the generated part between the marks.
+func replace(doc []byte) ([]byte, error) {
+	i, j := bytes.Index(doc, []byte(begin+"\n")), bytes.Index(doc, []byte(end+"\n"))
+	if i < 0 || j < i {
+		return nil, fmt.Errorf("the marks %q and %q are not there, each on a line of its own", begin, end)
+	}
+	return slices.Concat(doc[:i], []byte(begin+"\n"), generate(), doc[j:]), nil
+}
+
+// generate writes the schemas, indented as members of components.schemas.
+func generate() []byte {
+	w := &writer{}
+	enums := field.Enums()
+	for _, name := range slices.Sorted(maps.Keys(enums)) {
+		w.line(2, "%s:", upper(name))
+		w.enum(3, enums[name])
+		w.labels(3, enums[name])
+	}
+	for _, s := range field.Kinds() {
+		w.kind(s)
+	}
+	w.any()
+	return w.out.Bytes()
+}
+
+// any writes the record of any kind.
+func (w *writer) any() {
+	w.line(2, "AnyRecord:")
+	w.line(3, "description: The latest state of one record, by its kind.")
+	w.line(3, "oneOf:")
+	for _, s := range field.Kinds() {
+		w.line(3, "  - $ref: '#/components/schemas/%sRecord'", upper(string(s.Kind)))
+	}
+	w.line(3, "discriminator:")
+	w.line(3, "  propertyName: kind")
+	w.line(3, "  mapping:")
+	for _, s := range field.Kinds() {
+		w.line(3, "    %s: '#/components/schemas/%sRecord'", s.Kind, upper(string(s.Kind)))
+	}
+}
+
+type writer struct{ out bytes.Buffer }
+
+func (w *writer) line(depth int, format string, args ...any) {
+	w.out.WriteString(strings.Repeat("  ", depth))
+	fmt.Fprintf(&w.out, format, args...)
+	w.out.WriteByte('\n')
+}
+
+func upper(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+func (w *writer) enum(depth int, choices []field.Choice) {
+	w.line(depth, "type: string")
+	w.line(depth, "enum:")
+	for _, c := range choices {
+		w.line(depth, "  - %s", c.Code)
+	}
+}
+
+// labels writes what the choices are called, for whoever makes a screen.
+func (w *writer) labels(depth int, choices []field.Choice) {
+	w.line(depth, "x-labels:")
+	for _, c := range choices {
+		w.line(depth, "  %s: {zh: %s, en: %s}", c.Code, quote(c.ZH), quote(c.EN))
+	}
+}
+
+func (w *writer) kind(s *field.Spec) {
+	name := upper(string(s.Kind))
+	w.line(2, "%sState:", name)
+	w.enum(3, s.States)
+	w.labels(3, s.States)
+
+	w.line(2, "%sFields:", name)
+	w.line(3, "description: %s", quote("The fields of a "+s.EN+" ("+s.ZH+"). Those that are read-only are written by the server and by commands."))
+	w.object(3, s.Fields)
+
+	w.line(2, "%sRecord:", name)
+	w.line(3, "description: %s", quote("A "+s.EN+" ("+s.ZH+") as it stands."))
+	w.line(3, "allOf:")
+	w.line(3, "  - $ref: '#/components/schemas/Record'")
+	w.line(3, "  - type: object")
+	w.line(3, "    properties:")
+	w.line(3, "      kind: {const: %s}", s.Kind)
+	w.line(3, "      state: {$ref: '#/components/schemas/%sState'}", name)
+	w.line(3, "      fields: {$ref: '#/components/schemas/%sFields'}", name)
+}
+
+func (w *writer) object(depth int, fields []field.Field) {
+	w.line(depth, "type: object")
+	w.line(depth, "additionalProperties: false")
+	var required []string
+	for _, f := range fields {
+		if f.Required && !f.Keyed {
+			required = append(required, f.Name)
+		}
+	}
+	if len(required) > 0 {
+		w.line(depth, "required: [%s]", strings.Join(required, ", "))
+	}
+	w.line(depth, "properties:")
+	for i := range fields {
+		f := &fields[i]
+		w.line(depth+1, "%s:", f.Name)
+		w.field(depth+2, f)
+	}
+}
+
+// field writes one field: a list, an object of values by key, or one value.
+func (w *writer) field(depth int, f *field.Field) {
+	if text := strings.Trim(f.EN+" "+f.ZH, " "); text != "" {
+		w.line(depth, "description: %s", quote(text))
+	}
+	if f.Server {
+		w.line(depth, "readOnly: true")
+	}
+	switch {
+	case f.Keyed:
+		w.line(depth, "type: object")
+		w.line(depth, "propertyNames: {pattern: '^[A-Za-z0-9_-]{1,64}$'}")
+		w.line(depth, "additionalProperties:")
+		w.value(depth+1, f)
+	case f.List:
+		limit := f.Items
+		if limit == 0 {
+			limit = 100
+		}
+		w.line(depth, "type: array")
+		w.line(depth, "maxItems: %d", limit)
+		w.line(depth, "items:")
+		w.value(depth+1, f)
+	default:
+		w.value(depth, f)
+	}
+}
+
+func (w *writer) value(depth int, f *field.Field) {
+	switch f.Type {
+	case field.Text:
+		limit := f.Max
+		if limit == 0 {
+			limit = 200
+		}
+		w.line(depth, "type: string")
+		w.line(depth, "maxLength: %d", limit)
+	case field.Number, field.Integer:
+		w.line(depth, "type: %s", f.Type)
+		if f.Low != 0 || f.High != 0 {
+			w.line(depth, "minimum: %s", number(f.Low))
+			w.line(depth, "maximum: %s", number(f.High))
+		}
+	case field.Bool:
+		w.line(depth, "type: boolean")
+	case field.Enum:
+		if name := enumOf(f.Choices); name != "" {
+			w.line(depth, "$ref: '#/components/schemas/%s'", name)
+		} else {
+			w.enum(depth, f.Choices)
+		}
+	case field.Time:
+		w.line(depth, "type: string")
+		w.line(depth, "format: date-time")
+	case field.Date:
+		w.line(depth, "type: string")
+		w.line(depth, "format: date")
+	case field.Object:
+		w.object(depth, f.Fields)
+	case field.JSON:
+		w.line(depth, "$comment: any JSON")
+	case field.Any:
+		w.line(depth, "type: [string, number, boolean, array]")
+		w.line(depth, "items: {type: string, maxLength: 5000}")
+		w.line(depth, "maxItems: 50")
+		w.line(depth, "maxLength: 5000")
+	default:
+		w.line(depth, "$ref: '#/components/schemas/%s'", scalars[f.Type])
+	}
+}
+
+// scalars are the schemas that the hand-written part of the file holds.
+var scalars = map[field.Type]string{
+	field.ID: "Id", field.Hash: "Hash", field.Org: "OrgCode", field.Home: "Scope", field.Region: "Region", field.Position: "Position",
+}
+
+// enumOf finds the name of an enum by its choices.
+func enumOf(choices []field.Choice) string {
+	for name, all := range field.Enums() {
+		if len(all) == len(choices) && &all[0] == &choices[0] {
+			return upper(name)
+		}
+	}
+	return ""
+}
+
+func number(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
+
+// quote writes a YAML text in single quotes.
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
