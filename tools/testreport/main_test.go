@@ -34,6 +34,7 @@ func TestReport(t *testing.T) {
 		{"needs mongod", passed + skipped("needs mongod: two writers"), true, true, "0 skipped, 1 need mongod"},
 		{"skipped", passed + skipped("no engine"), true, false, "skipped: a TestSkipped: no engine"},
 		{"case skipped", passed + strings.ReplaceAll(skipped("does not apply"), "TestSkipped\"", "TestMany/x\""), true, true, "1 skipped"},
+		{"second process", passed + skipped("runs only as a child of TestKill"), true, true, "2 passed, 0 failed, 0 skipped"},
 		{"skipped, not strict", passed + skipped("no engine"), false, true, "1 skipped"},
 		{"nothing ran", `{"Action":"skip","Package":"fieldclue/none"}`, false, false, "no test ran"},
 		{
