@@ -1,0 +1,706 @@
+package api_test
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"fieldclue/server/access"
+	"fieldclue/server/api"
+	"fieldclue/server/field"
+	"fieldclue/server/workflow"
+	"fieldclue/sync/protocol"
+)
+
+// office is a county with everybody who works on a case, each signed in on a device.
+type office struct {
+	*world
+	admin, ann, ben, gus, cai, dai, han, eva *user
+	project, template                        string
+	done                                     map[string]bool // "POST /v1/reports/{id}/take", answered with success
+}
+
+func newOffice(t *testing.T) *office {
+	t.Helper()
+	w := start(t)
+	o := &office{world: w, admin: w.setUp(), done: map[string]bool{}}
+	o.ann, o.ben, o.gus = o.admin.hire("ann", access.Inspector), o.admin.hire("ben", access.Inspector), o.admin.hire("gus", access.Inspector)
+	o.cai, o.dai = o.admin.hire("cai", access.Supervisor), o.admin.hire("dai", access.ClueManager)
+	o.han, o.eva = o.admin.hire("han", access.Handler), o.admin.hire("eva", access.Leader)
+	return o
+}
+
+var ids = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
+
+// ok does one request that must succeed.
+func (o *office) ok(u *user, method, path string, body any, into any, headers ...string) answer {
+	o.t.Helper()
+	a := u.do(method, path, body, headers...)
+	if a.status >= 300 {
+		o.t.Fatalf("%s %s as %s: %d %s", method, path, u.User.Name, a.status, clip(a.body))
+	}
+	bare, _, _ := strings.Cut(path, "?")
+	o.done[method+" "+ids.ReplaceAllString(bare, "{id}")] = true
+	if into != nil {
+		a.into(into)
+	}
+	return a
+}
+
+func (o *office) record(u *user, id string) protocol.PulledRecord {
+	o.t.Helper()
+	var r protocol.PulledRecord
+	o.ok(u, "GET", "/v1/records/"+id, nil, &r)
+	return r
+}
+
+// text reads a text of a record's fields.
+func (o *office) text(u *user, id, name string) string {
+	o.t.Helper()
+	var fields map[string]any
+	answer{t: o.t, body: o.record(u, id).Fields}.into(&fields)
+	s, _ := fields[name].(string) // another type: empty
+	return s
+}
+
+func (o *office) make(u *user, kind string, fields obj) string {
+	o.t.Helper()
+	var r protocol.PulledRecord
+	o.ok(u, "POST", "/v1/"+kind, obj{"fields": fields}, &r)
+	return string(r.ID)
+}
+
+// body is the body of a click on a record as the eye of the supervisor sees it now.
+func (o *office) body(id string, args obj) obj {
+	o.t.Helper()
+	rs, err := o.store.Records(o.t.Context(), []field.RecordID{field.RecordID(id)})
+	if err != nil || len(rs) != 1 {
+		o.t.Fatalf("record %s: %v %v", id, rs, err)
+	}
+	b := obj{"version": rs[0].Version}
+	for k, v := range args {
+		b[k] = v
+	}
+	return b
+}
+
+// click gives a command and expects the state that it leads to.
+func (o *office) click(u *user, kind, id, command string, args obj, state field.State) {
+	o.t.Helper()
+	var r protocol.PulledRecord
+	o.ok(u, "POST", "/v1/"+kind+"/"+id+"/"+command, o.body(id, args), &r)
+	if r.State != state {
+		o.t.Errorf("%s/%s leads to %s, want %s", kind, command, r.State, state)
+	}
+}
+
+// no expects a refusal, and that nothing was written.
+func (o *office) no(u *user, status int, code field.Code, method, path string, body any) {
+	o.t.Helper()
+	before := fmt.Sprint(o.heads())
+	u.do(method, path, body).refused(status, code)
+	if after := fmt.Sprint(o.heads()); after != before {
+		o.t.Errorf("%s %s was refused and wrote: %s, before %s", method, path, after, before)
+	}
+}
+
+func (o *office) list(u *user, path string) []string {
+	o.t.Helper()
+	var page workflow.Records
+	o.ok(u, "GET", path, nil, &page)
+	out := []string{}
+	for _, r := range page.Items {
+		out = append(out, string(r.ID))
+	}
+	return out
+}
+
+func (o *office) listed(u *user, path string, want ...string) {
+	o.t.Helper()
+	if got := o.list(u, path); !slices.Equal(got, want) {
+		o.t.Errorf("%s: %v, want %v", path, got, want)
+	}
+}
+
+func (o *office) op(kind, id string, set obj) obj {
+	return obj{"id": id, "kind": kind, "base": 0, "set": set}
+}
+
+func (o *office) command(kind, id, name string, args obj) obj {
+	if args == nil {
+		args = obj{}
+	}
+	return obj{"id": id, "kind": kind, "base": o.body(id, nil)["version"], "command": name, "args": args}
+}
+
+// sends pushes from a phone; every operation must be applied.
+func (o *office) sends(u *user, scope string, ops ...obj) {
+	o.t.Helper()
+	var res protocol.PushResponse
+	u.push(scope, ops...).want(200).into(&res)
+	for i, out := range res.Outcomes {
+		if out.Outcome != protocol.Applied {
+			o.t.Fatalf("operation %d: %s %s", i, out.Code, out.Message)
+		}
+	}
+}
+
+func (o *office) ago(d time.Duration) string { return o.clock.now().Add(-d).UTC().Format(time.RFC3339) }
+
+type visit struct{ report, photo, interview, finding string }
+
+// visits is a visit of ann and ben with a photo, an interview and a finding, some time ago.
+func (o *office) visits(site string, ago time.Duration, hash string) visit {
+	o.t.Helper()
+	v, scope := visit{o.id(), o.id(), o.id(), o.id()}, "site/"+site
+	o.sends(o.ann, scope,
+		o.op("report", v.report, obj{
+			"siteId": site, "templateId": o.template, "inspectors": []string{string(o.ann.User.ID), string(o.ben.User.ID)},
+			"startedAt": o.ago(ago), "endedAt": o.ago(ago - time.Hour), "photos": []string{hash},
+			"answers": obj{"roof": obj{"value": true}, "ledger": obj{"cannotObtain": "会计出差"}},
+		}),
+		o.op("photo", v.photo, obj{
+			"reportId": v.report, "siteId": site, "sha256": hash, "size": 10, "type": "image/jpeg", "item": "front", "photoPoint": "gate", "takenAt": o.ago(ago),
+		}),
+		o.op("interview", v.interview, obj{"reportId": v.report, "siteId": site, "alias": "甲户", "text": "没有水"}),
+		o.op("finding", v.finding, obj{"reportId": v.report, "siteId": site, "title": "屋面漏水", "evidence": []string{v.photo, v.interview}}),
+	)
+	o.by(scope, protocol.Operation{
+		ID: field.RecordID(v.photo), Kind: field.KindPhoto, Command: "store", Args: map[string]field.Value{"receipt": field.Quote(obj{"sha256": hash})},
+	})
+	o.sends(o.ann, scope, o.command("report", v.report, "submit", nil), o.command("interview", v.interview, "submit", nil))
+	return v
+}
+
+// ledger makes a project, a published template and sites, and shows the sites to the inspectors.
+func (o *office) ledger() (sites []string) {
+	o.t.Helper()
+	o.project = o.make(o.cai, "projects", obj{"externalId": "P-1", "name": "饮水工程", "type": "infrastructure", "county": "520502", "budget": 100})
+	o.listed(o.cai, "/v1/projects?externalId=P-1", o.project)
+	o.ok(o.cai, "GET", "/v1/projects/"+o.project, nil, nil)
+	o.ok(o.cai, "PATCH", "/v1/projects/"+o.project, o.body(o.project, obj{"fields": obj{"donor": "荔湾", "purpose": nil}}), nil)
+	o.no(o.cai, 409, field.CodeNotNow, "POST", "/v1/projects/"+o.project+"/advance", o.body(o.project, obj{"to": "funded"}))
+	o.click(o.cai, "projects", o.project, "advance", obj{"to": "approved"}, "approved")
+
+	items := []obj{
+		{"id": "roof", "zh": "屋面漏水？", "type": "yes_no", "required": true, "redLine": "acceptance_false"},
+		{"id": "ledger", "zh": "台账", "type": "text", "required": true}, {"id": "front", "zh": "正面", "type": "photo", "maxPhotos": 3},
+	}
+	o.template = o.make(o.cai, "templates", obj{"title": "清单", "version": 1, "items": append(items, obj{"id": "budget", "zh": "预算", "type": "number", "known": "budget"})})
+	o.no(o.cai, 409, field.CodeAsksAgain, "POST", "/v1/templates/"+o.template+"/publish", o.body(o.template, nil))
+	o.ok(o.cai, "PATCH", "/v1/templates/"+o.template, o.body(o.template, obj{"fields": obj{"items": items}}), nil)
+	o.click(o.cai, "templates", o.template, "publish", nil, "published")
+	o.no(o.cai, 409, field.CodeNotEditable, "PATCH", "/v1/templates/"+o.template, o.body(o.template, obj{"fields": obj{"title": "另一份"}}))
+	old := o.make(o.cai, "templates", obj{"title": "旧", "version": 1, "items": items})
+	o.click(o.cai, "templates", old, "publish", nil, "published")
+	o.click(o.cai, "templates", old, "retire", nil, "retired")
+	o.listed(o.cai, "/v1/templates?state=published", o.template)
+	o.ok(o.ann, "GET", "/v1/templates/"+o.template, nil, nil)
+
+	for i := range 4 {
+		site := o.make(o.cai, "sites", obj{
+			"name": fmt.Sprintf("水厂%d", i), "projectId": o.project, "region": "520502", "photoPoints": obj{"gate": obj{"label": "大门"}},
+			"households": []obj{{"alias": "甲户", "petitioned": i == 2}},
+		})
+		o.no(o.cai, 400, field.CodeMissingField, "POST", "/v1/sites/"+site+"/activate", o.body(site, nil))
+		o.ok(o.cai, "PATCH", "/v1/sites/"+site, o.body(site, obj{"fields": obj{"position": obj{"lat": 27.3, "lon": 105.3, "accuracy": 5}}}), nil)
+		o.click(o.cai, "sites", site, "activate", nil, "active")
+		sites = append(sites, site)
+	}
+	o.click(o.cai, "sites", sites[3], "close", obj{"reason": "并入水厂2"}, "closed")
+	o.ok(o.ann, "GET", "/v1/sites/"+sites[0], nil, nil)
+	o.listed(o.cai, "/v1/sites?state=active&projectId="+o.project, sites[:3]...)
+	for _, s := range sites[:3] {
+		for _, u := range []*user{o.ann, o.ben} {
+			o.ok(o.cai, "POST", "/v1/grants", obj{"userId": u.User.ID, "scope": "site/" + s, "why": "检查"}, nil)
+		}
+	}
+	return sites[:3]
+}
+
+// A case from the ledger to the relapse, told by everybody who has a hand in it, over HTTP. At the end every route of
+// the desk has been used.
+func TestACaseThroughManyHands(t *testing.T) {
+	o := newOffice(t)
+	sites := o.ledger()
+	last := o.visits(sites[0], 365*24*time.Hour, strings.Repeat("b", 64))
+	now := o.visits(sites[0], 3*time.Hour, strings.Repeat("a", 64))
+	o.review(now)
+	clue := o.clue(last)
+	o.campaign(sites, last, clue)
+	o.others(sites[1])
+
+	for _, r := range o.api.Routes() {
+		desk := slices.ContainsFunc([]string{"records", "review", "reports", "findings", "flags", "interviews", "clues", "links", "campaigns", "revisits", "projects", "sites", "templates", "grants", "recusals", "inbox", "notices", "conflicts", "parked"}, func(p string) bool {
+			return strings.HasPrefix(r.Path, "/v1/"+p)
+		})
+		if desk && !o.done[r.Method+" "+r.Path] {
+			t.Errorf("the story does not use %s %s", r.Method, r.Path)
+		}
+	}
+}
+
+// review: the queue, a return on one item, the correction, the approval.
+func (o *office) review(v visit) {
+	t := o.t
+	t.Helper()
+	flag := o.id()
+	o.by(string(o.record(o.cai, v.report).Scope), protocol.Operation{ID: field.RecordID(flag), Kind: field.KindFlag, Set: map[string]field.Value{
+		"code": field.Quote("same_photo"), "severity": field.Quote("blocking"), "reportId": field.Quote(v.report), "zh": field.Quote("同一照片"), "en": field.Quote("same photo"),
+	}})
+	var queue workflow.Page[workflow.QueueItem]
+	o.ok(o.cai, "GET", "/v1/review/queue?limit=1", nil, &queue)
+	if len(queue.Items) != 1 || string(queue.Items[0].ID) != v.report || queue.Next == "" || queue.Items[0].Counts.CannotObtain != 1 {
+		t.Fatalf("the queue is %+v", queue)
+	}
+	o.ok(o.cai, "GET", "/v1/review/queue?limit=1&after="+queue.Next, nil, &queue)
+	if len(queue.Items) != 1 || string(queue.Items[0].ID) == v.report {
+		t.Errorf("its second page is %+v", queue)
+	}
+	path := "/v1/reports/" + v.report
+	var view workflow.ReportView
+	o.ok(o.cai, "GET", path, nil, &view)
+	if len(view.Items) != 3 || len(view.Items[2].Photos) != 1 || view.Previous == nil || len(view.PhotoPoints) != 1 || view.PhotoPoints[0].Previous == nil {
+		t.Errorf("the screen shows %+v", view)
+	}
+	o.listed(o.cai, "/v1/reports?state=submitted&inspector="+string(o.ben.User.ID)+"&limit=1", v.report)
+	o.listed(o.cai, "/v1/flags?reportId="+v.report, flag)
+	o.listed(o.cai, "/v1/interviews?reportId="+v.report, v.interview)
+	o.ok(o.cai, "GET", "/v1/interviews/"+v.interview, nil, nil)
+
+	o.no(o.ann, 403, field.CodeNotPermitted, "POST", path+"/take", o.body(v.report, nil))
+	o.no(o.gus, 403, field.CodeNotPermitted, "POST", path+"/take", o.body(v.report, nil))
+	o.no(o.cai, 400, field.CodeMissingField, "POST", path+"/take", obj{})
+	o.no(o.cai, 400, field.CodeBadRequest, "POST", path+"/take", obj{"version": 1, "force": true})
+	o.no(o.cai, 409, field.CodeStale, "POST", path+"/take", obj{"version": 1})
+	o.no(o.cai, 404, field.CodeNotFound, "POST", "/v1/reports/"+v.photo+"/take", o.body(v.photo, nil))
+	o.no(o.cai, 404, field.CodeNotFound, "POST", "/v1/reports/17/take", obj{"version": 1})
+	o.click(o.cai, "reports", v.report, "take", nil, "under_review")
+	o.no(o.cai, 409, field.CodeFlagsOpen, "POST", path+"/approve", o.body(v.report, nil))
+	o.no(o.cai, 400, field.CodeMissingField, "POST", "/v1/flags/"+flag+"/decide", o.body(flag, obj{"decision": "explained", "reason": ""}))
+	o.click(o.cai, "flags", flag, "decide", obj{"decision": "explained", "reason": "同一点位"}, "decided")
+
+	back := obj{"items": []obj{{"item": "roof", "comment": "哪一处？"}}, "deadline": o.ago(-48 * time.Hour)}
+	o.no(o.cai, 400, field.CodeBadTime, "POST", path+"/return", o.body(v.report, obj{"items": back["items"], "deadline": o.ago(time.Hour)}))
+	o.no(o.cai, 400, field.CodeBadChoice, "POST", path+"/return", o.body(v.report, obj{"items": []obj{{"item": "cellar", "comment": "?"}}, "deadline": back["deadline"]}))
+	o.click(o.cai, "reports", v.report, "return", back, "returned")
+
+	var inbox workflow.Records
+	o.ok(o.ann, "GET", "/v1/inbox", nil, &inbox)
+	if len(inbox.Items) == 0 || !strings.Contains(string(inbox.Items[0].Fields), "哪一处") {
+		t.Fatalf("ann's inbox is %+v", inbox.Items)
+	}
+	notice := string(inbox.Items[0].ID)
+	o.no(o.gus, 404, field.CodeNotFound, "POST", "/v1/notices/"+notice+"/read", o.body(notice, nil))
+	o.click(o.ann, "notices", notice, "read", nil, "read")
+
+	o.sends(o.ann, string(o.record(o.ann, v.report).Scope),
+		obj{"id": v.report, "kind": "report", "base": o.body(v.report, nil)["version"], "set": obj{"answers": obj{"roof": obj{"value": true, "note": "东侧"}}}},
+		o.command("report", v.report, "resubmit", nil))
+	o.click(o.cai, "reports", v.report, "approve", nil, "approved")
+	o.click(o.cai, "reports", v.report, "archive", nil, "archived")
+	o.no(o.cai, 409, field.CodeNotNow, "POST", path+"/void", o.body(v.report, obj{"reason": "不要了"}))
+	o.no(o.cai, 409, field.CodeNotNow, "POST", "/v1/interviews/"+v.interview+"/seal", o.body(v.interview, nil))
+	o.click(o.cai, "interviews", v.interview, "review", nil, "reviewed")
+	o.click(o.cai, "interviews", v.interview, "seal", nil, "sealed")
+
+	var history workflow.Page[workflow.Event]
+	o.ok(o.cai, "GET", path+"/history", nil, &history)
+	var told []string
+	for _, e := range history.Items {
+		for _, op := range e.Operations {
+			told = append(told, e.By.Name+":"+op.Command)
+		}
+	}
+	if want := "ann: ann:submit cai:take cai:return ann: ann:resubmit cai:approve cai:archive"; strings.Join(told, " ") != want {
+		t.Errorf("the history is %q, want %q", strings.Join(told, " "), want)
+	}
+	o.ok(o.cai, "GET", "/v1/records/"+v.report+"/history?limit=2", nil, &history)
+	o.ok(o.cai, "GET", "/v1/records/"+v.report+"/history?limit=2&after="+history.Next, nil, &history)
+	if len(history.Items) != 2 {
+		t.Errorf("a page of two holds %d", len(history.Items))
+	}
+}
+
+// clue: from the finding to the number, to the handler, to the leader, and closed.
+func (o *office) clue(v visit) string {
+	t := o.t
+	t.Helper()
+	finding := "/v1/findings/" + v.finding
+	o.listed(o.cai, "/v1/findings?state=open&reportId="+v.report, v.finding)
+	o.no(o.ann, 403, field.CodeNotPermitted, "POST", finding+"/classify", o.body(v.finding, obj{"class": "dismissed", "reason": "r"}))
+	o.no(o.cai, 409, field.CodeViolationMissing, "POST", finding+"/classify", o.body(v.finding, obj{"class": "clue"}))
+	o.no(o.cai, 400, field.CodeReasonMissing, "POST", finding+"/classify", o.body(v.finding, obj{"class": "dismissed"}))
+	o.click(o.cai, "findings", v.finding, "classify", obj{"class": "clue", "violation": "poor_quality"}, "classified")
+	var f protocol.PulledRecord
+	o.ok(o.cai, "GET", finding, nil, &f)
+	id := o.text(o.cai, v.finding, "clueId")
+	path := "/v1/clues/" + id
+
+	o.no(o.cai, 403, field.CodeNotPermitted, "POST", path+"/register", o.body(id, nil)) // a supervisor keeps no register
+	o.no(o.han, 404, field.CodeNotFound, "GET", path, nil)
+	o.click(o.dai, "clues", id, "register", nil, "registered")
+	o.ok(o.dai, "PATCH", path, o.body(id, obj{"fields": obj{"urgency": "major", "batch": "2026Q4-visits"}}), nil)
+	o.no(o.dai, 400, field.CodeReadOnlyField, "PATCH", path, o.body(id, obj{"fields": obj{"number": "mine-1"}}))
+	o.click(o.dai, "clues", id, "assign", obj{"handler": o.han.User.ID}, "assigned")
+	o.ok(o.han, "GET", path, nil, nil)
+	o.click(o.han, "clues", id, "propose", obj{"disposition": "verification", "reason": "可查"}, "disposition_proposed")
+	o.no(o.han, 403, field.CodeNotPermitted, "POST", path+"/approve", o.body(id, nil))
+	o.click(o.eva, "clues", id, "approve", nil, "approved")
+	o.click(o.han, "clues", id, "handle", nil, "handling")
+	o.click(o.han, "clues", id, "report", obj{"outcome": "属实，已整改"}, "reported")
+	o.click(o.eva, "clues", id, "close", obj{"reason": "整改到位"}, "closed")
+	o.no(o.dai, 409, field.CodeNotNow, "POST", path+"/void", o.body(id, obj{"reason": "r"}))
+	o.click(o.cai, "findings", v.finding, "close", obj{"reason": "整改到位"}, "closed")
+	o.click(o.cai, "findings", v.finding, "reopen", obj{"reason": "看错"}, "open")
+	o.click(o.cai, "findings", v.finding, "classify", obj{"class": "clue"}, "classified")
+	o.click(o.cai, "findings", v.finding, "close", obj{"reason": "整改到位"}, "closed")
+	o.listed(o.dai, "/v1/clues?urgency=major&violation=poor_quality&channel=site_visit&state=closed&batch=2026Q4-visits&handler="+string(o.han.User.ID), id)
+	o.listed(o.dai, "/v1/clues?urgency=normal")
+
+	var g workflow.Graph
+	o.ok(o.dai, "GET", path+"/graph", nil, &g)
+	if len(g.Nodes) != 5 {
+		t.Errorf("the graph is %+v", g)
+	}
+	o.ok(o.han, "GET", path+"/graph", nil, &g)
+	if n := slices.IndexFunc(g.Nodes, func(n workflow.Node) bool { return n.Visible && string(n.ID) != id }); n >= 0 {
+		t.Errorf("the handler sees %+v", g.Nodes[n])
+	}
+	var impact workflow.Impact
+	o.ok(o.dai, "GET", "/v1/photos/"+v.photo+"/impact", nil, &impact)
+	if len(impact.Clues) != 1 || !impact.Clues[0].Independent {
+		t.Errorf("on the photo rests %+v", impact)
+	}
+	var history workflow.Page[workflow.Event]
+	o.ok(o.dai, "GET", path+"/history", nil, &history)
+	if len(history.Items) < 8 {
+		t.Errorf("the clue's history has %d events", len(history.Items))
+	}
+	o.ok(o.dai, "GET", "/v1/photos/"+v.photo, nil, nil)
+	return id
+}
+
+// campaign: back to last year's promise, where the fault is there again.
+func (o *office) campaign(sites []string, last visit, clue string) {
+	t := o.t
+	t.Helper()
+	today := o.clock.now().In(time.FixedZone("UTC+8", 8*3600))
+	plan := obj{
+		"title": "回头看", "from": today.Format(time.DateOnly), "to": today.AddDate(0, 1, 0).Format(time.DateOnly), "templateId": o.template,
+		"strata": []obj{{"stratum": "problems", "size": 3}, {"stratum": "unsampled", "size": 1}, {"stratum": "petitioners", "size": 1}},
+	}
+	id := o.make(o.cai, "campaigns", plan)
+	path := "/v1/campaigns/" + id
+	o.ok(o.cai, "PATCH", path, o.body(id, obj{"fields": obj{"title": "年末回头看"}}), nil)
+	o.no(o.cai, 400, field.CodeBadTime, "PATCH", path, o.body(id, obj{"fields": obj{"to": "2020-01-01"}}))
+	o.no(o.eva, 409, field.CodeNotNow, "POST", path+"/approve", o.body(id, nil))
+	o.no(o.cai, 400, field.CodeMissingField, "POST", path+"/draw", o.body(id, obj{"seed": ""}))
+	o.click(o.cai, "campaigns", id, "draw", obj{"seed": "2026-11-23"}, "draft")
+	o.no(o.cai, 403, field.CodeNotPermitted, "POST", path+"/approve", o.body(id, nil))
+	o.click(o.eva, "campaigns", id, "approve", nil, "approved")
+	o.click(o.cai, "campaigns", id, "run", nil, "running")
+	o.listed(o.cai, "/v1/campaigns?state=running", id)
+	var campaign struct {
+		Fields struct{ Sample []field.Unit }
+	}
+	o.ok(o.cai, "GET", path, nil, &campaign)
+	follower := workflow.NewCampaigns(o.store, o.engine)
+	entries, err := o.store.Entries(t.Context(), field.Scope("campaign/"+id), 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range slices.Concat(entries, entries) { // at least once
+		if err := follower.Entry(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var p workflow.Progress
+	o.ok(o.cai, "GET", path+"/progress", nil, &p)
+	if p.Total.Sample != 3 || p.Total.Tasks["pending"] != 3 {
+		t.Errorf("progress %+v", p)
+	}
+
+	task := string(campaign.Fields.Sample[0].Revisit)
+	o.ok(o.cai, "GET", "/v1/revisits/"+task, nil, nil)
+	team := obj{"assignee": o.ann.User.ID, "companion": o.gus.User.ID, "due": today.AddDate(0, 0, 7).Format(time.DateOnly)}
+	o.no(o.cai, 409, field.CodeTwoInspectors, "POST", "/v1/revisits/"+task+"/assign", o.body(task, obj{"assignee": o.ann.User.ID, "companion": o.ann.User.ID, "due": "2026-12-01"}))
+	o.click(o.cai, "revisits", task, "assign", team, "assigned")
+	if !slices.Contains(o.gus.pull(nil).Scopes, field.Scope("site/"+sites[0])) {
+		t.Error("gus does not see the site of his task")
+	}
+	team["companion"], team["reason"] = o.ben.User.ID, "调岗"
+	o.click(o.cai, "revisits", task, "reassign", team, "assigned")
+	o.clock.move(time.Minute)
+	if slices.Contains(o.gus.pull(nil).Scopes, field.Scope("site/"+sites[0])) {
+		t.Error("gus still sees the site of the task that went to ben")
+	}
+	o.listed(o.ann, "/v1/revisits?assignee="+string(o.ann.User.ID), task)
+	for i, u := range campaign.Fields.Sample[1:] {
+		other := string(u.Revisit)
+		if i == 0 {
+			o.click(o.cai, "revisits", other, "miss", obj{"reason": "塌方"}, "missed")
+			o.click(o.cai, "revisits", other, "excuse", obj{"reason": "道路中断"}, "excused")
+		} else {
+			o.click(o.cai, "revisits", other, "cancel", obj{"reason": "已搬迁"}, "cancelled")
+		}
+	}
+	again := o.visits(sites[0], time.Hour, strings.Repeat("c", 64))
+	found := obj{"reportId": again.report, "results": []obj{{"findingId": last.finding, "result": "relapse"}}}
+	o.sends(o.ann, "site/"+sites[0], o.command("revisit", task, "submit", found))
+	o.click(o.cai, "revisits", task, "return", obj{"reason": "照片不清"}, "returned")
+	o.sends(o.ann, "site/"+sites[0], o.command("revisit", task, "submit", found))
+	o.no(o.cai, 409, field.CodeNotNow, "POST", "/v1/revisits/"+task+"/accept", o.body(task, nil))
+	o.click(o.cai, "reports", again.report, "approve", nil, "approved")
+	o.click(o.cai, "revisits", task, "accept", nil, "done")
+	if f, k := o.record(o.cai, last.finding), o.record(o.dai, clue); f.State != "open" || k.State != "assigned" {
+		t.Errorf("after the relapse the finding is %s and the clue %s", f.State, k.State)
+	}
+	o.ok(o.cai, "GET", path+"/progress", nil, &p)
+	if p.Strata[0].Results["relapse"] != 1 || p.Total.Tasks["done"] != 1 || p.Total.Tasks["excused"] != 1 {
+		t.Errorf("progress %+v", p)
+	}
+	o.click(o.cai, "campaigns", id, "close", nil, "closing")
+	o.click(o.cai, "campaigns", id, "report", obj{"text": "一处反弹"}, "reported")
+}
+
+// others: clues of other channels, evidence that is linked and withdrawn, what is voided, conflicts and parked
+// operations, recusals.
+func (o *office) others(site string) {
+	t := o.t
+	t.Helper()
+	v := o.visits(site, time.Hour, strings.Repeat("d", 64))
+	a := o.make(o.dai, "clues", obj{"title": "信访件", "channel": "petition"})
+	b := o.make(o.dai, "clues", obj{"title": "审计移交", "channel": "audit", "subjects": []obj{{"kind": "unit", "name": "水务局"}}})
+	c := o.make(o.dai, "clues", obj{"title": "误收", "channel": "alert"})
+	o.no(o.dai, 404, field.CodeUnknownRecord, "POST", "/v1/clues/"+a+"/links", obj{"targetKind": "photo", "targetId": o.id(), "relation": "supports"})
+	o.no(o.dai, 400, field.CodeWrongKind, "POST", "/v1/clues/"+a+"/links", obj{"targetKind": "report", "targetId": v.photo, "relation": "supports"})
+	var link protocol.PulledRecord
+	o.ok(o.dai, "POST", "/v1/clues/"+a+"/links", obj{"targetKind": "photo", "targetId": v.photo, "relation": "supports", "why": "现场"}, &link)
+	o.no(o.dai, 409, field.CodeDuplicateLink, "POST", "/v1/clues/"+a+"/links", obj{"targetKind": "photo", "targetId": v.photo, "relation": "identifies"})
+	o.click(o.dai, "links", string(link.ID), "confirm", nil, "confirmed")
+	var impact workflow.Impact
+	o.ok(o.dai, "GET", "/v1/photos/"+v.photo+"/impact", nil, &impact)
+	if len(impact.Clues) != 1 || impact.Clues[0].Independent {
+		t.Errorf("nothing but the photo supports the clue: %+v", impact)
+	}
+	o.ok(o.cai, "GET", "/v1/photos/"+v.photo+"/impact", nil, &impact)
+	if len(impact.Clues)+len(impact.Links) != 0 {
+		t.Errorf("a supervisor sees clues that are nobody's business: %+v", impact)
+	}
+	o.listed(o.dai, "/v1/clues/"+a+"/links", string(link.ID))
+	o.click(o.dai, "links", string(link.ID), "withdraw", obj{"reason": "照片有误"}, "withdrawn")
+	o.no(o.dai, 404, field.CodeUnknownRecord, "POST", "/v1/clues/"+b+"/merge", o.body(b, obj{"into": o.id(), "reason": "重复"}))
+	o.click(o.dai, "clues", b, "merge", obj{"into": a, "reason": "重复"}, "merged")
+	o.click(o.dai, "clues", c, "void", obj{"reason": "误收"}, "voided")
+	o.click(o.dai, "clues", a, "register", nil, "registered")
+	o.click(o.dai, "clues", a, "assign", obj{"handler": o.han.User.ID}, "assigned")
+	o.click(o.han, "clues", a, "propose", obj{"disposition": "inquiry", "reason": "谈话"}, "disposition_proposed")
+	o.click(o.eva, "clues", a, "approve", nil, "approved")
+	o.click(o.han, "clues", a, "handle", nil, "handling")
+	o.click(o.han, "clues", a, "report", obj{"outcome": "涉嫌职务违法"}, "reported")
+	o.click(o.eva, "clues", a, "file", obj{"reason": "立案"}, "filed")
+	d := o.make(o.dai, "clues", obj{"title": "又一件", "channel": "petition"})
+	o.click(o.dai, "clues", d, "register", nil, "registered")
+	o.click(o.dai, "clues", d, "assign", obj{"handler": o.han.User.ID}, "assigned")
+	o.click(o.han, "clues", d, "propose", obj{"disposition": "closed", "reason": "失实"}, "disposition_proposed")
+	o.click(o.eva, "clues", d, "approve", nil, "approved")
+	o.click(o.han, "clues", d, "handle", nil, "handling")
+	o.click(o.han, "clues", d, "report", obj{"outcome": "失实"}, "reported")
+	o.click(o.eva, "clues", d, "close", obj{"reason": "失实"}, "closed")
+	o.click(o.dai, "clues", d, "reopen", obj{"reason": "新证据"}, "assigned")
+
+	o.kept(v, site)
+	o.click(o.cai, "interviews", v.interview, "void", obj{"reason": "重复"}, "voided")
+	o.click(o.cai, "photos", v.photo, "void", obj{"reason": "误传"}, "voided")
+	o.click(o.cai, "reports", v.report, "void", obj{"reason": "误报"}, "voided")
+	if r := o.record(o.cai, v.report); !r.Deleted || r.State != "voided" {
+		t.Errorf("the voided report is %+v", r)
+	}
+	o.listed(o.cai, "/v1/reports?siteId="+site)
+
+	var recusal, grant protocol.PulledRecord
+	o.ok(o.eva, "POST", "/v1/recusals", obj{"userId": o.cai.User.ID, "scope": "site/" + site, "why": "亲属"}, &recusal)
+	o.clock.move(time.Minute)
+	o.no(o.cai, 404, field.CodeNotFound, "GET", "/v1/reports/"+v.report, nil)
+	o.no(o.cai, 403, field.CodeSecondPerson, "POST", "/v1/recusals/"+string(recusal.ID)+"/end", o.body(string(recusal.ID), obj{"reason": "想看"}))
+	o.click(o.eva, "recusals", string(recusal.ID), "end", obj{"reason": "已调岗"}, "ended")
+	o.clock.move(time.Minute)
+	o.ok(o.cai, "GET", "/v1/reports/"+v.report, nil, nil)
+	o.no(o.cai, 404, field.CodeNotFound, "POST", "/v1/grants", obj{"userId": o.cai.User.ID, "scope": "clue/" + a, "why": "好奇"}) // nobody gives what he cannot see
+	o.ok(o.cai, "POST", "/v1/grants", obj{"userId": o.gus.User.ID, "scope": "site/" + site}, &grant)
+	o.click(o.cai, "grants", string(grant.ID), "end", obj{"reason": "结束"}, "ended")
+}
+
+// kept: a value that lost against another one, and an operation that could not be applied.
+func (o *office) kept(v visit, site string) {
+	t := o.t
+	t.Helper()
+	o.click(o.cai, "reports", v.report, "return", obj{"items": []obj{{"item": "roof", "comment": "?"}}, "deadline": o.ago(-time.Hour)}, "returned")
+	base := o.body(v.report, nil)["version"]
+	edit := func(text string) obj {
+		return obj{"id": v.report, "kind": "report", "base": base, "set": obj{"summary": text}}
+	}
+	o.sends(o.ann, "site/"+site, edit("东侧漏水"))
+	var res protocol.PushResponse
+	o.ben.push("site/"+site, edit("西侧漏水")).want(200).into(&res)
+	if res.Outcomes[0].Outcome != protocol.Conflict {
+		t.Fatalf("two phones wrote the same field: %+v", res.Outcomes)
+	}
+	conflict := string(res.Outcomes[0].Conflicts[0])
+	o.listed(o.cai, "/v1/conflicts?state=open&recordId="+v.report, conflict)
+	o.click(o.cai, "conflicts", conflict, "resolve", obj{"take": "offered"}, "resolved")
+	if got := o.text(o.cai, v.report, "summary"); got != "西侧漏水" {
+		t.Errorf("the summary is %q", got)
+	}
+	o.ann.push("site/"+site, obj{"id": o.id(), "kind": "report", "base": 0, "set": obj{"siteId": site, "weather": "雨"}}).want(200).into(&res)
+	parked := string(res.Outcomes[0].RecordID)
+	o.listed(o.cai, "/v1/parked?state=open&code=unknown_field&author="+string(o.ann.User.ID), parked)
+	o.click(o.cai, "parked", parked, "settle", obj{"reason": "旧版应用"}, "settled")
+}
+
+// A click that is repeated under its key has its effect once and gets the record again.
+func TestARepeatedClickHasItsEffectOnce(t *testing.T) {
+	o := newOffice(t)
+	o.ledger()
+	fields := obj{"fields": obj{"title": "信访件", "channel": "petition"}}
+	var first, second protocol.PulledRecord
+	o.ok(o.dai, "POST", "/v1/clues", fields, &first, "Idempotency-Key", "k1")
+	o.ok(o.dai, "POST", "/v1/clues", fields, &second, "Idempotency-Key", "k1")
+	if first.ID != second.ID || first.Version != second.Version {
+		t.Errorf("one click made %s and %s", first.ID, second.ID)
+	}
+	id := string(first.ID)
+	body := obj{"version": first.Version}
+	o.ok(o.dai, "POST", "/v1/clues/"+id+"/register", body, &first, "Idempotency-Key", "k2")
+	o.ok(o.dai, "POST", "/v1/clues/"+id+"/register", body, &second, "Idempotency-Key", "k2")
+	if first.Version != second.Version || o.text(o.dai, id, "number") != "gz-liwan-2026-0001" && !strings.HasSuffix(o.text(o.dai, id, "number"), "-0001") {
+		t.Errorf("registered twice: %d and %d, %s", first.Version, second.Version, o.text(o.dai, id, "number"))
+	}
+	o.dai.do("POST", "/v1/clues/"+id+"/assign", o.body(id, obj{"handler": o.han.User.ID}), "Idempotency-Key", "k2").refused(409, field.CodeBatchReused)
+	o.no(o.dai, 400, field.CodeBadID, "POST", "/v1/clues", obj{"id": id, "fields": fields["fields"]})
+	o.no(o.dai, 400, field.CodeBadID, "POST", "/v1/clues", obj{"id": "17", "fields": fields["fields"]})
+}
+
+// Of two who decide at once, one is told that the other was first.
+func TestTwoDecideAtOnce(t *testing.T) {
+	o := newOffice(t)
+	sites := o.ledger()
+	v := o.visits(sites[0], time.Hour, strings.Repeat("a", 64))
+	second := o.admin.hire("cam", access.Supervisor)
+	body := o.body(v.report, nil)
+	answers := make([]answer, 2)
+	var wg sync.WaitGroup
+	for i, u := range []*user{o.cai, second} {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			answers[i] = u.do("POST", "/v1/reports/"+v.report+"/take", body)
+		}()
+	}
+	wg.Wait()
+	slices.SortFunc(answers, func(a, b answer) int { return a.status - b.status })
+	if answers[0].status != http.StatusOK || answers[1].status != http.StatusConflict {
+		t.Errorf("%d %s and %d %s", answers[0].status, answers[0].code(), answers[1].status, answers[1].code())
+	}
+}
+
+// Somebody of another organisation finds nothing, and cannot tell what is there from what is not.
+func TestStrangersFindNothing(t *testing.T) {
+	o := newOffice(t)
+	sites := o.ledger()
+	v := o.visits(sites[0], time.Hour, strings.Repeat("a", 64))
+	clue := o.make(o.dai, "clues", obj{"title": "信访件", "channel": "petition"})
+	campaign := o.make(o.cai, "campaigns", obj{
+		"title": "回头看", "from": "2026-12-01", "to": "2026-12-31", "templateId": o.template, "strata": []obj{{"stratum": "problems", "size": 1}},
+	})
+	o.admin.do("POST", "/v1/orgs", obj{"code": "elsewhere", "name": "别处", "region": "110101"}).want(201)
+	var strangers []*user
+	for _, role := range []access.Role{access.Supervisor, access.ClueManager, access.Leader, access.Auditor} {
+		login := "x-" + string(role)
+		o.admin.do("POST", "/v1/people", obj{"org": "elsewhere", "login": login, "password": password, "name": login, "roles": []obj{{"role": role}}}).want(201)
+		strangers = append(strangers, o.signIn(login))
+	}
+	known := map[string]string{
+		"reports": v.report, "findings": v.finding, "interviews": v.interview, "photos": v.photo, "clues": clue, "campaigns": campaign,
+		"sites": sites[0], "projects": o.project, "templates": o.template, "revisits": o.id(), "links": o.id(), "flags": o.id(),
+		"conflicts": o.id(), "parked": o.id(), "grants": o.id(), "recusals": o.id(), "notices": o.id(), "records": v.report,
+	}
+	for _, u := range strangers {
+		for _, r := range o.api.Routes() {
+			parts := strings.Split(r.Path, "/")
+			id, ok := known[parts[2%len(parts)]]
+			if !ok {
+				continue
+			}
+			path := strings.Replace(r.Path, "{id}", id, 1)
+			switch {
+			case r.Method == "GET" && !strings.Contains(r.Path, "{id}"):
+				var page workflow.Records
+				u.do("GET", path, nil).want(200).into(&page)
+				if len(page.Items) != 0 {
+					t.Errorf("%s sees %d items of %s", u.User.Name, len(page.Items), path)
+				}
+			case r.Method == "GET":
+				o.no(u, 404, field.CodeNotFound, "GET", path, nil)
+				o.no(u, 404, field.CodeNotFound, "GET", strings.Replace(r.Path, "{id}", o.id(), 1), nil)
+			case strings.Contains(r.Path, "{id}"):
+				o.stranger(u, r, path)
+			}
+		}
+	}
+}
+
+// stranger posts to what is there and to what is not: both answers are the same, and nothing is written.
+func (o *office) stranger(u *user, r api.Route, path string) {
+	o.t.Helper()
+	body := obj{"version": 1}
+	switch parts := strings.Split(r.Path, "/"); {
+	case r.Method == "PATCH":
+		body["fields"] = obj{}
+	case parts[len(parts)-1] == "links":
+		body = obj{"targetKind": "photo", "targetId": o.id(), "relation": "supports"}
+	case parts[len(parts)-1] == "draw":
+		body["seed"] = "s"
+	}
+	before := fmt.Sprint(o.heads())
+	there, not := u.do(r.Method, path, body), u.do(r.Method, strings.Replace(r.Path, "{id}", o.id(), 1), body)
+	if there.status != not.status || there.code() != not.code() || there.status != 404 && there.status != 403 {
+		o.t.Errorf("%s %s as %s: %d %s for what is there, %d %s for what is not", r.Method, r.Path, u.User.Name, there.status, there.code(), not.status, not.code())
+	}
+	if after := fmt.Sprint(o.heads()); before != after {
+		o.t.Errorf("%s %s as %s wrote something", r.Method, r.Path, u.User.Name)
+	}
+}
+
+func TestAPageIsAskedForAsDocumented(t *testing.T) {
+	o := newOffice(t)
+	for _, bad := range []string{"limit=0", "limit=201", "limit=many", "after=%21", "after=bm9wZQ"} {
+		o.no(o.cai, 400, field.CodeBadRequest, "GET", "/v1/reports?"+bad, nil)
+	}
+	o.no(o.dai, 400, field.CodeBadRequest, "GET", "/v1/records/"+o.make(o.dai, "clues", obj{"title": "t", "channel": "audit"})+"/history?after=-1", nil)
+	var want []string
+	for i := range 7 {
+		want = append(want, o.make(o.dai, "clues", obj{"title": fmt.Sprint(i), "channel": "audit", "batch": "b"}))
+	}
+	var got []string
+	for after := ""; ; {
+		var page workflow.Records
+		o.ok(o.dai, "GET", "/v1/clues?batch=b&limit=3&after="+after, nil, &page)
+		for _, r := range page.Items {
+			got = append(got, string(r.ID))
+		}
+		if after = page.Next; after == "" {
+			break
+		}
+	}
+	slices.Sort(want)
+	if slices.Sort(got); !slices.Equal(got, want) {
+		t.Errorf("paged %v, want %v", got, want)
+	}
+}
