@@ -1,0 +1,174 @@
+// Package app builds the whole program from a configuration: store, blobs, engine, accounts, uploads, workers, HTTP. The
+// main program, the demo and the tests start it the same way.
+//
+// Start is the one to read. open.go chooses the engines, photos.go joins uploads and their examination to the log,
+// verify.go checks everything that is stored. Nothing here decides anything about a record.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"fieldclue/media/intake"
+	"fieldclue/media/receipt"
+	"fieldclue/media/worker"
+	"fieldclue/server/accounts"
+	"fieldclue/server/api"
+	"fieldclue/server/api/guard"
+	"fieldclue/server/checks"
+	"fieldclue/server/config"
+	"fieldclue/server/workflow"
+	"fieldclue/sync/engine"
+)
+
+// App is a running server.
+type App struct {
+	cfg     config.Config
+	log     *slog.Logger
+	parts   *parts
+	engine  *engine.Engine
+	users   *accounts.Accounts
+	ledger  *ledger
+	uploads *intake.Service
+	pool    *worker.Pool
+	http    *api.Server
+	ln      net.Listener
+
+	background context.CancelFunc
+	running    sync.WaitGroup
+	failed     chan error
+}
+
+// Start builds the program, listens and serves. The caller calls Stop.
+func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (*App, error) {
+	p, err := open(ctx, cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{cfg: cfg, log: log, parts: p, failed: make(chan error, 1)}
+	if err := a.wire(ctx); err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	if a.ln, err = net.Listen("tcp", cfg.Listen); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot listen on %s: %w", cfg.Listen, err), p.close())
+	}
+	a.start()
+	return a, nil
+}
+
+func (a *App) wire(ctx context.Context) error {
+	p := a.parts
+	key, err := signingKey(ctx, p.store, "receipts")
+	if err != nil {
+		return err
+	}
+	signer := receipt.NewSigner(key)
+	a.engine = engine.New(engine.Options{Store: p.store, Log: a.log})
+	a.users = accounts.New(accounts.Options{Docs: shelves{p.store}, Records: p.store, Commit: a.engine, AccessTTL: a.cfg.AccessTTL, Log: a.log})
+	a.ledger = &ledger{engine: a.engine, store: p.store, users: a.users}
+	a.uploads = intake.New(intake.Config{
+		Blobs: p.originals, Staging: p.staging, Docs: shelves{p.store}, Ledger: a.ledger, Signer: signer, Now: time.Now, MaxImage: a.cfg.UploadMax,
+	})
+	a.pool = worker.New(worker.Config{Docs: shelves{p.store}, Workers: a.cfg.Workers, Log: a.log, Now: time.Now})
+	a.http = api.New(api.Options{
+		Accounts: a.users, Engine: a.engine, Pokes: a.engine, Store: p.store, Blobs: photoBytes{p},
+		Flow: workflow.New(p.store, a.engine, time.Now), Uploads: a.uploads, Receipts: signer.PublicKey(), Log: a.log,
+		Guard: guard.Config{}, RequestTimeout: a.cfg.RequestTimeout,
+	})
+	return nil
+}
+
+// start begins to serve, and everything that goes on beside the requests.
+func (a *App) start() {
+	ctx, stop := context.WithCancel(context.Background())
+	a.background = stop
+	a.running.Go(func() {
+		if err := a.http.Serve(a.ln); err != nil {
+			a.failed <- fmt.Errorf("the HTTP server ended: %w", err)
+		}
+	})
+	goOn := func(what string, run func(context.Context) error) {
+		a.running.Go(func() {
+			if err := run(ctx); err != nil && ctx.Err() == nil {
+				a.failed <- fmt.Errorf("%s ended: %w", what, err)
+			}
+		})
+	}
+	examine := &examiner{parts: a.parts, ledger: a.ledger, thresholds: checks.DefaultThresholds}
+	a.pool.Handle(examineJob, examine.photo)
+	goOn("the examination of photos", a.pool.Run)
+	goOn("following the log", func(ctx context.Context) error {
+		return a.engine.Follow(ctx, a.parts.store, workflow.NewCampaigns(a.parts.store, a.engine), &arrivals{pool: a.pool})
+	})
+	goOn("keeping access fresh", a.keepAccessFresh)
+	goOn("housekeeping", a.keepHouse)
+}
+
+// keepAccessFresh forgets what is remembered about people as soon as this process commits something about them.
+func (a *App) keepAccessFresh(ctx context.Context) error {
+	for ctx.Err() == nil {
+		pokes, cancel := a.engine.Listen(1024)
+		for open := true; open; {
+			select {
+			case <-ctx.Done():
+				open = false
+			case p, ok := <-pokes:
+				if open = ok; ok {
+					a.users.Invalidate(p.Scope)
+				}
+			}
+		}
+		cancel()
+	}
+	return nil
+}
+
+// keepHouse removes what has expired: half-finished uploads after 30 days, sessions that are over.
+func (a *App) keepHouse(ctx context.Context) error {
+	tick := time.NewTicker(10 * time.Minute)
+	defer tick.Stop()
+	for {
+		if _, err := a.uploads.Sweep(ctx, 100, a.ledger.uploadExpired); err != nil && ctx.Err() == nil {
+			a.log.Warn("sweeping uploads", "error", err)
+		}
+		if _, err := a.users.Sweep(ctx, 1000); err != nil && ctx.Err() == nil {
+			a.log.Warn("sweeping sessions", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// URL is where the server answers.
+func (a *App) URL() string { return "http://" + a.ln.Addr().String() }
+
+// Engines names the store and the blob store with their versions, for people.
+func (a *App) Engines(ctx context.Context) string {
+	name, version, err := a.parts.store.Engine(ctx)
+	if err != nil {
+		name, version = "store", "unknown"
+	}
+	return fmt.Sprintf("%s %s, %s", name, version, a.parts.originals.Engine())
+}
+
+// SetupCode is the one-time code with which the first administrator is made; empty once there is one.
+func (a *App) SetupCode(ctx context.Context) (string, error) { return a.users.SetupCode(ctx) }
+
+// Failed delivers the error that ended the server before Stop.
+func (a *App) Failed() <-chan error { return a.failed }
+
+// Stop takes no new work, finishes what runs, and closes the stores.
+func (a *App) Stop(ctx context.Context) error {
+	err := a.http.Stop(ctx)
+	a.background()
+	a.running.Wait()
+	return errors.Join(err, a.parts.close())
+}

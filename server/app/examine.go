@@ -1,0 +1,280 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"fieldclue/media/blob"
+	"fieldclue/media/thumb"
+	"fieldclue/media/verify"
+	"fieldclue/media/worker"
+	"fieldclue/server/checks"
+	"fieldclue/server/field"
+	"fieldclue/server/store"
+	"fieldclue/sync/engine"
+	"fieldclue/sync/protocol"
+)
+
+// examineJob is the job of looking at one photo that has arrived; its id is the photo's.
+const examineJob = "examine"
+
+// arrivals follows the log of the sites: every photo that is stored becomes a job.
+type arrivals struct{ pool *worker.Pool }
+
+func (a *arrivals) Name() string             { return "arrivals" }
+func (a *arrivals) Types() []field.ScopeType { return []field.ScopeType{field.ScopeSite} }
+
+// Entry implements engine.Follower.
+func (a *arrivals) Entry(ctx context.Context, e store.Entry) error {
+	body, err := protocol.Open(e)
+	if err != nil {
+		return err
+	}
+	for _, c := range body.Changes {
+		if c.State == field.PhotoStored && c.Set["receipt"] != nil {
+			if err := a.pool.Enqueue(ctx, examineJob, string(c.ID), c.ID); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// examiner turns the bytes of a photo into facts, renditions and flags.
+type examiner struct {
+	parts      *parts
+	ledger     *ledger
+	thresholds checks.Thresholds
+}
+
+// photo is the job. It may run again after a crash: everything that it writes has a name derived from the photo.
+func (x *examiner) photo(ctx context.Context, payload json.RawMessage) error {
+	var id string
+	if err := json.Unmarshal(payload, &id); err != nil {
+		return err
+	}
+	photo, err := x.ledger.photo(ctx, id)
+	if err != nil || photo == nil || photo.Deleted || !field.PhotoIsStored(photo) || photo.Fields["facts"] != nil {
+		return err
+	}
+	facts, args, err := x.look(ctx, photo)
+	if err != nil {
+		return err
+	}
+	flags, err := x.flags(ctx, photo, facts)
+	if err != nil {
+		return err
+	}
+	ops := []protocol.Operation{{ID: photo.ID, Kind: field.KindPhoto, Base: photo.Version, Command: "analyse", Args: args}}
+	_, err = x.ledger.engine.Commit(ctx, protocol.Batch{
+		Actor: engine.Server, Device: field.DeviceID("server/examine/" + id), Number: 1, Scope: photo.Scope, Strict: true, Trusted: true,
+		Operations: append(ops, flags...),
+	})
+	return err
+}
+
+// look reads the original once, from a copy on disk: the decoders jump about in it.
+func (x *examiner) look(ctx context.Context, photo *field.Record) (verify.Facts, map[string]field.Value, error) {
+	file, err := x.fetch(ctx, blob.Sum(photo.Text("sha256")))
+	if err != nil {
+		return verify.Facts{}, nil, err
+	}
+	defer func() {
+		_ = file.Close()           // it was only read
+		_ = os.Remove(file.Name()) // a leftover in the temporary directory harms nobody
+	}()
+	args := map[string]field.Value{}
+	note := func(err error) error { // what is wrong with the file is a fact; what is wrong with us is an error
+		if e := field.AsError(err); e.Kind == field.KindInvalid || e.Kind == field.KindTooLarge || e.Kind == field.KindUnsupported {
+			args["note"] = field.Quote(e.Sentence())
+			return nil
+		}
+		return err
+	}
+	facts, err := verify.File(file)
+	if err != nil {
+		err = note(err)
+	} else {
+		err = note(x.renditions(ctx, file, facts, args))
+	}
+	if err != nil {
+		return facts, nil, err
+	}
+	args["facts"] = field.Quote(facts)
+	return facts, args, nil
+}
+
+func (x *examiner) fetch(ctx context.Context, sum blob.Sum) (*os.File, error) {
+	body, err := x.parts.originals.Open(ctx, sum, 0, -1)
+	if err != nil {
+		return nil, err
+	}
+	file, err := os.CreateTemp("", "fieldclue-photo-")
+	if err != nil {
+		return nil, errors.Join(err, body.Close())
+	}
+	_, err = io.Copy(file, body)
+	if err = errors.Join(err, body.Close()); err == nil {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close(), os.Remove(file.Name()))
+	}
+	return file, nil
+}
+
+func (x *examiner) renditions(ctx context.Context, file *os.File, facts verify.Facts, args map[string]field.Value) error {
+	if facts.Type != "image/jpeg" && facts.Type != "image/png" {
+		return field.Refuse(field.CodeUnsupportedType, "No rendition is made of %s.", facts.Type)
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	img, err := verify.Decode(file)
+	if err != nil {
+		return err
+	}
+	r, err := thumb.Make(img, facts.Orientation)
+	if err != nil {
+		return err
+	}
+	hash, err := verify.PerceptualHash(r.Picture)
+	if err != nil {
+		return err
+	}
+	args["perceptual"] = field.Quote(hash.Name + ":" + hash.Value)
+	for name, b := range map[string][]byte{"small": r.Small, "large": r.Large} {
+		h := sha256.Sum256(b)
+		sum := hex.EncodeToString(h[:])
+		if _, err := x.parts.small.PutIfAbsent(ctx, blob.Sum(sum), int64(len(b)), bytes.NewReader(b)); err != nil {
+			return err
+		}
+		args[name] = field.Quote(sum)
+	}
+	return nil
+}
+
+// flags runs the rules on the photo and makes a flag of each thing that they saw.
+func (x *examiner) flags(ctx context.Context, photo *field.Record, facts verify.Facts) ([]protocol.Operation, error) {
+	in, err := x.inputs(ctx, photo, facts)
+	if err != nil {
+		return nil, err
+	}
+	var ops []protocol.Operation
+	for _, f := range checks.All(in, x.thresholds) {
+		inputs := f.Inputs
+		if inputs == nil {
+			inputs = map[string]any{}
+		}
+		ops = append(ops, protocol.Operation{
+			ID: field.DeriveID(photo.CreatedAt, "flag", f.Code, string(photo.ID)), Kind: field.KindFlag, Set: map[string]field.Value{
+				"code": field.Quote(f.Code), "rule": field.Quote(f.Rule), "severity": field.Quote(f.Severity), "reportId": photo.Fields["reportId"],
+				"targetId": field.Quote(photo.ID), "inputs": field.Quote(inputs), "zh": field.Quote(f.ZH), "en": field.Quote(f.EN),
+			},
+		})
+	}
+	return ops, nil
+}
+
+// inputs puts together what the rules want to know. What the app sent comes first; what the file says fills the gaps.
+func (x *examiner) inputs(ctx context.Context, photo *field.Record, facts verify.Facts) (checks.Photo, error) {
+	in := checks.Photo{
+		Picked: photo.Text("capture") == "picked", TakenAt: photo.Time("takenAt"), SkewMS: photo.Int("clockSkewMs"),
+		IsStatement: facts.Type == "audio/mp4" || facts.Type == "video/mp4",
+	}
+	if t := takenAt(facts); !t.IsZero() {
+		in.TakenAt = t
+	}
+	if facts.GPSTime != nil {
+		in.GPSTime = *facts.GPSTime
+	}
+	var fix field.Fix
+	if err := photo.Decode("position", &fix); err != nil {
+		return in, err
+	}
+	switch {
+	case fix.Lat != nil && fix.Lon != nil:
+		in.Position, in.System, in.Mock = &checks.Point{Lat: *fix.Lat, Lon: *fix.Lon}, fix.System, fix.Mock
+		if fix.Accuracy != nil {
+			in.Accuracy = *fix.Accuracy
+		}
+	case facts.Position != nil:
+		in.Position = &checks.Point{Lat: facts.Position.Lat, Lon: facts.Position.Lon}
+		if facts.Position.Accuracy != nil {
+			in.Accuracy = *facts.Position.Accuracy
+		}
+	}
+	related, err := x.parts.store.Records(ctx, []field.RecordID{field.RecordID(photo.Text("siteId")), field.RecordID(photo.Text("reportId"))})
+	if err != nil {
+		return in, err
+	}
+	for _, r := range related {
+		switch r.Kind {
+		case field.KindSite:
+			if in.Site, err = area(r); err != nil {
+				return in, err
+			}
+		case field.KindReport:
+			in.Start, in.End = r.Time("startedAt"), r.Time("endedAt")
+		}
+	}
+	same, err := x.parts.store.List(ctx, store.Query{
+		Visible: everything, Kinds: []field.Kind{field.KindPhoto}, Keys: []string{field.KeyFor("sha256", photo.Text("sha256"))}, Limit: 20,
+	})
+	if err != nil {
+		return in, err
+	}
+	for _, other := range same {
+		if other.ID != photo.ID && (other.Scope != photo.Scope || other.Text("reportId") != photo.Text("reportId")) {
+			in.SameHash = append(in.SameHash, string(other.ID))
+		}
+	}
+	return in, nil
+}
+
+// takenAt is DateTimeOriginal; a camera that states no offset is taken to stand in China (+08:00).
+func takenAt(f verify.Facts) time.Time {
+	if f.TakenLocal == "" {
+		return time.Time{}
+	}
+	offset := f.TakenOffset
+	if offset == "" {
+		offset = "+08:00"
+	}
+	t, err := time.Parse("2006-01-02T15:04:05Z07:00", f.TakenLocal+offset)
+	if err != nil {
+		return time.Time{} // a clock that cannot be read says nothing
+	}
+	return t
+}
+
+// area is where a site is, in WGS-84.
+func area(site *field.Record) (checks.Area, error) {
+	var a checks.Area
+	var outline []field.Fix
+	if err := site.Decode("polygon", &outline); err != nil {
+		return a, err
+	}
+	for _, p := range outline {
+		a.Outline = append(a.Outline, checks.ToWGS84(checks.Point{Lat: *p.Lat, Lon: *p.Lon}, p.System))
+	}
+	var center field.Fix
+	if err := site.Decode("position", &center); err != nil {
+		return a, err
+	}
+	if center.Lat != nil && center.Lon != nil {
+		c := checks.ToWGS84(checks.Point{Lat: *center.Lat, Lon: *center.Lon}, center.System)
+		a.Center = &c
+		if err := site.Decode("radius", &a.Radius); err != nil {
+			return a, err
+		}
+	}
+	return a, nil
+}

@@ -1,0 +1,163 @@
+package app
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"fieldclue/media/blob"
+	"fieldclue/media/blob/dir"
+	"fieldclue/media/blob/minio"
+	"fieldclue/server/access"
+	"fieldclue/server/config"
+	"fieldclue/server/field"
+	"fieldclue/server/store"
+	"fieldclue/server/store/mongo"
+	"fieldclue/server/store/sqlite"
+	"fieldclue/sync/engine"
+)
+
+// allStore is what both stores offer.
+type allStore interface {
+	engine.Store
+	GetDoc(ctx context.Context, shelf store.Shelf, id string) (store.Doc, error)
+	PutDoc(ctx context.Context, d store.Doc) (store.Doc, error)
+	DeleteDoc(ctx context.Context, shelf store.Shelf, id string, version int64) error
+	DocsByKey(ctx context.Context, shelf store.Shelf, key, after string, limit int) ([]store.Doc, error)
+	DocsDue(ctx context.Context, shelf store.Shelf, before time.Time, limit int) ([]store.Doc, error)
+	Ping(ctx context.Context) error
+	Engine(ctx context.Context) (name, version string, err error)
+	Close() error
+}
+
+var everything = access.Everything
+
+// parts are the engines under the program.
+type parts struct {
+	store     allStore
+	originals blob.Store   // evidence: immutable, locked where the engine can
+	small     blob.Store   // renditions: can be made again
+	staging   blob.Staging // half-finished uploads, beside the originals
+}
+
+func (p *parts) close() error { return p.store.Close() }
+
+// openToRead reaches the engines without changing anything in them, beside a running server if need be.
+func openToRead(ctx context.Context, cfg config.Config, log *slog.Logger) (*parts, error) {
+	if cfg.MongoDB.URI != "" {
+		return open(ctx, cfg, log)
+	}
+	s, err := sqlite.OpenReadOnly(ctx, cfg.Data)
+	if err != nil {
+		return nil, fmt.Errorf("the store in %s: %w", cfg.Data, err)
+	}
+	p := &parts{store: s}
+	if err := p.openBlobs(ctx, cfg); err != nil {
+		return nil, errors.Join(fmt.Errorf("the photo store: %w", err), s.Close())
+	}
+	return p, nil
+}
+
+// open reaches the engines that the configuration names, or makes the embedded ones in the data directory.
+func open(ctx context.Context, cfg config.Config, log *slog.Logger) (*parts, error) {
+	p := &parts{}
+	if err := p.openBlobs(ctx, cfg); err != nil {
+		return nil, fmt.Errorf("the photo store: %w", err)
+	}
+	if cfg.MongoDB.URI != "" {
+		s, err := mongo.Open(ctx, mongo.Options{URI: string(cfg.MongoDB.URI), Database: cfg.MongoDB.Database, Logger: log, Kinds: kinds()})
+		if err != nil {
+			return nil, fmt.Errorf("MongoDB: %w", err)
+		}
+		p.store = s
+		return p, nil
+	}
+	s, err := sqlite.Open(ctx, cfg.Data)
+	if err != nil {
+		return nil, fmt.Errorf("the store in %s: %w", cfg.Data, err)
+	}
+	p.store = s
+	return p, nil
+}
+
+func kinds() []field.Kind {
+	var all []field.Kind
+	for _, s := range field.Kinds() {
+		all = append(all, s.Kind)
+	}
+	return all
+}
+
+func (p *parts) openBlobs(ctx context.Context, cfg config.Config) error {
+	if cfg.S3.Endpoint == "" {
+		if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+			return err
+		}
+		originals, err := dir.Open(dir.Config{Root: filepath.Join(cfg.Data, "photos")})
+		if err != nil {
+			return err
+		}
+		small, err := dir.Open(dir.Config{Root: filepath.Join(cfg.Data, "renditions")})
+		if err != nil {
+			return err
+		}
+		p.originals, p.small, p.staging = originals, small, originals.Staging()
+		return nil
+	}
+	c := minio.Config{
+		Endpoint: cfg.S3.Endpoint, AccessKey: string(cfg.S3.AccessKey), SecretKey: string(cfg.S3.SecretKey), Secure: cfg.S3.TLS, Region: cfg.S3.Region,
+		Bucket: cfg.S3.Bucket, Locked: true, StagingBucket: cfg.S3.Bucket + "-staging",
+	}
+	if cfg.S3.RetentionDays > 0 {
+		c.Retention, c.RetainDays = "GOVERNANCE", cfg.S3.RetentionDays
+	}
+	originals, err := minio.Open(ctx, c)
+	if err != nil {
+		return err
+	}
+	staging, err := originals.Staging()
+	if err != nil {
+		return err
+	}
+	c.Bucket, c.Locked, c.StagingBucket, c.Retention, c.RetainDays = cfg.S3.Bucket+"-renditions", false, "", "", 0
+	small, err := minio.Open(ctx, c)
+	if err != nil {
+		return err
+	}
+	p.originals, p.small, p.staging = originals, small, staging
+	return nil
+}
+
+// signingKey returns the server's Ed25519 key of a name; the first process to need it makes it.
+func signingKey(ctx context.Context, docs allStore, name string) (ed25519.PrivateKey, error) {
+	type stored struct {
+		Seed []byte `json:"seed"`
+	}
+	for range 3 {
+		doc, err := docs.GetDoc(ctx, store.Keys, name)
+		if err == nil {
+			var k stored
+			if err := json.Unmarshal(doc.Body, &k); err != nil || len(k.Seed) != ed25519.SeedSize {
+				return nil, fmt.Errorf("the server's key %q is damaged: %w", name, errors.Join(err, errors.New("wrong length")))
+			}
+			return ed25519.NewKeyFromSeed(k.Seed), nil
+		}
+		if !field.Is(err, field.CodeNotFound) {
+			return nil, err
+		}
+		seed := make([]byte, ed25519.SeedSize)
+		_, _ = rand.Read(seed) // never fails: crypto/rand aborts the program instead
+		_, err = docs.PutDoc(ctx, store.Doc{Shelf: store.Keys, ID: name, Body: field.Quote(stored{seed})})
+		if err != nil && !field.Is(err, field.CodeStale) {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("the server's key %q can neither be read nor made", name)
+}

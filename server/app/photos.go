@@ -1,0 +1,131 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"fieldclue/media/blob"
+	"fieldclue/media/intake"
+	"fieldclue/server/access"
+	"fieldclue/server/accounts"
+	"fieldclue/server/field"
+	"fieldclue/server/store"
+	"fieldclue/sync/engine"
+	"fieldclue/sync/protocol"
+)
+
+// ledger joins uploads to the log: what was declared there, and that it has arrived.
+type ledger struct {
+	engine *engine.Engine
+	store  allStore
+	users  *accounts.Accounts
+}
+
+// DeclaredPhoto finds the declaration of a photo that somebody may upload: somebody who may declare photos there.
+func (l *ledger) DeclaredPhoto(ctx context.Context, who intake.Uploader, photoID string) (intake.Declared, error) {
+	unknown := field.Refuse(field.CodePhotoNotDeclared, "").About(photoID)
+	actor, err := l.users.Actor(ctx, field.UserID(who.User))
+	if err != nil {
+		return intake.Declared{}, err
+	}
+	photo, err := l.photo(ctx, photoID)
+	if err != nil {
+		return intake.Declared{}, err
+	}
+	if photo == nil || photo.Deleted || access.May(actor, "photo.create", photo.Scope, photo.Info) != nil {
+		return intake.Declared{}, unknown
+	}
+	return intake.Declared{
+		PhotoID: photoID, Sum: blob.Sum(photo.Text("sha256")), Size: photo.Int("size"), Type: photo.Text("type"),
+		Stored: field.PhotoIsStored(photo), Receipt: json.RawMessage(photo.Fields["receipt"]),
+	}, nil
+}
+
+// PhotoStored records that the bytes of a photo are safe, with the receipt, and so moves its report on.
+func (l *ledger) PhotoStored(ctx context.Context, p intake.StoredPhoto) error {
+	photo, err := l.photo(ctx, p.PhotoID)
+	if err != nil {
+		return err
+	}
+	if photo == nil {
+		return field.Refuse(field.CodePhotoNotDeclared, "").About(p.PhotoID)
+	}
+	if field.PhotoIsStored(photo) {
+		return nil
+	}
+	return l.command(ctx, photo, "server/intake/"+p.PhotoID, "store", map[string]field.Value{
+		"receipt": field.Value(p.Receipt), "interruptions": field.Quote(len(p.Interruptions)),
+	})
+}
+
+// command gives one of the server's own commands to a photo; under the same device it has its effect once.
+func (l *ledger) command(ctx context.Context, photo *field.Record, device, name string, args map[string]field.Value) error {
+	_, err := l.engine.Commit(ctx, protocol.Batch{
+		Actor: engine.Server, Device: field.DeviceID(device), Number: 1, Scope: photo.Scope, Strict: true, Trusted: true,
+		Operations: []protocol.Operation{{ID: photo.ID, Kind: field.KindPhoto, Base: photo.Version, Command: name, Args: args}},
+	})
+	return err
+}
+
+// photo reads a photo's record; nil when there is none.
+func (l *ledger) photo(ctx context.Context, id string) (*field.Record, error) {
+	if !field.ValidID(id) {
+		return nil, nil
+	}
+	rs, err := l.store.Records(ctx, []field.RecordID{field.RecordID(id)})
+	if err != nil || len(rs) == 0 || rs[0].Kind != field.KindPhoto {
+		return nil, err
+	}
+	return rs[0], nil
+}
+
+// shelves is the store as its callers want working documents: the new version is all they need back.
+type shelves struct{ allStore }
+
+// PutDoc writes a document and returns its new version.
+func (s shelves) PutDoc(ctx context.Context, d store.Doc) (int64, error) {
+	now, err := s.allStore.PutDoc(ctx, d)
+	return now.Version, err
+}
+
+// uploadExpired puts a notice into the sender's inbox: half an upload is never dropped silently.
+func (l *ledger) uploadExpired(ctx context.Context, e intake.Expired) error {
+	inbox := field.MakeScope(field.ScopeUser, e.By.User)
+	_, err := l.engine.Commit(ctx, protocol.Batch{
+		Actor: engine.Server, Device: field.DeviceID("server/expired/" + e.UploadID), Number: max(1, e.Created.UnixMilli()), Scope: inbox, Strict: true, Trusted: true,
+		Operations: []protocol.Operation{{
+			ID: field.DeriveID(e.Created, "expired", e.UploadID, e.PhotoID), Kind: field.KindNotice, Set: map[string]field.Value{
+				"type": field.Quote("info"), "recordId": field.Quote(e.PhotoID), "recordKind": field.Quote(field.KindPhoto),
+				"zh": field.Quote(fmt.Sprintf("一张照片只收到 %d／%d 字节，上传已过期；请重新上传。", e.Offset, e.Size)),
+				"en": field.Quote(fmt.Sprintf("Of a photo only %d of %d bytes arrived, and the upload has expired; upload it again.", e.Offset, e.Size)),
+			},
+		}},
+	})
+	return err
+}
+
+// photoBytes finds renditions and originals alike: the photo routes name both by their hash.
+type photoBytes struct{ p *parts }
+
+func (b photoBytes) Stat(ctx context.Context, sum blob.Sum) (blob.Info, error) {
+	info, err := b.p.small.Stat(ctx, sum)
+	if field.Is(err, field.CodeNotFound) {
+		return b.p.originals.Stat(ctx, sum)
+	}
+	return info, err
+}
+
+func (b photoBytes) Open(ctx context.Context, sum blob.Sum, offset, length int64) (io.ReadCloser, error) {
+	r, err := b.p.small.Open(ctx, sum, offset, length)
+	if field.Is(err, field.CodeNotFound) {
+		return b.p.originals.Open(ctx, sum, offset, length)
+	}
+	return r, err
+}
+
+func (b photoBytes) Ping(ctx context.Context) error {
+	return errors.Join(b.p.originals.Ping(ctx), b.p.small.Ping(ctx))
+}

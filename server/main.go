@@ -1,0 +1,143 @@
+// Command fieldclue is the server behind the field inspection app.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"fieldclue/server/app"
+	"fieldclue/server/config"
+)
+
+const help = `Fieldclue, the server for field inspection.
+
+  fieldclue [serve] [flags]     serve phones and desks
+  fieldclue demo [flags]        a believable county and one day of two inspectors, played through the API
+  fieldclue verify [flags]      check the log's chain, that the records are its image, and every photo's bytes
+  fieldclue healthcheck [flags] ask a running server whether it is ready; status 0 if it is
+  fieldclue help                this page
+
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Environ(), os.Stdout); err != nil {
+		if !errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(os.Stderr, "fieldclue:", err)
+			os.Exit(1)
+		}
+	}
+}
+
+func run(ctx context.Context, args, environ []string, out io.Writer) error {
+	command := "serve"
+	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
+		command, args = args[0], args[1:]
+	}
+	switch command {
+	case "serve":
+		return serve(ctx, args, environ, out)
+	case "demo":
+		return playDemo(ctx, args, environ, out)
+	case "verify":
+		return verify(ctx, args, environ, out)
+	case "healthcheck":
+		return healthcheck(ctx, args, environ)
+	case "help", "-h", "--help":
+		fmt.Fprint(out, help)
+		return config.WriteHelp(out)
+	}
+	return fmt.Errorf("there is no command %q; see fieldclue help", command)
+}
+
+func serve(ctx context.Context, args, environ []string, out io.Writer) error {
+	cfg, err := config.Load(args, environ)
+	if err != nil {
+		return helpOr(err, out)
+	}
+	a, err := app.Start(ctx, cfg, logger(cfg, os.Stderr))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "Fieldclue is serving at %s\n  kept in   %s\n  API docs  %s/docs\n", a.URL(), a.Engines(ctx), a.URL())
+	code, err := a.SetupCode(ctx)
+	if err != nil {
+		return errors.Join(err, a.Stop(ctx))
+	}
+	if code != "" {
+		fmt.Fprintf(out, "\n  There is no administrator yet. Make one with this setup code, which works once:\n    %s\n  as docs/operations.md shows (POST %s/v1/setup).\n", code, a.URL())
+	}
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(out, "Stopping: finishing what runs.")
+	case err = <-a.Failed():
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	return errors.Join(err, a.Stop(last))
+}
+
+func verify(ctx context.Context, args, environ []string, out io.Writer) error {
+	cfg, err := config.Load(args, environ)
+	if err != nil {
+		return helpOr(err, out)
+	}
+	report, err := app.Verify(ctx, cfg, logger(cfg, os.Stderr), func(line string) { fmt.Fprintln(out, line) })
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, report)
+	if !report.Sound() {
+		return errors.New("what is stored is not what was acknowledged; keep this directory as it is and call for help")
+	}
+	return nil
+}
+
+// healthcheck is for containers, which have no curl.
+func healthcheck(ctx context.Context, args, environ []string) error {
+	cfg, err := config.Load(args, environ)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, cfg.LocalURL()+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }() // nothing is read from it
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("not ready: %s", resp.Status)
+	}
+	return nil
+}
+
+func helpOr(err error, out io.Writer) error {
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(out, help)
+		return config.WriteHelp(out)
+	}
+	return err
+}
+
+func logger(cfg config.Config, w io.Writer) *slog.Logger {
+	o := &slog.HandlerOptions{Level: cfg.LogLevel}
+	if cfg.LogFormat == "text" {
+		return slog.New(slog.NewTextHandler(w, o))
+	}
+	return slog.New(slog.NewJSONHandler(w, o))
+}
