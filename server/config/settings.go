@@ -157,7 +157,7 @@ func WriteHelp(w io.Writer) error {
 // foreign are the variables of this prefix that other parts of the repository
 // read: the tests, the CI run, the benchmarks and docker-compose.yml.
 var foreign = []string{
-	prefix + "TEST_", prefix + "BENCH_", prefix + "TOOLS", prefix + "REQUIRE_ENGINES",
+	prefix + "TEST_", prefix + "BENCH_", prefix + "TOOLS", prefix + "NODE_MODULES", prefix + "REQUIRE_ENGINES",
 	prefix + "COMPOSE_", prefix + "MONGODB_IMAGE", prefix + "MINIO_IMAGE",
 }
 

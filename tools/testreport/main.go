@@ -36,10 +36,11 @@ type report struct {
 	passed, failed int
 	engines        map[string]bool
 	needsMongod    []string
-	otherSkips     []string
-	wholeSkips     int      // of otherSkips, those that are no subtests
-	complaints     []string // output of what failed
-	packages       []string // one line each
+	otherSkips     map[string][]string // tests by reason
+	skipped        int                 // tests in otherSkips
+	wholeSkips     int                 // of otherSkips, those that are no subtests
+	complaints     []string            // output of what failed
+	packages       []string            // one line each
 
 	output   map[test]*strings.Builder
 	parents  map[test]bool // tests with subtests: their children are counted
@@ -68,13 +69,13 @@ func main() {
 }
 
 var (
-	engineLine = regexp.MustCompile(`engine: (\S.*\S)`)
+	engineLine = regexp.MustCompile(`(?:^|: )engine: (\S.*\S)`)
 	sourceLine = regexp.MustCompile(`^\s*\S+\.go:\d+: `)
 )
 
 func read(in io.Reader) (*report, error) {
 	r := &report{
-		engines: map[string]bool{}, output: map[test]*strings.Builder{},
+		engines: map[string]bool{}, otherSkips: map[string][]string{}, output: map[test]*strings.Builder{},
 		parents: map[test]bool{}, failedIn: map[string]bool{},
 	}
 	lines := bufio.NewScanner(in)
@@ -156,15 +157,16 @@ func (r *report) skip(key test) {
 			}
 		}
 	}
-	line := strings.TrimPrefix(key.pkg, "fieldclue/") + " " + key.name + ": " + reason
+	name := strings.TrimPrefix(key.pkg, "fieldclue/") + " " + key.name
 	if strings.HasPrefix(reason, "runs only as a child") {
 		return
 	}
 	if strings.HasPrefix(reason, "needs mongod") {
-		r.needsMongod = append(r.needsMongod, line)
+		r.needsMongod = append(r.needsMongod, name+": "+reason)
 		return
 	}
-	r.otherSkips = append(r.otherSkips, line)
+	r.otherSkips[reason] = append(r.otherSkips[reason], name)
+	r.skipped++
 	if !strings.Contains(key.name, "/") {
 		r.wholeSkips++
 	}
@@ -187,10 +189,17 @@ func (r *report) write(out io.Writer, strict bool) bool {
 	for _, engine := range slices.Sorted(maps.Keys(r.engines)) {
 		p("engine: %s", engine)
 	}
-	for _, line := range r.otherSkips {
-		p("skipped: %s", line)
+	for _, reason := range slices.Sorted(maps.Keys(r.otherSkips)) {
+		tests := r.otherSkips[reason]
+		p("skipped: %s", reason)
+		for _, name := range tests[:min(len(tests), 5)] {
+			p("    %s", name)
+		}
+		if more := len(tests) - 5; more > 0 {
+			p("    and %d more", more)
+		}
 	}
-	p("%d passed, %d failed, %d skipped, %d need mongod", r.passed, r.failed, len(r.otherSkips), len(r.needsMongod))
+	p("%d passed, %d failed, %d skipped, %d need mongod", r.passed, r.failed, r.skipped, len(r.needsMongod))
 	switch {
 	case r.failed > 0:
 		return false

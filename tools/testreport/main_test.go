@@ -32,7 +32,7 @@ func TestReport(t *testing.T) {
 		{"all passed", passed, true, true, "2 passed, 0 failed, 0 skipped, 0 need mongod"},
 		{"engine", passed, true, true, "engine: ferretdb 1.24.0 (x)\n"},
 		{"needs mongod", passed + skipped("needs mongod: two writers"), true, true, "0 skipped, 1 need mongod"},
-		{"skipped", passed + skipped("no engine"), true, false, "skipped: a TestSkipped: no engine"},
+		{"skipped", passed + skipped("no engine"), true, false, "skipped: no engine\n    a TestSkipped"},
 		{"case skipped", passed + strings.ReplaceAll(skipped("does not apply"), "TestSkipped\"", "TestMany/x\""), true, true, "1 skipped"},
 		{"second process", passed + skipped("runs only as a child of TestKill"), true, true, "2 passed, 0 failed, 0 skipped"},
 		{"skipped, not strict", passed + skipped("no engine"), false, true, "1 skipped"},
