@@ -70,7 +70,7 @@ type Ledger interface {
 // Docs is the shelf of working documents that uploads need, with the contract stated at store.Doc.
 type Docs interface {
 	GetDoc(ctx context.Context, shelf store.Shelf, id string) (store.Doc, error)
-	PutDoc(ctx context.Context, d store.Doc) (version int64, err error)
+	PutDoc(ctx context.Context, d store.Doc) (store.Doc, error)
 	DeleteDoc(ctx context.Context, shelf store.Shelf, id string, version int64) error
 	DocsDue(ctx context.Context, shelf store.Shelf, before time.Time, limit int) ([]store.Doc, error)
 }

@@ -67,7 +67,7 @@ func (s *Service) save(ctx context.Context, u *upload) error {
 	if err != nil {
 		return field.Refuse(field.CodeInternal, "").Because(err).About(u.id)
 	}
-	v, err := s.cfg.Docs.PutDoc(ctx, store.Doc{
+	saved, err := s.cfg.Docs.PutDoc(ctx, store.Doc{
 		Shelf: store.Uploads, ID: u.id, Version: u.version, Key: u.PhotoID, Due: u.expires, Body: body,
 	})
 	if field.Is(err, field.CodeStale) {
@@ -76,7 +76,7 @@ func (s *Service) save(ctx context.Context, u *upload) error {
 	if err != nil {
 		return err
 	}
-	u.version = v
+	u.version = saved.Version
 	return nil
 }
 

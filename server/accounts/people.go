@@ -75,11 +75,14 @@ func (a *Accounts) CreateOrg(ctx context.Context, act Act, o Org) (*field.Record
 	if err != nil {
 		return nil, err
 	}
-	answer, err := a.commit.Commit(ctx, act.batch(scope, true, protocol.Operation{ID: id, Kind: field.KindOrg, Set: o.fields()}))
-	if len(known) > 0 && (err != nil || !answer.Replayed) {
-		return nil, field.Refuse(field.CodeTaken, "").About(string(id))
+	if len(known) > 0 { // unless this very click made it
+		if _, err := a.records.Batch(ctx, scope, act.Device, act.Number); field.Is(err, field.CodeNotFound) {
+			return nil, field.Refuse(field.CodeTaken, "").About(string(id))
+		} else if err != nil {
+			return nil, err
+		}
 	}
-	if err != nil {
+	if _, err := a.commit.Commit(ctx, act.batch(scope, true, protocol.Operation{ID: id, Kind: field.KindOrg, Set: o.fields()})); err != nil {
 		return nil, err
 	}
 	return a.record(ctx, field.KindOrg, id)

@@ -31,7 +31,7 @@ func addressKey(ip string) string     { return "a " + ip }
 func (t *throttle) allows(now time.Time, login, ip string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.level(now, pairKey(login, ip), pairLeak) < pairDepth && t.level(now, addressKey(ip), addressLeak) < addressDepth
+	return t.level(now, pairKey(login, ip), pairLeak) <= pairDepth-1 && t.level(now, addressKey(ip), addressLeak) <= addressDepth-1
 }
 
 func (t *throttle) level(now time.Time, key string, leak time.Duration) float64 {

@@ -103,6 +103,9 @@ type edit struct {
 // edited is the handler of PATCH: {"version": n, "fields": {…}}.
 func edited[ID ~string](do func(context.Context, workflow.Act, ID, int64, map[string]field.Value) (*field.Record, error)) fiber.Handler {
 	return clicked(func(ctx context.Context, act workflow.Act, id ID, req edit) (*field.Record, error) {
+		if len(req.Fields) == 0 {
+			return nil, field.Refuse(field.CodeMissingField, "fields: there is nothing to change.")
+		}
 		return do(ctx, act, id, req.Version, req.Fields)
 	})
 }
@@ -115,6 +118,9 @@ type creation struct {
 // made is the handler that makes a record: {"id"?, "fields": {…}} gives 201 and the record.
 func made[ID ~string](s *Server, do func(context.Context, workflow.Act, ID, map[string]field.Value) (*field.Record, error)) fiber.Handler {
 	return making(s, func(ctx context.Context, act workflow.Act, id field.RecordID, req creation) (*field.Record, error) {
+		if req.Fields == nil {
+			return nil, field.Refuse(field.CodeMissingField, "fields is missing.")
+		}
 		return do(ctx, act, ID(id), req.Fields)
 	}, func(req creation) string { return req.ID })
 }

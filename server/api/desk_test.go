@@ -564,6 +564,113 @@ func (o *office) kept(v visit, site string) {
 	o.click(o.cai, "parked", parked, "settle", obj{"reason": "旧版应用"}, "settled")
 }
 
+// What the desk asks before it gives a grant or a recusal cannot be gone round by a phone.
+func TestAPhoneGivesNoAccess(t *testing.T) {
+	o := newOffice(t)
+	clue := o.make(o.dai, "clues", obj{"title": "信访件", "channel": "petition"})
+	var recusal protocol.PulledRecord
+	o.ok(o.eva, "POST", "/v1/recusals", obj{"userId": o.cai.User.ID, "scope": "site/" + o.id(), "why": "亲属"}, &recusal)
+	var res protocol.PushResponse
+	o.cai.push("user/"+string(o.cai.User.ID),
+		o.op("grant", o.id(), obj{"scope": "clue/" + clue, "why": "好奇"}), o.op("recusal", o.id(), obj{"scope": "clue/" + clue, "why": "捣乱"}),
+		o.command("recusal", string(recusal.ID), "end", obj{"reason": "想看"}),
+	).want(200).into(&res)
+	for i, code := range []field.Code{field.CodeNotPermitted, field.CodeNotPermitted, field.CodeSecondPerson} {
+		if out := res.Outcomes[i]; out.Outcome != protocol.Rejected || out.Code != code {
+			t.Errorf("operation %d: %+v, want %s", i, out, code)
+		}
+	}
+	o.clock.move(time.Minute)
+	o.no(o.cai, 404, field.CodeNotFound, "GET", "/v1/clues/"+clue, nil)
+}
+
+// Bad input at the desk is a problem document with a stable code, and nothing moves.
+func TestBadInputAtTheDeskMovesNothing(t *testing.T) {
+	o := newOffice(t)
+	sites := o.ledger()
+	v := o.visits(sites[0], time.Hour, strings.Repeat("a", 64))
+	o.admin.do("POST", "/v1/orgs", obj{"code": "elsewhere", "name": "别处", "region": "110101"}).want(201)
+	o.admin.do("POST", "/v1/people", obj{"org": "elsewhere", "login": "xin", "password": password, "name": "xin", "roles": []obj{{"role": "supervisor"}}}).want(201)
+	foreign := o.make(o.signIn("xin"), "projects", obj{"externalId": "X", "name": "别处", "type": "industry", "county": "110101"})
+	site := func(fields obj) obj {
+		all := obj{"name": "水厂", "projectId": o.project, "region": "520502"}
+		for k, v := range fields {
+			all[k] = v
+		}
+		return obj{"fields": all}
+	}
+	deadline := o.ago(-time.Hour)
+	cases := []struct {
+		name, method, path string
+		body               any
+		status             int
+		code               field.Code
+	}{
+		{"no JSON", "POST", "/v1/sites", []byte(`{"fields":`), 400, field.CodeBadJSON},
+		{"two values", "POST", "/v1/sites", []byte(`{"fields":{}} {}`), 400, field.CodeBadJSON},
+		{"not UTF-8", "POST", "/v1/sites", []byte("{\"id\":\"\xff\"}"), 400, field.CodeBadJSON},
+		{"too deep", "POST", "/v1/sites", []byte(`{"fields":{"name":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}}`), 400, field.CodeTooDeep},
+		{"an unknown member", "POST", "/v1/sites", obj{"fields": obj{}, "trusted": true}, 400, field.CodeBadRequest},
+		{"a member of another type", "POST", "/v1/reports/" + v.report + "/take", obj{"version": "1"}, 400, field.CodeBadRequest},
+		{"too large", "POST", "/v1/sites", site(obj{"address": strings.Repeat("x", 1<<20)}), 413, field.CodeBodyTooLarge},
+		{"no fields", "POST", "/v1/sites", obj{}, 400, field.CodeMissingField},
+		{"a required field missing", "POST", "/v1/sites", obj{"fields": obj{"name": "水厂"}}, 400, field.CodeMissingField},
+		{"a wrong type", "POST", "/v1/sites", site(obj{"radius": "wide"}), 400, field.CodeWrongType},
+		{"a text over its limit", "POST", "/v1/sites", site(obj{"name": strings.Repeat("长", 201)}), 400, field.CodeTooLong},
+		{"NaN", "POST", "/v1/sites", []byte(`{"fields":{"name":"水厂","projectId":"` + o.project + `","region":"520502","radius":NaN}}`), 400, field.CodeBadJSON},
+		{"a number without end", "POST", "/v1/sites", []byte(`{"fields":{"name":"水厂","projectId":"` + o.project + `","region":"520502","radius":1e999}}`), 400, field.CodeOutOfRange},
+		{"absurd coordinates", "POST", "/v1/sites", site(obj{"position": obj{"lat": 91, "lon": 0}}), 400, field.CodeBadPosition},
+		{"nowhere", "POST", "/v1/sites", site(obj{"position": obj{"lat": 0, "lon": 0}}), 400, field.CodeBadPosition},
+		{"an id of another kind", "POST", "/v1/sites", site(obj{"projectId": o.template}), 400, field.CodeWrongKind},
+		{"an id of another organisation", "POST", "/v1/sites", site(obj{"projectId": foreign}), 403, field.CodeForeignOrg},
+		{"another organisation's site", "POST", "/v1/sites", site(obj{"orgs": []string{"elsewhere"}}), 403, field.CodeForeignOrg},
+		{"an unknown field", "POST", "/v1/sites", site(obj{"colour": "red"}), 400, field.CodeUnknownField},
+		{"the server's own field", "POST", "/v1/sites", site(obj{"voidReason": "r"}), 400, field.CodeReadOnlyField},
+		{"a field that stays", "PATCH", "/v1/sites/" + sites[0], o.body(sites[0], obj{"fields": obj{"region": "520503"}}), 400, field.CodeReadOnlyField},
+		{"nothing to change", "PATCH", "/v1/sites/" + sites[0], o.body(sites[0], obj{"fields": obj{}}), 400, field.CodeMissingField},
+		{"a required field removed", "PATCH", "/v1/sites/" + sites[0], o.body(sites[0], obj{"fields": obj{"name": nil}}), 400, field.CodeMissingField},
+		{"an impossible choice", "POST", "/v1/projects", obj{"fields": obj{"externalId": "Y", "name": "n", "type": "rumour", "county": "520502"}}, 400, field.CodeBadChoice},
+		{"a deadline before 2000", "POST", "/v1/reports/" + v.report + "/return", o.body(v.report, obj{"items": []obj{{"item": "roof", "comment": "?"}}, "deadline": "1999-01-01T00:00:00Z"}), 400, field.CodeBadTime},
+		{"a deadline without offset", "POST", "/v1/reports/" + v.report + "/return", o.body(v.report, obj{"items": []obj{{"item": "roof", "comment": "?"}}, "deadline": "2099-01-01 00:00"}), 400, field.CodeBadTime},
+		{"a return of nothing", "POST", "/v1/reports/" + v.report + "/return", o.body(v.report, obj{"items": []obj{}, "deadline": deadline}), 400, field.CodeMissingField},
+		{"a state that does not allow it", "POST", "/v1/reports/" + v.report + "/archive", o.body(v.report, nil), 409, field.CodeNotNow},
+		{"an old version", "POST", "/v1/reports/" + v.report + "/take", obj{"version": 1}, 409, field.CodeStale},
+		{"a negative version", "POST", "/v1/reports/" + v.report + "/take", obj{"version": -1}, 400, field.CodeMissingField},
+		{"a scope that is none", "POST", "/v1/grants", obj{"userId": o.ann.User.ID, "scope": "everything"}, 404, field.CodeNotFound},
+		{"a person that is none", "POST", "/v1/recusals", obj{"userId": o.id(), "scope": "site/" + sites[0], "why": "w"}, 404, field.CodeUnknownRecord},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			o.no(o.cai, tc.status, tc.code, tc.method, tc.path, tc.body)
+		})
+	}
+}
+
+// The auditor sees and changes nothing; the administrator makes users and reads no content.
+func TestTheAuditorChangesNothingAndTheAdministratorReadsNothing(t *testing.T) {
+	o := newOffice(t)
+	sites := o.ledger()
+	v := o.visits(sites[0], time.Hour, strings.Repeat("a", 64))
+	auditor := o.admin.hire("aud", access.Auditor)
+	o.ok(auditor, "GET", "/v1/reports/"+v.report, nil, nil)
+	o.listed(auditor, "/v1/findings", v.finding)
+	o.no(o.admin, 404, field.CodeNotFound, "GET", "/v1/reports/"+v.report, nil)
+	o.listed(o.admin, "/v1/findings")
+	o.listed(o.admin, "/v1/clues")
+	before := fmt.Sprint(o.heads())
+	for _, u := range []*user{auditor, o.admin} {
+		for _, r := range o.api.Routes() {
+			if r.Rule.String() == "signed in" || r.Rule.String() == "open" || strings.HasPrefix(r.Rule.String(), "org.") || strings.HasPrefix(r.Rule.String(), "person.") {
+				continue
+			}
+			u.do(r.Method, strings.Replace(r.Path, "{id}", v.report, 1), obj{"version": 1}).refused(403, field.CodeNotPermitted)
+		}
+	}
+	if after := fmt.Sprint(o.heads()); after != before {
+		t.Error("something was written")
+	}
+}
+
 // A click that is repeated under its key has its effect once and gets the record again.
 func TestARepeatedClickHasItsEffectOnce(t *testing.T) {
 	o := newOffice(t)
@@ -662,7 +769,7 @@ func (o *office) stranger(u *user, r api.Route, path string) {
 	body := obj{"version": 1}
 	switch parts := strings.Split(r.Path, "/"); {
 	case r.Method == "PATCH":
-		body["fields"] = obj{}
+		body["fields"] = obj{"name": "改"}
 	case parts[len(parts)-1] == "links":
 		body = obj{"targetKind": "photo", "targetId": o.id(), "relation": "supports"}
 	case parts[len(parts)-1] == "draw":

@@ -69,12 +69,12 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	signer := receipt.NewSigner(key)
 	a.engine = engine.New(engine.Options{Store: p.store, Log: a.log})
-	a.users = accounts.New(accounts.Options{Docs: shelves{p.store}, Records: p.store, Commit: a.engine, AccessTTL: a.cfg.AccessTTL, Log: a.log})
+	a.users = accounts.New(accounts.Options{Docs: p.store, Records: p.store, Commit: a.engine, AccessTTL: a.cfg.AccessTTL, Log: a.log})
 	a.ledger = &ledger{engine: a.engine, store: p.store, users: a.users}
 	a.uploads = intake.New(intake.Config{
-		Blobs: p.originals, Staging: p.staging, Docs: shelves{p.store}, Ledger: a.ledger, Signer: signer, Now: time.Now, MaxImage: a.cfg.UploadMax,
+		Blobs: p.originals, Staging: p.staging, Docs: p.store, Ledger: a.ledger, Signer: signer, Now: time.Now, MaxImage: a.cfg.UploadMax,
 	})
-	a.pool = worker.New(worker.Config{Docs: shelves{p.store}, Workers: a.cfg.Workers, Log: a.log, Now: time.Now})
+	a.pool = worker.New(worker.Config{Docs: p.store, Workers: a.cfg.Workers, Log: a.log, Now: time.Now})
 	a.http = api.New(api.Options{
 		Accounts: a.users, Engine: a.engine, Pokes: a.engine, Store: p.store, Blobs: photoBytes{p},
 		Flow: workflow.New(p.store, a.engine, time.Now), Uploads: a.uploads, Receipts: signer.PublicKey(), Log: a.log,

@@ -12,7 +12,6 @@ import (
 	"fieldclue/server/access"
 	"fieldclue/server/accounts"
 	"fieldclue/server/field"
-	"fieldclue/server/store"
 	"fieldclue/sync/engine"
 	"fieldclue/sync/protocol"
 )
@@ -80,15 +79,6 @@ func (l *ledger) photo(ctx context.Context, id string) (*field.Record, error) {
 		return nil, err
 	}
 	return rs[0], nil
-}
-
-// shelves is the store as its callers want working documents: the new version is all they need back.
-type shelves struct{ allStore }
-
-// PutDoc writes a document and returns its new version.
-func (s shelves) PutDoc(ctx context.Context, d store.Doc) (int64, error) {
-	now, err := s.allStore.PutDoc(ctx, d)
-	return now.Version, err
 }
 
 // uploadExpired puts a notice into the sender's inbox: half an upload is never dropped silently.

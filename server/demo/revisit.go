@@ -99,14 +99,26 @@ func (d *demo) draw(ctx context.Context, k *desk, campaign field.RecordID) (fiel
 	return "", errors.New("the site with last year's finding is not in the sample")
 }
 
-// assign gives the tasks out: the road to the two inspectors, the others to the team lead.
+// assign gives the tasks out: the road to the two inspectors, the school to the team lead. Tasks are made one by one after
+// the draw, so it waits for both.
 func (d *demo) assign(ctx context.Context, k *desk, campaign, task field.RecordID, people map[string]field.UserID) error {
-	var tasks page[protocol.PulledRecord]
+	problem := d.id(d.lastYear()[1].problem())
+	var school field.RecordID
 	err := await(ctx, "the revisit tasks", func() (bool, error) {
+		var tasks page[protocol.PulledRecord]
 		if err := k.get(ctx, "/v1/revisits?limit=100&campaignId="+string(campaign), &tasks); err != nil {
 			return false, err
 		}
-		return slices.ContainsFunc(tasks.Items, func(t protocol.PulledRecord) bool { return t.ID == task }), nil
+		for _, t := range tasks.Items {
+			of, err := fieldsOf[struct{ Findings []field.RecordID }](t)
+			if err != nil {
+				return false, err
+			}
+			if slices.Contains(of.Findings, problem) {
+				school = t.ID
+			}
+		}
+		return school != "" && slices.ContainsFunc(tasks.Items, func(t protocol.PulledRecord) bool { return t.ID == task }), nil
 	})
 	if err != nil {
 		return err
@@ -117,20 +129,8 @@ func (d *demo) assign(ctx context.Context, k *desk, campaign, task field.RecordI
 	if err != nil {
 		return err
 	}
-	return once(d, "the other task", func() error {
-		school := d.id(d.lastYear()[1].problem())
-		for _, t := range tasks.Items {
-			of, err := fieldsOf[struct{ Findings []field.RecordID }](t)
-			if err != nil {
-				return err
-			}
-			if slices.Contains(of.Findings, school) {
-				return k.click(ctx, "assign the school", "/v1/revisits", t.ID, "assign",
-					object{"assignee": people[lead], "companion": people[inspectorB], "due": d.day(14)}, assigned...)
-			}
-		}
-		return errors.New("the school is not in the sample")
-	})
+	return k.click(ctx, "assign the school", "/v1/revisits", school, "assign",
+		object{"assignee": people[lead], "companion": people[inspectorB], "due": d.day(14)}, assigned...)
 }
 
 // pack pulls until the task is on the phone with last year's finding and photos, and fetches the small pictures.

@@ -75,7 +75,8 @@ var personSpec = &Spec{
 }
 
 var grantSpec = &Spec{
-	Kind: KindGrant, ZH: "授权", EN: "grant", Home: ScopeUser,
+	// The desk makes it, after it has asked whether the giver sees the scope; a phone never does.
+	Kind: KindGrant, ZH: "授权", EN: "grant", Home: ScopeUser, ServerOK: true,
 	Initial: StateActive, States: []Choice{{Code: "active", ZH: "有效", EN: "active"}, {Code: "ended", ZH: "已结束", EN: "ended"}},
 	Fields: []Field{
 		{Name: "scope", Type: Home, Required: true, Once: true, Key: true, ZH: "范围", EN: "scope"},
@@ -85,13 +86,18 @@ var grantSpec = &Spec{
 }
 
 var recusalSpec = &Spec{
-	Kind: KindRecusal, ZH: "回避", EN: "recusal", Home: ScopeUser,
+	Kind: KindRecusal, ZH: "回避", EN: "recusal", Home: ScopeUser, ServerOK: true,
 	Initial: StateActive, States: grantSpec.States,
 	Fields: []Field{
 		{Name: "scope", Type: Home, Required: true, Once: true, Key: true, ZH: "范围", EN: "scope"},
 		{Name: "why", Type: Text, Max: 500, Required: true, ZH: "原因", EN: "why"},
 	},
-	Commands: []Command{{Name: "end", ZH: "结束", EN: "end", From: []State{StateActive}, To: StateEnded, Args: []Field{reason}}},
+	Commands: []Command{{Name: "end", ZH: "结束", EN: "end", From: []State{StateActive}, To: StateEnded, Args: []Field{reason}, Do: func(c *Case) error {
+		if c.Record.Scope == MakeScope(ScopeUser, string(c.Who.User)) {
+			return Refuse(CodeSecondPerson, "Nobody ends the own recusal.")
+		}
+		return nil
+	}}},
 }
 
 var noticeSpec = &Spec{

@@ -112,3 +112,12 @@ func TestAPersonHasAnInboxFromTheStart(t *testing.T) {
 	w.refuses(field.CodeMissingField, func() error { return w.give(cai, id(4), "leave", nil) })
 	w.must(w.give(cai, id(4), "leave", map[string]any{"reason": "调离"}))
 }
+
+func TestNobodyEndsTheOwnRecusal(t *testing.T) {
+	w := newWorld(t)
+	r := w.put(field.KindRecusal, id(6), "", dai, map[string]any{"scope": siteHome, "why": "亲属"})
+	r.Scope = field.MakeScope(field.ScopeUser, string(cai))
+	w.refuses(field.CodeSecondPerson, func() error { return w.give(cai, id(6), "end", map[string]any{"reason": "想看"}) })
+	w.refuses(field.CodeMissingField, func() error { return w.give(dai, id(6), "end", nil) })
+	w.must(w.give(dai, id(6), "end", map[string]any{"reason": "已调岗"}))
+}

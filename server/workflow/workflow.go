@@ -94,7 +94,8 @@ func (f *Flow) create(ctx context.Context, act Act, kind field.Kind, scope field
 			return nil, field.Refuse(field.CodeBadID, "The id is taken; make a new one.")
 		}
 	}
-	return f.run(ctx, act, scope, false, protocol.Operation{ID: id, Kind: kind, Set: fields})
+	// What the server alone may make is made here on behalf of somebody whose right to it has been asked for.
+	return f.run(ctx, act, scope, field.KindOf(kind).ServerOK, protocol.Operation{ID: id, Kind: kind, Set: fields})
 }
 
 // done reports whether this click is in the log already.

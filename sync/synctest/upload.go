@@ -304,19 +304,6 @@ func (p *Phone) tus(ctx context.Context, method, at string, body *countingReader
 	}
 }
 
-// Receipts lists the numbers of the receipts of the photos, by photo.
-func (p *Phone) Receipts() map[field.RecordID]string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	out := map[field.RecordID]string{}
-	for id, ph := range p.st.Photos {
-		if ph.Receipt != nil {
-			out[id] = ph.Receipt.Number
-		}
-	}
-	return out
-}
-
 // Files lists the pictures that are still on the phone.
 func (p *Phone) Files() ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(p.o.Dir, "photos"))

@@ -50,18 +50,18 @@ func (s *Docs) GetDoc(_ context.Context, _ store.Shelf, id string) (store.Doc, e
 }
 
 // PutDoc follows intake.Docs.
-func (s *Docs) PutDoc(_ context.Context, d store.Doc) (int64, error) {
+func (s *Docs) PutDoc(_ context.Context, d store.Doc) (store.Doc, error) {
 	unlock, err := s.lock()
 	if err != nil {
-		return 0, err
+		return store.Doc{}, err
 	}
 	defer unlock()
 	if s.All[d.ID].Version != d.Version {
-		return 0, field.Refuse(field.CodeStale, "")
+		return store.Doc{}, field.Refuse(field.CodeStale, "")
 	}
 	d.Version++
 	s.All[d.ID] = d
-	return d.Version, nil
+	return d, nil
 }
 
 // DeleteDoc follows intake.Docs.

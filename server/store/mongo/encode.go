@@ -219,7 +219,7 @@ func (s *scanner) object(dst []byte, key string, depth int) ([]byte, bool) {
 
 // isKey reports whether every supported server stores name as a key, and queries reach it by its path.
 func isKey(name string) bool {
-	return name != "" && name[0] != '$' && name != "_id" && isPlain(name) && !strings.ContainsAny(name, ".\x00")
+	return name != "" && name[0] != '$' && name != "_id" && strings.IndexByte(name, '.') < 0 && isPlain(name)
 }
 
 func appendFloat(b []byte, n float64) []byte {
@@ -374,7 +374,7 @@ func readInfo(info *field.ScopeInfo, key []byte, v bsoncore.Value) (err error) {
 //	 position: GeoJSON, _sync: {version, device, type, orgs, region, project, rank, keys, keyed, stamps, exact}}
 //
 // _sync.keyed names the fields that are set key by key; _sync.stamps groups the paths that one entry of one device
-// changed last; _sync.exact holds the JSON of the values that their BSON does not give back.
+// changed last, see appendStamps; _sync.exact holds the JSON of the values that their BSON does not give back.
 func encodeRecord(r *field.Record) bson.Raw {
 	at, d := bsoncore.AppendDocumentStart(make([]byte, 0, 2048))
 	d = bsoncore.AppendStringElement(d, "_id", string(r.ID))
@@ -397,7 +397,7 @@ func encodeRecord(r *field.Record) bson.Raw {
 	if len(keyed) > 0 {
 		d = appendTexts(d, "keyed", keyed)
 	}
-	d = appendStamps(d, r.Stamps)
+	d = appendStamps(d, r)
 	if len(inexact) > 0 {
 		list, e := bsoncore.AppendArrayElementStart(d, "exact")
 		for i, path := range inexact {
@@ -483,25 +483,46 @@ func appendPoint(d []byte, r *field.Record) []byte {
 	return closeDocument(closeArray(d, list), at)
 }
 
-func appendStamps(d []byte, stamps map[string]field.Stamp) []byte {
-	groups := make(map[field.Stamp][]string, 2)
-	for path, st := range stamps {
-		groups[st] = append(groups[st], path)
+// appendStamps groups the paths by entry and device. When every field has a stamp, as in all records that the log made,
+// the largest group says rest: true instead of naming the fields: it stands for those that no group names.
+func appendStamps(d []byte, r *field.Record) []byte {
+	type group struct {
+		stamp field.Stamp
+		paths []string
 	}
-	order := make([]field.Stamp, 0, len(groups))
-	for st, paths := range groups {
-		sort.Strings(paths)
-		order = append(order, st)
+	groups := make([]group, 0, 4)
+	unstamped := len(r.Fields)
+	for path, st := range r.Stamps {
+		if _, ok := r.Fields[path]; ok {
+			unstamped--
+		}
+		i := slices.IndexFunc(groups, func(g group) bool { return g.stamp == st })
+		if i < 0 {
+			i = len(groups)
+			groups = append(groups, group{stamp: st})
+		}
+		groups[i].paths = append(groups[i].paths, path)
 	}
-	slices.SortFunc(order, func(a, b field.Stamp) int {
-		return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Device, b.Device))
+	slices.SortFunc(groups, func(a, b group) int {
+		return cmp.Or(cmp.Compare(a.stamp.Seq, b.stamp.Seq), cmp.Compare(a.stamp.Device, b.stamp.Device))
 	})
+	rest := -1
+	for i := range groups {
+		if unstamped == 0 && (rest < 0 || len(groups[i].paths) > len(groups[rest].paths)) {
+			rest = i
+		}
+	}
 	at, d := bsoncore.AppendArrayElementStart(d, "stamps")
-	for i, st := range order {
-		one, g := bsoncore.AppendDocumentElementStart(d, strconv.Itoa(i))
-		g = bsoncore.AppendInt64Element(g, "seq", st.Seq)
-		g = bsoncore.AppendStringElement(g, "device", string(st.Device))
-		d = closeDocument(appendTexts(g, "paths", groups[st]), one)
+	for i, g := range groups {
+		one, e := bsoncore.AppendDocumentElementStart(d, strconv.Itoa(i))
+		e = bsoncore.AppendInt64Element(e, "seq", g.stamp.Seq)
+		e = bsoncore.AppendStringElement(e, "device", string(g.stamp.Device))
+		if i == rest {
+			e = bsoncore.AppendBooleanElement(e, "rest", true)
+			g.paths = slices.DeleteFunc(g.paths, func(path string) bool { _, ok := r.Fields[path]; return ok })
+		}
+		sort.Strings(g.paths)
+		d = closeDocument(appendTexts(e, "paths", g.paths), one)
 	}
 	return closeArray(d, at)
 }
@@ -545,6 +566,7 @@ func decodeRecord(doc []byte) (*field.Record, error) {
 
 func decodeSync(r *field.Record, sync, fields []byte) error {
 	var keyed []string
+	var rest *field.Stamp
 	err := each(sync, func(key []byte, v bsoncore.Value) (err error) {
 		switch string(key) {
 		case "version":
@@ -558,7 +580,13 @@ func decodeSync(r *field.Record, sync, fields []byte) error {
 		case "keyed":
 			keyed, err = textsOf[string](v)
 		case "stamps":
-			err = each(v.Data, func(_ []byte, group bsoncore.Value) error { return decodeStamps(r.Stamps, group.Data) })
+			err = each(v.Data, func(_ []byte, group bsoncore.Value) error {
+				st, whole, err := decodeStamps(r.Stamps, group.Data)
+				if whole {
+					rest = &st
+				}
+				return err
+			})
 		case "exact":
 			err = each(v.Data, func(_ []byte, one bsoncore.Value) error {
 				d := one.Document()
@@ -573,7 +601,7 @@ func decodeSync(r *field.Record, sync, fields []byte) error {
 	if err != nil {
 		return err
 	}
-	return each(fields, func(key []byte, v bsoncore.Value) error {
+	err = each(fields, func(key []byte, v bsoncore.Value) error {
 		if !slices.Contains(keyed, string(key)) {
 			return decodeField(r.Fields, string(key), v)
 		}
@@ -581,6 +609,14 @@ func decodeSync(r *field.Record, sync, fields []byte) error {
 			return decodeField(r.Fields, string(key)+"."+string(inner), v)
 		})
 	})
+	if rest != nil {
+		for path := range r.Fields {
+			if _, named := r.Stamps[path]; !named {
+				r.Stamps[path] = *rest
+			}
+		}
+	}
+	return err
 }
 
 func decodeField(fields map[string]field.Value, path string, v bsoncore.Value) error {
@@ -592,15 +628,17 @@ func decodeField(fields map[string]field.Value, path string, v bsoncore.Value) e
 	return err
 }
 
-func decodeStamps(stamps map[string]field.Stamp, group []byte) error {
-	var st field.Stamp
+// decodeStamps reads one group; rest says that its stamp is also that of every field that no group names.
+func decodeStamps(stamps map[string]field.Stamp, group []byte) (st field.Stamp, rest bool, err error) {
 	var paths []string
-	err := each(group, func(key []byte, v bsoncore.Value) (err error) {
+	err = each(group, func(key []byte, v bsoncore.Value) (err error) {
 		switch string(key) {
 		case "seq":
 			st.Seq = numberOf(v)
 		case "device":
 			st.Device = field.DeviceID(textOf(v))
+		case "rest":
+			rest, _ = v.BooleanOK() // not a bool: false
 		case "paths":
 			paths, err = textsOf[string](v)
 		}
@@ -609,7 +647,7 @@ func decodeStamps(stamps map[string]field.Stamp, group []byte) error {
 	for _, p := range paths {
 		stamps[p] = st
 	}
-	return err
+	return st, rest, err
 }
 
 // entryID names an entry so that entries of one scope lie beside each other in order.

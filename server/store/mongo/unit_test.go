@@ -269,6 +269,16 @@ func roundTrip(t interface{ Fatalf(string, ...any) }, fields map[string]field.Va
 	if !reflect.DeepEqual(got, r) {
 		t.Fatalf("got %+v, want %+v", got, r)
 	}
+	// The same with a stamp for every field, as the log makes them.
+	seq := int64(0)
+	for path := range fields {
+		r.Stamps[path] = field.Stamp{Seq: 1 + seq%3, Device: "a"}
+		seq++
+	}
+	got, err = decodeRecord(encodeRecord(r))
+	if err != nil || !maps.Equal(got.Stamps, r.Stamps) {
+		t.Fatalf("stamps %+v, want %+v, %v", got.Stamps, r.Stamps, err)
+	}
 }
 
 // What people find in mongosh.
@@ -281,7 +291,10 @@ func TestRecordsAreLegible(t *testing.T) {
 			"position":     field.Value(`{"lat":26.6,"lon":106.7,"accuracy":8}`),
 			"amount":       field.Value(`1.50`),
 		},
-		Stamps: map[string]field.Stamp{"amount": {Seq: 3, Device: "phone"}, "startedAt": {Seq: 3, Device: "phone"}},
+		Stamps: map[string]field.Stamp{
+			"": {Seq: 3, Device: "phone"}, "answers.roof": {Seq: 3, Device: "phone"}, "startedAt": {Seq: 3, Device: "phone"},
+			"amount": {Seq: 2, Device: "desk"}, "position": {Seq: 2, Device: "desk"},
+		},
 	}
 	const want = `{"_id":"id","kind":"report","scope":"site/s","state":"","deleted":false,"author":"",` +
 		`"createdAt":{"$date":"2026-11-23T08:00:00Z"},"fields":{"amount":1.5,` +
@@ -289,7 +302,7 @@ func TestRecordsAreLegible(t *testing.T) {
 		`"position":{"lat":26.6,"lon":106.7,"accuracy":8},"startedAt":{"$date":"2026-11-23T07:00:00.5Z"}},` +
 		`"position":{"type":"Point","coordinates":[106.7,26.6]},` +
 		`"_sync":{"version":3,"device":"","type":"site","orgs":[],"region":"","project":"","rank":"","keys":[],"keyed":["answers"],` +
-		`"stamps":[{"seq":3,"device":"phone","paths":["amount","startedAt"]}],` +
+		`"stamps":[{"seq":2,"device":"desk","paths":["amount","position"]},{"seq":3,"device":"phone","rest":true,"paths":[""]}],` +
 		`"exact":[{"path":"amount","json":"1.50"},{"path":"startedAt","json":"\"2026-11-23T15:00:00.5+08:00\""}]}}`
 	got, err := bson.MarshalExtJSON(encodeRecord(r), false, false)
 	if err != nil || string(got) != want {

@@ -45,16 +45,21 @@ func (s *Store) DeleteDoc(ctx context.Context, shelf store.Shelf, id string, ver
 	return s.writer.write(ctx, "DeleteDoc", &deleteDoc{shelf: string(shelf), id: id, version: version})
 }
 
+const (
+	docsByKeyQuery = "SELECT " + docColumns + ` FROM docs INDEXED BY docs_key
+		WHERE shelf = ? AND key = ? AND key <> '' AND id > ? ORDER BY id LIMIT ?`
+	docsDueQuery = "SELECT " + docColumns + ` FROM docs INDEXED BY docs_due
+		WHERE shelf = ? AND due <= ? ORDER BY due, id LIMIT ?`
+)
+
 // DocsByKey returns documents with a key, by id.
 func (s *Store) DocsByKey(ctx context.Context, shelf store.Shelf, key, after string, limit int) ([]store.Doc, error) {
-	return s.docs(ctx, "DocsByKey", "SELECT "+docColumns+` FROM docs INDEXED BY docs_key
-		WHERE shelf = ? AND key = ? AND key <> '' AND id > ? ORDER BY id LIMIT ?`, string(shelf), key, after, int64(limit))
+	return s.docs(ctx, "DocsByKey", docsByKeyQuery, string(shelf), key, after, int64(limit))
 }
 
 // DocsDue returns documents that are due, by date and id.
 func (s *Store) DocsDue(ctx context.Context, shelf store.Shelf, before time.Time, limit int) ([]store.Doc, error) {
-	return s.docs(ctx, "DocsDue", "SELECT "+docColumns+` FROM docs INDEXED BY docs_due
-		WHERE shelf = ? AND due <= ? ORDER BY due, id LIMIT ?`, string(shelf), millis(before), int64(limit))
+	return s.docs(ctx, "DocsDue", docsDueQuery, string(shelf), millis(before), int64(limit))
 }
 
 func (s *Store) docs(ctx context.Context, op, query string, args ...driver.Value) ([]store.Doc, error) {

@@ -95,7 +95,29 @@ func TestBadNeighbour(t *testing.T) {
 	}
 }
 
-// After a fault of the disk nobody knows what is on it, so nothing more is acknowledged.
+// A caller who gave up while its commit waited was told that nothing changed.
+func TestTakenBack(t *testing.T) {
+	s := openIn(t, t.TempDir())
+	var group []*request
+	for i := range 3 {
+		ch, err := encodeCommit([]store.Write{first(i, "x")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		group = append(group, &request{change: ch, answer: make(chan error, 1)})
+	}
+	group[1].state.Store(givenUp)
+	s.writer.commit(group)
+	for i := range 3 {
+		_, err := s.Head(t.Context(), field.MakeScope(field.ScopeSite, fmt.Sprint(i)))
+		if field.Is(err, field.CodeNotFound) != (i == 1) {
+			t.Errorf("commit %d, of which 1 was taken back: %v", i, err)
+		}
+	}
+}
+
+// After a fault of the disk nobody knows what is on it, so nothing more is acknowledged, not even when the disk seems
+// well again.
 func TestBrokenDisk(t *testing.T) {
 	dir := t.TempDir()
 	s := openIn(t, dir)
@@ -104,7 +126,12 @@ func TestBrokenDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The log of the database is cut off under the open store, and the pages in memory are forgotten.
-	if err := os.Truncate(filepath.Join(dir, dataFile+"-wal"), 100); err != nil {
+	wal := filepath.Join(dir, dataFile+"-wal")
+	whole, err := os.ReadFile(wal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(wal, 100); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.writer.c.run(ctx, "PRAGMA shrink_memory"); err != nil {
@@ -114,9 +141,22 @@ func TestBrokenDisk(t *testing.T) {
 		if err := s.Commit(ctx, []store.Write{first(2+i, "lost")}); !field.Is(err, field.CodeStoreDown) {
 			t.Fatalf("commit %d on a broken disk: %v", i, err)
 		}
+		if err := s.Ping(ctx); !field.Is(err, field.CodeStoreDown) {
+			t.Fatalf("ping on a broken disk: %v", err)
+		}
+		if err := os.WriteFile(wal, whole, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := s.Ping(ctx); !field.Is(err, field.CodeStoreDown) {
-		t.Fatalf("ping on a broken disk: %v", err)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = openIn(t, dir)
+	if _, err := s.Head(ctx, field.MakeScope(field.ScopeSite, "1")); err != nil {
+		t.Fatalf("what was acknowledged before: %v", err)
+	}
+	if err := s.Commit(ctx, []store.Write{first(2, "again")}); err != nil {
+		t.Fatalf("after it was opened again: %v", err)
 	}
 }
 

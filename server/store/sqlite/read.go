@@ -88,6 +88,9 @@ func (c *conn) into(records *[]*field.Record) func(row []driver.Value) error {
 	}
 }
 
+const changedQuery = "SELECT " + recordColumns + ` FROM records t INDEXED BY records_changed
+	WHERE t.scope = ? AND t.version > ? AND t.version <= ? ORDER BY t.version, t.id`
+
 // Changed returns the records with after < Version <= upTo by version and id. It stops at the first version that ends
 // at or past limit: a page shorter than limit is the last one.
 func (s *Store) Changed(ctx context.Context, scope field.Scope, after, upTo int64, limit int) ([]*field.Record, error) {
@@ -95,8 +98,7 @@ func (s *Store) Changed(ctx context.Context, scope field.Scope, after, upTo int6
 	err := s.read(ctx, "Changed", func(c *conn) error {
 		records = make([]*field.Record, 0, min(max(limit, 0), 1000))
 		add := c.into(&records)
-		return c.query(context.Background(), "SELECT "+recordColumns+` FROM records t INDEXED BY records_changed
-			WHERE t.scope = ? AND t.version > ? AND t.version <= ? ORDER BY t.version, t.id`,
+		return c.query(context.Background(), changedQuery,
 			values(string(scope), after, upTo), func(row []driver.Value) error {
 				if n := len(records); n >= limit && n > 0 && records[n-1].Version != number(row[6]) {
 					return errEnough

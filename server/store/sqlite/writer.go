@@ -44,7 +44,7 @@ type writer struct {
 const (
 	waiting = iota
 	taken
-	given_up
+	givenUp
 )
 
 type request struct {
@@ -93,7 +93,7 @@ func (w *writer) write(ctx context.Context, op string, ch change) error {
 	case err := <-r.answer:
 		return broken(op, err)
 	case <-ctx.Done():
-		if r.state.CompareAndSwap(waiting, given_up) {
+		if r.state.CompareAndSwap(waiting, givenUp) {
 			return late(op, ctx.Err())
 		}
 		select {

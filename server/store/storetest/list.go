@@ -88,7 +88,7 @@ func listPages(t *testing.T, s *suite) {
 	want := slices.Concat(of[0], of[1])
 	slices.SortFunc(want, func(x, y *field.Record) int { return comparePlaces(store.PlaceOf(x), store.PlaceOf(y)) })
 	for _, limit := range []int{1, 7, 30, 60, 61} {
-		for _, q := range []store.Query{{}, {Kinds: []field.Kind{"photo", "report"}}, {Keys: []string{"tag=all"}}, {Kinds: []field.Kind{"report", "photo", "clue"}, Keys: []string{"tag=all"}}} {
+		for _, q := range []store.Query{{}, {Kinds: []field.Kind{"photo", "report", "photo"}}, {Keys: []string{"tag=all"}}, {Kinds: []field.Kind{"report", "photo", "clue"}, Keys: []string{"tag=all"}}} {
 			q.Visible, q.Limit = everything, limit
 			same(t, fmt.Sprintf("pages of %d", limit), pages(t, d, q), want)
 		}

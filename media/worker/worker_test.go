@@ -1,0 +1,322 @@
+package worker_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"slices"
+	"sort"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"fieldclue/media/worker"
+	"fieldclue/server/field"
+	"fieldclue/server/store"
+)
+
+// shelf is the working documents of a store in memory, by the contract of store.Doc. changed tells of every write.
+type shelf struct {
+	mu      sync.Mutex
+	docs    map[string]store.Doc
+	changed chan struct{}
+}
+
+func newShelf() *shelf {
+	return &shelf{docs: map[string]store.Doc{}, changed: make(chan struct{}, 1)}
+}
+
+func (s *shelf) tell() {
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (s *shelf) GetDoc(_ context.Context, _ store.Shelf, id string) (store.Doc, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d, ok := s.docs[id]
+	if !ok {
+		return d, field.Refuse(field.CodeNotFound, "")
+	}
+	return d, nil
+}
+
+func (s *shelf) PutDoc(ctx context.Context, d store.Doc) (store.Doc, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ctx.Err() != nil || s.docs[d.ID].Version != d.Version {
+		return store.Doc{}, field.Refuse(field.CodeStale, "")
+	}
+	d.Version++
+	s.docs[d.ID] = d
+	s.tell()
+	return d, nil
+}
+
+func (s *shelf) DeleteDoc(_ context.Context, _ store.Shelf, id string, version int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.docs[id].Version != version {
+		return field.Refuse(field.CodeStale, "")
+	}
+	delete(s.docs, id)
+	s.tell()
+	return nil
+}
+
+func (s *shelf) find(limit int, ok func(store.Doc) bool) []store.Doc {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found []store.Doc
+	for _, d := range s.docs {
+		if ok(d) {
+			found = append(found, d)
+		}
+	}
+	sort.Slice(found, func(i, j int) bool { return found[i].ID < found[j].ID })
+	return found[:min(limit, len(found))]
+}
+
+func (s *shelf) DocsDue(_ context.Context, _ store.Shelf, before time.Time, limit int) ([]store.Doc, error) {
+	return s.find(limit, func(d store.Doc) bool { return !d.Due.IsZero() && !d.Due.After(before) }), nil
+}
+
+func (s *shelf) DocsByKey(_ context.Context, _ store.Shelf, key, after string, limit int) ([]store.Doc, error) {
+	return s.find(limit, func(d store.Doc) bool { return d.Key == key && d.ID > after }), nil
+}
+
+// clock is a time that the test moves.
+type clock struct{ ns atomic.Int64 }
+
+func (c *clock) now() time.Time          { return time.Unix(0, c.ns.Load()).UTC() }
+func (c *clock) forward(d time.Duration) { c.ns.Add(int64(d)) }
+
+type room struct {
+	t     *testing.T
+	shelf *shelf
+	clock *clock
+}
+
+func newRoom(t *testing.T) *room {
+	r := &room{t: t, shelf: newShelf(), clock: &clock{}}
+	r.clock.ns.Store(time.Date(2026, 5, 1, 8, 0, 0, 0, time.UTC).UnixNano())
+	return r
+}
+
+func (r *room) pool() *worker.Pool {
+	return worker.New(worker.Config{Docs: r.shelf, Now: r.clock.now, Log: slog.New(slog.DiscardHandler), Poll: time.Millisecond})
+}
+
+// run starts a pool and gives the way to stop it.
+func (r *room) run(p *worker.Pool) (stop func()) {
+	ctx, cancel := context.WithCancel(r.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	return func() {
+		cancel()
+		if err := <-done; err != nil {
+			r.t.Error(err)
+		}
+	}
+}
+
+// until waits for a state of the shelf.
+func (r *room) until(what string, ok func(map[string]store.Doc) bool) {
+	r.t.Helper()
+	limit := time.NewTimer(20 * time.Second)
+	defer limit.Stop()
+	for {
+		r.shelf.mu.Lock()
+		yes := ok(r.shelf.docs)
+		r.shelf.mu.Unlock()
+		if yes {
+			return
+		}
+		select {
+		case <-r.shelf.changed:
+		case <-limit.C:
+			r.t.Fatalf("waited in vain until %s: %v", what, r.shelf.docs)
+		}
+	}
+}
+
+func empty(docs map[string]store.Doc) bool { return len(docs) == 0 }
+
+func TestEveryJobIsDone(t *testing.T) {
+	r := newRoom(t)
+	var mu sync.Mutex
+	var done []string
+	pools := []*worker.Pool{r.pool(), r.pool()} // two servers
+	for _, p := range pools {
+		p.Handle("facts", func(_ context.Context, payload json.RawMessage) error {
+			mu.Lock()
+			defer mu.Unlock()
+			done = append(done, string(payload))
+			return nil
+		})
+		defer r.run(p)()
+	}
+	var want []string
+	for i := range 50 {
+		id := string(rune('A'+i/26)) + string(rune('a'+i%26))
+		want = append(want, `"`+id+`"`)
+		for range 2 { // the same job twice is one job
+			must(t, pools[i%2].Enqueue(t.Context(), "facts", id, id))
+		}
+	}
+	r.until("all is done", empty)
+	mu.Lock()
+	defer mu.Unlock()
+	slices.Sort(done)
+	done = slices.Compact(done) // enqueued again after it was done, it is done again
+	if !slices.Equal(done, want) {
+		t.Fatal(done)
+	}
+}
+
+func TestAJobThatFailsComesBackLaterAndIsSetAside(t *testing.T) {
+	r := newRoom(t)
+	p := r.pool()
+	broken := errors.New("no luck")
+	var fail atomic.Bool
+	fail.Store(true)
+	p.Handle("facts", func(context.Context, json.RawMessage) error {
+		if fail.Load() {
+			return broken
+		}
+		return nil
+	})
+	defer r.run(p)()
+	must(t, p.Enqueue(t.Context(), "facts", "x", nil))
+	wait := 5 * time.Second
+	for try := 1; try < worker.MaxTries; try++ {
+		var due time.Time
+		r.until("it failed", func(docs map[string]store.Doc) bool {
+			due = docs["facts/x"].Due
+			return due.Equal(r.clock.now().Add(wait))
+		})
+		r.clock.forward(wait)
+		wait *= 2
+	}
+	r.until("it was set aside", func(docs map[string]store.Doc) bool { return docs["facts/x"].Due.IsZero() })
+	jobs, err := p.Aside(t.Context(), "", 10)
+	must(t, err)
+	if len(jobs) != 1 || jobs[0].ID != "facts/x" || jobs[0].Tries != worker.MaxTries || jobs[0].Error != "no luck" {
+		t.Fatalf("%+v", jobs)
+	}
+	if err := p.Again(t.Context(), "facts/y"); !field.Is(err, field.CodeNotFound) {
+		t.Fatal(err)
+	}
+	fail.Store(false)
+	must(t, p.Again(t.Context(), "facts/x"))
+	r.until("it was done", empty)
+}
+
+func TestAPanicOrAnUnknownKindIsAFailure(t *testing.T) {
+	r := newRoom(t)
+	p := r.pool()
+	p.Handle("mad", func(context.Context, json.RawMessage) error { panic("mad") })
+	defer r.run(p)()
+	must(t, p.Enqueue(t.Context(), "mad", "x", nil))
+	must(t, p.Enqueue(t.Context(), "unheard", "x", nil))
+	r.until("both failed", func(docs map[string]store.Doc) bool {
+		later := r.clock.now().Add(5 * time.Second)
+		return docs["mad/x"].Due.Equal(later) && docs["unheard/x"].Due.Equal(later)
+	})
+	if err := p.Again(t.Context(), "mad/x"); !field.Is(err, field.CodeNotNow) {
+		t.Fatal(err)
+	}
+}
+
+func TestAnotherServerGoesOnWhenALeaseRunsOut(t *testing.T) {
+	r := newRoom(t)
+	// Dying as far as others can see: it does not renew before the test is over.
+	dying := worker.New(worker.Config{Docs: r.shelf, Now: r.clock.now, Log: slog.New(slog.DiscardHandler), Poll: time.Millisecond, Lease: time.Hour, Workers: 1})
+	next := r.pool()
+	began := make(chan struct{})
+	var once sync.Once
+	dying.Handle("facts", func(ctx context.Context, _ json.RawMessage) error {
+		once.Do(func() { close(began) })
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	done := make(chan struct{})
+	next.Handle("facts", func(context.Context, json.RawMessage) error {
+		close(done)
+		return nil
+	})
+	must(t, dying.Enqueue(t.Context(), "facts", "x", nil))
+	stopDying := r.run(dying)
+	<-began
+	r.clock.forward(61 * time.Minute) // its lease is over, and it does not know
+	stopNext := r.run(next)
+	<-done
+	r.until("it was done", empty)
+	stopNext()
+	stopDying() // notes a failure for a lease it no longer has: nothing changes
+	r.until("nothing is left", empty)
+}
+
+func TestALeaseIsRenewedWhileTheWorkGoesOn(t *testing.T) {
+	r := newRoom(t)
+	p := worker.New(worker.Config{Docs: r.shelf, Now: r.clock.now, Log: slog.New(slog.DiscardHandler), Poll: time.Millisecond, Lease: 30 * time.Millisecond})
+	enough := make(chan struct{})
+	p.Handle("facts", func(context.Context, json.RawMessage) error {
+		<-enough
+		return nil
+	})
+	defer r.run(p)()
+	must(t, p.Enqueue(t.Context(), "facts", "x", nil))
+	r.until("it was leased", func(docs map[string]store.Doc) bool { return docs["facts/x"].Version == 2 })
+	r.clock.forward(20 * time.Millisecond)
+	r.until("it was renewed by the time of now", func(docs map[string]store.Doc) bool {
+		return docs["facts/x"].Due.Equal(r.clock.now().Add(30 * time.Millisecond))
+	})
+	close(enough)
+	r.until("it was done under the renewed lease", empty)
+}
+
+func TestAStopIsNoFailure(t *testing.T) {
+	r := newRoom(t)
+	p := r.pool()
+	began := make(chan struct{})
+	p.Handle("facts", func(ctx context.Context, _ json.RawMessage) error {
+		close(began)
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	must(t, p.Enqueue(t.Context(), "facts", "x", nil))
+	stop := r.run(p)
+	<-began
+	stop()
+	r.until("it is back with no try counted", func(docs map[string]store.Doc) bool {
+		var b struct{ Tries int }
+		must(t, json.Unmarshal(docs["facts/x"].Body, &b))
+		return b.Tries == 0 && docs["facts/x"].Key == "queued"
+	})
+}
+
+func TestAJobThatKillsTheServerIsSetAsideToo(t *testing.T) {
+	r := newRoom(t)
+	p := r.pool()
+	p.Handle("facts", func(context.Context, json.RawMessage) error {
+		t.Error("tried once too often")
+		return nil
+	})
+	body := []byte(`{"kind":"facts","payload":null,"tries":8,"since":"2026-05-01T00:00:00Z"}`)
+	_, err := r.shelf.PutDoc(t.Context(), store.Doc{Shelf: store.Jobs, ID: "facts/x", Due: r.clock.now(), Body: body})
+	must(t, err)
+	defer r.run(p)()
+	r.until("it was set aside", func(docs map[string]store.Doc) bool { return docs["facts/x"].Key == "poisoned" })
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,280 @@
+package api_test
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"fieldclue/server/access"
+	"fieldclue/server/field"
+	"fieldclue/server/store"
+)
+
+func TestSetUpWorksOnceWithTheCodeOfTheConsole(t *testing.T) {
+	w := start(t)
+	first, err := w.users.SetupCode(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := w.users.SetupCode(t.Context()) // the server was started again
+	if err != nil || first == code {
+		t.Fatal(code, err)
+	}
+	request := func(code, password string) obj {
+		return obj{
+			"code": code, "org": obj{"code": "gz-liwan", "name": "荔湾", "region": "440103"}, "name": "管理员",
+			"login": "admin", "password": password, "device": obj{"id": w.id()},
+		}
+	}
+	w.send("POST", "/v1/setup", request(first, password)).refused(403, field.CodeSetupClosed)
+	w.send("POST", "/v1/setup", request("AAAA-BBBB-CCCC-DDDD", password)).refused(403, field.CodeSetupClosed)
+	w.send("POST", "/v1/setup", request(code, "too short")).refused(400, field.CodeWeakPassword)
+	if heads := w.heads(); len(heads) != 0 {
+		t.Fatalf("a refused set-up wrote %v", heads)
+	}
+	admin := &user{world: w}
+	w.send("POST", "/v1/setup", request(strings.ToLower(code), password)).want(201).into(&admin.Tokens)
+	w.send("POST", "/v1/setup", request(code, password)).refused(403, field.CodeSetupClosed)
+	if code, err := w.users.SetupCode(t.Context()); code != "" || err != nil {
+		t.Fatalf("a server that is set up gives out %q, %v", code, err)
+	}
+	var me struct {
+		User struct {
+			Name  string         `json:"name"`
+			Org   string         `json:"org"`
+			Roles []access.Grant `json:"roles"`
+		} `json:"user"`
+	}
+	admin.do("GET", "/v1/me", nil).want(200).into(&me)
+	if me.User.Org != "gz-liwan" || me.User.Name != "管理员" || len(me.User.Roles) != 1 || me.User.Roles[0].Role != access.Administrator {
+		t.Errorf("%+v", me)
+	}
+}
+
+func TestSetUpMayBeRepeatedWhenItsOrganisationIsRefused(t *testing.T) {
+	w := start(t)
+	code, err := w.users.SetupCode(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := obj{
+		"code": code, "org": obj{"code": "gz-liwan", "name": "荔湾", "region": "guangzhou"}, "name": "管理员",
+		"login": "admin", "password": password, "device": obj{"id": w.id()},
+	}
+	if a := w.send("POST", "/v1/setup", request); a.status != 400 {
+		t.Fatal(string(a.body))
+	}
+	request["org"] = obj{"code": "gz-liwan", "name": "荔湾", "region": "440103"}
+	w.send("POST", "/v1/setup", request).want(201)
+}
+
+func TestSignInTellsNobodyWhichPartWasWrong(t *testing.T) {
+	w := start(t)
+	admin := w.setUp()
+	admin.hire("chen", access.Inspector)
+	try := func(login, password string) answer {
+		return w.send("POST", "/v1/auth/sign-in", obj{"login": login, "password": password, "device": obj{"id": w.id()}})
+	}
+	wrong := try("chen", "not the password")
+	unknown := try("nobody", password)
+	impossible := try("不存在", password)
+	for _, a := range []answer{wrong, unknown, impossible} {
+		a.refused(401, field.CodeBadCredentials)
+	}
+	try(" CHEN ", password).want(200)
+}
+
+func TestGuessingIsSlowedDownForOneNameFromOneAddress(t *testing.T) {
+	w := start(t)
+	admin := w.setUp()
+	admin.hire("chen", access.Inspector)
+	admin.hire("li", access.Inspector)
+	try := func(login, password string) answer {
+		return w.send("POST", "/v1/auth/sign-in", obj{"login": login, "password": password, "device": obj{"id": w.id()}})
+	}
+	for range 10 {
+		try("chen", "guess guess guess").refused(401, field.CodeBadCredentials)
+	}
+	if a := try("chen", password).refused(429, field.CodeTooMany); a.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	try("li", password).want(200)
+	w.clock.move(time.Minute)
+	try("chen", password).want(200)
+}
+
+func TestTokensThatAreNotOursOpenNothing(t *testing.T) {
+	w := start(t)
+	admin := w.setUp()
+	doc, err := w.store.GetDoc(t.Context(), store.Keys, "access-token")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var key struct {
+		Seed []byte `json:"seed"`
+	}
+	answer{t: t, body: doc.Body}.into(&key)
+	ours := ed25519.NewKeyFromSeed(key.Seed)
+	_, foreign, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var good jwt.MapClaims
+	parts := strings.Split(admin.AccessToken, ".")
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer{t: t, body: payload}.into(&good)
+	with := func(change jwt.MapClaims) jwt.MapClaims {
+		c := jwt.MapClaims{}
+		for k, v := range good {
+			c[k] = v
+		}
+		for k, v := range change {
+			if v == nil {
+				delete(c, k)
+				continue
+			}
+			c[k] = v
+		}
+		return c
+	}
+	sign := func(m jwt.SigningMethod, key any, c jwt.MapClaims) string {
+		s, err := jwt.NewWithClaims(m, c).SignedString(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	publicKey, _ := ours.Public().(ed25519.PublicKey)
+	now := time.Now().Unix()
+	before := w.heads()
+	for _, c := range []struct {
+		name, header string
+		code         field.Code
+	}{
+		{"none at all", "", field.CodeTokenMissing},
+		{"basic", "Basic YTpi", field.CodeTokenMissing},
+		{"garbage", "Bearer garbage", field.CodeTokenInvalid},
+		{"foreign key", "Bearer " + sign(jwt.SigningMethodEdDSA, foreign, good), field.CodeTokenInvalid},
+		{"alg none", "Bearer " + sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, good), field.CodeTokenInvalid},
+		{"public key as HMAC secret", "Bearer " + sign(jwt.SigningMethodHS256, []byte(publicKey), good), field.CodeTokenInvalid},
+		{"other audience", "Bearer " + sign(jwt.SigningMethodEdDSA, ours, with(jwt.MapClaims{"aud": "elsewhere"})), field.CodeTokenInvalid},
+		{"other issuer", "Bearer " + sign(jwt.SigningMethodEdDSA, ours, with(jwt.MapClaims{"iss": "elsewhere"})), field.CodeTokenInvalid},
+		{"other type", "Bearer " + sign(jwt.SigningMethodEdDSA, ours, with(jwt.MapClaims{"typ": "refresh"})), field.CodeTokenInvalid},
+		{"no expiry", "Bearer " + sign(jwt.SigningMethodEdDSA, ours, with(jwt.MapClaims{"exp": nil})), field.CodeTokenInvalid},
+		{"expired", "Bearer " + sign(jwt.SigningMethodEdDSA, ours, with(jwt.MapClaims{"exp": now - 1})), field.CodeTokenExpired},
+		{"session of nobody", "Bearer " + sign(jwt.SigningMethodEdDSA, ours, with(jwt.MapClaims{"sid": w.id()})), field.CodeTokenInvalid},
+		{"session of another device", "Bearer " + sign(jwt.SigningMethodEdDSA, ours, with(jwt.MapClaims{"dev": w.id()})), field.CodeTokenInvalid},
+		{"cut", "Bearer " + admin.AccessToken[:len(admin.AccessToken)-4], field.CodeTokenInvalid},
+		{"refresh token", "Bearer " + admin.RefreshToken, field.CodeTokenInvalid},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			headers := []string{}
+			if c.header != "" {
+				headers = append(headers, "Authorization", c.header)
+			}
+			for _, route := range []string{"GET /v1/me", "GET /v1/people", "GET /v1/sync/events", "HEAD /v1/uploads/x"} {
+				method, path, _ := strings.Cut(route, " ")
+				a := w.send(method, path, nil, headers...)
+				if a.status != 401 || method != "HEAD" && a.code() != c.code {
+					t.Errorf("%s: %d %s, want 401 %s", route, a.status, a.code(), c.code)
+				}
+				if a.header.Get("WWW-Authenticate") != "Bearer" {
+					t.Errorf("%s: no WWW-Authenticate", route)
+				}
+			}
+		})
+	}
+	if after := w.heads(); len(after) != len(before) {
+		t.Error("something was written")
+	}
+	w.clock.move(14 * time.Minute)
+	admin.do("GET", "/v1/me", nil).want(200)
+	w.clock.move(2 * time.Minute)
+	admin.do("GET", "/v1/me", nil).refused(401, field.CodeTokenExpired)
+}
+
+func (u *user) refresh(token string) answer {
+	return u.send("POST", "/v1/auth/refresh", obj{"refreshToken": token, "device": u.Device.ID})
+}
+
+func TestALostAnswerToARefreshSignsNobodyOut(t *testing.T) {
+	w := start(t)
+	u := w.setUp()
+	first := u.RefreshToken
+	var one, two, three user
+	u.refresh(first).want(200).into(&one.Tokens)
+	w.clock.move(50 * time.Second)
+	u.refresh(first).want(200).into(&two.Tokens) // the first answer was lost
+	if one.RefreshToken != two.RefreshToken || one.RefreshToken == first {
+		t.Fatal("the answer that was lost is not given again")
+	}
+	u.refresh(two.RefreshToken).want(200).into(&three.Tokens)
+	u.AccessToken = three.AccessToken
+	u.do("GET", "/v1/me", nil).want(200)
+}
+
+func TestAStolenRefreshTokenClosesTheSession(t *testing.T) {
+	w := start(t)
+	u := w.setUp()
+	first := u.RefreshToken
+	var next user
+	u.refresh(first).want(200).into(&next.Tokens)
+	u.AccessToken = next.AccessToken
+	u.do("GET", "/v1/me", nil).want(200)
+	w.clock.move(61 * time.Second)
+	u.refresh(first).refused(401, field.CodeTokenReused)
+	u.refresh(next.RefreshToken).refused(401, field.CodeTokenReused)
+	u.do("GET", "/v1/me", nil).refused(401, field.CodeTokenInvalid)
+}
+
+func TestARefreshTokenIsBoundToItsDeviceAndItsSession(t *testing.T) {
+	w := start(t)
+	u := w.setUp()
+	w.send("POST", "/v1/auth/refresh", obj{"refreshToken": u.RefreshToken, "device": w.id()}).refused(403, field.CodeForeignDevice)
+	session, secret, _ := strings.Cut(u.RefreshToken, ".")
+	invented := session + "." + strings.Repeat("A", len(secret))
+	for _, bad := range []string{"", "x", session, session + ".", invented, w.id() + "." + secret, u.AccessToken} {
+		u.refresh(bad).refused(401, field.CodeTokenInvalid)
+	}
+	u.refresh(u.RefreshToken).want(200) // none of this closed the session
+	w.clock.move(91 * 24 * time.Hour)
+	u.refresh(u.RefreshToken).refused(401, field.CodeTokenInvalid)
+	if n, err := w.users.Sweep(t.Context(), 10); err != nil || n != 1 {
+		t.Errorf("swept %d, %v", n, err)
+	}
+}
+
+func TestSigningOutEndsTheSessionAndNoOther(t *testing.T) {
+	w := start(t)
+	u := w.setUp()
+	other := w.signIn("admin")
+	u.do("POST", "/v1/auth/sign-out", nil).want(204)
+	u.do("GET", "/v1/me", nil).refused(401, field.CodeTokenInvalid)
+	u.refresh(u.RefreshToken).refused(401, field.CodeTokenReused)
+	other.do("GET", "/v1/me", nil).want(200)
+}
+
+func TestANewPasswordClosesTheOtherSessions(t *testing.T) {
+	w := start(t)
+	u := w.setUp()
+	other := w.signIn("admin")
+	change := func(present, next string) answer {
+		return u.do("POST", "/v1/auth/password", obj{"login": "admin", "present": present, "next": next})
+	}
+	change("wrong wrong wrong", "battery horse staple").refused(401, field.CodeBadCredentials)
+	change(password, "short").refused(400, field.CodeWeakPassword)
+	other.do("GET", "/v1/me", nil).want(200)
+	change(password, "battery horse staple").want(204)
+	u.do("GET", "/v1/me", nil).want(200)
+	other.do("GET", "/v1/me", nil).refused(401, field.CodeTokenInvalid)
+	w.send("POST", "/v1/auth/sign-in", obj{"login": "admin", "password": password, "device": obj{"id": w.id()}}).
+		refused(401, field.CodeBadCredentials)
+}

@@ -1,0 +1,212 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/legacy"
+
+	"fieldclue"
+	"fieldclue/server/access"
+	"fieldclue/server/field"
+)
+
+// described is openapi.yaml, parsed once: validating the document takes longer than most tests.
+var described = sync.OnceValues(func() (*openapi3.T, routers.Router) {
+	doc, err := openapi3.NewLoader().LoadFromData(fieldclue.OpenAPI)
+	if err != nil {
+		panic("openapi.yaml: " + err.Error())
+	}
+	if err := doc.Validate(context.Background()); err != nil {
+		panic("openapi.yaml: " + err.Error())
+	}
+	doc.Servers = nil // the router takes "/" for a prefix that every path lacks
+	router, err := legacy.NewRouter(doc)
+	if err != nil {
+		panic("openapi.yaml: " + err.Error())
+	}
+	return doc, router
+})
+
+// validating holds every exchange of a test against openapi.yaml: what was accepted must have been a documented
+// request, and every answer must be a documented one.
+type validating struct {
+	t    *testing.T
+	next http.RoundTripper
+}
+
+func (v validating) RoundTrip(req *http.Request) (*http.Response, error) {
+	var sent []byte
+	if req.Body != nil {
+		var err error
+		if sent, err = io.ReadAll(req.Body); err != nil {
+			return nil, err
+		}
+		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(sent)), int64(len(sent))
+		if len(sent) == 0 {
+			req.Body = http.NoBody
+		}
+	}
+	resp, err := v.next.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	v.check(req, sent, resp)
+	return resp, nil
+}
+
+func (v validating) check(req *http.Request, sent []byte, resp *http.Response) {
+	v.t.Helper()
+	_, router := described()
+	about := req.Method + " " + req.URL.Path + " → " + resp.Status
+	again := req.Clone(context.Background())
+	again.Body = io.NopCloser(bytes.NewReader(sent))
+	route, params, err := router.FindRoute(again)
+	if err != nil {
+		if resp.StatusCode < 400 && req.Method != http.MethodHead {
+			v.t.Errorf("%s: not in openapi.yaml: %v", about, err)
+		}
+		return
+	}
+	options := &openapi3filter.Options{
+		AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, IncludeResponseStatus: true, MultiError: true, SkipSettingDefaults: true,
+	}
+	in := &openapi3filter.RequestValidationInput{Request: again, PathParams: params, Route: route, Options: options}
+	if media, _, _ := mime.ParseMediaType(req.Header.Get("Content-Type")); media != "application/json" {
+		options.ExcludeRequestBody = true
+	}
+	if resp.StatusCode < 400 {
+		if err := openapi3filter.ValidateRequest(context.Background(), in); err != nil {
+			v.t.Errorf("%s: the server took a request that openapi.yaml does not describe: %v\n%s", about, err, clip(sent))
+		}
+	}
+	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	var got []byte
+	if media != "text/event-stream" {
+		got, err = io.ReadAll(resp.Body)
+		_ = resp.Body.Close() // it was read to its end
+		if err != nil {
+			v.t.Errorf("%s: %v", about, err)
+		}
+		resp.Body = io.NopCloser(bytes.NewReader(got))
+	}
+	answer := &openapi3filter.ResponseValidationInput{RequestValidationInput: in, Status: resp.StatusCode, Header: resp.Header, Options: options}
+	if strings.HasSuffix(media, "json") {
+		answer.SetBodyBytes(got)
+	} else {
+		options.ExcludeResponseBody = true
+	}
+	if err := openapi3filter.ValidateResponse(context.Background(), answer); err != nil {
+		v.t.Errorf("%s: an answer that openapi.yaml does not describe: %v\n%s", about, err, clip(got))
+	}
+	if resp.StatusCode >= 400 && len(got) > 0 && media != "application/problem+json" && req.URL.Path != "/readyz" {
+		v.t.Errorf("%s: %s is no problem document", about, media)
+	}
+}
+
+func clip(b []byte) string { return string(b[:min(len(b), 600)]) }
+
+func TestEveryRouteIsDescribedAndHasARule(t *testing.T) {
+	doc, _ := described()
+	s := start(t)
+	type operation struct{ method, path, id string }
+	var registered, written []operation
+	actions := allActions()
+	for _, r := range s.api.Routes() {
+		registered = append(registered, operation{r.Method, r.Path, r.OperationID})
+		if rule := r.Rule.String(); rule != "open" && rule != "signed in" && !slices.Contains(actions, access.Action(rule)) {
+			t.Errorf("%s %s: no role may do %s", r.Method, r.Path, rule)
+		}
+		op := doc.Paths.Value(r.Path).GetOperation(r.Method)
+		if op == nil {
+			continue // reported below
+		}
+		openDoc := op.Security != nil && len(*op.Security) == 0
+		if isOpen := r.Rule.String() == "open"; isOpen != openDoc {
+			t.Errorf("%s %s: the rule is %q, the document says open: %v", r.Method, r.Path, r.Rule, openDoc)
+		}
+	}
+	for path, item := range doc.Paths.Map() {
+		for method, op := range item.Operations() {
+			written = append(written, operation{method, path, op.OperationID})
+		}
+	}
+	for _, r := range registered {
+		if !slices.Contains(written, r) {
+			t.Errorf("%s %s (%s) is not in openapi.yaml", r.method, r.path, r.id)
+		}
+	}
+	for _, w := range written {
+		if !slices.Contains(registered, w) {
+			t.Errorf("%s %s (%s) is in openapi.yaml and nowhere else", w.method, w.path, w.id)
+		}
+	}
+	// What Fiber really serves is what was registered, but for HEAD, which it adds to GET, and middleware.
+	for _, stack := range s.api.App().Stack() {
+		for _, r := range stack {
+			path := documented(r.Path)
+			known := slices.ContainsFunc(registered, func(o operation) bool {
+				return o.path == path && (o.method == r.Method || r.Method == http.MethodHead && o.method == http.MethodGet)
+			})
+			if !known && path != "/" && path != "/v1/uploads" {
+				t.Errorf("%s %s is served and was not registered", r.Method, r.Path)
+			}
+		}
+	}
+}
+
+func documented(path string) string {
+	parts := strings.Split(path, "/")
+	for i, p := range parts {
+		if strings.HasPrefix(p, ":") {
+			parts[i] = "{" + p[1:] + "}"
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+// allActions lists the actions that some role may do.
+func allActions() []access.Action {
+	var all []access.Action
+	for _, spec := range field.Kinds() {
+		verbs := []string{"create", "edit"}
+		for _, c := range spec.Commands {
+			verbs = append(verbs, c.Name)
+		}
+		for _, verb := range verbs {
+			for _, role := range access.Roles() {
+				who := &access.Actor{Roles: []access.Grant{{Role: access.Role(role.Code)}}}
+				if a := access.ActionFor(spec.Kind, verb); access.MayAnywhere(who, a) && !slices.Contains(all, a) {
+					all = append(all, a)
+				}
+			}
+		}
+	}
+	return all
+}
+
+func TestTheCodesInTheDocumentAreThoseOfTheProgram(t *testing.T) {
+	doc, _ := described()
+	var written, known []string
+	for _, v := range doc.Components.Schemas["Code"].Value.Enum {
+		written = append(written, v.(string))
+	}
+	for _, c := range field.Codes() {
+		known = append(known, string(c))
+	}
+	slices.Sort(written)
+	slices.Sort(known)
+	if !slices.Equal(written, known) {
+		t.Errorf("openapi.yaml has %v\nfield has %v", written, known)
+	}
+}
