@@ -178,7 +178,8 @@ func replyJSON(c *fiber.Ctx, body []byte) error {
 	c.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
 	c.Set(fiber.HeaderCacheControl, "no-store")
 	c.Set(fiber.HeaderVary, fiber.HeaderAcceptEncoding)
-	if len(body) < gzipFrom || c.AcceptsEncodings("gzip") != "gzip" {
+	// Fiber takes a client that names no encoding for one that takes all; curl is one that names none and inflates none.
+	if len(body) < gzipFrom || c.Get(fiber.HeaderAcceptEncoding) == "" || c.AcceptsEncodings("gzip") != "gzip" {
 		return c.Send(body)
 	}
 	z := zippers.Get().(*gzip.Writer)
