@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -18,7 +16,7 @@ import (
 
 // playDemo starts the server on the embedded store and plays the demo against it. With --exit it ends with the story,
 // otherwise it goes on serving. Without --data everything is gone afterwards.
-func playDemo(ctx context.Context, args, environ []string, out io.Writer) (err error) {
+func playDemo(ctx context.Context, args []string, out console) (err error) {
 	exit := slices.Contains(args, "--exit") || slices.Contains(args, "-exit")
 	args = slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == "--exit" || a == "-exit" })
 	named := slices.ContainsFunc(args, func(a string) bool { return isFlag(a, "data") })
@@ -33,7 +31,7 @@ func playDemo(ctx context.Context, args, environ []string, out io.Writer) (err e
 	if exit && !slices.ContainsFunc(args, func(a string) bool { return isFlag(a, "listen") }) {
 		args = append(args, "--listen", "127.0.0.1:0") // nobody needs to find it
 	}
-	cfg, err := config.Load(args, environ)
+	cfg, err := config.Load(args, nil) // not from the environment: invented people have no business in an office's database
 	if err != nil {
 		return helpOr(err, out)
 	}
@@ -63,9 +61,9 @@ func playDemo(ctx context.Context, args, environ []string, out io.Writer) (err e
 	if err := demo.Run(ctx, story); err != nil || exit {
 		return err
 	}
-	fmt.Fprintf(out, "\nServing at %s until Ctrl-C.\n", a.URL())
+	out.say("\nServing at %s until Ctrl-C.", a.URL())
 	if !named {
-		fmt.Fprintln(out, "Everything is gone then; --data DIR keeps it.")
+		out.say("Everything is gone then; --data DIR keeps it.")
 	}
 	select {
 	case <-ctx.Done():

@@ -25,21 +25,23 @@ const help = `Fieldclue, the server for field inspection.
   fieldclue verify [flags]      check the log's chain, that the records are its image, and every photo's bytes
   fieldclue healthcheck [flags] ask a running server whether it is ready; status 0 if it is
   fieldclue help                this page
-
 `
+
+// console is where a person reads along. One that is gone stops nothing.
+type console struct{ io.Writer }
+
+func (c console) say(format string, args ...any) { _, _ = fmt.Fprintf(c, format+"\n", args...) }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Args[1:], os.Environ(), os.Stdout); err != nil {
-		if !errors.Is(err, flag.ErrHelp) {
-			fmt.Fprintln(os.Stderr, "fieldclue:", err)
-			os.Exit(1)
-		}
+	if err := run(ctx, os.Args[1:], os.Environ(), console{os.Stdout}); err != nil {
+		console{os.Stderr}.say("fieldclue: %v", err)
+		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, args, environ []string, out io.Writer) error {
+func run(ctx context.Context, args, environ []string, out console) error {
 	command := "serve"
 	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
 		command, args = args[0], args[1:]
@@ -48,19 +50,19 @@ func run(ctx context.Context, args, environ []string, out io.Writer) error {
 	case "serve":
 		return serve(ctx, args, environ, out)
 	case "demo":
-		return playDemo(ctx, args, environ, out)
+		return playDemo(ctx, args, out)
 	case "verify":
 		return verify(ctx, args, environ, out)
 	case "healthcheck":
 		return healthcheck(ctx, args, environ)
 	case "help", "-h", "--help":
-		fmt.Fprint(out, help)
+		out.say("%s", help)
 		return config.WriteHelp(out)
 	}
 	return fmt.Errorf("there is no command %q; see fieldclue help", command)
 }
 
-func serve(ctx context.Context, args, environ []string, out io.Writer) error {
+func serve(ctx context.Context, args, environ []string, out console) error {
 	cfg, err := config.Load(args, environ)
 	if err != nil {
 		return helpOr(err, out)
@@ -69,17 +71,17 @@ func serve(ctx context.Context, args, environ []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "Fieldclue is serving at %s\n  kept in   %s\n  API docs  %s/docs\n", a.URL(), a.Engines(ctx), a.URL())
+	out.say("Fieldclue is serving at %s\n  kept in   %s\n  API docs  %s/docs", a.URL(), a.Engines(ctx), a.URL())
 	code, err := a.SetupCode(ctx)
 	if err != nil {
 		return errors.Join(err, a.Stop(ctx))
 	}
 	if code != "" {
-		fmt.Fprintf(out, "\n  There is no administrator yet. Make one with this setup code, which works once:\n    %s\n  as docs/operations.md shows (POST %s/v1/setup).\n", code, a.URL())
+		out.say("\n  There is no administrator yet. Make one with this setup code, which works once:\n    %s\n  as docs/operations.md shows (POST %s/v1/setup).", code, a.URL())
 	}
 	select {
 	case <-ctx.Done():
-		fmt.Fprintln(out, "Stopping: finishing what runs.")
+		out.say("Stopping: finishing what runs.")
 	case err = <-a.Failed():
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
@@ -87,16 +89,16 @@ func serve(ctx context.Context, args, environ []string, out io.Writer) error {
 	return errors.Join(err, a.Stop(last))
 }
 
-func verify(ctx context.Context, args, environ []string, out io.Writer) error {
+func verify(ctx context.Context, args, environ []string, out console) error {
 	cfg, err := config.Load(args, environ)
 	if err != nil {
 		return helpOr(err, out)
 	}
-	report, err := app.Verify(ctx, cfg, logger(cfg, os.Stderr), func(line string) { fmt.Fprintln(out, line) })
+	report, err := app.Verify(ctx, cfg, logger(cfg, os.Stderr), func(line string) { out.say("%s", line) })
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, report)
+	out.say("%s", report)
 	if !report.Sound() {
 		return errors.New("what is stored is not what was acknowledged; keep this directory as it is and call for help")
 	}
@@ -126,9 +128,9 @@ func healthcheck(ctx context.Context, args, environ []string) error {
 	return nil
 }
 
-func helpOr(err error, out io.Writer) error {
+func helpOr(err error, out console) error {
 	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprint(out, help)
+		out.say("%s", help)
 		return config.WriteHelp(out)
 	}
 	return err

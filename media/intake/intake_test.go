@@ -28,9 +28,9 @@ import (
 )
 
 var (
-	me     = intake.Uploader{User: "u1", Device: "d1"}
-	errCut = field.Refuse(field.CodeBodyTruncated, "")
-	broken = errors.New("broken on purpose")
+	me        = intake.Uploader{User: "u1", Device: "d1"}
+	errCut    = field.Refuse(field.CodeBodyTruncated, "")
+	errBroken = errors.New("broken on purpose")
 )
 
 // place is what several servers share.
@@ -193,7 +193,7 @@ func TestAnyServerGoesOnAfterAnyCut(t *testing.T) {
 						writes := 0
 						p.docs.Fail = func() error {
 							if writes++; writes > 1 {
-								return broken
+								return errBroken
 							}
 							return nil
 						}
@@ -477,7 +477,7 @@ func TestACrashBetweenAnyTwoSteps(t *testing.T) {
 				n := 0
 				fail := func() error {
 					if n++; n > step {
-						return broken
+						return errBroken
 					}
 					return nil
 				}
@@ -565,7 +565,7 @@ func TestHalfUploadsExpireWithNotice(t *testing.T) {
 	p.now = p.now.Add(2 * time.Second)
 	_, err = s.Head(t.Context(), me, u.ID)
 	code(t, err, field.CodeUploadExpired)
-	if _, err = s.Sweep(t.Context(), 10, func(context.Context, intake.Expired) error { return broken }); !errors.Is(err, broken) {
+	if _, err = s.Sweep(t.Context(), 10, func(context.Context, intake.Expired) error { return errBroken }); !errors.Is(err, errBroken) {
 		t.Fatal(err)
 	}
 	n, err = s.Sweep(t.Context(), 10, notify)

@@ -189,7 +189,8 @@ func (o *office) ledger() (sites []string) {
 
 	items := []obj{
 		{"id": "roof", "zh": "屋面漏水？", "type": "yes_no", "required": true, "redLine": "acceptance_false"},
-		{"id": "ledger", "zh": "台账", "type": "text", "required": true}, {"id": "front", "zh": "正面", "type": "photo", "maxPhotos": 3},
+		{"id": "ledger", "zh": "台账", "type": "text", "required": true},
+		{"id": "front", "zh": "正面", "type": "photo", "maxPhotos": 3},
 	}
 	o.template = o.make(o.cai, "templates", obj{"title": "清单", "version": 1, "items": append(items, obj{"id": "budget", "zh": "预算", "type": "number", "known": "budget"})})
 	o.no(o.cai, 409, field.CodeAsksAgain, "POST", "/v1/templates/"+o.template+"/publish", o.body(o.template, nil))

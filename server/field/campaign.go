@@ -33,7 +33,7 @@ type Stratum struct {
 func FrameHash(frame []Unit) string {
 	h := sha256.New()
 	for _, u := range sortedFrame(frame) {
-		fmt.Fprintf(h, "%s\t%s\t%s\n", u.Stratum, u.SiteID, u.Alias)
+		_, _ = fmt.Fprintf(h, "%s\t%s\t%s\n", u.Stratum, u.SiteID, u.Alias) // a hash never fails to take bytes
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
@@ -68,8 +68,11 @@ func Draw(frame []Unit, seed string, strata []Stratum) []Unit {
 }
 
 var unitFields = []Field{
-	{Name: "stratum", Type: Enum, Choices: strata, Required: true}, {Name: "siteId", Type: ID, Of: KindSite, Required: true},
-	{Name: "alias", Type: Text, Max: 40}, {Name: "findings", Type: ID, Of: KindFinding, List: true}, {Name: "photos", Type: ID, Of: KindPhoto, List: true},
+	{Name: "stratum", Type: Enum, Choices: strata, Required: true},
+	{Name: "siteId", Type: ID, Of: KindSite, Required: true},
+	{Name: "alias", Type: Text, Max: 40},
+	{Name: "findings", Type: ID, Of: KindFinding, List: true},
+	{Name: "photos", Type: ID, Of: KindPhoto, List: true},
 	{Name: "revisit", Type: ID, Of: KindRevisit},
 }
 
@@ -77,8 +80,11 @@ var campaignSpec = &Spec{
 	Kind: KindCampaign, ZH: "回头看", EN: "revisit campaign", Home: ScopeCampaign,
 	Initial: StateDraft,
 	States: []Choice{
-		{Code: "draft", ZH: "草稿", EN: "draft"}, {Code: "approved", ZH: "已批准", EN: "approved"}, {Code: "running", ZH: "进行中", EN: "running"},
-		{Code: "closing", ZH: "收尾", EN: "closing"}, {Code: "reported", ZH: "已报告", EN: "reported"},
+		{Code: "draft", ZH: "草稿", EN: "draft"},
+		{Code: "approved", ZH: "已批准", EN: "approved"},
+		{Code: "running", ZH: "进行中", EN: "running"},
+		{Code: "closing", ZH: "收尾", EN: "closing"},
+		{Code: "reported", ZH: "已报告", EN: "reported"},
 	},
 	Editable: []State{StateDraft},
 	Fields: []Field{
@@ -87,7 +93,8 @@ var campaignSpec = &Spec{
 		{Name: "to", Type: Date, Required: true, ZH: "结束", EN: "to"},
 		{Name: "templateId", Type: ID, Of: KindTemplate, Required: true, ZH: "模板", EN: "template"},
 		{Name: "strata", Type: Object, List: true, Items: 3, Required: true, ZH: "层", EN: "strata", Fields: []Field{
-			{Name: "stratum", Type: Enum, Choices: strata, Required: true}, {Name: "size", Type: Integer, Low: 0, High: 10_000, Required: true},
+			{Name: "stratum", Type: Enum, Choices: strata, Required: true},
+			{Name: "size", Type: Integer, Low: 0, High: 10_000, Required: true},
 			{Name: "frame", Type: Integer, Low: 0, High: 1e7},
 		}},
 		{Name: "seed", Type: Text, Max: 100, Server: true, ZH: "随机种子", EN: "seed"},

@@ -43,27 +43,37 @@ var Violations = []Choice{
 
 var (
 	severities = []Choice{
-		{Code: "info", ZH: "提示", EN: "information"}, {Code: "review", ZH: "需复核", EN: "to review"},
-		{Code: "high", ZH: "高", EN: "high"}, {Code: "blocking", ZH: "阻断", EN: "blocking"},
+		{Code: "info", ZH: "提示", EN: "information"},
+		{Code: "review", ZH: "需复核", EN: "to review"},
+		{Code: "high", ZH: "高", EN: "high"},
+		{Code: "blocking", ZH: "阻断", EN: "blocking"},
 	}
 	findingSeverities = []Choice{
 		{Code: "minor", ZH: "轻微", EN: "minor"}, {Code: "serious", ZH: "较重", EN: "serious"}, {Code: "major", ZH: "重大", EN: "major"},
 	}
 	projectTypes = []Choice{
-		{Code: "industry", ZH: "产业", EN: "industry"}, {Code: "infrastructure", ZH: "基础设施", EN: "infrastructure"},
-		{Code: "education", ZH: "教育", EN: "education"}, {Code: "relocation", ZH: "易地搬迁", EN: "relocation"},
+		{Code: "industry", ZH: "产业", EN: "industry"},
+		{Code: "infrastructure", ZH: "基础设施", EN: "infrastructure"},
+		{Code: "education", ZH: "教育", EN: "education"},
+		{Code: "relocation", ZH: "易地搬迁", EN: "relocation"},
 		{Code: "consumption", ZH: "消费帮扶", EN: "consumption"},
 	}
 	itemTypes = []Choice{
-		{Code: "text", ZH: "文本", EN: "text"}, {Code: "number", ZH: "数字", EN: "number"}, {Code: "yes_no", ZH: "是否", EN: "yes or no"},
-		{Code: "choice", ZH: "单选", EN: "one choice"}, {Code: "choices", ZH: "多选", EN: "several choices"}, {Code: "photo", ZH: "照片", EN: "photo"},
+		{Code: "text", ZH: "文本", EN: "text"},
+		{Code: "number", ZH: "数字", EN: "number"},
+		{Code: "yes_no", ZH: "是否", EN: "yes or no"},
+		{Code: "choice", ZH: "单选", EN: "one choice"},
+		{Code: "choices", ZH: "多选", EN: "several choices"},
+		{Code: "photo", ZH: "照片", EN: "photo"},
 	}
 	visitTypes = []Choice{
 		{Code: "visit", ZH: "现场检查", EN: "site visit"}, {Code: "desk", ZH: "案头核查", EN: "desk review"},
 	}
 	classes = []Choice{
-		{Code: "data_correction", ZH: "数据更正", EN: "data correction"}, {Code: "explanation", ZH: "说明", EN: "explanation"},
-		{Code: "rectification", ZH: "整改", EN: "rectification"}, {Code: "clue", ZH: "问题线索", EN: "clue"},
+		{Code: "data_correction", ZH: "数据更正", EN: "data correction"},
+		{Code: "explanation", ZH: "说明", EN: "explanation"},
+		{Code: "rectification", ZH: "整改", EN: "rectification"},
+		{Code: "clue", ZH: "问题线索", EN: "clue"},
 		{Code: "dismissed", ZH: "不成立", EN: "dismissed"},
 	}
 	captures = []Choice{{Code: "app", ZH: "应用内拍摄", EN: "taken in the app"}, {Code: "picked", ZH: "相册选取", EN: "picked from the gallery"}}
@@ -73,40 +83,54 @@ var (
 		{Code: "petitioners", ZH: "信访户", EN: "households that petitioned"},
 	}
 	households = []Choice{
-		{Code: "registered_poor", ZH: "建档立卡贫困户", EN: "registered poor"}, {Code: "near_poor", ZH: "边缘户", EN: "near poor"},
-		{Code: "petitioner", ZH: "信访户", EN: "petitioner"}, {Code: "other", ZH: "其他", EN: "other"},
+		{Code: "registered_poor", ZH: "建档立卡贫困户", EN: "registered poor"},
+		{Code: "near_poor", ZH: "边缘户", EN: "near poor"},
+		{Code: "petitioner", ZH: "信访户", EN: "petitioner"},
+		{Code: "other", ZH: "其他", EN: "other"},
 	}
 	channels = []Choice{
-		{Code: "site_visit", ZH: "现场检查", EN: "site visit"}, {Code: "audit", ZH: "审计", EN: "audit"},
-		{Code: "petition", ZH: "信访", EN: "petition"}, {Code: "inspection", ZH: "巡察", EN: "inspection"},
-		{Code: "alert", ZH: "预警", EN: "alert"}, {Code: "transfer", ZH: "移送", EN: "transfer"},
+		{Code: "site_visit", ZH: "现场检查", EN: "site visit"},
+		{Code: "audit", ZH: "审计", EN: "audit"},
+		{Code: "petition", ZH: "信访", EN: "petition"},
+		{Code: "inspection", ZH: "巡察", EN: "inspection"},
+		{Code: "alert", ZH: "预警", EN: "alert"},
+		{Code: "transfer", ZH: "移送", EN: "transfer"},
 	}
 	urgencies = []Choice{
 		{Code: "normal", ZH: "一般", EN: "normal"}, {Code: "urgent", ZH: "紧急", EN: "urgent"}, {Code: "major", ZH: "重大", EN: "major"},
 	}
 	dispositions = []Choice{
-		{Code: "inquiry", ZH: "谈话函询", EN: "inquiry"}, {Code: "verification", ZH: "初步核实", EN: "preliminary verification"},
-		{Code: "stored", ZH: "暂存待查", EN: "stored"}, {Code: "closed", ZH: "予以了结", EN: "closed"},
+		{Code: "inquiry", ZH: "谈话函询", EN: "inquiry"},
+		{Code: "verification", ZH: "初步核实", EN: "preliminary verification"},
+		{Code: "stored", ZH: "暂存待查", EN: "stored"},
+		{Code: "closed", ZH: "予以了结", EN: "closed"},
 	}
 	relations = []Choice{
 		{Code: "supports", ZH: "支持", EN: "supports"}, {Code: "contradicts", ZH: "反驳", EN: "contradicts"}, {Code: "identifies", ZH: "指认", EN: "identifies"},
 	}
 	evidenceKinds = []Choice{
-		{Code: "report", ZH: "现场检查报告", EN: "site-visit report"}, {Code: "photo", ZH: "照片", EN: "photo"},
-		{Code: "interview", ZH: "访谈笔录", EN: "interview note"}, {Code: "finding", ZH: "发现问题", EN: "finding"},
+		{Code: "report", ZH: "现场检查报告", EN: "site-visit report"},
+		{Code: "photo", ZH: "照片", EN: "photo"},
+		{Code: "interview", ZH: "访谈笔录", EN: "interview note"},
+		{Code: "finding", ZH: "发现问题", EN: "finding"},
 	}
 	decisions = []Choice{
 		{Code: "confirmed", ZH: "属实", EN: "confirmed"}, {Code: "explained", ZH: "已说明", EN: "explained"}, {Code: "false_alarm", ZH: "误报", EN: "false alarm"},
 	}
 	results = []Choice{
-		{Code: "fixed", ZH: "已整改", EN: "fixed"}, {Code: "partly", ZH: "部分整改", EN: "partly fixed"},
-		{Code: "relapse", ZH: "反弹", EN: "relapse"}, {Code: "unknown", ZH: "无法核实", EN: "could not be seen"},
+		{Code: "fixed", ZH: "已整改", EN: "fixed"},
+		{Code: "partly", ZH: "部分整改", EN: "partly fixed"},
+		{Code: "relapse", ZH: "反弹", EN: "relapse"},
+		{Code: "unknown", ZH: "无法核实", EN: "could not be seen"},
 	}
 	subjectKinds = []Choice{{Code: "official", ZH: "干部", EN: "official"}, {Code: "unit", ZH: "单位", EN: "unit"}, {Code: "project", ZH: "项目", EN: "project"}}
 	noticeTypes  = []Choice{
-		{Code: "returned", ZH: "退回", EN: "returned"}, {Code: "assigned", ZH: "任务", EN: "assigned"},
-		{Code: "parked", ZH: "留存操作", EN: "parked operation"}, {Code: "approved", ZH: "已通过", EN: "approved"},
-		{Code: "reopened", ZH: "重新打开", EN: "reopened"}, {Code: "info", ZH: "通知", EN: "information"},
+		{Code: "returned", ZH: "退回", EN: "returned"},
+		{Code: "assigned", ZH: "任务", EN: "assigned"},
+		{Code: "parked", ZH: "留存操作", EN: "parked operation"},
+		{Code: "approved", ZH: "已通过", EN: "approved"},
+		{Code: "reopened", ZH: "重新打开", EN: "reopened"},
+		{Code: "info", ZH: "通知", EN: "information"},
 		{Code: "reassigned", ZH: "改派", EN: "reassigned"},
 	}
 	takes = []Choice{{Code: "current", ZH: "保留现值", EN: "keep the current value"}, {Code: "offered", ZH: "采用新值", EN: "take the offered value"}}

@@ -9,7 +9,9 @@ var findingSpec = &Spec{
 	Kind: KindFinding, ZH: "发现问题", EN: "finding", Home: ScopeSite,
 	Initial: "open",
 	States: []Choice{
-		{Code: "open", ZH: "待分类", EN: "open"}, {Code: "classified", ZH: "已分类", EN: "classified"}, {Code: "closed", ZH: "已关闭", EN: "closed"},
+		{Code: "open", ZH: "待分类", EN: "open"},
+		{Code: "classified", ZH: "已分类", EN: "classified"},
+		{Code: "closed", ZH: "已关闭", EN: "closed"},
 		{Code: "voided", ZH: "已作废", EN: "voided"},
 	},
 	Editable: []State{"open"},
@@ -39,8 +41,10 @@ var findingSpec = &Spec{
 		{
 			Name: "classify", ZH: "分类", EN: "classify", From: []State{"open"}, To: "classified",
 			Args: []Field{
-				{Name: "class", Type: Enum, Choices: classes, Required: true}, {Name: "reason", Type: Text, Max: 1000},
-				{Name: "violation", Type: Enum, Choices: Violations}, {Name: "clueId", Type: ID},
+				{Name: "class", Type: Enum, Choices: classes, Required: true},
+				{Name: "reason", Type: Text, Max: 1000},
+				{Name: "violation", Type: Enum, Choices: Violations},
+				{Name: "clueId", Type: ID},
 			},
 			Do: classifyFinding,
 		},

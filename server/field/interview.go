@@ -6,8 +6,11 @@ var interviewSpec = &Spec{
 	Kind: KindInterview, ZH: "访谈笔录", EN: "interview note", Home: ScopeSite,
 	Initial: StateDraft,
 	States: []Choice{
-		{Code: "draft", ZH: "草稿", EN: "draft"}, {Code: "submitted", ZH: "已提交", EN: "submitted"}, {Code: "reviewed", ZH: "已审阅", EN: "reviewed"},
-		{Code: "sealed", ZH: "已封存", EN: "sealed"}, {Code: "voided", ZH: "已作废", EN: "voided"},
+		{Code: "draft", ZH: "草稿", EN: "draft"},
+		{Code: "submitted", ZH: "已提交", EN: "submitted"},
+		{Code: "reviewed", ZH: "已审阅", EN: "reviewed"},
+		{Code: "sealed", ZH: "已封存", EN: "sealed"},
+		{Code: "voided", ZH: "已作废", EN: "voided"},
 	},
 	Editable: []State{StateDraft},
 	Fields: []Field{

@@ -28,9 +28,14 @@ var photoSpec = &Spec{
 	Kind: KindPhoto, ZH: "照片", EN: "photo", Home: ScopeSite,
 	Initial: PhotoDeclared,
 	States: []Choice{
-		{Code: "declared", ZH: "已声明", EN: "declared"}, {Code: "uploading", ZH: "上传中", EN: "uploading"}, {Code: "stored", ZH: "已存储", EN: "stored"},
-		{Code: "verified", ZH: "已核对", EN: "verified"}, {Code: "analysed", ZH: "已分析", EN: "analysed"}, {Code: "linked", ZH: "已关联", EN: "linked"},
-		{Code: "rejected", ZH: "被拒绝", EN: "rejected"}, {Code: "voided", ZH: "已作废", EN: "voided"},
+		{Code: "declared", ZH: "已声明", EN: "declared"},
+		{Code: "uploading", ZH: "上传中", EN: "uploading"},
+		{Code: "stored", ZH: "已存储", EN: "stored"},
+		{Code: "verified", ZH: "已核对", EN: "verified"},
+		{Code: "analysed", ZH: "已分析", EN: "analysed"},
+		{Code: "linked", ZH: "已关联", EN: "linked"},
+		{Code: "rejected", ZH: "被拒绝", EN: "rejected"},
+		{Code: "voided", ZH: "已作废", EN: "voided"},
 	},
 	Editable: []State{PhotoDeclared, PhotoStored, PhotoAnalysed},
 	Fields: []Field{
@@ -39,8 +44,11 @@ var photoSpec = &Spec{
 		{Name: "sha256", Type: Hash, Required: true, Once: true, Key: true, ZH: "哈希", EN: "SHA-256"},
 		{Name: "size", Type: Integer, Low: 1, High: 2 << 30, Required: true, Once: true, ZH: "大小（字节）", EN: "size in bytes"},
 		{Name: "type", Type: Enum, Required: true, Once: true, ZH: "类型", EN: "media type", Choices: []Choice{
-			{Code: "image/jpeg", ZH: "JPEG", EN: "JPEG"}, {Code: "image/png", ZH: "PNG", EN: "PNG"}, {Code: "image/heic", ZH: "HEIC", EN: "HEIC"},
-			{Code: "video/mp4", ZH: "视频", EN: "video"}, {Code: "audio/mp4", ZH: "录音", EN: "audio"},
+			{Code: "image/jpeg", ZH: "JPEG", EN: "JPEG"},
+			{Code: "image/png", ZH: "PNG", EN: "PNG"},
+			{Code: "image/heic", ZH: "HEIC", EN: "HEIC"},
+			{Code: "video/mp4", ZH: "视频", EN: "video"},
+			{Code: "audio/mp4", ZH: "录音", EN: "audio"},
 		}},
 		{Name: "item", Type: Text, Max: 64, Key: true, ZH: "事项", EN: "checklist item"},
 		{Name: "caption", Type: Text, Max: 500, ZH: "说明", EN: "caption"},
@@ -78,8 +86,11 @@ var photoSpec = &Spec{
 		{
 			Name: "analyse", ZH: "分析", EN: "analyse", Server: true, From: []State{PhotoStored, PhotoLinked},
 			Args: []Field{
-				{Name: "facts", Type: JSON}, {Name: "small", Type: Hash}, {Name: "large", Type: Hash},
-				{Name: "perceptual", Type: Text, Max: 100}, {Name: "note", Type: Text, Max: 500},
+				{Name: "facts", Type: JSON},
+				{Name: "small", Type: Hash},
+				{Name: "large", Type: Hash},
+				{Name: "perceptual", Type: Text, Max: 100},
+				{Name: "note", Type: Text, Max: 500},
 			},
 			Do: func(c *Case) error {
 				for _, name := range []string{"facts", "small", "large", "perceptual"} {
@@ -101,8 +112,15 @@ var photoSpec = &Spec{
 }
 
 var receiptFields = []Field{
-	{Name: "v", Type: Integer}, {Name: "number", Type: Text}, {Name: "sha256", Type: Hash, Required: true}, {Name: "size", Type: Integer},
-	{Name: "type", Type: Text}, {Name: "photoId", Type: Text}, {Name: "receivedAt", Type: Time}, {Name: "keyId", Type: Text}, {Name: "signature", Type: Text, Max: 400},
+	{Name: "v", Type: Integer},
+	{Name: "number", Type: Text},
+	{Name: "sha256", Type: Hash, Required: true},
+	{Name: "size", Type: Integer},
+	{Name: "type", Type: Text},
+	{Name: "photoId", Type: Text},
+	{Name: "receivedAt", Type: Time},
+	{Name: "keyId", Type: Text},
+	{Name: "signature", Type: Text, Max: 400},
 }
 
 // FlagRaised and FlagDecided are the states of a flag.

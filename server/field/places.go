@@ -10,9 +10,15 @@ var projectSpec = &Spec{
 	Kind: KindProject, ZH: "项目", EN: "project", Home: ScopeOrg,
 	Initial: "declared",
 	States: []Choice{
-		{Code: "declared", ZH: "申报", EN: "declared"}, {Code: "approved", ZH: "批复", EN: "approved"}, {Code: "funded", ZH: "资金下达", EN: "funded"},
-		{Code: "in_progress", ZH: "实施中", EN: "in progress"}, {Code: "completed", ZH: "完工", EN: "completed"}, {Code: "accepted", ZH: "验收", EN: "accepted"},
-		{Code: "handed_over", ZH: "移交", EN: "handed over"}, {Code: "suspended", ZH: "暂停", EN: "suspended"}, {Code: "terminated", ZH: "终止", EN: "terminated"},
+		{Code: "declared", ZH: "申报", EN: "declared"},
+		{Code: "approved", ZH: "批复", EN: "approved"},
+		{Code: "funded", ZH: "资金下达", EN: "funded"},
+		{Code: "in_progress", ZH: "实施中", EN: "in progress"},
+		{Code: "completed", ZH: "完工", EN: "completed"},
+		{Code: "accepted", ZH: "验收", EN: "accepted"},
+		{Code: "handed_over", ZH: "移交", EN: "handed over"},
+		{Code: "suspended", ZH: "暂停", EN: "suspended"},
+		{Code: "terminated", ZH: "终止", EN: "terminated"},
 	},
 	Editable: []State{"declared", "approved", "funded", "in_progress", "completed", "accepted", "handed_over", "suspended"},
 	Fields: []Field{
@@ -34,7 +40,8 @@ var projectSpec = &Spec{
 		}},
 		{Name: "milestones", Type: Object, List: true, ZH: "里程碑", EN: "milestones", Fields: []Field{
 			{Name: "name", Type: Text, Required: true},
-			{Name: "planned", Type: Date}, {Name: "actual", Type: Date},
+			{Name: "planned", Type: Date},
+			{Name: "actual", Type: Date},
 			{Name: "weight", Type: Number, Low: 0, High: 100},
 		}},
 		{Name: "beneficiaries", Type: Object, ZH: "受益户", EN: "beneficiaries", Fields: []Field{
@@ -45,8 +52,14 @@ var projectSpec = &Spec{
 		Name: "advance", ZH: "变更阶段", EN: "advance",
 		Args: []Field{
 			{Name: "to", Type: Enum, Required: true, Choices: []Choice{
-				{Code: "approved"}, {Code: "funded"}, {Code: "in_progress"}, {Code: "completed"},
-				{Code: "accepted"}, {Code: "handed_over"}, {Code: "suspended"}, {Code: "terminated"},
+				{Code: "approved"},
+				{Code: "funded"},
+				{Code: "in_progress"},
+				{Code: "completed"},
+				{Code: "accepted"},
+				{Code: "handed_over"},
+				{Code: "suspended"},
+				{Code: "terminated"},
 			}},
 			{Name: "reason", Type: Text, Max: 1000},
 		},
@@ -91,7 +104,8 @@ var siteSpec = &Spec{
 		{Name: "polygon", Type: Position, List: true, Items: 500, ZH: "边界", EN: "outline"},
 		{Name: "address", Type: Text, Max: 300, ZH: "地址", EN: "address"},
 		{Name: "photoPoints", Type: Object, Keyed: true, ZH: "拍照点", EN: "photo points", Fields: []Field{
-			{Name: "label", Type: Text, Max: 100, Required: true}, {Name: "position", Type: Position},
+			{Name: "label", Type: Text, Max: 100, Required: true},
+			{Name: "position", Type: Position},
 			{Name: "bearing", Type: Number, Low: 0, High: 360},
 		}},
 		{Name: "households", Type: Object, List: true, Items: 500, ZH: "走访户", EN: "households", Fields: []Field{
@@ -158,14 +172,21 @@ var templateSpec = &Spec{
 		{Name: "title", Type: Text, Required: true, ZH: "标题", EN: "title"},
 		{Name: "version", Type: Integer, Low: 1, High: 10_000, Required: true, Once: true, ZH: "版本", EN: "version"},
 		{Name: "items", Type: Object, List: true, Items: 200, Required: true, ZH: "检查事项", EN: "items", Fields: []Field{
-			{Name: "id", Type: Text, Max: 64, Required: true}, {Name: "zh", Type: Text, Max: 500, Required: true}, {Name: "en", Type: Text, Max: 500},
-			{Name: "type", Type: Enum, Choices: itemTypes, Required: true}, {Name: "choices", Type: Text, List: true},
-			{Name: "required", Type: Bool}, {Name: "requiredIf", Type: Object, Fields: []Field{
+			{Name: "id", Type: Text, Max: 64, Required: true},
+			{Name: "zh", Type: Text, Max: 500, Required: true},
+			{Name: "en", Type: Text, Max: 500},
+			{Name: "type", Type: Enum, Choices: itemTypes, Required: true},
+			{Name: "choices", Type: Text, List: true},
+			{Name: "required", Type: Bool},
+			{Name: "requiredIf", Type: Object, Fields: []Field{
 				{Name: "item", Type: Text, Max: 64, Required: true}, {Name: "equals", Type: Any, Required: true},
 			}},
-			{Name: "redLine", Type: Enum, Choices: RedLines}, {Name: "violation", Type: Enum, Choices: Violations},
-			{Name: "minPhotos", Type: Integer, Low: 0, High: 20}, {Name: "maxPhotos", Type: Integer, Low: 0, High: 20},
-			{Name: "minSeconds", Type: Integer, Low: 0, High: 3600}, {Name: "known", Type: Text, Max: 60},
+			{Name: "redLine", Type: Enum, Choices: RedLines},
+			{Name: "violation", Type: Enum, Choices: Violations},
+			{Name: "minPhotos", Type: Integer, Low: 0, High: 20},
+			{Name: "maxPhotos", Type: Integer, Low: 0, High: 20},
+			{Name: "minSeconds", Type: Integer, Low: 0, High: 3600},
+			{Name: "known", Type: Text, Max: 60},
 		}},
 	},
 	Commands: []Command{

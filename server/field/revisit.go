@@ -27,7 +27,8 @@ type RevisitResult struct {
 }
 
 var resultFields = []Field{
-	{Name: "findingId", Type: ID, Of: KindFinding, Required: true}, {Name: "result", Type: Enum, Choices: results, Required: true},
+	{Name: "findingId", Type: ID, Of: KindFinding, Required: true},
+	{Name: "result", Type: Enum, Choices: results, Required: true},
 	{Name: "note", Type: Text, Max: 2000},
 }
 
@@ -37,9 +38,15 @@ var revisitSpec = &Spec{
 	Kind: KindRevisit, ZH: "回头看任务", EN: "revisit task", Home: ScopeSite, ServerOK: true,
 	Initial: RevisitPending,
 	States: []Choice{
-		{Code: "pending", ZH: "待派", EN: "pending"}, {Code: "assigned", ZH: "已派", EN: "assigned"}, {Code: "downloaded", ZH: "已下载", EN: "downloaded"},
-		{Code: "in_progress", ZH: "进行中", EN: "in progress"}, {Code: "submitted", ZH: "已提交", EN: "submitted"}, {Code: "returned", ZH: "已退回", EN: "returned"},
-		{Code: "done", ZH: "完成", EN: "done"}, {Code: "missed", ZH: "逾期未访", EN: "missed"}, {Code: "excused", ZH: "免访", EN: "excused"},
+		{Code: "pending", ZH: "待派", EN: "pending"},
+		{Code: "assigned", ZH: "已派", EN: "assigned"},
+		{Code: "downloaded", ZH: "已下载", EN: "downloaded"},
+		{Code: "in_progress", ZH: "进行中", EN: "in progress"},
+		{Code: "submitted", ZH: "已提交", EN: "submitted"},
+		{Code: "returned", ZH: "已退回", EN: "returned"},
+		{Code: "done", ZH: "完成", EN: "done"},
+		{Code: "missed", ZH: "逾期未访", EN: "missed"},
+		{Code: "excused", ZH: "免访", EN: "excused"},
 		{Code: "cancelled", ZH: "已取消", EN: "cancelled"},
 	},
 	Fields: []Field{
@@ -63,7 +70,8 @@ var revisitSpec = &Spec{
 		{
 			Name: "assign", ZH: "派单", EN: "assign", From: []State{RevisitPending}, To: RevisitAssigned,
 			Args: []Field{
-				{Name: "assignee", Type: ID, Of: KindPerson, Required: true}, {Name: "companion", Type: ID, Of: KindPerson, Required: true},
+				{Name: "assignee", Type: ID, Of: KindPerson, Required: true},
+				{Name: "companion", Type: ID, Of: KindPerson, Required: true},
 				{Name: "due", Type: Date, Required: true},
 			},
 			Do: assignRevisit,
@@ -71,8 +79,10 @@ var revisitSpec = &Spec{
 		{
 			Name: "reassign", ZH: "改派", EN: "reassign", From: []State{RevisitAssigned, RevisitDownloaded, RevisitInProgress, RevisitReturned, RevisitMissed}, To: RevisitAssigned,
 			Args: []Field{
-				{Name: "assignee", Type: ID, Of: KindPerson, Required: true}, {Name: "companion", Type: ID, Of: KindPerson, Required: true},
-				{Name: "due", Type: Date, Required: true}, reason,
+				{Name: "assignee", Type: ID, Of: KindPerson, Required: true},
+				{Name: "companion", Type: ID, Of: KindPerson, Required: true},
+				{Name: "due", Type: Date, Required: true},
+				reason,
 			},
 			Do: func(c *Case) error {
 				before := []UserID{UserID(c.Record.Text("assignee")), UserID(c.Record.Text("companion"))}

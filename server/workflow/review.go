@@ -276,11 +276,3 @@ func answersOf(report *field.Record) map[string]field.Answer {
 	}
 	return out
 }
-
-func photosByItem(photos []*field.Record) map[string][]*field.Record {
-	by := map[string][]*field.Record{}
-	for _, p := range photos {
-		by[p.Text("item")] = append(by[p.Text("item")], p)
-	}
-	return by
-}

@@ -42,10 +42,19 @@ var everybody = []struct {
 	org  field.OrgID
 	role access.Role
 }{
-	{"ann", "gz", access.Inspector}, {"ben", "gz", access.Inspector}, {"cai", "gz", access.Supervisor}, {"dai", "gz", access.ClueManager},
-	{"eva", "gz", access.Leader}, {"han", "gz", access.Handler}, {"aud", "gz", access.Auditor}, {"adm", "gz", access.Administrator},
-	{"con", "gz", access.Contributor}, {"gus", "gz", access.Inspector},
-	{"xin", "elsewhere", access.Supervisor}, {"yan", "elsewhere", access.ClueManager}, {"zoe", "elsewhere", access.Leader},
+	{"ann", "gz", access.Inspector},
+	{"ben", "gz", access.Inspector},
+	{"cai", "gz", access.Supervisor},
+	{"dai", "gz", access.ClueManager},
+	{"eva", "gz", access.Leader},
+	{"han", "gz", access.Handler},
+	{"aud", "gz", access.Auditor},
+	{"adm", "gz", access.Administrator},
+	{"con", "gz", access.Contributor},
+	{"gus", "gz", access.Inspector},
+	{"xin", "elsewhere", access.Supervisor},
+	{"yan", "elsewhere", access.ClueManager},
+	{"zoe", "elsewhere", access.Leader},
 }
 
 func newWorld(t *testing.T) *world {

@@ -21,7 +21,6 @@ var everything = access.Everything
 
 // decision is what a batch comes to: for each scope that it touches, the entry and the new images.
 type decision struct {
-	bodies   map[field.Scope]*protocol.Body
 	outcomes []protocol.Outcome
 	records  map[field.RecordID]*field.Record
 	heads    map[field.Scope]*store.Head

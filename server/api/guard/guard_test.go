@@ -113,7 +113,9 @@ func start(t *testing.T, change func(*guard.Config)) *server {
 		if err := app.ShutdownWithTimeout(5 * time.Second); err != nil {
 			t.Error(err)
 		}
-		<-done
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	})
 	return s
 }

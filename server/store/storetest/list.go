@@ -31,7 +31,11 @@ func emptyFilter(t *testing.T, s *suite) {
 	r.Keys = []string{"tag=a"}
 	d.put(scope, r)
 	for _, q := range []store.Query{
-		{}, {Scope: scope}, {Kinds: []field.Kind{"photo"}}, {Keys: []string{"tag=a"}}, {Deleted: true},
+		{},
+		{Scope: scope},
+		{Kinds: []field.Kind{"photo"}},
+		{Keys: []string{"tag=a"}},
+		{Deleted: true},
 		{Visible: access.Filter{Except: []field.Scope{"site/another"}}},
 	} {
 		q.Limit = 9
