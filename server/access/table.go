@@ -45,7 +45,7 @@ func actions(list ...Action) map[Action]bool {
 var own = actions("notice.read")
 
 var collect = []Action{
-	"report.create", "report.edit", "report.queue", "report.submit", "report.resubmit", "report.void",
+	"report.create", "report.edit", "report.queue", "report.submit", "report.recall", "report.resubmit", "report.void",
 	"finding.create", "finding.edit", "finding.void",
 	"photo.create", "photo.edit", "photo.void",
 	"interview.create", "interview.edit", "interview.submit", "interview.void",

@@ -111,6 +111,14 @@ var reportSpec = &Spec{
 			return nil
 		}},
 		{Name: "submit", ZH: "提交", EN: "submit", From: []State{StateDraft, ReportQueued, ReportReceiving}, Do: submitReport},
+		{Name: "recall", ZH: "撤回修改", EN: "take back to correct", From: []State{ReportQueued, ReportReceiving}, Do: func(c *Case) error {
+			// For a photo that will never arrive: without this a lost phone would hold the report for ever.
+			c.Record.State = StateDraft
+			if c.Record.Int("returns") > 0 {
+				c.Record.State = ReportReturned
+			}
+			return nil
+		}},
 		{Name: "resubmit", ZH: "重新提交", EN: "resubmit", From: []State{ReportReturned}, Do: submitReport},
 		{Name: "take", ZH: "受理审核", EN: "take for review", From: []State{ReportSubmitted, ReportResubmitted}, To: ReportUnderReview, Do: func(c *Case) error {
 			if err := notAuthor(c); err != nil {

@@ -137,6 +137,23 @@ func TestAQueuedReportIsSubmittedWithItsLastPhoto(t *testing.T) {
 	})
 }
 
+// A photo that was declared and is lost with its phone must not hold the report for ever.
+func TestAQueuedReportCanBeTakenBack(t *testing.T) {
+	w := newWorld(t)
+	r := visit(w)
+	set(r, "photos", []string{hashA, hashB})
+	w.put(field.KindPhoto, id(12), "", ann, map[string]any{"reportId": reportID, "sha256": hashB})
+	w.must(w.give(ann, reportID, "queue", nil))
+	w.must(w.give(ann, reportID, "recall", nil))
+	w.state(reportID, field.StateDraft)
+	set(w.records[reportID], "photos", []string{hashA})
+	w.must(w.give(ann, id(12), "void", map[string]any{"reason": "手机遗失，照片未能上传"}))
+	delete(w.records, id(12)) // voided records are not found by the guards
+	w.must(w.give(ann, reportID, "submit", nil))
+	w.state(reportID, field.ReportSubmitted)
+	w.refuses(field.CodeNotNow, func() error { return w.give(ann, reportID, "recall", nil) })
+}
+
 func submitted(t *testing.T) *world {
 	w := newWorld(t)
 	visit(w)
