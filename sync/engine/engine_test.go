@@ -1,14 +1,18 @@
 package engine_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"fieldclue/server/access"
 	"fieldclue/server/field"
+	"fieldclue/server/store"
+	"fieldclue/server/store/sqlite"
 	"fieldclue/sync/engine"
 	"fieldclue/sync/protocol"
 )
@@ -339,3 +343,52 @@ func TestListenersHearOfEveryScope(t *testing.T) {
 }
 
 var _ = engine.Server
+
+// gated holds commits back until they are let through.
+type gated struct {
+	engine.Store
+	on      atomic.Bool
+	arrived chan struct{}
+	pass    chan struct{}
+}
+
+func (g *gated) Commit(ctx context.Context, w []store.Write) error {
+	if g.on.Load() {
+		g.arrived <- struct{}{}
+		<-g.pass
+	}
+	return g.Store.Commit(ctx, w)
+}
+
+// "Busy" says that nothing was changed: a batch that gave up while it waited is not committed by the next group.
+func TestABatchThatGaveUpIsNotCommittedLater(t *testing.T) {
+	s, err := sqlite.Open(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }() // the directory goes away with it
+	g := &gated{Store: s, arrived: make(chan struct{}), pass: make(chan struct{})}
+	c := newCounty(t, g)
+	g.on.Store(true)
+	first := make(chan error, 1)
+	go func() {
+		_, err := c.Push(c.ctx, c.chen, protocol.PushRequest{Device: c.chen.Device, Batch: 7001, Scope: c.scope, Operations: []protocol.Operation{c.reportOp(id())}})
+		first <- err
+	}()
+	<-g.arrived
+	gone, giveUp := context.WithCancel(c.ctx)
+	giveUp()
+	late := protocol.PushRequest{Device: c.lin.Device, Batch: 7002, Scope: c.scope, Operations: []protocol.Operation{c.reportOp(id())}}
+	if _, err := c.Push(gone, c.lin, late); !field.Is(err, field.CodeBusy) {
+		t.Fatalf("a batch that waited and gave up: %v", err)
+	}
+	g.on.Store(false)
+	g.pass <- struct{}{}
+	c.must(<-first)
+	_, err = c.Push(c.ctx, c.chen, protocol.PushRequest{Device: c.chen.Device, Batch: 7003, Scope: c.scope, Operations: []protocol.Operation{c.reportOp(id())}})
+	c.must(err)
+	if n := len(c.list(field.KindReport)); n != 2 {
+		t.Fatalf("%d reports, want the two that were acknowledged", n)
+	}
+	c.sound()
+}

@@ -75,7 +75,10 @@ func (e *Engine) Commit(ctx context.Context, in protocol.Batch) (protocol.PushRe
 		select {
 		case <-req.done:
 		case <-ctx.Done():
-			return protocol.PushResponse{}, field.Refuse(field.CodeBusy, "").Because(ctx.Err())
+			if e.withdraw(l, req) {
+				return protocol.PushResponse{}, field.Refuse(field.CodeBusy, "").Because(ctx.Err())
+			}
+			<-req.done // a group has it, and ends within commitTimeout
 		case <-l.token:
 			if !req.isDone() {
 				e.runGroup(ctx, in.Scope, l)
@@ -124,6 +127,15 @@ func (e *Engine) enter(scope field.Scope, req *request) *lane {
 	l := e.laneLocked(scope)
 	l.waiting = append(l.waiting, req)
 	return l
+}
+
+// withdraw takes a request back that no group has taken, so that an answer of "busy" means that nothing was changed.
+func (e *Engine) withdraw(l *lane, req *request) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n := len(l.waiting)
+	l.waiting = slices.DeleteFunc(l.waiting, func(r *request) bool { return r == req })
+	return len(l.waiting) < n
 }
 
 func (e *Engine) laneLocked(scope field.Scope) *lane {
