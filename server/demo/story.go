@@ -302,41 +302,17 @@ func (d *demo) playReview(ctx context.Context, people map[string]field.UserID) e
 	k := d.desk(supervisor)
 	first, second := d.today()
 	coop, resettle, green := first[0], first[1], second[0]
-	err := once(d, "the queue", func() error {
-		var queue page[struct {
-			ID   field.RecordID `json:"id"`
-			Site struct {
-				Name string `json:"name"`
-			} `json:"site"`
-			Severity int64 `json:"severity"`
-			Counts   struct {
-				Answers      int `json:"answers"`
-				CannotObtain int `json:"cannotObtain"`
-				Photos       int `json:"photos"`
-				Findings     int `json:"findings"`
-				Interviews   int `json:"interviews"`
-			} `json:"counts"`
-		}]
-		if err := k.get(ctx, "/v1/review/queue", &queue); err != nil {
-			return err
-		}
-		if len(queue.Items) != 3 {
-			return fmt.Errorf("three reports should wait for review, %d do", len(queue.Items))
-		}
-		for _, q := range queue.Items {
-			d.say("   待审 %s: %d answers (%d cannot be obtained yet), %d photos, %d interviews, %d findings, severity %d",
-				q.Site.Name, q.Counts.Answers, q.Counts.CannotObtain, q.Counts.Photos, q.Counts.Interviews, q.Counts.Findings, q.Severity)
-		}
-		return nil
-	})
-	if err != nil {
+	if err := once(d, "the queue", func() error { return d.queue(ctx, k, green) }); err != nil {
+		return err
+	}
+	if err := once(d, "the flag", func() error { return d.decideFlag(ctx, k, green) }); err != nil {
 		return err
 	}
 	id := d.id(coop.report())
 	if err := k.click(ctx, "take the cooperative", "/v1/reports", id, "take", nil, "under_review", "returned"); err != nil {
 		return err
 	}
-	err = k.click(ctx, "return the cooperative", "/v1/reports", id, "return", object{
+	err := k.click(ctx, "return the cooperative", "/v1/reports", id, "return", object{
 		"items": []object{
 			{"item": "cards", "comment": "请写明三户的化名、期数和金额，不写卡号。"},
 			{"item": "contracts", "comment": "合同既已约定补看，请写明约定的日期和对方经办岗位。"},
@@ -366,6 +342,64 @@ func (d *demo) playReview(ctx context.Context, people map[string]field.UserID) e
 		return err
 	}
 	d.say("   ✓ corrected, sent again, 3 reports approved, 4 interviews reviewed")
+	return nil
+}
+
+// queue shows what waits for review: three reports, on top the one with a flag.
+func (d *demo) queue(ctx context.Context, k *desk, flagged visit) error {
+	var queue page[struct {
+		ID   field.RecordID `json:"id"`
+		Site struct {
+			Name string `json:"name"`
+		} `json:"site"`
+		Severity int64 `json:"severity"`
+		Counts   struct {
+			Answers      int `json:"answers"`
+			CannotObtain int `json:"cannotObtain"`
+			Photos       int `json:"photos"`
+			Findings     int `json:"findings"`
+			Interviews   int `json:"interviews"`
+		} `json:"counts"`
+	}]
+	// Photos are looked at a little after they have arrived.
+	err := await(ctx, "the flag of the photo from the gallery", func() (bool, error) {
+		err := k.get(ctx, "/v1/review/queue", &queue)
+		return err == nil && len(queue.Items) > 0 && queue.Items[0].Severity > 0, err
+	})
+	if err != nil {
+		return err
+	}
+	if len(queue.Items) != 3 || queue.Items[0].ID != d.id(flagged.report()) {
+		return fmt.Errorf("three reports should wait for review, the flagged one on top; %d do", len(queue.Items))
+	}
+	for _, q := range queue.Items {
+		d.say("   待审 %s: %d answers (%d cannot be obtained yet), %d photos, %d interviews, %d findings, severity %d",
+			q.Site.Name, q.Counts.Answers, q.Counts.CannotObtain, q.Counts.Photos, q.Counts.Interviews, q.Counts.Findings, q.Severity)
+	}
+	return nil
+}
+
+// decideFlag is the supervisor's word on the photo that was picked from the gallery.
+func (d *demo) decideFlag(ctx context.Context, k *desk, v visit) error {
+	var flags page[protocol.PulledRecord]
+	if err := k.get(ctx, "/v1/flags?reportId="+string(d.id(v.report())), &flags); err != nil {
+		return err
+	}
+	for _, f := range flags.Items {
+		what, err := fieldsOf[struct{ Code, ZH string }](f)
+		if err != nil {
+			return err
+		}
+		if what.Code != "photo_picked" {
+			return fmt.Errorf("nobody expects the flag %s", what.Code)
+		}
+		const reason = "与检查人员核实：应用闪退，用系统相机补拍，时间地点一致。"
+		err = k.click(ctx, "decide the flag", "/v1/flags", f.ID, "decide", object{"decision": "explained", "reason": reason}, "decided")
+		if err != nil {
+			return err
+		}
+		d.say("   ⚑ %s (%s) 已说明: %s", what.ZH, what.Code, reason)
+	}
 	return nil
 }
 

@@ -28,7 +28,10 @@ type visit struct {
 type because string
 
 // framed is a photo of a photo point, for an item.
-type framed struct{ point, item, caption string }
+type framed struct {
+	point, item, caption string
+	picked               bool // from the gallery, not taken in the app
+}
 
 // talk is an interview under alias.
 type talk struct {
@@ -131,6 +134,10 @@ func (d *demo) takePhoto(h *handset, v visit, i int, f framed) (synctest.Op, err
 	if err != nil {
 		return synctest.Op{}, err
 	}
+	capture := "app"
+	if f.picked {
+		capture = "picked"
+	}
 	id := d.id(v.photo(i))
 	file, err := h.phone.Keep(string(id)+".jpg", content)
 	if err != nil {
@@ -138,7 +145,7 @@ func (d *demo) takePhoto(h *handset, v visit, i int, f framed) (synctest.Op, err
 	}
 	return synctest.Photo(d.scope(v.site), id, file, object{
 		"reportId": d.id(v.report()), "siteId": d.site(v.site), "item": f.item, "caption": f.caption, "takenAt": clock(at),
-		"position": pos, "capture": "app", "photoPoint": f.point, "clockSkewMs": 0,
+		"position": pos, "capture": capture, "photoPoint": f.point, "clockSkewMs": 0,
 	}), nil
 }
 
@@ -165,7 +172,7 @@ func (d *demo) lastYear() []visit {
 			name: "last year, road", site: "road", start: at(9, 30), length: 70 * time.Minute,
 			summary: "路面已完工；部分工程款付入个人账户，施工方承诺退回并由对公账户重新支付。",
 			answers: usual(map[string]any{"state": "完工", "built": 95, "payee": false, "contracts": 1, "households": 31, "quality": "K2+300 处路面有两条横向裂缝"}),
-			shots:   []framed{{"gate", "exists", "村口起点"}, {"works", "built", "面层与裂缝"}},
+			shots:   []framed{{point: "gate", item: "exists", caption: "村口起点"}, {point: "works", item: "built", caption: "面层与裂缝"}},
 			finding: problem{
 				item: "payee", title: "工程款 48 万元付入工地负责人个人账户", violation: "improper_payment", redLine: "funds_private", severity: "serious", amount: 480_000,
 				facts: "合同相对方为黔路建设有限公司，第二笔款付入个人账户，无授权委托书。", promise: "一个月内退回款项并由对公账户支付，修补路面裂缝。",
@@ -175,7 +182,7 @@ func (d *demo) lastYear() []visit {
 			name: "last year, school", site: "school", start: at(14, 0), length: 60 * time.Minute,
 			summary: "宿舍楼主体完工，尚未验收即安排入住准备；教育局承诺半年内完成验收。",
 			answers: usual(map[string]any{"state": "完工", "built": 90, "households": 0, "idle": true, "desk": "区住建局竣工备案环节", "quality": "三层走廊扶手松动"}),
-			shots:   []framed{{"gate", "exists", "校门一侧"}, {"works", "built", "宿舍楼正面"}},
+			shots:   []framed{{point: "gate", item: "exists", caption: "校门一侧"}, {point: "works", item: "built", caption: "宿舍楼正面"}},
 			finding: problem{
 				item: "state", title: "宿舍楼完工后长期未验收", violation: "acceptance_fraud", redLine: "acceptance_false", severity: "minor",
 				facts: "完工已数月，验收资料停在备案环节。", promise: "半年内完成竣工验收，加固扶手。",
@@ -196,7 +203,7 @@ func (d *demo) today() (a, b []visit) {
 				"contracts": because("合作社会计外出，合同锁在镇里，约定周五补看"),
 			}),
 			notes: map[string]string{"payee": "打卡明细与户主姓名不符的有三行", "households": "与花名册逐户核对，走到了九户"},
-			shots: []framed{{"gate", "exists", "牛场大门"}, {"works", "built", "牛舍与存栏"}, {"board", "cards", "分红公示表（账号已遮）"}},
+			shots: []framed{{point: "gate", item: "exists", caption: "牛场大门"}, {point: "works", item: "built", caption: "牛舍与存栏"}, {point: "board", item: "cards", caption: "分红公示表（账号已遮）"}},
 			talks: []talk{
 				{alias: "青松户", stratum: "registered_poor", answers: object{"received": false, "told": "说卡在办"}, text: "分红听说发了两个月，我没有收到短信。经办的人来过一次，说先用他的卡代收，以后再转给我们三家。"},
 				{alias: "石桥户", stratum: "petitioner", answers: object{"received": false, "since": 2}, text: "我去信用社打过流水，没有这笔钱进来。去年冬天在镇上反映过一回，回话是资料要重报，让等通知。"},
@@ -214,7 +221,7 @@ func (d *demo) today() (a, b []visit) {
 				"quality": because("公共用房基础已回填，需要开挖才能看到，约定与监理同去"),
 			}),
 			notes: map[string]string{"built": "排水、道路已做，公共用房只有基础", "idle": "塔吊与钢模闲置在现场"},
-			shots: []framed{{"gate", "exists", "安置点入口"}, {"works", "built", "公共用房基础"}, {"board", "board", "工程公示牌"}},
+			shots: []framed{{point: "gate", item: "exists", caption: "安置点入口"}, {point: "works", item: "built", caption: "公共用房基础"}, {point: "board", item: "board", caption: "工程公示牌"}},
 			talks: []talk{
 				{alias: "三栋甲户", stratum: "registered_poor", answers: object{"moved": true, "clinic": false}, text: "搬来一年半，说好的卫生室和活动室一直没有盖起来。工人六月份走了以后就没见再来，孩子放学只能在路边写作业。"},
 			},
@@ -232,7 +239,7 @@ func (d *demo) today() (a, b []visit) {
 			"payee": because("镇财政所经办人参加培训，付款凭证下周一才能调阅"),
 		}),
 		notes: map[string]string{"contracts": "四份合同签订日期相隔三天一份，均不足 40 万元", "burden": "同一亩数在四张表里各填一次"},
-		shots: []framed{{"gate", "exists", "大棚入口"}, {"works", "built", "连栋大棚"}, {"board", "board", "四块标段牌"}},
+		shots: []framed{{point: "gate", item: "exists", caption: "大棚入口"}, {point: "works", item: "built", caption: "连栋大棚"}, {point: "board", item: "board", caption: "四块标段牌", picked: true}},
 		talks: []talk{
 			{alias: "田坝户", stratum: "near_poor", answers: object{"rent": 600, "works": true}, text: "大棚是一拨人从头修到尾，没有分过队伍。土地流转费按时给了，一亩六百；来登记的干部这个月是第四个。"},
 		},
@@ -254,7 +261,7 @@ func (d *demo) again(task field.RecordID) visit {
 			"cards": because("涉及个人账户流水，需依程序向银行调取"),
 		}),
 		notes: map[string]string{"payee": "新增一笔 12 万元仍付入同一个人账户"},
-		shots: []framed{{"gate", "exists", "村口起点（与去年同点）"}, {"works", "built", "面层（与去年同点）"}},
+		shots: []framed{{point: "gate", item: "exists", caption: "村口起点（与去年同点）"}, {point: "works", item: "built", caption: "面层（与去年同点）"}},
 		finding: problem{
 			item: "payee", title: "个人账户收款再次发生", violation: "improper_payment", redLine: "funds_private", severity: "major", amount: 120_000,
 			facts: "整改承诺未兑现，且新增一笔付入同一个人账户。",
