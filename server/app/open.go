@@ -72,7 +72,7 @@ func open(ctx context.Context, cfg config.Config, log *slog.Logger) (*parts, err
 		return nil, fmt.Errorf("the photo store: %w", err)
 	}
 	if cfg.MongoDB.URI != "" {
-		s, err := mongo.Open(ctx, mongo.Options{URI: string(cfg.MongoDB.URI), Database: cfg.MongoDB.Database, Logger: log, Kinds: kinds()})
+		s, err := mongo.Open(ctx, mongo.Options{URI: string(cfg.MongoDB.URI), Database: cfg.MongoDB.Database, Logger: log, Kinds: kinds(), AllowStandIn: cfg.MongoDB.AllowStandIn})
 		if err != nil {
 			return nil, fmt.Errorf("MongoDB: %w", err)
 		}

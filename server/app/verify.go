@@ -32,6 +32,9 @@ func (r *Report) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "log      %d scopes, %d entries, each chained to the one before\n", r.Scopes, r.Entries)
 	fmt.Fprintf(&b, "records  %d, equal to what the log says\n", r.Records)
+	if r.Moved > 0 {
+		fmt.Fprintf(&b, "         %d more were changed while this was read; the next run compares them\n", r.Moved)
+	}
 	fmt.Fprintf(&b, "photos   %d originals with %d bytes, equal to their SHA-256; %d renditions\n", r.Photos, r.Bytes, r.Renditions)
 	if r.Sound() {
 		b.WriteString("verified: no fault")

@@ -73,6 +73,8 @@ type Config struct {
 type MongoDB struct {
 	URI      Secret // names the servers and may hold a password
 	Database string
+	// AllowStandIn takes a server that is no replica set. No setting names it: tests and measurements set it.
+	AllowStandIn bool
 }
 
 // S3 names the blob store; with an empty Endpoint blobs lie in Config.Data.

@@ -17,6 +17,7 @@ type Verification struct {
 	Scopes  int
 	Entries int64
 	Records int64
+	Moved   int64    // records that somebody changed while this was read: not compared, and no fault
 	Faults  []string // each names a scope and an entry or a record; at most maxFaults
 }
 
@@ -84,12 +85,12 @@ func (v *Verification) scope(ctx context.Context, s Store, head store.Head, each
 			}
 		}
 	}
-	return v.left(ctx, s, head, image)
+	return v.left(ctx, s, head, image, each)
 }
 
 // left looks at the records of the log that were not met among the stored ones: those that somebody has changed since
-// the head was read are no fault.
-func (v *Verification) left(ctx context.Context, s Store, head store.Head, image map[field.RecordID]*field.Record) error {
+// the head was read are no fault. What such a record stands for is looked at all the same.
+func (v *Verification) left(ctx context.Context, s Store, head store.Head, image map[field.RecordID]*field.Record, each func(*field.Record) error) error {
 	if len(image) == 0 {
 		return nil
 	}
@@ -98,8 +99,16 @@ func (v *Verification) left(ctx context.Context, s Store, head store.Head, image
 		return err
 	}
 	for _, r := range now {
-		if r.Scope == head.Scope && r.Version > head.Seq {
-			delete(image, r.ID)
+		if r.Scope != head.Scope || r.Version <= head.Seq {
+			continue
+		}
+		delete(image, r.ID)
+		v.Moved++
+		if each == nil {
+			continue
+		}
+		if err := each(r); err != nil {
+			v.fault("%s: record %s: %v", head.Scope, r.ID, err)
 		}
 	}
 	for id := range image {

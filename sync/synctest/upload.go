@@ -196,7 +196,9 @@ func (b *brokenPatch) Unwrap() error { return b.err }
 // nothing is counted, and the next attempt goes on where the server stands.
 func (p *Phone) countLost(ctx context.Context, ph *photo, err error) error {
 	var b *brokenPatch
-	if !errors.As(err, &b) || lasting(err) {
+	// The link delivered a piece twice, or an older piece arrived late: nothing is wrong but the offset.
+	moved := refusedWith(err, field.CodeOffsetMismatch, field.CodeUploadReplaced)
+	if !errors.As(err, &b) || lasting(err) && !moved {
 		return err
 	}
 	at, herr := p.head(ctx, ph.Upload)
@@ -207,6 +209,9 @@ func (p *Phone) countLost(ctx context.Context, ph *photo, err error) error {
 		if e := p.note(event{Traffic: &trafficEvent{Resent: lost}}); e != nil {
 			return e
 		}
+	}
+	if moved {
+		return errAgain
 	}
 	return err
 }

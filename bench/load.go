@@ -1,0 +1,225 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"fieldclue/server/field"
+	"fieldclue/sync/protocol"
+)
+
+// docBytes is about the size of a document as JSON.
+const docBytes = 1000
+
+// facts fills a finding up to docBytes.
+var facts = strings.Repeat("台账与现场不符。", 30)
+
+// push sends batches of new findings. Each answer is read, and what it acknowledges is remembered.
+func (c *county) push(size int) func(ctx context.Context, client, n int) (float64, error) {
+	return func(ctx context.Context, client, _ int) (float64, error) {
+		h := c.hands[client]
+		b := h.begin()
+		ids := make([]field.RecordID, size)
+		for i := range ids {
+			ids[i] = newID()
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = append(b, `{"id":"`...)
+			b = append(b, ids[i]...)
+			b = append(b, `","kind":"finding","base":0,"set":{"siteId":"`...)
+			b = append(b, h.site...)
+			b = append(b, `","title":"付款与进度不符","violation":"behind_plan","severity":"serious","amount":480000,"item":"built","facts":"`...)
+			b = append(b, facts...)
+			b = append(b, `"}}`...)
+		}
+		h.body = append(b, `]}`...)
+		if err := h.pushed(ctx, size); err != nil {
+			return 0, err
+		}
+		h.docs = append(h.docs, ids...)
+		return float64(size), nil
+	}
+}
+
+// begin starts the body of the next batch.
+func (h *hand) begin() []byte {
+	h.number++
+	b := append(h.body[:0], `{"device":"`...)
+	b = append(b, h.device...)
+	b = append(b, `","batch":`...)
+	b = strconv.AppendInt(b, h.number, 10)
+	b = append(b, `,"scope":"`...)
+	b = append(b, h.scope...)
+	return append(b, `","operations":[`...)
+}
+
+// pushed sends the batch that was built; every operation must have been applied.
+func (h *hand) pushed(ctx context.Context, size int) error {
+	answer, _, err := h.send(ctx, "POST", "/v1/sync/push", h.token, h.body, "Content-Type", "application/json")
+	if err != nil {
+		return err
+	}
+	if n := bytes.Count(answer, []byte(`"outcome":"applied"`)); n != size {
+		return fmt.Errorf("%d of %d operations were applied: %.300s", n, size, answer)
+	}
+	return nil
+}
+
+// pull reads one page of the hand's own records, and begins again from nothing after the last. Of a page it reads how many
+// records there are and the cursors at its end: to decode every record would measure the client.
+func (c *county) pull(ctx context.Context, client, _ int) (float64, error) {
+	h := c.hands[client]
+	n, more, err := h.page(ctx)
+	if err == nil && !more {
+		h.cursor = nil
+	}
+	return float64(n), err
+}
+
+func (h *hand) page(ctx context.Context) (records int, more bool, err error) {
+	b := append(h.body[:0], `{"device":"`...)
+	b = append(b, h.device...)
+	b = append(b, `","limit":`...)
+	b = strconv.AppendInt(b, protocol.MaxPage, 10)
+	b = append(b, `,"cursors":{`...)
+	for scope, cursor := range h.cursor {
+		if b[len(b)-1] != '{' {
+			b = append(b, ',')
+		}
+		b = append(b, '"')
+		b = append(b, scope...)
+		b = append(b, `":`...)
+		b = append(b, cursor...)
+	}
+	h.body = append(b, `}}`...)
+	answer, _, err := h.send(ctx, "POST", "/v1/sync/pull", h.token, h.body, "Content-Type", "application/json")
+	if err != nil {
+		return 0, false, err
+	}
+	var end struct {
+		Cursors map[string]json.RawMessage
+		More    bool
+	}
+	at := bytes.LastIndex(answer, []byte(`"cursors":`))
+	if at < 0 {
+		return 0, false, fmt.Errorf("a page without cursors: %.300s", answer)
+	}
+	if err := json.Unmarshal(append([]byte{'{'}, answer[at:]...), &end); err != nil {
+		return 0, false, err
+	}
+	if h.cursor == nil {
+		h.cursor = map[string]string{}
+	}
+	for scope, cursor := range end.Cursors {
+		h.cursor[scope] = string(cursor)
+	}
+	return bytes.Count(answer[:at], []byte(`"createdAt":`)), end.More, nil
+}
+
+// file is what a phone uploads: its type, and bytes that no other file has.
+type file struct {
+	kind  string
+	bytes []byte
+}
+
+// jpegPhoto is the county's picture with a comment of its own: as slow to examine as any, and known to nobody yet.
+func jpegPhoto(c *county) (file, error) {
+	id := newID()
+	b := make([]byte, 0, len(c.picture)+4+len(id))
+	b = append(b, c.picture[:2]...)               // start of image
+	b = append(b, 0xff, 0xfe, 0, byte(2+len(id))) // comment
+	b = append(b, id...)
+	return file{"image/jpeg", append(b, c.picture[2:]...)}, nil
+}
+
+// recording is a sound file: stored and receipted like a photo, with nothing to be examined.
+func recording(c *county) (file, error) {
+	const head = "\x00\x00\x00\x18ftypM4A \x00\x00\x00\x00M4A isom\x00\x00\x00\x00mdat"
+	id := newID()
+	b := make([]byte, 0, len(c.noise))
+	b = append(append(b, head...), id...)
+	return file{"audio/mp4", append(b, c.noise[min(len(b), len(c.noise)):]...)}, nil
+}
+
+// photo declares a file and uploads it by tus, in one request as on a good link. The time of the declaration counts.
+func (c *county) photo(make func(*county) (file, error)) func(ctx context.Context, client, n int) (float64, error) {
+	return func(ctx context.Context, client, _ int) (float64, error) {
+		h := c.hands[client]
+		f, err := make(c)
+		if err != nil {
+			return 0, err
+		}
+		hash := sha256.Sum256(f.bytes)
+		sum, id := hex.EncodeToString(hash[:]), newID()
+		b := h.begin()
+		b = fmt.Appendf(b, `{"id":"%s","kind":"photo","base":0,"set":{"reportId":"%s","siteId":"%s","sha256":"%s","size":%d,"type":"%s","capture":"app"}}]}`,
+			id, h.report, h.site, sum, len(f.bytes), f.kind)
+		h.body = b
+		if err := h.pushed(ctx, 1); err != nil {
+			return 0, err
+		}
+		meta := func(name, value string) string { return name + " " + base64.StdEncoding.EncodeToString([]byte(value)) }
+		_, head, err := h.send(ctx, "POST", "/v1/uploads", h.token, f.bytes,
+			"Tus-Resumable", "1.0.0", "Content-Type", "application/offset+octet-stream", "Upload-Length", strconv.Itoa(len(f.bytes)),
+			"Upload-Metadata", strings.Join([]string{meta("photoId", string(id)), meta("sha256", sum), meta("filetype", f.kind)}, ","))
+		if err != nil {
+			return 0, err
+		}
+		if head.Get("Fieldclue-Receipt") == "" {
+			return 0, errors.New("a whole file was answered without a receipt")
+		}
+		h.docs = append(h.docs, id)
+		c.files.Add(1)
+		return float64(len(f.bytes)) / 1e6, nil
+	}
+}
+
+func (c *county) acknowledged() int {
+	n := 0
+	for _, h := range c.hands {
+		n += len(h.docs)
+	}
+	return n
+}
+
+// compare loads every site afresh, decodes every record, and looks for each document that was acknowledged.
+func (c *county) compare(ctx context.Context) (lost, twice int, err error) {
+	for _, h := range c.hands {
+		held := map[field.RecordID]int{}
+		cursors := map[field.Scope]protocol.Cursor{}
+		for more := true; more; {
+			var page protocol.PullResponse
+			err := h.ask(ctx, "POST", "/v1/sync/pull", h.token, protocol.PullRequest{Device: field.DeviceID(h.device), Cursors: cursors, Limit: protocol.MaxPage}, &page)
+			if err != nil {
+				return 0, 0, err
+			}
+			seen := map[field.RecordID]bool{} // a photo that was examined meanwhile comes again with a later page
+			for _, r := range page.Records {
+				if seen[r.ID] {
+					twice++
+				}
+				seen[r.ID] = true
+				held[r.ID]++
+			}
+			for scope, cursor := range page.Cursors {
+				cursors[scope] = cursor
+			}
+			more = page.More
+		}
+		for _, id := range h.docs {
+			if held[id] == 0 {
+				lost++
+			}
+		}
+	}
+	return lost, twice, nil
+}

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"fieldclue/media/blob/miniotest"
+	"fieldclue/server/app"
+	"fieldclue/server/config"
+)
+
+// batch is how many documents a batch of the second measurement holds.
+const batch = 50
+
+// row is a line of the table.
+type row struct {
+	what string
+	unit string  // of the rate
+	rate float64 // a second
+	p50  time.Duration
+	p99  time.Duration
+	bare string  // the row that it is compared with
+	goal float64 // from the design, 0 none
+	note string
+}
+
+// run measures, prints, and checks that nothing was lost.
+func run(ctx context.Context, o options) (err error) {
+	if o.dir == "" {
+		if o.dir, err = os.MkdirTemp("", "fieldclue-bench-"); err != nil {
+			return err
+		}
+		defer func() { _ = os.RemoveAll(o.dir) }() // a leftover in the temporary directory harms nobody
+	}
+	cfg, err := configure(o)
+	if err != nil {
+		return err
+	}
+	var s3 miniotest.Config
+	if o.blobs == "minio" {
+		var stop func()
+		if s3, stop, err = miniotest.Launch(filepath.Join(o.dir, "minio")); err != nil {
+			return err
+		}
+		defer stop()
+		cfg.S3 = config.S3{Endpoint: s3.Endpoint, AccessKey: config.Secret(s3.AccessKey), SecretKey: config.Secret(s3.SecretKey), Bucket: "bench"}
+	}
+	a, err := app.Start(ctx, cfg, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, a.Stop(context.WithoutCancel(ctx))) }()
+	c, err := settle(ctx, a, o)
+	if err != nil {
+		return fmt.Errorf("setting the county up: %w", err)
+	}
+	say := func(format string, args ...any) { _, _ = fmt.Fprintf(o.out, format+"\n", args...) } // a console that is gone changes nothing
+	say("Fieldclue bench, %s", time.Now().Format(time.DateOnly))
+	say("%d cores, %s %s/%s; %s", runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, a.Engines(ctx))
+	say("%d clients and the server in this process; %s for each measurement; documents of about %d bytes, photos of %.1f MB", o.clients, o.duration, docBytes, float64(o.photoBytes)/1e6)
+	say("every write is durable before it is acknowledged, the server's and the bare engine's alike\n")
+
+	b, err := openBare(ctx, o, s3)
+	if err != nil {
+		return fmt.Errorf("the bare engines: %w", err)
+	}
+	defer func() { err = errors.Join(err, b.close(context.WithoutCancel(ctx))) }()
+	durable := o.store == "sqlite"
+	goals := map[bool][3]float64{true: {3000, 35_000, 100_000}, false: {0, 25_000, 0}}[durable]
+	steps := []struct {
+		row
+		do func(ctx context.Context, client, n int) (work float64, err error)
+	}{
+		{row{what: "single pushes", unit: "pushes/s", bare: "bare single writes", goal: goals[0]}, c.push(1)},
+		{row{what: "bare single writes", unit: "writes/s", note: b.how}, b.write(1)},
+		{row{what: fmt.Sprintf("documents in batches of %d", batch), unit: "docs/s", bare: "bare batches", goal: goals[1]}, c.push(batch)},
+		{row{what: "bare batches", unit: "docs/s", note: b.how}, b.write(batch)},
+		{row{what: "documents pulled, first load", unit: "docs/s", goal: goals[2]}, c.pull},
+		{row{what: "photos in, examined beside", unit: "MB/s", bare: "bare photos"}, c.photo(jpegPhoto)},
+		{row{what: "recordings in, nothing to examine", unit: "MB/s", bare: "bare photos"}, c.photo(recording)},
+		{row{what: "bare photos", unit: "MB/s", note: b.photosHow}, b.photo},
+	}
+	var rows []row
+	for _, s := range steps {
+		r, err := measure(ctx, o, s.row, s.do)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.what, err)
+		}
+		rows = append(rows, r)
+	}
+	if err := table(o, rows); err != nil {
+		return err
+	}
+	lost, twice, err := c.compare(ctx)
+	if err != nil {
+		return err
+	}
+	say("\n%d documents and %d files were acknowledged; %d are missing, %d are there twice", c.acknowledged(), c.files.Load(), lost, twice)
+	report, err := a.Verify(ctx)
+	if err != nil {
+		return err
+	}
+	say("%s", report)
+	if lost+twice > 0 || !report.Sound() {
+		return errors.New("what is stored is not what was acknowledged")
+	}
+	return nil
+}
+
+func configure(o options) (config.Config, error) {
+	cfg, err := config.Load([]string{"--data", filepath.Join(o.dir, "data"), "--listen", "127.0.0.1:0"}, nil)
+	if err != nil {
+		return cfg, err
+	}
+	switch {
+	case o.store == "mongodb" && o.mongoURI == "":
+		return cfg, errors.New("-store mongodb needs -mongodb-uri or FIELDCLUE_TEST_MONGODB_URI")
+	case o.store == "mongodb":
+		cfg.MongoDB = config.MongoDB{URI: config.Secret(o.mongoURI), Database: fmt.Sprintf("bench_%d", time.Now().Unix()), AllowStandIn: o.standIn}
+	case o.store != "sqlite":
+		return cfg, fmt.Errorf("there is no store %q: sqlite or mongodb", o.store)
+	}
+	if o.blobs != "dir" && o.blobs != "minio" {
+		return cfg, fmt.Errorf("there is no blob store %q: dir or minio", o.blobs)
+	}
+	return cfg, nil
+}
+
+// measure lets all clients work for the duration and adds up what they did.
+func measure(ctx context.Context, o options, r row, do func(ctx context.Context, client, n int) (float64, error)) (row, error) {
+	type share struct {
+		work  float64
+		times []time.Duration
+		err   error
+	}
+	runtime.GC() // nobody pays for the measurement before
+	shares := make(chan share, o.clients)
+	begin := time.Now()
+	for client := range o.clients {
+		go func() {
+			var s share
+			for n := 0; time.Since(begin) < o.duration && ctx.Err() == nil; n++ {
+				t := time.Now()
+				work, err := do(ctx, client, n)
+				if err != nil {
+					s.err = err
+					break
+				}
+				s.work += work
+				s.times = append(s.times, time.Since(t))
+			}
+			shares <- s
+		}()
+	}
+	var work float64
+	var times []time.Duration
+	var err error
+	for range o.clients {
+		s := <-shares
+		work += s.work
+		times = append(times, s.times...)
+		err = errors.Join(err, s.err)
+	}
+	r.rate = work / time.Since(begin).Seconds()
+	if err = errors.Join(err, ctx.Err()); err != nil {
+		return r, err
+	}
+	slices.Sort(times)
+	at := func(q float64) time.Duration {
+		return times[min(len(times)-1, int(math.Ceil(q*float64(len(times))))-1)]
+	}
+	r.p50, r.p99 = at(0.5), at(0.99)
+	return r, nil
+}
+
+func table(o options, rows []row) error {
+	rates := map[string]float64{}
+	for _, r := range rows {
+		rates[r.what] = r.rate
+	}
+	w := tabwriter.NewWriter(o.out, 0, 0, 2, ' ', 0)
+	lines := []string{"what\trate\tp50\tp99\tof bare\tgoal\t", "----\t----\t---\t---\t-------\t----\t"}
+	for _, r := range rows {
+		of, goal := "", ""
+		if bare := rates[r.bare]; bare > 0 {
+			of = fmt.Sprintf("%.2f", r.rate/bare)
+		}
+		if r.goal > 0 {
+			goal = thousands(r.goal)
+		}
+		lines = append(lines, fmt.Sprintf("%s\t%s %s\t%s\t%s\t%s\t%s\t%s", r.what, thousands(r.rate), r.unit, brief(r.p50), brief(r.p99), of, goal, r.note))
+	}
+	if _, err := fmt.Fprintln(w, strings.Join(lines, "\n")); err != nil {
+		return err
+	}
+	return w.Flush()
+}
+
+func brief(d time.Duration) string {
+	return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000)
+}
+
+func thousands(x float64) string {
+	s := fmt.Sprintf("%.0f", x)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
