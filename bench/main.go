@@ -28,6 +28,7 @@ type options struct {
 	photoBytes      int
 	dir             string // empty: a temporary one, removed afterwards
 	standIn         bool
+	only, profile   string
 	out             io.Writer
 }
 
@@ -41,6 +42,8 @@ func main() {
 	flag.DurationVar(&o.duration, "duration", 5*time.Second, "of each measurement")
 	flag.IntVar(&o.photoBytes, "photo-bytes", 4_000_000, "size of a photo")
 	flag.StringVar(&o.dir, "dir", "", "where to keep the data; empty: a temporary directory")
+	flag.StringVar(&o.only, "only", "", "measure the rows whose name holds this")
+	flag.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of the measurements to this file")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -90,14 +91,28 @@ func run(ctx context.Context, o options) (err error) {
 		{row{what: "recordings in, nothing to examine", unit: "MB/s", bare: "bare photos"}, c.photo(recording)},
 		{row{what: "bare photos", unit: "MB/s", note: b.photosHow}, b.photo},
 	}
+	if o.profile != "" {
+		f, err := os.Create(o.profile)
+		if err != nil {
+			return err
+		}
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return errors.Join(err, f.Close())
+		}
+		defer func() { err = errors.Join(err, f.Close()) }()
+	}
 	var rows []row
 	for _, s := range steps {
+		if !strings.Contains(s.what, o.only) {
+			continue
+		}
 		r, err := measure(ctx, o, s.row, s.do)
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.what, err)
 		}
 		rows = append(rows, r)
 	}
+	pprof.StopCPUProfile() // nothing, when none was started
 	if err := table(o, rows); err != nil {
 		return err
 	}

@@ -33,6 +33,9 @@ func (a *arrivals) Types() []field.ScopeType { return []field.ScopeType{field.Sc
 
 // Entry implements engine.Follower.
 func (a *arrivals) Entry(ctx context.Context, e store.Entry) error {
+	if !bytes.Contains(e.Body, []byte(`"receipt":`)) {
+		return nil // most entries, and not worth parsing
+	}
 	body, err := protocol.Open(e)
 	if err != nil {
 		return err

@@ -128,7 +128,9 @@ func (f *Field) text(v Value) (string, error) {
 		return "", f.refuse(CodeWrongType, "is not a text")
 	}
 	var s string
-	if err := json.Unmarshal(v, &s); err != nil {
+	if plain := v[1:max(1, len(v)-1)]; len(v) > 1 && v[len(v)-1] == '"' && !slices.ContainsFunc(plain, special) {
+		s = string(plain)
+	} else if err := json.Unmarshal(v, &s); err != nil {
 		return "", f.refuse(CodeWrongType, "is not a text")
 	}
 	if strings.ContainsRune(s, 0) {
@@ -136,6 +138,9 @@ func (f *Field) text(v Value) (string, error) {
 	}
 	return s, nil
 }
+
+// special reports whether a byte of a JSON string does not stand for itself.
+func special(b byte) bool { return b < 0x20 || b == '"' || b == '\\' }
 
 func (f *Field) checkOne(v Value, now time.Time) (Value, error) {
 	switch f.Type {

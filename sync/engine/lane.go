@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,6 +11,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"time"
 
 	"fieldclue/server/field"
@@ -111,14 +113,36 @@ func wellFormed(in *protocol.Batch) error {
 	return nil
 }
 
-// digestOf is the SHA-256 of what a batch asks for, by which a number that is used twice is noticed.
+// digestOf is the SHA-256 of what a batch asks for, by which a number that is used twice is noticed. The order of members
+// and the space between tokens do not count.
 func digestOf(in *protocol.Batch) (string, error) {
-	raw, err := json.Marshal(in.Operations)
-	if err != nil {
-		return "", field.Refuse(field.CodeBadJSON, "").Because(err)
+	h := sha256.New()
+	var b []byte
+	for i := range in.Operations {
+		op := &in.Operations[i]
+		b = fmt.Appendf(b[:0], "%q %q %d %q %t", op.ID, op.Kind, op.Base, op.Command, op.Set == nil)
+		var err error
+		for _, values := range []map[string]field.Value{op.Set, op.Args} {
+			b = fmt.Appendf(b, " %d", len(values))
+			for _, name := range slices.Sorted(maps.Keys(values)) {
+				b = append(strconv.AppendQuote(append(b, ' '), name), ' ')
+				if b, err = appendCompact(b, values[name]); err != nil {
+					return "", field.Refuse(field.CodeBadJSON, "").Because(err)
+				}
+			}
+		}
+		_, _ = h.Write(append(b, '\n')) // a hash never fails to take bytes
 	}
-	h := sha256.Sum256(raw)
-	return hex.EncodeToString(h[:]), nil
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func appendCompact(b []byte, v field.Value) ([]byte, error) {
+	if !bytes.ContainsAny(v, " \t\r\n") {
+		return append(b, v...), nil
+	}
+	w := bytes.NewBuffer(b)
+	err := json.Compact(w, v)
+	return w.Bytes(), err
 }
 
 func (e *Engine) enter(scope field.Scope, req *request) *lane {
