@@ -9,6 +9,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"crypto/ed25519"
 	"log/slog"
 	"net"
@@ -84,6 +85,10 @@ type Server struct {
 
 	stopping chan struct{} // closed when the server shall take no new work
 	stopOnce sync.Once
+
+	mu      sync.Mutex   // guards what follows
+	ln      net.Listener // from Serve on
+	stopped bool
 }
 
 // New puts the server together. It does not listen yet.
@@ -143,14 +148,37 @@ func (s *Server) App() *fiber.App { return s.app }
 
 // Serve answers on the listener until Stop.
 func (s *Server) Serve(ln net.Listener) error {
-	return s.app.Listener(guard.Listener(ln, 2*time.Second))
+	s.mu.Lock()
+	s.ln = ln
+	stopped := s.stopped
+	s.mu.Unlock()
+	if stopped {
+		return ln.Close()
+	}
+	err := s.app.Listener(guard.Listener(ln, 2*time.Second))
+	select {
+	case <-s.stopping:
+		return nil
+	default:
+		return err
+	}
 }
 
 // Stop ends event streams, refuses new connections and waits for the requests that run, at most until ctx is done.
 func (s *Server) Stop(ctx context.Context) error {
 	s.stopOnce.Do(func() { close(s.stopping) })
 	err := s.app.ShutdownWithContext(ctx)
+	// Shutdown does nothing about a server that is only about to start: it would serve for ever.
+	s.mu.Lock()
+	s.stopped = true
+	if s.ln != nil {
+		_ = s.ln.Close() // closed already, as a rule
+	}
+	s.mu.Unlock()
 	s.hub.wait()
+	if errors.Is(err, net.ErrClosed) { // it was stopped before
+		return nil
+	}
 	return err
 }
 

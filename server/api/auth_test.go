@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -277,4 +278,19 @@ func TestANewPasswordClosesTheOtherSessions(t *testing.T) {
 	other.do("GET", "/v1/me", nil).refused(401, field.CodeTokenInvalid)
 	w.send("POST", "/v1/auth/sign-in", obj{"login": "admin", "password": password, "device": obj{"id": w.id()}}).
 		refused(401, field.CodeBadCredentials)
+}
+
+// A server that is told to stop before it has begun to serve must not begin.
+func TestAServerThatIsStoppedBeforeItBeganEnds(t *testing.T) {
+	w := start(t) // its clean-up stops it again
+	if err := w.api.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.api.Serve(ln); err != nil {
+		t.Fatal(err)
+	}
 }

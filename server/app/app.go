@@ -1,7 +1,7 @@
 // Package app builds the whole program from a configuration: store, blobs, engine, accounts, uploads, workers, HTTP. The
 // main program, the demo and the tests start it the same way.
 //
-// Start is the one to read. open.go chooses the engines, photos.go joins uploads and their examination to the log,
+// Start is the one to read. open.go chooses the engines, watch.go hears what other servers write, photos.go joins uploads and their examination to the log,
 // verify.go checks everything that is stored. Nothing here decides anything about a record.
 package app
 
@@ -105,6 +105,7 @@ func (a *App) start() {
 	goOn("following the log", func(ctx context.Context) error {
 		return a.engine.Follow(ctx, a.parts.store, workflow.NewCampaigns(a.parts.store, a.engine), &arrivals{pool: a.pool})
 	})
+	goOn("hearing what other servers write", a.hearOthers)
 	goOn("keeping access fresh", a.keepAccessFresh)
 	goOn("housekeeping", a.keepHouse)
 }

@@ -20,8 +20,12 @@ type Poke struct {
 // again from where it stands.
 type hub struct {
 	mu        sync.Mutex
-	listeners map[chan Poke]bool // guarded by mu
+	listeners map[chan Poke]bool    // guarded by mu
+	told      map[field.Scope]int64 // guarded by mu; the newest poke of each scope
 }
+
+// mostTold bounds what is remembered of who was told; a forgotten scope is told of once more, and nothing else happens.
+const mostTold = 100_000
 
 // Listen returns the pokes of every commit of this process from now on. The channel is closed when the listener falls
 // behind by more than buffer pokes, and by cancel.
@@ -47,6 +51,13 @@ func (e *Engine) Listen(buffer int) (pokes <-chan Poke, cancel func()) {
 func (h *hub) tell(p Poke) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.told == nil || len(h.told) >= mostTold {
+		h.told = map[field.Scope]int64{}
+	}
+	if h.told[p.Scope] >= p.Seq {
+		return
+	}
+	h.told[p.Scope] = p.Seq
 	for ch := range h.listeners {
 		select {
 		case ch <- p:
@@ -57,5 +68,5 @@ func (h *hub) tell(p Poke) {
 	}
 }
 
-// Tell passes on that another process has written to a scope.
+// Tell passes on that a process has written to a scope. What the listeners know already is not said again.
 func (e *Engine) Tell(p Poke) { e.hub.tell(p) }
