@@ -7,12 +7,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"path/filepath"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -27,7 +28,10 @@ import (
 	"fieldclue/server/api/guard"
 	"fieldclue/server/field"
 	"fieldclue/server/store"
+	"fieldclue/server/store/mongo"
+	"fieldclue/server/store/mongotest"
 	"fieldclue/server/store/sqlite"
+	"fieldclue/server/store/storetest"
 	"fieldclue/server/workflow"
 	"fieldclue/sync/engine"
 	"fieldclue/sync/protocol"
@@ -51,13 +55,13 @@ func (c *clock) move(d time.Duration) {
 	c.moved += d
 }
 
-// world is a whole server on the embedded store, on a free port, with the means to look behind it.
+// world is a whole server on a free port, with the means to look behind it.
 type world struct {
 	t      *testing.T
 	url    string
 	addr   string
 	clock  *clock
-	store  *sqlite.Store
+	store  storetest.Store
 	blobs  *dir.Store
 	engine *engine.Engine
 	users  *accounts.Accounts
@@ -69,15 +73,35 @@ type world struct {
 
 type option func(*api.Options)
 
+// start serves from the embedded store.
 func start(t *testing.T, options ...option) *world {
 	t.Helper()
-	root := t.TempDir()
-	w := &world{t: t, clock: &clock{}, log: &lockedBuffer{}}
-	var err error
-	if w.store, err = sqlite.Open(t.Context(), filepath.Join(root, "store")); err != nil {
+	s, err := sqlite.Open(t.Context(), t.TempDir())
+	if err != nil {
 		t.Fatal(err)
 	}
-	if w.blobs, err = dir.Open(dir.Config{Root: filepath.Join(root, "photos")}); err != nil {
+	return startOn(t, s, options...)
+}
+
+// onBothStores runs a test on the embedded store and on MongoDB or its stand-in.
+func onBothStores(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Run("sqlite", func(t *testing.T) { test(t, start(t)) })
+	t.Run("mongo", func(t *testing.T) {
+		s, err := mongo.Open(t.Context(), mongo.Options{
+			URI: mongotest.Start(t).URI, Database: fmt.Sprintf("api_%d", os.Getpid()), AllowStandIn: true, Logger: slog.New(slog.DiscardHandler),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		test(t, startOn(t, s))
+	})
+}
+
+func startOn(t *testing.T, s storetest.Store, options ...option) *world {
+	t.Helper()
+	w := &world{t: t, clock: &clock{}, log: &lockedBuffer{}, store: s}
+	var err error
+	if w.blobs, err = dir.Open(dir.Config{Root: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewJSONHandler(w.log, nil))

@@ -233,6 +233,9 @@ func (s *step) command(spec *field.Spec, d *protocol.Decided, old *field.Record)
 	if !cmd.Allows(old.State) {
 		return protocol.Outcome{}, field.Refuse(field.CodeNotNow, "A %s that is %s does not take the command %s.", old.Kind, old.State, cmd.Name)
 	}
+	if !in.Actor.Server && op.Base > old.Version {
+		return protocol.Outcome{}, field.Refuse(field.CodeStale, "The command was given on version %d, and the record here is at %d. Read it again and decide again.", op.Base, old.Version)
+	}
 	if !in.Actor.Server && merge.ChangedSince(old, op.Base, in.Device) {
 		return protocol.Outcome{}, field.Refuse(field.CodeStale, "")
 	}
