@@ -117,9 +117,9 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 	}
 	switch e.Kind {
 	case field.KindInternal, field.KindFull:
-		s.log.LogAttrs(c.UserContext(), slog.LevelError, "failed", slog.String("request", p.RequestID), slog.String("error", err.Error()))
+		s.log.LogAttrs(c.UserContext(), slog.LevelError, "failed", slog.String("requestId", p.RequestID), slog.String("error", err.Error()))
 	case field.KindBusy:
-		s.log.LogAttrs(c.UserContext(), slog.LevelWarn, "busy", slog.String("request", p.RequestID), slog.String("error", err.Error()))
+		s.log.LogAttrs(c.UserContext(), slog.LevelWarn, "busy", slog.String("requestId", p.RequestID), slog.String("error", err.Error()))
 		c.Set(fiber.HeaderRetryAfter, "2")
 	case field.KindTooMany:
 		c.Set(fiber.HeaderRetryAfter, "30")

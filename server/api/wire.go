@@ -74,7 +74,7 @@ func (s *Server) observe(c *fiber.Ctx, took time.Duration) {
 		return
 	}
 	attrs := []slog.Attr{
-		slog.String("request", requestID(c)), slog.String("method", c.Method()), slog.String("route", pattern),
+		slog.String("requestId", requestID(c)), slog.String("method", c.Method()), slog.String("route", pattern),
 		slog.Int("status", status), slog.Float64("ms", float64(took.Microseconds())/1000),
 	}
 	if a := actor(c); a != nil {
