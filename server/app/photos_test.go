@@ -1,0 +1,308 @@
+package app_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"fieldclue/media/receipt"
+	"fieldclue/server/app"
+	"fieldclue/server/config"
+	"fieldclue/server/field"
+)
+
+type obj = map[string]any
+
+// office is a server with an administrator, a supervisor, a site, and two inspectors of which one may go there.
+type office struct {
+	t     *testing.T
+	a     *app.App
+	desk  string // the supervisor's token
+	ann   string // the inspector's, who may
+	far   string // the other one's
+	phone field.RecordID
+	site  field.RecordID
+	scope field.Scope
+	batch int
+}
+
+func newID() field.RecordID {
+	var r [10]byte
+	_, _ = rand.Read(r[:]) // never fails
+	return field.NewID(time.Now(), r)
+}
+
+// ask sends a request. bytes go as they are, anything else as JSON; headers are pairs.
+func (o *office) ask(method, path, token string, body any, headers ...string) (status int, head http.Header, answer []byte) {
+	o.t.Helper()
+	raw, plain := body.([]byte)
+	if !plain && body != nil {
+		raw = field.Quote(body)
+	}
+	req, err := http.NewRequestWithContext(o.t.Context(), method, o.a.URL()+path, bytes.NewReader(raw))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	if !plain && body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	answer, err = io.ReadAll(resp.Body)
+	_ = resp.Body.Close() // it was read to its end
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return resp.StatusCode, resp.Header, answer
+}
+
+// ok sends a request that must succeed and reads its answer.
+func (o *office) ok(method, path, token string, body, into any) {
+	o.t.Helper()
+	status, _, answer := o.ask(method, path, token, body)
+	if status >= 300 {
+		o.t.Fatalf("%s %s: %d %s", method, path, status, answer)
+	}
+	if into != nil {
+		if err := json.Unmarshal(answer, into); err != nil {
+			o.t.Fatal(err)
+		}
+	}
+}
+
+func open(t *testing.T, cfg config.Config) *office {
+	t.Helper()
+	o := &office{t: t, a: start(t, cfg), phone: newID(), site: newID()}
+	o.scope = field.MakeScope(field.ScopeSite, string(o.site))
+	code, err := o.a.SetupCode(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const password = "a long enough password"
+	device := func(id field.RecordID) obj { return obj{"id": id, "name": "test", "platform": "test"} }
+	var admin struct{ AccessToken string }
+	o.ok("POST", "/v1/setup", "", obj{
+		"code": code, "org": obj{"code": "bijie", "name": "毕节", "region": "520500"}, "name": "管理员", "login": "admin", "password": password, "device": device(newID()),
+	}, &admin)
+	person := func(login, role string, device obj) (id field.RecordID, token string) {
+		var p struct{ ID field.RecordID }
+		o.ok("POST", "/v1/people", admin.AccessToken, obj{"login": login, "password": password, "name": login, "roles": []obj{{"role": role}}}, &p)
+		var s struct{ AccessToken string }
+		o.ok("POST", "/v1/auth/sign-in", "", obj{"login": login, "password": password, "device": device}, &s)
+		return p.ID, s.AccessToken
+	}
+	_, o.desk = person("cai", "supervisor", device(newID()))
+	ann, token := person("ann", "inspector", device(o.phone))
+	o.ann = token
+	_, o.far = person("far", "inspector", device(newID()))
+	project := newID()
+	o.ok("POST", "/v1/projects", o.desk, obj{"id": project, "fields": obj{"externalId": "P", "name": "茶园", "type": "industry", "county": "520502"}}, nil)
+	o.ok("POST", "/v1/sites", o.desk, obj{"id": o.site, "fields": obj{"name": "一号", "projectId": project, "region": "520502", "position": obj{"lat": 27.3, "lon": 105.3}, "radius": 200}}, nil)
+	o.ok("POST", "/v1/grants", o.desk, obj{"userId": ann, "scope": o.scope, "why": "检查"}, nil)
+	return o
+}
+
+// declare pushes the declaration of a file.
+func (o *office) declare(content []byte, kind string) (photo field.RecordID, sum string) {
+	o.t.Helper()
+	o.batch++
+	h := sha256.Sum256(content)
+	photo, sum = newID(), hex.EncodeToString(h[:])
+	var res struct{ Outcomes []struct{ Outcome, Code string } }
+	o.ok("POST", "/v1/sync/push", o.ann, obj{"device": o.phone, "batch": o.batch, "scope": o.scope, "operations": []obj{{
+		"id": photo, "kind": "photo", "base": 0, "set": obj{
+			"reportId": newID(), "siteId": o.site, "sha256": sum, "size": len(content), "type": kind, "capture": "app",
+		},
+	}}}, &res)
+	if res.Outcomes[0].Outcome != "applied" {
+		o.t.Fatalf("the declaration: %+v", res)
+	}
+	return photo, sum
+}
+
+// upload sends a file in one request of tus.
+func (o *office) upload(token string, photo field.RecordID, sum string, content []byte) (status int, code field.Code, rec *receipt.Receipt) {
+	o.t.Helper()
+	meta := func(name, value string) string { return name + " " + base64.StdEncoding.EncodeToString([]byte(value)) }
+	status, head, answer := o.ask("POST", "/v1/uploads", token, content,
+		"Tus-Resumable", "1.0.0", "Content-Type", "application/offset+octet-stream", "Upload-Length", strconv.Itoa(len(content)),
+		"Upload-Metadata", meta("photoId", string(photo))+","+meta("sha256", sum))
+	if status >= 300 {
+		var p struct{ Code field.Code }
+		if err := json.Unmarshal(answer, &p); err != nil {
+			o.t.Fatalf("%d %s: %v", status, answer, err)
+		}
+		return status, p.Code, nil
+	}
+	raw, err := base64.StdEncoding.DecodeString(head.Get("Fieldclue-Receipt"))
+	if err != nil || json.Unmarshal(raw, &rec) != nil {
+		o.t.Fatalf("%d without a receipt: %v", status, head)
+	}
+	return status, "", rec
+}
+
+// state of a photo's record.
+func (o *office) state(photo field.RecordID) (state field.State, fields map[string]json.RawMessage) {
+	o.t.Helper()
+	var r struct {
+		State  field.State
+		Fields map[string]json.RawMessage
+	}
+	o.ok("GET", "/v1/records/"+string(photo), o.desk, nil, &r)
+	return r.State, r.Fields
+}
+
+func picture(t *testing.T, shade uint8) []byte {
+	t.Helper()
+	img := image.NewGray(image.Rect(0, 0, 1700, 800))
+	for i := range img.Pix {
+		img.Pix[i] = shade + uint8(i%97)
+	}
+	img.SetGray(3, 3, color.Gray{Y: 255})
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, img, nil); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// From bytes to evidence through the whole program, on the embedded engines and on those of production: what is not what
+// was declared leaves nothing behind; what is gets a receipt that anybody can check, facts, and two renditions.
+func TestOnlyTheBytesThatWereDeclaredBecomeEvidence(t *testing.T) {
+	engines := map[string]func(*testing.T) config.Config{
+		"embedded":   func(t *testing.T) config.Config { return configured(t, t.TempDir()) },
+		"production": onEngines,
+	}
+	for name, engine := range engines {
+		t.Run(name, func(t *testing.T) {
+			o := open(t, engine(t))
+			good := picture(t, 1)
+			photo, sum := o.declare(good, "image/jpeg")
+			flipped := bytes.Clone(good)
+			flipped[len(flipped)/2] ^= 1
+			page := []byte("<html>" + strings.Repeat("no photo ", 100))
+			fake, fakeSum := o.declare(page, "image/jpeg")
+			for _, c := range []struct {
+				name    string
+				token   string
+				photo   field.RecordID
+				sum     string
+				content []byte
+				status  int
+				code    field.Code
+			}{
+				{"other bytes", o.ann, photo, sum, flipped, 460, field.CodeHashMismatch},
+				{"a byte too few", o.ann, photo, sum, good[:len(good)-1], 400, field.CodeSizeMismatch},
+				{"a byte too many", o.ann, photo, sum, append(bytes.Clone(good), 0), 400, field.CodeSizeMismatch},
+				{"another hash", o.ann, photo, fakeSum, good, 460, field.CodeHashMismatch},
+				{"no photo", o.ann, fake, fakeSum, page, 400, field.CodeNotAPhoto},
+				{"not declared", o.ann, newID(), sum, good, 404, field.CodePhotoNotDeclared},
+				{"by somebody who may not", o.far, photo, sum, good, 404, field.CodePhotoNotDeclared},
+				{"by nobody", "", photo, sum, good, 401, field.CodeTokenMissing},
+			} {
+				status, code, _ := o.upload(c.token, c.photo, c.sum, c.content)
+				if code != c.code || status != c.status {
+					t.Errorf("%s: %d %s, want %d %s", c.name, status, code, c.status, c.code)
+				}
+				if state, fields := o.state(photo); state != "declared" || fields["receipt"] != nil {
+					t.Fatalf("%s: the photo is %s", c.name, state)
+				}
+				if status, _, _ := o.ask("GET", "/v1/photos/"+string(photo)+"/original", o.desk, nil); status != 404 {
+					t.Errorf("%s: the original answers %d", c.name, status)
+				}
+			}
+			report, err := o.a.Verify(t.Context())
+			if err != nil || !report.Sound() || report.Photos != 0 {
+				t.Fatalf("%v\n%v", err, report)
+			}
+
+			_, _, rec := o.upload(o.ann, photo, sum, good)
+			var published struct{ PublicKey []byte }
+			o.ok("GET", "/v1/receipt-key", o.ann, nil, &published)
+			if rec == nil || receipt.Verify(published.PublicKey, *rec) != nil || rec.SHA256 != sum || rec.PhotoID != string(photo) || rec.Size != int64(len(good)) {
+				t.Fatalf("receipt %+v", rec)
+			}
+			if _, _, again := o.upload(o.ann, photo, sum, good); *again != *rec {
+				t.Errorf("a second upload got another receipt: %+v, %+v", again, rec)
+			}
+			fields := o.examined(photo)
+			if fields["facts"] == nil || fields["small"] == nil || fields["large"] == nil || fields["perceptual"] == nil {
+				t.Errorf("after the examination: %s", fields)
+			}
+			for name, width := range map[string]int{"small": 320, "large": 1600} {
+				_, _, b := o.ask("GET", "/v1/photos/"+string(photo)+"/"+name, o.desk, nil)
+				if size, err := jpeg.DecodeConfig(bytes.NewReader(b)); err != nil || size.Width != width {
+					t.Errorf("%s: %v, %+v", name, err, size)
+				}
+			}
+			if _, _, b := o.ask("GET", "/v1/photos/"+string(photo)+"/original", o.desk, nil); !bytes.Equal(b, good) {
+				t.Error("the original is not the bytes that were sent")
+			}
+			// The same bytes for another photo are stored once, and both are evidence.
+			twin, _ := o.declare(good, "image/jpeg")
+			if _, _, rec := o.upload(o.ann, twin, sum, good); rec == nil || rec.PhotoID != string(twin) {
+				t.Errorf("the twin's receipt: %+v", rec)
+			}
+			o.examined(twin)
+			report, err = o.a.Verify(t.Context())
+			if err != nil || !report.Sound() || report.Photos != 2 {
+				t.Errorf("%v\n%v", err, report)
+			}
+		})
+	}
+}
+
+// A picture that would fill the memory once it is decoded is kept as it came, and not decoded.
+func TestAPictureTooLargeToDecodeIsKeptAsItIs(t *testing.T) {
+	o := open(t, configured(t, t.TempDir()))
+	bomb := bytes.Clone(picture(t, 9))
+	at := bytes.Index(bomb, []byte{0xff, 0xc0}) // the frame's header: its height and width
+	copy(bomb[at+5:], []byte{0xff, 0xff, 0xff, 0xff})
+	photo, sum := o.declare(bomb, "image/jpeg")
+	if _, _, rec := o.upload(o.ann, photo, sum, bomb); rec == nil {
+		t.Fatal("evidence was refused for its dimensions")
+	}
+	if fields := o.examined(photo); fields["analysisNote"] == nil || fields["small"] != nil {
+		t.Errorf("after the examination: %s", fields)
+	}
+}
+
+// examined waits until the worker has looked at a photo.
+func (o *office) examined(photo field.RecordID) map[string]json.RawMessage {
+	o.t.Helper()
+	ctx, cancel := context.WithTimeout(o.t.Context(), time.Minute)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if state, fields := o.state(photo); state == "analysed" {
+			return fields
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			o.t.Fatal("nobody looked at the photo")
+		}
+	}
+}
