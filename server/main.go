@@ -32,6 +32,18 @@ type console struct{ io.Writer }
 
 func (c console) say(format string, args ...any) { _, _ = fmt.Fprintf(c, format+"\n", args...) }
 
+// firstSteps is what a first start prints: the code, and what to do with it.
+const firstSteps = `
+  There is no administrator yet. This setup code makes one, once:  %s
+
+  curl -s %s/v1/setup -H 'Content-Type: application/json' -d '{
+    "code": "%s", "org": {"code": "my-office", "name": "…", "region": "520500"},
+    "name": "…", "login": "admin", "password": "at least twelve characters",
+    "device": {"id": "0193a000-0000-7000-8000-000000000001", "name": "office computer", "platform": "web"}}'
+
+  region is the code of GB/T 2260. The answer holds a token; the reference of the API shows what it opens.
+`
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -77,7 +89,7 @@ func serve(ctx context.Context, args, environ []string, out console) error {
 		return errors.Join(err, a.Stop(ctx))
 	}
 	if code != "" {
-		out.say("\n  There is no administrator yet. Make one with this setup code, which works once:\n    %s\n  as docs/operations.md shows (POST %s/v1/setup).", code, a.URL())
+		out.say(firstSteps, code, a.URL(), code)
 	}
 	select {
 	case <-ctx.Done():
