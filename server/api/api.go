@@ -9,8 +9,8 @@ package api
 
 import (
 	"context"
-	"errors"
 	"crypto/ed25519"
+	"errors"
 	"log/slog"
 	"net"
 	"strings"

@@ -129,7 +129,9 @@ func (o *office) declare(content []byte, kind string) (photo field.RecordID, sum
 	o.batch++
 	h := sha256.Sum256(content)
 	photo, sum = newID(), hex.EncodeToString(h[:])
-	var res struct{ Outcomes []struct{ Outcome, Code string } }
+	var res struct {
+		Outcomes []struct{ Outcome, Code string }
+	}
 	o.ok("POST", "/v1/sync/push", o.ann, obj{"device": o.phone, "batch": o.batch, "scope": o.scope, "operations": []obj{{
 		"id": photo, "kind": "photo", "base": 0, "set": obj{
 			"reportId": newID(), "siteId": o.site, "sha256": sum, "size": len(content), "type": kind, "capture": "app",
