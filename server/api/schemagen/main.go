@@ -70,6 +70,7 @@ func generate() []byte {
 		w.kind(s)
 	}
 	w.any()
+	w.allCommands()
 	return w.out.Bytes()
 }
 
@@ -86,6 +87,19 @@ func (w *writer) any() {
 	w.line(3, "  mapping:")
 	for _, s := range field.Kinds() {
 		w.line(3, "    %s: '#/components/schemas/%sRecord'", s.Kind, upper(string(s.Kind)))
+	}
+}
+
+// allCommands names the commands of every kind.
+func (w *writer) allCommands() {
+	w.line(2, "Commands:")
+	w.line(3, "description: 'The commands of every kind: which there are, in which states they can be given, and with which arguments.'")
+	w.line(3, "type: object")
+	w.line(3, "properties:")
+	for _, s := range field.Kinds() {
+		if slices.ContainsFunc(s.Commands, forAll) {
+			w.line(4, "%s: {$ref: '#/components/schemas/%sCommands'}", s.Kind, upper(string(s.Kind)))
+		}
 	}
 }
 
@@ -122,8 +136,12 @@ func (w *writer) kind(s *field.Spec) {
 	w.labels(3, s.States)
 
 	w.line(2, "%sFields:", name)
-	w.line(3, "description: %s", quote("The fields of a "+s.EN+" ("+s.ZH+"). Those that are read-only are written by the server and by commands."))
+	w.line(3, "description: %s", quote("The fields of a "+s.EN+" ("+s.ZH+"). Those that are read-only are written by the server and by commands."+editable(s)))
 	w.object(3, s.Fields)
+
+	if slices.ContainsFunc(s.Commands, forAll) {
+		w.commands(s)
+	}
 
 	w.line(2, "%sRecord:", name)
 	w.line(3, "description: %s", quote("A "+s.EN+" ("+s.ZH+") as it stands."))
@@ -136,6 +154,50 @@ func (w *writer) kind(s *field.Spec) {
 	w.line(3, "      fields: {$ref: '#/components/schemas/%sFields'}", name)
 }
 
+// editable says in one sentence where such a record lives, who makes it, and while it is in which states its fields can
+// be set.
+func editable(s *field.Spec) string {
+	text := fmt.Sprintf(" It lives in a scope %s/….", s.Home)
+	switch {
+	case s.ServerOK:
+		text += " The server makes it; a push cannot."
+	case len(s.Editable) > 0:
+		text += " Fields can be set while it is " + states(s.Editable) + "."
+	}
+	return text
+}
+
+func states(all []field.State) string {
+	names := make([]string, len(all))
+	for i, s := range all {
+		names[i] = string(s)
+	}
+	return strings.Join(names, ", ")
+}
+
+// forAll reports whether a command is given from outside, and not by the server alone.
+func forAll(c field.Command) bool { return !c.Server }
+
+// commands writes what a push, or a click of the desk, can do to a record besides setting its fields.
+func (w *writer) commands(s *field.Spec) {
+	w.line(2, "%sCommands:", upper(string(s.Kind)))
+	w.line(3, "description: %s", quote("The commands of a "+s.EN+" ("+s.ZH+"), each with its arguments."))
+	w.line(3, "type: object")
+	w.line(3, "properties:")
+	for _, c := range s.Commands {
+		if !forAll(c) {
+			continue
+		}
+		text := c.EN + " " + c.ZH + ". From " + states(c.From)
+		if c.To != "" {
+			text += " to " + string(c.To)
+		}
+		w.line(4, "%s:", c.Name)
+		w.line(5, "description: %s", quote(text+"."))
+		w.object(5, c.Args)
+	}
+}
+
 func (w *writer) object(depth int, fields []field.Field) {
 	w.line(depth, "type: object")
 	w.line(depth, "additionalProperties: false")
@@ -144,6 +206,9 @@ func (w *writer) object(depth int, fields []field.Field) {
 		if f.Required && !f.Keyed {
 			required = append(required, f.Name)
 		}
+	}
+	if len(fields) == 0 {
+		return
 	}
 	if len(required) > 0 {
 		w.line(depth, "required: [%s]", strings.Join(required, ", "))
