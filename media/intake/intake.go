@@ -189,8 +189,18 @@ func (s *Service) Create(ctx context.Context, who Uploader, req Request) (Upload
 }
 
 // Head says where an upload stands. It overtakes a request that is still writing, so what it says stays true; and it
-// finishes what a crash left undone. CodeUploadUnknown, CodeUploadExpired.
+// finishes what a crash left undone. A broken request that the server reads only now may overtake the question itself:
+// then it is asked again. CodeUploadUnknown, CodeUploadExpired.
 func (s *Service) Head(ctx context.Context, who Uploader, id string) (Upload, error) {
+	for tries := 1; ; tries++ {
+		u, err := s.head(ctx, who, id)
+		if tries == 5 || !field.Is(err, field.CodeUploadReplaced) {
+			return u, err
+		}
+	}
+}
+
+func (s *Service) head(ctx context.Context, who Uploader, id string) (Upload, error) {
 	leave, err := s.enter(ctx, id, nil)
 	if err != nil {
 		return Upload{}, err
