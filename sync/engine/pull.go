@@ -15,6 +15,9 @@ import (
 // maxPageBytes bounds a page besides the number of its records: a slow link must make progress with every answer.
 const maxPageBytes = 512 << 10
 
+// pullChunk is how many records are read from the store at once.
+const pullChunk = 200
+
 // Subscriptions lists the ends of all scopes that the actor's phone holds, in the order in which it pulls them: the inbox
 // first. The desk may read other people's inboxes; a phone only holds its own.
 func (e *Engine) Subscriptions(ctx context.Context, actor Actor) ([]store.Head, error) {
@@ -108,31 +111,25 @@ func (p *page) scope(head *store.Head, from protocol.Cursor) error {
 		p.More = true
 		return nil
 	}
-	records, err := p.e.store.Changed(p.ctx, head.Scope, from.Seq, head.Seq, p.left)
-	if err != nil {
-		return err
-	}
-	whole := len(records) < p.left
-	at := from.Seq
-	for len(records) > 0 {
-		// Records of one version go together: the cursor can only stand behind a whole one.
-		n := 1
-		for n < len(records) && records[n].Version == records[0].Version {
-			n++
+	at, whole := from.Seq, false
+	for !whole && p.left > 0 && p.room > 0 {
+		// In chunks, because most pages are full by their bytes long before they are full by their number.
+		chunk := min(p.left, pullChunk)
+		records, err := p.e.store.Changed(p.ctx, head.Scope, at, head.Seq, chunk)
+		if err != nil {
+			return err
 		}
-		size := 0
-		pulled := make([]protocol.PulledRecord, n)
-		for i, r := range records[:n] {
-			pulled[i] = protocol.FromRecord(r)
-			size += len(pulled[i].Fields) + 300
-		}
-		if p.room < size && len(p.Records) > 0 {
-			whole, p.room = false, 0
+		whole = len(records) < chunk
+		if taken := p.take(records); taken < len(records) {
+			whole = false
+			if taken > 0 {
+				at = records[taken-1].Version
+			}
 			break
 		}
-		p.Records = append(p.Records, pulled...)
-		p.room, p.left, at = p.room-size, p.left-n, records[0].Version
-		records = records[n:]
+		if len(records) > 0 {
+			at = records[len(records)-1].Version
+		}
 	}
 	if whole || at == head.Seq {
 		p.Cursors[head.Scope] = protocol.Cursor{Seq: head.Seq, Hash: head.Hash}
@@ -148,6 +145,31 @@ func (p *page) scope(head *store.Head, from protocol.Cursor) error {
 	}
 	p.Cursors[head.Scope] = protocol.Cursor{Seq: at, Hash: entry.Hash}
 	return nil
+}
+
+// take adds records to the page while there is room, and returns how many. Records of one version go together: the cursor
+// can only stand behind a whole one. An empty page takes one version in any case.
+func (p *page) take(records []*field.Record) (taken int) {
+	for taken < len(records) {
+		n := 1
+		for taken+n < len(records) && records[taken+n].Version == records[taken].Version {
+			n++
+		}
+		size := 0
+		pulled := make([]protocol.PulledRecord, n)
+		for i, r := range records[taken : taken+n] {
+			pulled[i] = protocol.FromRecord(r)
+			size += len(pulled[i].Fields) + 300
+		}
+		if p.room < size && len(p.Records) > 0 {
+			p.room = 0
+			return taken
+		}
+		p.Records = append(p.Records, pulled...)
+		p.room, p.left = p.room-size, p.left-n
+		taken += n
+	}
+	return taken
 }
 
 // forked reports whether the cursor stands on another history than the log's.
