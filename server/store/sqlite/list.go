@@ -104,7 +104,7 @@ func listQuery(page store.Query) *builder {
 			q.after(page.After)
 			q.conditions(page)
 		}
-		q.say(" ORDER BY 1, 2") // rank and id among recordColumns
+		q.say(" ORDER BY 14, 1") // rank and id among recordColumns
 	default:
 		q.say("SELECT " + recordColumns + " FROM records t WHERE 1")
 		q.after(page.After)

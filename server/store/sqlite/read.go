@@ -88,7 +88,7 @@ func (c *conn) into(records *[]*field.Record) func(row []driver.Value) error {
 	}
 }
 
-const changedQuery = "SELECT " + recordColumns + `, t.version FROM records t INDEXED BY records_changed
+const changedQuery = "SELECT " + recordColumns + ` FROM records t INDEXED BY records_changed
 	WHERE t.scope = ? AND t.version > ? AND t.version <= ? ORDER BY t.version, t.id`
 
 // Changed returns the records with after < Version <= upTo by version and id. It stops at the first version that ends
@@ -100,7 +100,7 @@ func (s *Store) Changed(ctx context.Context, scope field.Scope, after, upTo int6
 		add := c.into(&records)
 		return c.query(context.Background(), changedQuery,
 			values(string(scope), after, upTo), func(row []driver.Value) error {
-				if n := len(records); n >= limit && n > 0 && records[n-1].Version != number(row[3]) {
+				if n := len(records); n >= limit && n > 0 && records[n-1].Version != number(row[6]) {
 					return errEnough
 				}
 				return add(row)
