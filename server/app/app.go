@@ -78,7 +78,7 @@ func (a *App) wire(ctx context.Context) error {
 	a.http = api.New(api.Options{
 		Accounts: a.users, Engine: a.engine, Pokes: a.engine, Store: p.store, Blobs: photoBytes{p},
 		Flow: workflow.New(p.store, a.engine, time.Now), Uploads: a.uploads, Receipts: signer.PublicKey(), Log: a.log,
-		Guard: guard.Config{}, RequestTimeout: a.cfg.RequestTimeout,
+		Guard: guard.Config{}, RequestTimeout: a.cfg.RequestTimeout, TrustedProxies: a.cfg.TrustedProxies,
 	})
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -25,7 +26,7 @@ func TestNothingGivenIsTheEmbeddedServerOnLoopback(t *testing.T) {
 		LogLevel: slog.LevelInfo, LogFormat: "json",
 		RequestTimeout: 30 * time.Second, AccessTTL: 15 * time.Minute, UploadMax: 64 << 20, Workers: runtime.NumCPU(),
 	}
-	if got != want {
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %#v\nwant %#v", got, want)
 	}
 }
@@ -37,14 +38,14 @@ func TestEverythingGiven(t *testing.T) {
 		"FIELDCLUE_S3_ENDPOINT=minio:9000", "FIELDCLUE_S3_ACCESS_KEY=key", "FIELDCLUE_S3_SECRET_KEY=secret",
 		"FIELDCLUE_S3_BUCKET=evidence", "FIELDCLUE_S3_REGION=cn-south", "FIELDCLUE_S3_TLS=true", "FIELDCLUE_S3_RETENTION_DAYS=400",
 		"FIELDCLUE_LOG_LEVEL=warn", "FIELDCLUE_LOG_FORMAT=text", "FIELDCLUE_REQUEST_TIMEOUT=10s", "FIELDCLUE_ACCESS_TTL=5m",
-		"FIELDCLUE_UPLOAD_MAX=20MiB", "FIELDCLUE_WORKERS=3",
+		"FIELDCLUE_UPLOAD_MAX=20MiB", "FIELDCLUE_WORKERS=3", "FIELDCLUE_TRUSTED_PROXIES=10.0.0.7, fd00::/8",
 	}
 	got, err := Load([]string{"--log-format", "json", "--data=/elsewhere"}, environ)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := Config{
-		Data: "/elsewhere", Listen: ":9000", PublicURL: "https://field.example.org",
+		Data: "/elsewhere", Listen: ":9000", PublicURL: "https://field.example.org", TrustedProxies: []string{"10.0.0.7", "fd00::/8"},
 		MongoDB: MongoDB{URI: "mongodb://app:p%40ss@a:27017,b:27018/?replicaSet=rs0", Database: "county"},
 		S3: S3{
 			Endpoint: "minio:9000", AccessKey: "key", SecretKey: "secret", Bucket: "evidence", Region: "cn-south",
@@ -53,7 +54,7 @@ func TestEverythingGiven(t *testing.T) {
 		LogLevel: slog.LevelWarn, LogFormat: "json",
 		RequestTimeout: 10 * time.Second, AccessTTL: 5 * time.Minute, UploadMax: 20 << 20, Workers: 3,
 	}
-	if got != want {
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
 }
@@ -109,6 +110,7 @@ func TestFaultsNameTheVariable(t *testing.T) {
 		{"bucket in capitals", "FIELDCLUE_S3_ENDPOINT=m FIELDCLUE_S3_ACCESS_KEY=a FIELDCLUE_S3_SECRET_KEY=b FIELDCLUE_S3_BUCKET=Photos", "FIELDCLUE_S3_BUCKET"},
 		{"neither true nor false", "FIELDCLUE_S3_ENDPOINT=m FIELDCLUE_S3_ACCESS_KEY=a FIELDCLUE_S3_SECRET_KEY=b FIELDCLUE_S3_TLS=on", "FIELDCLUE_S3_TLS"},
 		{"negative retention", "FIELDCLUE_S3_ENDPOINT=m FIELDCLUE_S3_ACCESS_KEY=a FIELDCLUE_S3_SECRET_KEY=b FIELDCLUE_S3_RETENTION_DAYS=-1", "FIELDCLUE_S3_RETENTION_DAYS"},
+		{"a proxy by name", "FIELDCLUE_TRUSTED_PROXIES=10.0.0.7,proxy", "FIELDCLUE_TRUSTED_PROXIES"},
 		{"unknown level", "FIELDCLUE_LOG_LEVEL=loud", "FIELDCLUE_LOG_LEVEL"},
 		{"unknown format", "FIELDCLUE_LOG_FORMAT=xml", "FIELDCLUE_LOG_FORMAT"},
 		{"time without unit", "FIELDCLUE_REQUEST_TIMEOUT=30", "from 1s to 10m"},
@@ -129,7 +131,7 @@ func TestFaultsNameTheVariable(t *testing.T) {
 			if !strings.Contains(err.Error(), row.want) {
 				t.Errorf("got %q, want it to say %q", err, row.want)
 			}
-			if cfg != (Config{}) {
+			if !reflect.DeepEqual(cfg, Config{}) {
 				t.Errorf("a refused configuration came back as %v", cfg)
 			}
 			if strings.Contains(err.Error(), "pw") {

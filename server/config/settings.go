@@ -55,6 +55,11 @@ var settings = []setting{
 		set:  setPublicURL,
 	},
 	{
+		Variable: prefix + "TRUSTED_PROXIES",
+		Help:     "Addresses or networks (10.0.0.0/8), separated by commas, whose X-Forwarded-For names the client; without them nobody's does.",
+		set:      setTrustedProxies,
+	},
+	{
 		Variable: mongoURI, Secret: true,
 		Help: "Connection string of a MongoDB replica set (4.0 or newer); without it the embedded SQLite store is used.",
 		set:  setMongoURI,
@@ -240,6 +245,17 @@ func setPublicURL(c *Config, text string) error {
 }
 
 // redactURL leaves out what stands before an @, which may be a password.
+func setTrustedProxies(c *Config, text string) error {
+	for _, one := range strings.Split(text, ",") {
+		one = strings.TrimSpace(one)
+		if _, _, err := net.ParseCIDR(one); err != nil && net.ParseIP(one) == nil {
+			return fmt.Errorf("%q is neither an address nor a network. Write them as 10.0.0.7 or 10.0.0.0/8, separated by commas", one)
+		}
+		c.TrustedProxies = append(c.TrustedProxies, one)
+	}
+	return nil
+}
+
 func redactURL(text string) string {
 	if at := strings.LastIndex(text, "@"); at >= 0 {
 		return hidden + text[at:]
