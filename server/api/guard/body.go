@@ -112,6 +112,9 @@ func (s *stream) broken(err error) error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return field.Refuse(field.CodeBodySlow, "").Because(err)
 	default: // a FIN reads as io.EOF, a reset as an error of the network: both are a body that is not complete
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF // whoever asks errors.Is for io.EOF must not take this for a complete body
+		}
 		return field.Refuse(field.CodeBodyTruncated, "").Because(err)
 	}
 }
