@@ -235,7 +235,7 @@ func (f *Field) checkNumber(v Value) (Value, error) {
 		}
 	}
 	if (f.Low != 0 || f.High != 0) && (n < f.Low || n > f.High) {
-		return nil, f.refuse(CodeOutOfRange, "is not between %v and %v", f.Low, f.High)
+		return nil, f.refuse(CodeOutOfRange, "is not between %s and %s", strconv.FormatFloat(f.Low, 'f', -1, 64), strconv.FormatFloat(f.High, 'f', -1, 64))
 	}
 	return slices.Clone(v), nil
 }

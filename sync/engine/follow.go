@@ -35,6 +35,7 @@ const (
 	// A cursor is saved when so many entries have been read since, and at the end. After a crash they are read again, which
 	// has no effect; saving it for every entry would double the durable writes of a server.
 	followUnsaved = 100
+	followPause   = 50 * time.Millisecond // what is written to a scope meanwhile is read in one go
 	mostCursors   = 50_000 // kept in memory
 )
 
@@ -49,6 +50,8 @@ func (e *Engine) Follow(ctx context.Context, docs CursorDocs, followers ...Follo
 			e.log.Error("a follower of the log failed; it tries again", "error", err)
 			again.Reset(followRetry)
 		}
+		poked := map[field.Scope]bool{}
+		pause := time.NewTimer(followPause)
 		for open := true; open; {
 			select {
 			case <-ctx.Done():
@@ -56,15 +59,20 @@ func (e *Engine) Follow(ctx context.Context, docs CursorDocs, followers ...Follo
 			case <-again.C:
 				open = false
 			case p, ok := <-pokes:
-				if open = ok; !ok {
-					break // fell behind: start over from the cursors
+				open = ok // closed: it fell behind, and starts over from the cursors
+				poked[p.Scope] = ok
+			case <-pause.C:
+				for scope := range poked {
+					if err := f.scope(ctx, scope); err != nil && ctx.Err() == nil {
+						e.log.Error("a follower of the log failed; it tries again", "scope", scope, "error", err)
+						again.Reset(followRetry)
+					}
 				}
-				if err := f.scope(ctx, p.Scope); err != nil && ctx.Err() == nil {
-					e.log.Error("a follower of the log failed; it tries again", "scope", p.Scope, "error", err)
-					again.Reset(followRetry)
-				}
+				clear(poked)
+				pause.Reset(followPause)
 			}
 		}
+		pause.Stop()
 		again.Stop()
 		cancel()
 	}

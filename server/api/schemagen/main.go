@@ -1,4 +1,4 @@
-// Command schemagen writes the part of openapi.yaml that follows from server/field: a schema for each enum, for the
+// Command schemagen writes the part of openapi.yaml that follows from server/field: the codes of errors, and a schema for each enum, for the
 // fields of each kind and for the record of each kind. It replaces what stands between two marker lines and leaves the
 // rest alone:
 //
@@ -60,6 +60,7 @@ func replace(doc []byte) ([]byte, error) {
 // generate writes the schemas, indented as members of components.schemas.
 func generate() []byte {
 	w := &writer{}
+	w.codes()
 	enums := field.Enums()
 	for _, name := range slices.Sorted(maps.Keys(enums)) {
 		w.line(2, "%s:", upper(name))
@@ -111,6 +112,29 @@ func (w *writer) line(depth int, format string, args ...any) {
 	w.out.WriteByte('\n')
 }
 
+// codes writes why something is refused, with the sentence that goes with each code when there is none more exact.
+func (w *writer) codes() {
+	w.line(2, "Code:")
+	w.line(3, "description: %s", quote("Why a request was refused or an operation rejected. x-meanings has the usual sentence; the one of an answer may be more exact. Codes are added, never renamed."))
+	w.line(3, "type: string")
+	w.line(3, "enum:")
+	for _, c := range field.Codes() {
+		w.line(3, "  - %s", c)
+	}
+	w.line(3, "x-meanings:")
+	for _, c := range field.Codes() {
+		w.line(3, "  %s: %s", c, quote(c.Sentence()))
+	}
+}
+
+// article puts "a" or "an" before a noun.
+func article(noun string) string {
+	if strings.ContainsRune("aeiou", rune(noun[0])) {
+		return "an " + noun
+	}
+	return "a " + noun
+}
+
 func upper(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 func (w *writer) enum(depth int, choices []field.Choice) {
@@ -136,7 +160,7 @@ func (w *writer) kind(s *field.Spec) {
 	w.labels(3, s.States)
 
 	w.line(2, "%sFields:", name)
-	w.line(3, "description: %s", quote("The fields of a "+s.EN+" ("+s.ZH+"). Those that are read-only are written by the server and by commands."+editable(s)))
+	w.line(3, "description: %s", quote("The fields of "+article(s.EN)+" ("+s.ZH+"). Those that are read-only are written by the server and by commands."+editable(s)))
 	w.object(3, s.Fields)
 
 	if slices.ContainsFunc(s.Commands, forAll) {
@@ -144,7 +168,7 @@ func (w *writer) kind(s *field.Spec) {
 	}
 
 	w.line(2, "%sRecord:", name)
-	w.line(3, "description: %s", quote("A "+s.EN+" ("+s.ZH+") as it stands."))
+	w.line(3, "description: %s", quote(upper(article(s.EN))+" ("+s.ZH+") as it stands."))
 	w.line(3, "allOf:")
 	w.line(3, "  - $ref: '#/components/schemas/Record'")
 	w.line(3, "  - type: object")
@@ -181,14 +205,17 @@ func forAll(c field.Command) bool { return !c.Server }
 // commands writes what a push, or a click of the desk, can do to a record besides setting its fields.
 func (w *writer) commands(s *field.Spec) {
 	w.line(2, "%sCommands:", upper(string(s.Kind)))
-	w.line(3, "description: %s", quote("The commands of a "+s.EN+" ("+s.ZH+"), each with its arguments."))
+	w.line(3, "description: %s", quote("The commands of "+article(s.EN)+" ("+s.ZH+"), each with its arguments."))
 	w.line(3, "type: object")
 	w.line(3, "properties:")
 	for _, c := range s.Commands {
 		if !forAll(c) {
 			continue
 		}
-		text := c.EN + " " + c.ZH + ". From " + states(c.From)
+		text := c.EN + " " + c.ZH
+		if len(c.From) > 0 {
+			text += ". From " + states(c.From)
+		}
 		if c.To != "" {
 			text += " to " + string(c.To)
 		}
