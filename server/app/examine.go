@@ -90,8 +90,8 @@ func (x *examiner) look(ctx context.Context, photo *field.Record) (verify.Facts,
 		return verify.Facts{}, nil, err
 	}
 	defer func() {
-		_ = file.Close()           // it was only read
-		_ = os.Remove(file.Name()) // a leftover in the temporary directory harms nobody
+		_ = file.Close() // it was only read
+		forget(file)     // where that was not possible while it was open
 	}()
 	args := map[string]field.Value{}
 	note := func(err error) error { // what is wrong with the file is a fact; what is wrong with us is an error
@@ -114,6 +114,13 @@ func (x *examiner) look(ctx context.Context, photo *field.Record) (verify.Facts,
 	return facts, args, nil
 }
 
+// forget takes a temporary file's name away. Its bytes go with its last user, also when that is killed: a photo of a
+// village must not stay behind in a directory that others read.
+func forget(f *os.File) {
+	_ = os.Remove(f.Name()) // gone already, or the system keeps names of open files
+}
+
+// fetch copies an original to a temporary file.
 func (x *examiner) fetch(ctx context.Context, sum blob.Sum) (*os.File, error) {
 	body, err := x.parts.originals.Open(ctx, sum, 0, -1)
 	if err != nil {
@@ -123,12 +130,14 @@ func (x *examiner) fetch(ctx context.Context, sum blob.Sum) (*os.File, error) {
 	if err != nil {
 		return nil, errors.Join(err, body.Close())
 	}
+	forget(file)
 	_, err = io.Copy(file, body)
 	if err = errors.Join(err, body.Close()); err == nil {
 		_, err = file.Seek(0, io.SeekStart)
 	}
 	if err != nil {
-		return nil, errors.Join(err, file.Close(), os.Remove(file.Name()))
+		forget(file)
+		return nil, errors.Join(err, file.Close())
 	}
 	return file, nil
 }
