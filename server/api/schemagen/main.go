@@ -118,11 +118,12 @@ func (w *writer) codes() {
 	w.line(3, "description: %s", quote("Why a request was refused or an operation rejected. x-meanings has the usual sentence; the one of an answer may be more exact. Codes are added, never renamed."))
 	w.line(3, "type: string")
 	w.line(3, "enum:")
-	for _, c := range field.Codes() {
+	all := slices.Sorted(slices.Values(field.Codes()))
+	for _, c := range all {
 		w.line(3, "  - %s", c)
 	}
 	w.line(3, "x-meanings:")
-	for _, c := range field.Codes() {
+	for _, c := range all {
 		w.line(3, "  %s: %s", c, quote(c.Sentence()))
 	}
 }
