@@ -76,7 +76,6 @@ const (
 	CodeRecused          Code = "recused"
 	CodeReasonMissing    Code = "reason_missing"
 	CodeFlagsOpen        Code = "flags_open"
-	CodeItemsOpen        Code = "items_open"
 	CodeViolationMissing Code = "violation_missing"
 	CodeTemplateState    Code = "template_not_published"
 	CodeAsksAgain        Code = "asks_again"
@@ -159,7 +158,6 @@ var codes = map[Code]codeSpec{
 	CodeRecused:          {KindForbidden, "You are recused from this.", "您须回避此事项。"},
 	CodeReasonMissing:    {KindInvalid, "Give a reason.", "请说明理由。"},
 	CodeFlagsOpen:        {KindState, "A blocking flag is undecided. Decide it first.", "有阻断性标记未处理，请先处理。"},
-	CodeItemsOpen:        {KindState, "A returned item has not been corrected yet.", "退回的事项尚未更正。"},
 	CodeViolationMissing: {KindState, "Name the violation type before making a clue.", "转为问题线索前须注明违规违纪类型。"},
 	CodeTemplateState:    {KindState, "The template is not published.", "检查清单模板未发布。"},
 	CodeAsksAgain:        {KindState, "The template asks again for what an import holds already.", "模板重复询问台账已有内容。"},

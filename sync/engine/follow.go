@@ -36,7 +36,7 @@ const (
 	// has no effect; saving it for every entry would double the durable writes of a server.
 	followUnsaved = 100
 	followPause   = 50 * time.Millisecond // what is written to a scope meanwhile is read in one go
-	mostCursors   = 50_000 // kept in memory
+	mostCursors   = 50_000                // kept in memory
 )
 
 // Follow runs followers until the context ends. It starts with everything that they have not seen yet.

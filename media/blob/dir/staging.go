@@ -75,7 +75,7 @@ type sourceError struct {
 
 func (s *sourceError) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
+	if err != nil && err != io.EOF {
 		s.err = err
 	}
 	return n, err
@@ -181,7 +181,7 @@ func (l *lazyFile) Read(p []byte) (int, error) {
 		l.f = f
 	}
 	n, err := l.f.Read(p)
-	if errors.Is(err, io.EOF) {
+	if err == io.EOF {
 		_ = l.f.Close() // only read
 	}
 	return n, err
