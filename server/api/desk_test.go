@@ -690,7 +690,9 @@ func TestARepeatedClickHasItsEffectOnce(t *testing.T) {
 	if first.Version != second.Version || o.text(o.dai, id, "number") != "gz-liwan-2026-0001" && !strings.HasSuffix(o.text(o.dai, id, "number"), "-0001") {
 		t.Errorf("registered twice: %d and %d, %s", first.Version, second.Version, o.text(o.dai, id, "number"))
 	}
-	o.dai.do("POST", "/v1/clues/"+id+"/assign", o.body(id, obj{"handler": o.han.User.ID}), "Idempotency-Key", "k2").refused(409, field.CodeBatchReused)
+	if a := o.dai.do("POST", "/v1/clues/"+id+"/assign", o.body(id, obj{"handler": o.han.User.ID}), "Idempotency-Key", "k2").refused(409, field.CodeBatchReused); !strings.Contains(string(a.body), "Idempotency-Key") {
+		t.Errorf("the answer speaks of something else: %s", a.body)
+	}
 	o.no(o.dai, 400, field.CodeBadID, "POST", "/v1/clues", obj{"id": id, "fields": fields["fields"]})
 	o.no(o.dai, 400, field.CodeBadID, "POST", "/v1/clues", obj{"id": "17", "fields": fields["fields"]})
 }

@@ -431,7 +431,11 @@ func (e *Engine) known(ctx context.Context, r *request) (protocol.PushResponse, 
 	}
 	if body.Digest != r.digest {
 		e.log.Warn("batch number used with other content", "scope", r.in.Scope, "device", r.in.Device, "batch", r.in.Number, "stored", body.Digest, "sent", r.digest)
-		return protocol.PushResponse{}, false, field.Refuse(field.CodeBatchReused, "")
+		detail := "" // a phone's
+		if r.in.Strict {
+			detail = "This Idempotency-Key stands for another request already. Use a new one for a new click."
+		}
+		return protocol.PushResponse{}, false, field.Refuse(field.CodeBatchReused, "%s", detail)
 	}
 	resp := protocol.PushResponse{Scope: entry.Scope, Seq: entry.Seq, Hash: entry.Hash, Replayed: true, ServerTime: protocol.Stamp(e.now())}
 	for _, op := range body.Ops {
