@@ -96,6 +96,24 @@ func Visible(a *Actor) Filter {
 	return f
 }
 
+// Quarantine is the list form for operations that were kept: what the actor may read, and besides, for those who decide
+// about kept operations of their whole organisation, what its people sent to scopes that they may no longer write to.
+// A grant for some regions or projects only does not count: what was sent may be about any place.
+func Quarantine(a *Actor) Filter {
+	f := Visible(a)
+	for _, g := range a.Roles {
+		if !table[g.Role].may["parked.accept"] || len(g.Regions) > 0 || len(g.Projects) > 0 {
+			continue
+		}
+		for _, reach := range table[g.Role].writes {
+			if reach.scope == field.ScopeUser {
+				f.Any = append(f.Any, reach.clauses(a, g)...)
+			}
+		}
+	}
+	return f
+}
+
 // MayRead is the item form of access: whether the actor may read what lives in the scope.
 func MayRead(a *Actor, scope field.Scope, info field.ScopeInfo) bool {
 	return Visible(a).Match(scope, info)

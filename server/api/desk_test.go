@@ -563,6 +563,15 @@ func (o *office) kept(v visit, site string) {
 	parked := string(res.Outcomes[0].RecordID)
 	o.listed(o.cai, "/v1/parked?state=open&code=unknown_field&author="+string(o.ann.User.ID), parked)
 	o.click(o.cai, "parked", parked, "settle", obj{"reason": "旧版应用"}, "settled")
+
+	// What somebody sends to a site where he has no task is kept, and accepted by who reviews that site.
+	finding, bob := o.id(), o.admin.hire("bob", access.Inspector)
+	bob.push("site/"+site, o.op("finding", finding, obj{"siteId": site, "title": "漏雨"})).want(200).into(&res)
+	parked = string(res.Outcomes[0].RecordID)
+	o.listed(o.cai, "/v1/parked?state=open&author="+string(bob.User.ID), parked)
+	o.listed(o.eva, "/v1/parked?state=open&author="+string(bob.User.ID))
+	o.click(o.cai, "parked", parked, "accept", nil, "accepted")
+	o.ok(o.cai, "GET", "/v1/findings/"+finding, nil, nil)
 }
 
 // What the desk asks before it gives a grant or a recusal cannot be gone round by a phone.

@@ -25,6 +25,7 @@ func (s *Server) registerInbox() {
 	s.get("/v1/parked", "listParked", listed(func(c *fiber.Ctx, ask workflow.Ask) (workflow.Records, error) {
 		return f.Parked(c.UserContext(), actor(c), stateIn(c), field.UserID(c.Query("author")), field.Code(c.Query("code")), ask)
 	}))
+	s.post("/v1/parked/:id/accept", "acceptParked", "parked.accept", plain(f.AcceptParked))
 	s.post("/v1/parked/:id/settle", "settleParked", "parked.settle", reasoned(f.SettleParked))
 }
 

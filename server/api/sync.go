@@ -49,6 +49,9 @@ func (s *Server) pull(c *fiber.Ctx) error {
 	if req.Limit < 0 || req.Limit > protocol.MaxPage {
 		return field.Refuse(field.CodeBadRequest, "limit is between 0 and %d.", protocol.MaxPage)
 	}
+	if req.Bytes < 0 || req.Bytes > protocol.MaxPageBytes {
+		return field.Refuse(field.CodeBadRequest, "bytes is between 0 and %d.", protocol.MaxPageBytes)
+	}
 	if err := ownDevice(c, req.Device); err != nil {
 		return err
 	}

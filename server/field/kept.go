@@ -40,6 +40,9 @@ var conflictSpec = &Spec{
 				return Refuse(CodeNotEditable, "The record can no longer be edited; keep the current value.")
 			}
 			path := c.Record.Text("path")
+			if target.Stamps[path].Seq > c.Record.Int("currentVersion") {
+				return Refuse(CodeStale, "The field has been changed again since. Keep the current value, and edit the record if the offered one is right.")
+			}
 			offered := c.Record.Fields["offered"]
 			if string(offered) == "null" {
 				offered = nil
@@ -52,7 +55,7 @@ var conflictSpec = &Spec{
 
 var parkedSpec = &Spec{
 	Kind: KindParked, ZH: "留存操作", EN: "parked operation", ServerOK: true,
-	Initial: "open", States: []Choice{{Code: "open", ZH: "待处理", EN: "open"}, {Code: "settled", ZH: "已处理", EN: "settled"}},
+	Initial: "open", States: []Choice{{Code: "open", ZH: "待处理", EN: "open"}, {Code: "accepted", ZH: "已采纳", EN: "accepted"}, {Code: "settled", ZH: "已处理", EN: "settled"}},
 	Fields: []Field{
 		{Name: "code", Type: Text, Server: true, Key: true, ZH: "原因代码", EN: "code of the reason"},
 		{Name: "message", Type: Text, Max: 1000, Server: true, ZH: "原因", EN: "reason"},
@@ -61,13 +64,34 @@ var parkedSpec = &Spec{
 		{Name: "target", Type: Text, Max: 120, Server: true, ZH: "范围", EN: "scope that was meant"},
 		{Name: "operation", Type: JSON, Max: 1 << 20, Server: true, ZH: "操作", EN: "the operation as it came"},
 		{Name: "author", Type: ID, Of: KindPerson, Server: true, Key: true, ZH: "提交人", EN: "who sent it"},
+		{Name: "device", Type: Text, Max: 200, Server: true, ZH: "设备", EN: "on which device"},
 		{Name: "deviceTime", Type: Text, Server: true, ZH: "设备时间", EN: "device time"},
+		{Name: "outcome", Type: JSON, Server: true, ZH: "采纳结果", EN: "what came of it when it was accepted"},
+		{Name: "decidedBy", Type: ID, Of: KindPerson, Server: true, ZH: "处理人", EN: "who accepted or settled it"},
 		{Name: "note", Type: Text, Max: 1000, Server: true, ZH: "处理说明", EN: "how it was settled"},
 	},
-	Commands: []Command{{
-		Name: "settle", ZH: "处理", EN: "settle", From: []State{"open"}, To: "settled", Args: []Field{reason},
-		Do: func(c *Case) error { c.Set("note", c.Arg("reason")); return nil },
-	}},
+	Commands: []Command{
+		{
+			Name: "accept", ZH: "采纳", EN: "accept", From: []State{"open"}, To: "accepted", Readmits: true,
+			Do: func(c *Case) error {
+				if c.Record.Text("author") == string(c.Who.User) {
+					return Refuse(CodeReviewerIsAuthor, "Somebody else decides whether your operation is accepted.")
+				}
+				c.Set("decidedBy", c.Who.User)
+				return nil
+			},
+		},
+		{
+			Name: "settle", ZH: "处理", EN: "settle", From: []State{"open"}, To: "settled", Args: []Field{reason},
+			Do: func(c *Case) error {
+				c.Set("note", c.Arg("reason"))
+				if c.Who.User != "" {
+					c.Set("decidedBy", c.Who.User)
+				}
+				return nil
+			},
+		},
+	},
 }
 
 // checkJSON takes any JSON of at most Max bytes and 16 levels, in its canonical form.

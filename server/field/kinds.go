@@ -57,8 +57,10 @@ type Command struct {
 	From   []State // empty: any
 	To     State   // empty: Do decides, or it stays
 	Args   []Field
-	Server bool              // given by the server only
-	Do     func(*Case) error // guards and effects; nil: none
+	Server bool // given by the server only
+
+	Readmits bool              // the operation that the record keeps is decided again, in the name of who sent it
+	Do       func(*Case) error // guards and effects; nil: none
 }
 
 // Case is what a command's guard sees and writes. Look reads what is committed, and what earlier operations of the same

@@ -33,11 +33,22 @@ func (f *Flow) ResolveConflict(ctx context.Context, act Act, id field.RecordID, 
 	return f.command(ctx, act, field.KindConflicts, id, version, "resolve", values{"take": take})
 }
 
-// Parked lists operations that could not be applied and are kept for review. author and code narrow it.
+// Parked lists operations that could not be applied and are kept for review: those in scopes that the actor reads, and
+// for who decides about them, those that people of the organisation sent to scopes that were closed to them. author and
+// code narrow it.
 func (f *Flow) Parked(ctx context.Context, who *access.Actor, state field.State, author field.UserID, code field.Code, ask Ask) (Records, error) {
-	return f.page(ctx, who, store.Query{
+	records, next, err := f.listOf(ctx, access.Quarantine(who), store.Query{
 		Kinds: []field.Kind{field.KindParked}, States: states(state), Keys: where{}.is("author", string(author)).is("code", string(code)),
 	}, ask)
+	if err != nil {
+		return Records{}, err
+	}
+	return Records{Items: wire(records), Next: next}, nil
+}
+
+// AcceptParked lets a kept operation take its effect, in the name of who sent it.
+func (f *Flow) AcceptParked(ctx context.Context, act Act, id field.RecordID, version int64) (*field.Record, error) {
+	return f.command(ctx, act, field.KindParked, id, version, "accept", nil)
 }
 
 // SettleParked says what was done about a parked operation.

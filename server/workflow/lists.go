@@ -43,12 +43,16 @@ type Records = Page[protocol.PulledRecord]
 
 // list reads a page of what the actor may see; visibility is part of the query.
 func (f *Flow) list(ctx context.Context, who *access.Actor, q store.Query, ask Ask) ([]*field.Record, string, error) {
+	return f.listOf(ctx, access.Visible(who), q, ask)
+}
+
+func (f *Flow) listOf(ctx context.Context, visible access.Filter, q store.Query, ask Ask) ([]*field.Record, string, error) {
 	after, err := openPlace(ask.After)
 	if err != nil {
 		return nil, "", err
 	}
 	size := ask.size()
-	q.Visible, q.After, q.Limit = access.Visible(who), after, size+1
+	q.Visible, q.After, q.Limit = visible, after, size+1
 	records, err := f.store.List(ctx, q)
 	if err != nil {
 		return nil, "", err

@@ -66,7 +66,7 @@ func (s *step) reachable(spec *field.Spec, op *protocol.Operation, old *field.Re
 		}
 		verb = op.Command
 	}
-	if err := access.May(actor, access.ActionFor(spec.Kind, verb), old.Scope, old.Info); err != nil {
+	if err := s.may(access.ActionFor(spec.Kind, verb), old.Scope, old.Info); err != nil {
 		return err
 	}
 	if old.Deleted {
@@ -103,7 +103,7 @@ func (s *step) make(spec *field.Spec, d *protocol.Decided) (protocol.Outcome, er
 			}
 		}
 	}
-	if err := access.May(in.Actor, access.ActionFor(spec.Kind, "create"), in.Scope, info); err != nil {
+	if err := s.may(access.ActionFor(spec.Kind, "create"), in.Scope, info); err != nil {
 		return protocol.Outcome{}, err
 	}
 	if d.Set, err = spec.Flatten(op.Set, in.Trusted, s.b.at); err != nil {
@@ -152,7 +152,7 @@ func (s *step) edit(spec *field.Spec, d *protocol.Decided, old *field.Record) (p
 	if err := s.references(spec, d.Set); err != nil {
 		return protocol.Outcome{}, err
 	}
-	verdict := merge.Fields(old, d.Set, op.Base, in.Device)
+	verdict := merge.Fields(old, d.Set, s.b.base(op), in.Device)
 	c := s.newCase(old.Clone())
 	for p, v := range verdict.Apply {
 		if v == nil {
@@ -233,10 +233,10 @@ func (s *step) command(spec *field.Spec, d *protocol.Decided, old *field.Record)
 	if !cmd.Allows(old.State) {
 		return protocol.Outcome{}, field.Refuse(field.CodeNotNow, "A %s that is %s does not take the command %s.", old.Kind, old.State, cmd.Name)
 	}
-	if !in.Actor.Server && op.Base > old.Version {
+	if !in.Actor.Server && !s.b.lost && op.Base > old.Version {
 		return protocol.Outcome{}, field.Refuse(field.CodeStale, "The command was given on version %d, and the record here is at %d. Read it again and decide again.", op.Base, old.Version)
 	}
-	if !in.Actor.Server && merge.ChangedSince(old, op.Base, in.Device) {
+	if !in.Actor.Server && merge.ChangedSince(old, s.b.base(op), in.Device) {
 		return protocol.Outcome{}, field.Refuse(field.CodeStale, "")
 	}
 	d.Args = args
@@ -247,6 +247,11 @@ func (s *step) command(spec *field.Spec, d *protocol.Decided, old *field.Record)
 	}
 	if cmd.Do != nil {
 		if err := cmd.Do(c); err != nil {
+			return protocol.Outcome{}, err
+		}
+	}
+	if cmd.Readmits {
+		if err := s.readmit(c.Record); err != nil {
 			return protocol.Outcome{}, err
 		}
 	}

@@ -46,6 +46,9 @@ type batch struct {
 	infos  map[field.Scope]field.ScopeInfo // of the scopes in bodies
 	need   []field.Scope
 	home   field.Scope // where the batch's own entry goes
+	lost   bool        // what the device had seen of the scope is not in this history: no base version counts
+	end    int64       // of the scope, before this batch
+	outer  *batch      // of an operation that was kept and is accepted now: the batch that accepts it
 }
 
 func (e *Engine) decide(root *view, in *protocol.Batch, digest string, held []field.Scope) (*decision, error) {
@@ -58,6 +61,9 @@ func (e *Engine) decide(root *view, in *protocol.Batch, digest string, held []fi
 	}
 	refused, err := b.scopeRefused()
 	if err != nil {
+		return nil, err
+	}
+	if err := b.compareHistory(); err != nil {
 		return nil, err
 	}
 	if refused != nil && !in.Strict {
@@ -134,6 +140,44 @@ func (b *batch) scopeRefused() (*field.Error, error) {
 	return field.Refuse(field.CodeNotFound, "There is no such scope, or you may not see it."), nil
 }
 
+// compareHistory finds out whether the device has seen this history of the scope. After a restore from a backup its
+// versions are numbers of entries that are gone, and others may have taken them.
+func (b *batch) compareHistory() error {
+	head, err := b.view.head(b.in.Scope)
+	if err != nil || head == nil {
+		b.lost = err == nil && b.in.Seen != nil && b.in.Seen.Seq > 0
+		return err
+	}
+	b.end = head.Seq
+	seen := b.in.Seen
+	switch {
+	case seen == nil || seen.Seq == 0:
+	case seen.Seq < 0 || seen.Seq > head.Seq:
+		b.lost = true
+	case seen.Seq == head.Seq:
+		b.lost = seen.Hash != head.Hash
+	default:
+		entry, err := b.e.store.Entry(b.view.ctx, b.in.Scope, seen.Seq)
+		if field.Is(err, field.CodeNotFound) {
+			return nil // it is in this group, and so in this history: nobody was told of another
+		}
+		if err != nil {
+			return err
+		}
+		b.lost = entry.Hash != seen.Hash
+	}
+	return nil
+}
+
+// base is the version from which an operation starts. One of a lost history says nothing, so whatever another device
+// has written stands against the operation.
+func (b *batch) base(op *protocol.Operation) int64 {
+	if b.lost || op.Base > b.end {
+		return 0
+	}
+	return op.Base
+}
+
 // ownScope reports whether a record of the kind lives in a scope of its own, which is made with it.
 func ownScope(k field.Kind) bool {
 	return k == field.KindClue || k == field.KindCampaign || k == field.KindOrg
@@ -141,6 +185,9 @@ func ownScope(k field.Kind) bool {
 
 // body returns the entry that the batch writes to a scope.
 func (b *batch) body(scope field.Scope) (*protocol.Body, error) {
+	if b.outer != nil {
+		return b.outer.body(scope)
+	}
 	if body, ok := b.bodies[scope]; ok {
 		return body, nil
 	}
@@ -248,6 +295,8 @@ type step struct {
 	view    *view
 	changes []scopedChange
 	infos   map[field.Scope]field.ScopeInfo
+
+	accepted field.DeviceID // not empty: a kept operation of this device, which somebody who may has accepted
 }
 
 type scopedChange struct {
@@ -295,6 +344,7 @@ func (s *step) write(scope field.Scope, c protocol.Change) (*field.Record, error
 	if err != nil {
 		return nil, err
 	}
+	c.Device = s.accepted
 	r := protocol.Apply(body, c, s.b.at, old, s.infoOf(scope))
 	s.view.records[c.ID] = r
 	s.changes = append(s.changes, scopedChange{scope, c})
@@ -365,7 +415,7 @@ func (s *step) park(i int, why *field.Error) (protocol.Outcome, error) {
 		return protocol.Outcome{}, fmt.Errorf("parking an operation: %w", err)
 	}
 	set := map[string]field.Value{
-		"code": field.Quote(why.Code), "message": field.Quote(why.Sentence()), "operation": raw, "target": field.Quote(b.in.Scope),
+		"device": field.Quote(clip(string(b.in.Device))), "code": field.Quote(why.Code), "message": field.Quote(why.Sentence()), "operation": raw, "target": field.Quote(b.in.Scope),
 		"recordId": field.Quote(clip(string(op.ID))), "recordKind": field.Quote(clip(string(op.Kind))),
 	}
 	if b.in.Actor.User != "" {

@@ -458,7 +458,7 @@ func (e *Engine) Push(ctx context.Context, actor Actor, req protocol.PushRequest
 	}
 	resp, err := e.Commit(ctx, protocol.Batch{
 		Actor: actor, Device: req.Device, Number: req.Batch, Scope: req.Scope, Operations: req.Operations,
-		App: req.App, DeviceTime: req.DeviceTime, SkewMS: req.SkewMS,
+		App: req.App, DeviceTime: req.DeviceTime, SkewMS: req.SkewMS, Seen: req.Seen,
 	})
 	if err != nil {
 		return resp, fmt.Errorf("push to %s: %w", req.Scope, err)

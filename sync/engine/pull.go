@@ -12,9 +12,6 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// maxPageBytes bounds a page besides the number of its records: a slow link must make progress with every answer.
-const maxPageBytes = 512 << 10
-
 // pullChunk is how many records are read from the store at once.
 const pullChunk = 200
 
@@ -58,7 +55,7 @@ func (e *Engine) Pull(ctx context.Context, actor Actor, req protocol.PullRequest
 	if limit <= 0 {
 		limit = protocol.DefaultPage
 	}
-	p := page{e: e, ctx: ctx, left: min(limit, protocol.MaxPage), room: maxPageBytes}
+	p := page{e: e, ctx: ctx, left: min(limit, protocol.MaxPage), room: pageBytes(req.Bytes)}
 	p.Records, p.Cursors = []protocol.PulledRecord{}, map[field.Scope]protocol.Cursor{}
 	p.Scopes, p.Gone, p.Restart = []field.Scope{}, []field.Scope{}, []field.Scope{}
 	heads, err := e.Subscriptions(ctx, actor)
@@ -76,6 +73,9 @@ func (e *Engine) Pull(ctx context.Context, actor Actor, req protocol.PullRequest
 		}
 	}
 	slices.Sort(p.Gone)
+	if p.Missing, err = e.missing(ctx, actor, req.Acknowledged); err != nil {
+		return protocol.PullResponse{}, fmt.Errorf("pull: %w", err)
+	}
 	for i := range heads {
 		if err := p.scope(&heads[i], req.Cursors[heads[i].Scope]); err != nil {
 			return protocol.PullResponse{}, fmt.Errorf("pull %s: %w", heads[i].Scope, err)
@@ -83,6 +83,46 @@ func (e *Engine) Pull(ctx context.Context, actor Actor, req protocol.PullRequest
 	}
 	p.ServerTime = protocol.Stamp(e.now())
 	return p.PullResponse, nil
+}
+
+func pageBytes(asked int) int {
+	if asked <= 0 {
+		return protocol.MaxPageBytes
+	}
+	return min(max(asked, protocol.MinPageBytes), protocol.MaxPageBytes)
+}
+
+// missing finds out which of the batches that the device holds an answer for are not in this history: after a restore
+// from a backup the phone sends them again, and the numbers decide what is new.
+func (e *Engine) missing(ctx context.Context, actor Actor, acked map[field.Scope][]protocol.Acknowledged) (map[field.Scope][]int64, error) {
+	n := 0
+	for _, batches := range acked {
+		n += len(batches)
+	}
+	if n > protocol.MaxAnswers {
+		return nil, field.Refuse(field.CodeBadRequest, "A pull asks after at most %d batches.", protocol.MaxAnswers)
+	}
+	own := field.MakeScope(field.ScopeUser, string(actor.User))
+	var lost map[field.Scope][]int64
+	for scope, batches := range acked {
+		for _, a := range batches {
+			entry, err := e.store.Batch(ctx, scope, actor.Device, a.Batch)
+			if field.Is(err, field.CodeNotFound) {
+				entry, err = e.store.Batch(ctx, own, refusedDevice(scope, actor.Device), a.Batch)
+			}
+			if err != nil && !field.Is(err, field.CodeNotFound) {
+				return nil, err
+			}
+			if err == nil && entry.Hash == a.Hash {
+				continue
+			}
+			if lost == nil {
+				lost = map[field.Scope][]int64{}
+			}
+			lost[scope] = append(lost[scope], a.Batch)
+		}
+	}
+	return lost, nil
 }
 
 type page struct {

@@ -27,6 +27,9 @@ const (
 	MaxDepth      = 32
 	MaxCursors    = 5000
 	MaxPage       = 2000
+	MaxAnswers    = 2000      // acknowledged batches in one pull
+	MinPageBytes  = 16 << 10  //
+	MaxPageBytes  = 512 << 10 // a page is bounded by its bytes too: a slow link must make progress with every answer
 	DefaultPage   = 500
 )
 
@@ -70,6 +73,7 @@ type PushRequest struct {
 	App        string         `json:"app,omitempty"`
 	DeviceTime string         `json:"deviceTime,omitempty"` // RFC 3339 with milliseconds and offset
 	SkewMS     int64          `json:"skewMs,omitempty"`     // device clock minus server clock, as the device measured it
+	Seen       *Cursor        `json:"seen,omitempty"`       // how far the device had read the scope when it sealed the batch
 	Operations []Operation    `json:"operations"`
 }
 
@@ -94,6 +98,16 @@ type PullRequest struct {
 	Device  field.DeviceID         `json:"device"`
 	Cursors map[field.Scope]Cursor `json:"cursors"`
 	Limit   int                    `json:"limit,omitempty"`
+	Bytes   int                    `json:"bytes,omitempty"` // of records on the page, about; a slow link asks for little
+
+	// What the device holds answers for in scopes that start afresh: the server names in Missing what it does not know.
+	Acknowledged map[field.Scope][]Acknowledged `json:"acknowledged,omitempty"`
+}
+
+// Acknowledged is a batch that was answered once: its number, and the entry that the answer named.
+type Acknowledged struct {
+	Batch int64  `json:"batch"`
+	Hash  string `json:"hash"`
 }
 
 // PulledRecord is the latest state of one record.
@@ -123,13 +137,16 @@ func Stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z
 
 // PullResponse is one page.
 type PullResponse struct {
-	Records    []PulledRecord         `json:"records"`
-	Cursors    map[field.Scope]Cursor `json:"cursors"` // of the scopes on this page
-	Scopes     []field.Scope          `json:"scopes"`  // all that the user may read, the inbox first
-	Gone       []field.Scope          `json:"gone"`    // in the request, and no longer readable: drop them
-	Restart    []field.Scope          `json:"restart"` // their history forked: load them afresh, keep the outbox
-	More       bool                   `json:"more"`    // ask again at once
-	ServerTime string                 `json:"serverTime"`
+	Records []PulledRecord         `json:"records"`
+	Cursors map[field.Scope]Cursor `json:"cursors"` // of the scopes on this page
+	Scopes  []field.Scope          `json:"scopes"`  // all that the user may read, the inbox first
+	Gone    []field.Scope          `json:"gone"`    // in the request, and no longer readable: drop them
+	Restart []field.Scope          `json:"restart"` // their history forked: load them afresh, keep the outbox
+	More    bool                   `json:"more"`    // ask again at once
+
+	// Of the acknowledged batches of the request, those whose entry is not in the log: send them again, as they were.
+	Missing    map[field.Scope][]int64 `json:"missing,omitempty"`
+	ServerTime string                  `json:"serverTime"`
 }
 
 // Decided is an operation in the log: as it came, with its outcome. Set holds the validated values by path where the
@@ -144,7 +161,8 @@ type Change struct {
 	ID      field.RecordID         `json:"id"`
 	Kind    field.Kind             `json:"kind,omitempty"` // only when it is made
 	Author  field.UserID           `json:"author,omitempty"`
-	Op      int                    `json:"op,omitempty"` // the values are those of operation number Op, counted from 1
+	Device  field.DeviceID         `json:"device,omitempty"` // on which it was written, where that is not the entry's
+	Op      int                    `json:"op,omitempty"`     // the values are those of operation number Op, counted from 1
 	Set     map[string]field.Value `json:"set,omitempty"`
 	Unset   []string               `json:"unset,omitempty"`
 	State   field.State            `json:"state,omitempty"`
@@ -208,9 +226,13 @@ func Open(e store.Entry) (Body, error) {
 // Apply makes the new image of a record from its old one (nil: it is made) and a change of the entry.
 func Apply(b *Body, c Change, at time.Time, old *field.Record, info field.ScopeInfo) *field.Record {
 	var r *field.Record
+	device := b.Device
+	if c.Device != "" {
+		device = c.Device
+	}
 	if old == nil {
 		r = &field.Record{
-			ID: c.ID, Kind: c.Kind, Scope: b.Scope, Author: c.Author, Device: b.Device, CreatedAt: at,
+			ID: c.ID, Kind: c.Kind, Scope: b.Scope, Author: c.Author, Device: device, CreatedAt: at,
 			Fields: map[string]field.Value{}, Stamps: map[string]field.Stamp{},
 		}
 	} else {
@@ -220,7 +242,7 @@ func Apply(b *Body, c Change, at time.Time, old *field.Record, info field.ScopeI
 	if c.Op > 0 {
 		set = b.Ops[c.Op-1].Set
 	}
-	stamp := field.Stamp{Seq: b.Seq, Device: b.Device}
+	stamp := field.Stamp{Seq: b.Seq, Device: device}
 	for p, v := range set {
 		if v == nil || string(v) == "null" {
 			delete(r.Fields, p)
@@ -255,6 +277,7 @@ type Batch struct {
 	App        string
 	DeviceTime string
 	SkewMS     int64
+	Seen       *Cursor // nil: not said
 
 	Strict  bool // a click: a rejected or conflicting operation is an error, and nothing at all is written
 	Trusted bool // the server put the operations together: commands and fields that are the server's own are allowed

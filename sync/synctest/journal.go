@@ -25,8 +25,11 @@ type state struct {
 	Records    map[field.RecordID]protocol.PulledRecord `json:"records"`
 	Cursors    map[field.Scope]protocol.Cursor          `json:"cursors"`
 	Groups     map[string]bool                          `json:"groups"`
-	Queue      []queued                                 `json:"queue"`  // in the order in which they were written
-	Sealed     []sealed                                 `json:"sealed"` // batches without an answer; the first goes first
+	Queue      []queued                                 `json:"queue"`             // in the order in which they were written
+	Sealed     []sealed                                 `json:"sealed"`            // batches without an answer; the first goes first
+	Kept       []kept                                   `json:"kept,omitempty"`    // batches with an answer, until a backup is sure to hold them
+	Doubted    map[field.Scope]bool                     `json:"doubted,omitempty"` // scopes that start afresh: are the kept batches there?
+	Bytes      int                                      `json:"bytes,omitempty"`   // of a page, as the link allows
 	LastBatch  int64                                    `json:"lastBatch"`
 	Photos     map[field.RecordID]*photo                `json:"photos"`
 	Written    map[field.RecordID]*Written              `json:"written"`
@@ -65,6 +68,18 @@ type sealed struct {
 	Body       json.RawMessage `json:"body"`
 	Tried      bool            `json:"tried,omitempty"`
 }
+
+// kept is a batch that was answered. Its bytes stay for a while: a server that is restored from a backup asks for them.
+type kept struct {
+	sealed
+	Hash string `json:"hash"`
+}
+
+// How many batches are kept, and how many bytes of them, besides the newest.
+const (
+	mostKept      = 500
+	mostKeptBytes = 1 << 20
+)
 
 type photo struct {
 	File    string           `json:"file"` // base name
@@ -106,7 +121,8 @@ type keyEvent struct {
 
 type pageEvent struct {
 	protocol.PullResponse
-	SkewMS int64 `json:"skewMs"`
+	Asked  []field.Scope `json:"asked,omitempty"` // after batches of these
+	SkewMS int64         `json:"skewMs"`
 }
 
 type groupEvent struct {

@@ -26,8 +26,32 @@ func (s *state) applyPage(p *pageEvent) {
 			s.Records[r.ID] = r
 		}
 	}
+	for _, scope := range p.Restart {
+		if s.Doubted == nil {
+			s.Doubted = map[field.Scope]bool{}
+		}
+		s.Doubted[scope] = true
+	}
+	s.sendAgain(p.Missing)
+	for _, scope := range p.Asked {
+		delete(s.Doubted, scope)
+	}
 	maps.Copy(s.Cursors, p.Cursors)
 	s.SkewMS = p.SkewMS
+}
+
+// sendAgain puts batches that the server has lost back into the outbox, before everything that was written later, with
+// the numbers and the bytes that they had.
+func (s *state) sendAgain(missing map[field.Scope][]int64) {
+	var again []sealed
+	s.Kept = slices.DeleteFunc(s.Kept, func(k kept) bool {
+		lost := slices.Contains(missing[k.Scope], k.Batch)
+		if lost {
+			again = append(again, k.sealed)
+		}
+		return lost
+	})
+	s.Sealed = append(again, s.Sealed...)
 }
 
 // Pull reads what has changed in all scopes of the user, page after page.
@@ -47,16 +71,29 @@ func (p *Phone) Pull(ctx context.Context) error {
 
 func (p *Phone) pullPage(ctx context.Context) (bool, error) {
 	p.mu.Lock()
-	req := protocol.PullRequest{Device: p.o.Device.ID, Cursors: maps.Clone(p.st.Cursors)}
+	req := protocol.PullRequest{Device: p.o.Device.ID, Cursors: maps.Clone(p.st.Cursors), Bytes: p.st.Bytes}
+	var page pageEvent
+	for scope := range p.st.Doubted {
+		page.Asked = append(page.Asked, scope)
+	}
+	for _, k := range p.st.Kept {
+		if p.st.Doubted[k.Scope] {
+			if req.Acknowledged == nil {
+				req.Acknowledged = map[field.Scope][]protocol.Acknowledged{}
+			}
+			req.Acknowledged[k.Scope] = append(req.Acknowledged[k.Scope], protocol.Acknowledged{Batch: k.Batch, Hash: k.Hash})
+		}
+	}
 	p.mu.Unlock()
 	body, err := json.Marshal(req)
 	if err != nil {
 		return false, err
 	}
-	var page pageEvent
 	if _, err := p.call(ctx, http.MethodPost, "/v1/sync/pull", body, &page.PullResponse); err != nil {
+		p.pageOf(req.Bytes, 0.5) // perhaps the answer was too long for the link
 		return false, err
 	}
+	p.pageOf(req.Bytes, 2)
 	if at, err := time.Parse(time.RFC3339Nano, page.ServerTime); err == nil {
 		page.SkewMS = p.o.Now().Sub(at).Milliseconds()
 	}
@@ -64,6 +101,16 @@ func (p *Phone) pullPage(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	return page.More, nil
+}
+
+// pageOf asks for shorter or longer pages from now on.
+func (p *Phone) pageOf(asked int, factor float64) {
+	if asked == 0 {
+		asked = protocol.MaxPageBytes
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.st.Bytes = min(max(int(float64(asked)*factor), protocol.MinPageBytes), protocol.MaxPageBytes)
 }
 
 // Sync does a whole round: the inbox and all that is new, the outbox, the photos, what waited for the photos, and what

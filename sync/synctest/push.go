@@ -161,6 +161,12 @@ func (s *state) applyAnswer(e *answerEvent) {
 	}
 	var req protocol.PushRequest
 	_ = json.Unmarshal(s.Sealed[i].Body, &req) // the phone's own bytes
+	s.Kept = append(s.Kept, kept{s.Sealed[i], e.Answer.Hash})
+	size, from := 0, len(s.Kept)-1
+	for ; from > 0 && len(s.Kept)-from < mostKept && size < mostKeptBytes; from-- {
+		size += len(s.Kept[from-1].Body)
+	}
+	s.Kept = slices.Delete(s.Kept, 0, from)
 	s.Sealed = slices.Delete(s.Sealed, i, i+1)
 	s.Stats.Batches++
 	if e.Answer.Replayed {
@@ -194,6 +200,9 @@ func (p *Phone) seal() (bool, error) {
 	req := protocol.PushRequest{
 		Device: p.o.Device.ID, Batch: p.st.LastBatch + 1, Scope: scope, App: p.o.App,
 		DeviceTime: p.o.Now().Format("2006-01-02T15:04:05.000Z07:00"), SkewMS: p.st.SkewMS,
+	}
+	if at, ok := p.st.Cursors[scope]; ok {
+		req.Seen = &at
 	}
 	for _, k := range places {
 		req.Operations = append(req.Operations, p.st.Queue[k].Op)

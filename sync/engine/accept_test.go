@@ -1,0 +1,207 @@
+package engine_test
+
+import (
+	"testing"
+
+	"fieldclue/server/access"
+	"fieldclue/server/field"
+	"fieldclue/sync/protocol"
+)
+
+// A posting is over while the phone is offline: what it sends afterwards is kept, and takes effect operation by
+// operation when somebody who may says so, in the inspector's name.
+func TestWhatWasSentAfterTheAccessEndedIsAcceptedItemByItem(t *testing.T) {
+	onBothStores(t, func(t *testing.T, c *county) {
+		report, finding, refused := id(), id(), id()
+		c.chen.Scopes = nil
+		resp := c.push(c.chen, c.scope,
+			c.reportOp(report),
+			protocol.Operation{ID: report, Kind: field.KindReport, Set: fields(m{"summary": "屋顶漏雨"})},
+			protocol.Operation{ID: finding, Kind: field.KindFinding, Set: fields(m{"siteId": c.site, "title": "漏雨"})},
+			protocol.Operation{ID: refused, Kind: field.KindFinding, Set: fields(m{"siteId": c.site, "title": "x", "mood": "bad"})},
+		)
+		var kept []*field.Record
+		for i := range resp.Outcomes {
+			kept = append(kept, c.get(c.outcome(resp, i, protocol.Rejected).RecordID))
+		}
+		if c.get(report) != nil || c.get(finding) != nil {
+			t.Fatal("a phone without access wrote to the site")
+		}
+		for _, who := range []*access.Actor{c.chen, c.lin, c.stranger} {
+			if err := c.click(who, kept[0], "accept", nil); err == nil {
+				t.Errorf("%s accepted", who.Name)
+			}
+		}
+		elsewhere := *c.zhao
+		elsewhere.Roles = []access.Grant{{Role: access.Supervisor, Regions: []string{"440000"}}}
+		if err := c.click(&elsewhere, kept[0], "accept", nil); !field.Is(err, field.CodeNotPermitted) {
+			t.Errorf("a supervisor of another region accepted: %v", err)
+		}
+		for _, r := range kept[:2] {
+			c.must(c.click(c.zhao, r, "accept", nil))
+		}
+		c.must(c.click(c.zhao, kept[2], "settle", m{"reason": "重复"}))
+		if err := c.click(c.zhao, kept[3], "accept", nil); !field.Is(err, field.CodeUnknownField) {
+			t.Errorf("an operation that is not understood was accepted: %v", err)
+		}
+		if err := c.click(c.zhao, c.get(kept[0].ID), "accept", nil); !field.Is(err, field.CodeNotNow) {
+			t.Errorf("accepted twice: %v", err)
+		}
+		r := c.get(report)
+		if r == nil || r.Author != c.chen.User || r.Device != c.chen.Device || r.Scope != c.scope || r.Text("summary") != "屋顶漏雨" {
+			t.Fatalf("the report is %+v", r)
+		}
+		if got := r.Stamps["summary"].Device; got != c.chen.Device {
+			t.Errorf("the summary was written by %s", got)
+		}
+		if c.get(finding) != nil {
+			t.Error("a declined operation took effect")
+		}
+		for i, state := range []field.State{"accepted", "accepted", "settled", "open"} {
+			if r := c.get(kept[i].ID); r.State != state || i < 2 && (len(r.Fields["outcome"]) == 0 || r.Text("decidedBy") != string(c.zhao.User)) {
+				t.Errorf("operation %d is %s: %s", i, r.State, r.Document())
+			}
+		}
+		if conflicts := c.list(field.KindConflicts); len(conflicts) != 0 {
+			t.Errorf("the inspector's own writes conflict: %s", conflicts[0].Document())
+		}
+		c.sound()
+	})
+}
+
+// An edit that comes too late conflicts with what somebody wrote since, also when it is accepted.
+func TestAnAcceptedEditOverwritesNothing(t *testing.T) {
+	onBothStores(t, func(t *testing.T, c *county) {
+		report := c.newReport(c.chen)
+		base := c.get(report).Version
+		c.push(c.lin, c.scope, protocol.Operation{ID: report, Kind: field.KindReport, Base: base, Set: fields(m{"summary": "林"})})
+		c.chen.Scopes = nil
+		resp := c.push(c.chen, c.scope, protocol.Operation{ID: report, Kind: field.KindReport, Base: base, Set: fields(m{"summary": "陈"})})
+		c.must(c.click(c.zhao, c.get(c.outcome(resp, 0, protocol.Rejected).RecordID), "accept", nil))
+		conflicts := c.list(field.KindConflicts)
+		if c.get(report).Text("summary") != "林" || len(conflicts) != 1 || conflicts[0].Text("offered") != "陈" || conflicts[0].Text("offeredBy") != string(c.chen.User) {
+			t.Fatalf("%s, %d conflicts", c.get(report).Document(), len(conflicts))
+		}
+		c.sound()
+	})
+}
+
+// Of three who wrote the same field, nobody is overwritten by a choice between the first two.
+func TestAResolvedConflictOverwritesNothing(t *testing.T) {
+	onBothStores(t, func(t *testing.T, c *county) {
+		report := c.newReport(c.chen)
+		base := c.get(report).Version
+		edit := func(base int64, summary string) protocol.Operation {
+			return protocol.Operation{ID: report, Kind: field.KindReport, Base: base, Set: fields(m{"summary": summary})}
+		}
+		c.push(c.chen, c.scope, edit(base, "一"))
+		resp := c.push(c.lin, c.scope, edit(base, "二"))
+		conflict := c.outcome(resp, 0, protocol.Conflict).Conflicts[0]
+		c.push(c.chen, c.scope, edit(c.get(report).Version, "三"))
+		if err := c.click(c.zhao, c.get(conflict), "resolve", m{"take": "offered"}); !field.Is(err, field.CodeStale) {
+			t.Errorf("resolved against a value that nobody was shown: %v", err)
+		}
+		c.must(c.click(c.zhao, c.get(conflict), "resolve", m{"take": "current"}))
+		if got := c.get(report).Text("summary"); got != "三" {
+			t.Errorf("the summary is %s", got)
+		}
+		c.sound()
+	})
+}
+
+// After a restore from a backup the versions that a phone has seen are numbers of other entries.
+func TestVersionsOfALostHistoryCountForNothing(t *testing.T) {
+	onBothStores(t, func(t *testing.T, c *county) {
+		report := c.newReport(c.chen)
+		c.push(c.lin, c.scope, protocol.Operation{ID: report, Kind: field.KindReport, Base: 99, Set: fields(m{"summary": "新"})})
+		if got := c.get(report).Text("summary"); got != "新" {
+			t.Fatalf("the summary is %q", got)
+		}
+		head, err := c.store.Head(c.ctx, c.scope)
+		c.must(err)
+		push := func(seen protocol.Cursor, ops ...protocol.Operation) protocol.PushResponse {
+			t.Helper()
+			resp, err := c.Push(c.ctx, c.chen, protocol.PushRequest{Device: c.chen.Device, Batch: c.next(), Scope: c.scope, Seen: &seen, Operations: ops})
+			c.must(err)
+			return resp
+		}
+		edit := func(path, value string) protocol.Operation {
+			return protocol.Operation{ID: report, Kind: field.KindReport, Base: head.Seq, Set: fields(m{path: value})}
+		}
+		for _, seen := range []protocol.Cursor{
+			{Seq: head.Seq, Hash: "another history"}, {Seq: head.Seq - 1, Hash: "another history"}, {Seq: head.Seq + 7, Hash: head.Hash}, {Seq: -1},
+		} {
+			resp := push(seen, edit("summary", "旧"), edit("endedAt", "2026-11-23T09:30:00+08:00"))
+			c.outcome(resp, 0, protocol.Conflict)
+			c.outcome(resp, 1, protocol.Merged)
+		}
+		head, err = c.store.Head(c.ctx, c.scope)
+		c.must(err)
+		c.outcome(push(protocol.Cursor{Seq: head.Seq, Hash: head.Hash}, edit("summary", "看过")), 0, protocol.Applied)
+		c.sound()
+	})
+}
+
+// A phone asks which of its answered batches the server still holds.
+func TestBatchesThatTheLogDoesNotHoldAreNamed(t *testing.T) {
+	onBothStores(t, func(t *testing.T, c *county) {
+		first := c.push(c.chen, c.scope, c.reportOp(id()))
+		second := c.batches
+		c.stranger.Scopes = nil
+		away := c.push(c.stranger, c.scope, c.reportOp(id())) // kept in the own scope
+		third := c.batches
+		ask := func(who *access.Actor, acked ...protocol.Acknowledged) []int64 {
+			t.Helper()
+			resp, err := c.Pull(c.ctx, who, protocol.PullRequest{Device: who.Device, Acknowledged: map[field.Scope][]protocol.Acknowledged{c.scope: acked}})
+			c.must(err)
+			return resp.Missing[c.scope]
+		}
+		if got := ask(c.chen, protocol.Acknowledged{Batch: second, Hash: first.Hash}); len(got) != 0 {
+			t.Errorf("%v is missing", got)
+		}
+		if got := ask(c.stranger, protocol.Acknowledged{Batch: third, Hash: away.Hash}); len(got) != 0 {
+			t.Errorf("%v is missing", got)
+		}
+		if got := ask(c.chen, protocol.Acknowledged{Batch: second, Hash: away.Hash}, protocol.Acknowledged{Batch: 4711, Hash: first.Hash}); len(got) != 2 {
+			t.Errorf("%v is missing, of two", got)
+		}
+		if got := ask(c.lin, protocol.Acknowledged{Batch: second, Hash: first.Hash}); len(got) != 1 {
+			t.Error("somebody else's batch was confirmed")
+		}
+		if _, err := c.Pull(c.ctx, c.chen, protocol.PullRequest{Device: c.chen.Device, Acknowledged: map[field.Scope][]protocol.Acknowledged{
+			c.scope: make([]protocol.Acknowledged, protocol.MaxAnswers+1),
+		}}); !field.Is(err, field.CodeBadRequest) {
+			t.Errorf("asked after too many: %v", err)
+		}
+	})
+}
+
+// A phone on a slow link asks for short pages, and each brings it further.
+func TestAShortPageBringsAPhoneFurther(t *testing.T) {
+	onBothStores(t, func(t *testing.T, c *county) {
+		for range 60 {
+			c.newReport(c.chen)
+		}
+		req := protocol.PullRequest{Device: c.chen.Device, Bytes: 1, Cursors: map[field.Scope]protocol.Cursor{}}
+		seen, pages := map[field.RecordID]bool{}, 0
+		for more := true; more; pages++ {
+			page, err := c.Pull(c.ctx, c.chen, req)
+			c.must(err)
+			size, before := 0, len(seen)
+			for _, r := range page.Records {
+				seen[r.ID] = true
+				size += len(r.Fields)
+			}
+			if size > protocol.MinPageBytes || page.More && len(seen) == before {
+				t.Fatalf("a page of %d bytes with %d new records", size, len(seen)-before)
+			}
+			for scope, at := range page.Cursors {
+				req.Cursors[scope] = at
+			}
+			more = page.More
+		}
+		if pages < 3 || len(seen) < 60 {
+			t.Errorf("%d records on %d pages", len(seen), pages)
+		}
+	})
+}
