@@ -70,6 +70,9 @@ func run(ctx context.Context, o options) (err error) {
 			}
 		}()
 	}
+	if err := os.MkdirAll(o.dir, 0o700); err != nil {
+		return err
+	}
 	s := &soak{o: o}
 	if err := s.run(ctx); err != nil {
 		return fmt.Errorf("seed %d, after kill %d, in %s: %w", o.seed, s.kills, o.dir, err)
