@@ -110,96 +110,99 @@ func TestGuessingIsSlowedDownForOneNameFromOneAddress(t *testing.T) {
 }
 
 func TestTokensThatAreNotOursOpenNothing(t *testing.T) {
-	w := start(t)
-	admin := w.setUp()
-	doc, err := w.store.GetDoc(t.Context(), store.Keys, "access-token")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var key struct {
-		Seed []byte `json:"seed"`
-	}
-	answer{t: t, body: doc.Body}.into(&key)
-	ours := ed25519.NewKeyFromSeed(key.Seed)
-	_, foreign, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var good jwt.MapClaims
-	parts := strings.Split(admin.AccessToken, ".")
-	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer{t: t, body: payload}.into(&good)
-	with := func(change jwt.MapClaims) jwt.MapClaims {
-		c := jwt.MapClaims{}
-		for k, v := range good {
-			c[k] = v
-		}
-		for k, v := range change {
-			if v == nil {
-				delete(c, k)
-				continue
-			}
-			c[k] = v
-		}
-		return c
-	}
-	sign := func(m jwt.SigningMethod, key any, c jwt.MapClaims) string {
-		s, err := jwt.NewWithClaims(m, c).SignedString(key)
+	onBothStores(t, func(t *testing.T, w *world) {
+		admin := w.setUp()
+		doc, err := w.store.GetDoc(t.Context(), store.Keys, "access-token")
 		if err != nil {
 			t.Fatal(err)
 		}
-		return s
-	}
-	publicKey, _ := ours.Public().(ed25519.PublicKey)
-	now := time.Now().Unix()
-	before := w.heads()
-	for _, c := range []struct {
-		name, header string
-		code         field.Code
-	}{
-		{"none at all", "", field.CodeTokenMissing},
-		{"basic", "Basic YTpi", field.CodeTokenMissing},
-		{"garbage", "Bearer garbage", field.CodeTokenInvalid},
-		{"foreign key", "Bearer " + sign(jwt.SigningMethodEdDSA, foreign, good), field.CodeTokenInvalid},
-		{"alg none", "Bearer " + sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, good), field.CodeTokenInvalid},
-		{"public key as HMAC secret", "Bearer " + sign(jwt.SigningMethodHS256, []byte(publicKey), good), field.CodeTokenInvalid},
-		{"other audience", "Bearer " + sign(jwt.SigningMethodEdDSA, ours, with(jwt.MapClaims{"aud": "elsewhere"})), field.CodeTokenInvalid},
-		{"other issuer", "Bearer " + sign(jwt.SigningMethodEdDSA, ours, with(jwt.MapClaims{"iss": "elsewhere"})), field.CodeTokenInvalid},
-		{"other type", "Bearer " + sign(jwt.SigningMethodEdDSA, ours, with(jwt.MapClaims{"typ": "refresh"})), field.CodeTokenInvalid},
-		{"no expiry", "Bearer " + sign(jwt.SigningMethodEdDSA, ours, with(jwt.MapClaims{"exp": nil})), field.CodeTokenInvalid},
-		{"expired", "Bearer " + sign(jwt.SigningMethodEdDSA, ours, with(jwt.MapClaims{"exp": now - 1})), field.CodeTokenExpired},
-		{"session of nobody", "Bearer " + sign(jwt.SigningMethodEdDSA, ours, with(jwt.MapClaims{"sid": w.id()})), field.CodeTokenInvalid},
-		{"session of another device", "Bearer " + sign(jwt.SigningMethodEdDSA, ours, with(jwt.MapClaims{"dev": w.id()})), field.CodeTokenInvalid},
-		{"cut", "Bearer " + admin.AccessToken[:len(admin.AccessToken)-4], field.CodeTokenInvalid},
-		{"refresh token", "Bearer " + admin.RefreshToken, field.CodeTokenInvalid},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			headers := []string{}
-			if c.header != "" {
-				headers = append(headers, "Authorization", c.header)
+		var key struct {
+			Seed []byte `json:"seed"`
+		}
+		answer{t: t, body: doc.Body}.into(&key)
+		ours := ed25519.NewKeyFromSeed(key.Seed)
+		_, foreign, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var good jwt.MapClaims
+		parts := strings.Split(admin.AccessToken, ".")
+		payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer{t: t, body: payload}.into(&good)
+		with := func(change jwt.MapClaims) jwt.MapClaims {
+			c := jwt.MapClaims{}
+			for k, v := range good {
+				c[k] = v
 			}
-			for _, route := range []string{"GET /v1/me", "GET /v1/people", "GET /v1/sync/events", "HEAD /v1/uploads/x"} {
-				method, path, _ := strings.Cut(route, " ")
-				a := w.send(method, path, nil, headers...)
-				if a.status != 401 || method != "HEAD" && a.code() != c.code {
-					t.Errorf("%s: %d %s, want 401 %s", route, a.status, a.code(), c.code)
+			for k, v := range change {
+				if v == nil {
+					delete(c, k)
+					continue
 				}
-				if a.header.Get("WWW-Authenticate") != "Bearer" {
-					t.Errorf("%s: no WWW-Authenticate", route)
-				}
+				c[k] = v
 			}
-		})
-	}
-	if after := w.heads(); len(after) != len(before) {
-		t.Error("something was written")
-	}
-	w.clock.move(14 * time.Minute)
-	admin.do("GET", "/v1/me", nil).want(200)
-	w.clock.move(2 * time.Minute)
-	admin.do("GET", "/v1/me", nil).refused(401, field.CodeTokenExpired)
+			return c
+		}
+		sign := func(m jwt.SigningMethod, key any, c jwt.MapClaims) string {
+			s, err := jwt.NewWithClaims(m, c).SignedString(key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+		publicKey, _ := ours.Public().(ed25519.PublicKey)
+		now := time.Now().Unix()
+		before := w.state()
+		for _, c := range []struct {
+			name, header string
+			code         field.Code
+		}{
+			{"none at all", "", field.CodeTokenMissing},
+			{"basic", "Basic YTpi", field.CodeTokenMissing},
+			{"garbage", "Bearer garbage", field.CodeTokenInvalid},
+			{"foreign key", "Bearer " + sign(jwt.SigningMethodEdDSA, foreign, good), field.CodeTokenInvalid},
+			{"alg none", "Bearer " + sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, good), field.CodeTokenInvalid},
+			{"public key as HMAC secret", "Bearer " + sign(jwt.SigningMethodHS256, []byte(publicKey), good), field.CodeTokenInvalid},
+			{"other audience", "Bearer " + sign(jwt.SigningMethodEdDSA, ours, with(jwt.MapClaims{"aud": "elsewhere"})), field.CodeTokenInvalid},
+			{"other issuer", "Bearer " + sign(jwt.SigningMethodEdDSA, ours, with(jwt.MapClaims{"iss": "elsewhere"})), field.CodeTokenInvalid},
+			{"other type", "Bearer " + sign(jwt.SigningMethodEdDSA, ours, with(jwt.MapClaims{"typ": "refresh"})), field.CodeTokenInvalid},
+			{"no expiry", "Bearer " + sign(jwt.SigningMethodEdDSA, ours, with(jwt.MapClaims{"exp": nil})), field.CodeTokenInvalid},
+			{"expired", "Bearer " + sign(jwt.SigningMethodEdDSA, ours, with(jwt.MapClaims{"exp": now - 1})), field.CodeTokenExpired},
+			{"session of nobody", "Bearer " + sign(jwt.SigningMethodEdDSA, ours, with(jwt.MapClaims{"sid": w.id()})), field.CodeTokenInvalid},
+			{"session of another device", "Bearer " + sign(jwt.SigningMethodEdDSA, ours, with(jwt.MapClaims{"dev": w.id()})), field.CodeTokenInvalid},
+			{"cut", "Bearer " + admin.AccessToken[:len(admin.AccessToken)-4], field.CodeTokenInvalid},
+			{"refresh token", "Bearer " + admin.RefreshToken, field.CodeTokenInvalid},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				w.t = t
+				headers := []string{}
+				if c.header != "" {
+					headers = append(headers, "Authorization", c.header)
+				}
+				for _, route := range []string{"GET /v1/me", "GET /v1/people", "GET /v1/sync/events", "HEAD /v1/uploads/x"} {
+					method, path, _ := strings.Cut(route, " ")
+					a := w.send(method, path, nil, headers...)
+					if a.status != 401 || method != "HEAD" && a.code() != c.code {
+						t.Errorf("%s: %d %s, want 401 %s", route, a.status, a.code(), c.code)
+					}
+					if a.header.Get("WWW-Authenticate") != "Bearer" {
+						t.Errorf("%s: no WWW-Authenticate", route)
+					}
+				}
+			})
+		}
+		w.t = t
+		if after := w.state(); after != before {
+			t.Error("something was written")
+		}
+		w.clock.move(14 * time.Minute)
+		admin.do("GET", "/v1/me", nil).want(200)
+		w.clock.move(2 * time.Minute)
+		admin.do("GET", "/v1/me", nil).refused(401, field.CodeTokenExpired)
+	})
 }
 
 func (u *user) refresh(token string) answer {

@@ -189,6 +189,52 @@ func TestListenersArePoked(t *testing.T) {
 	}
 }
 
+// A stream is open as long as the token with which it was opened, to the next heartbeat, and no longer.
+func TestAStreamEndsWithItsToken(t *testing.T) {
+	w := start(t, func(o *api.Options) { o.Heartbeat = 20 * time.Millisecond })
+	ann := w.setUp().hire("ann", access.Inspector)
+	scope, site := w.place(ann)
+	lines, ended := ann.stream()
+	hears(t, lines, scope, 1)
+	before := w.heads()
+	limit := time.NewTimer(20 * time.Second)
+	defer limit.Stop()
+	w.clock.move(14 * time.Minute)
+	for beats := 0; beats < 3; { // it lives as long as the token
+		select {
+		case line := <-lines:
+			if strings.HasPrefix(line, ": ") {
+				beats++
+			}
+		case <-ended:
+			t.Fatal("the stream ended before its token")
+		case <-limit.C:
+			t.Fatal("no heartbeat")
+		}
+	}
+	w.clock.move(2 * time.Minute)
+	for over := false; !over; {
+		select {
+		case <-lines:
+		case <-ended:
+			over = true
+		case <-limit.C:
+			t.Fatal("the stream goes on after its token has expired")
+		}
+	}
+	ann.do("GET", "/v1/sync/events", nil).refused(401, field.CodeTokenExpired)
+	if after := w.heads(); after[field.Scope(scope)] != before[field.Scope(scope)] || len(after) != len(before) {
+		t.Error("something was written")
+	}
+	var fresh user
+	ann.refresh(ann.RefreshToken).want(200).into(&fresh.Tokens)
+	ann.AccessToken = fresh.AccessToken
+	lines, _ = ann.stream()
+	var res protocol.PushResponse
+	ann.push(scope, w.finding(site)).want(200).into(&res)
+	hears(t, lines, scope, res.Seq)
+}
+
 // Photos are served whole, by ranges and by their tag, to those who may see the site, and to nobody else.
 func TestPhotosAreServed(t *testing.T) {
 	w := start(t)

@@ -46,6 +46,11 @@ func (s *Server) pull(c *fiber.Ctx) error {
 	if len(req.Cursors) > protocol.MaxCursors {
 		return field.Refuse(field.CodeBadRequest, "Send at most %d cursors.", protocol.MaxCursors)
 	}
+	for scope, cursor := range req.Cursors {
+		if cursor.Seq < 0 {
+			return field.Refuse(field.CodeBadRequest, "The cursor of %s is negative. A scope that was not read yet has none, or 0.", clipName(string(scope)))
+		}
+	}
 	if req.Limit < 0 || req.Limit > protocol.MaxPage {
 		return field.Refuse(field.CodeBadRequest, "limit is between 0 and %d.", protocol.MaxPage)
 	}

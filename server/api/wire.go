@@ -13,6 +13,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -107,7 +108,8 @@ func requestID(c *fiber.Ctx) string {
 }
 
 // decode reads the JSON body of a request into a T. Anything but one object of exactly the documented members is
-// refused: CodeUnsupportedType, CodeBadJSON, CodeTooDeep (over 32 levels), CodeBadRequest.
+// refused: CodeUnsupportedType, CodeBadJSON, CodeTooDeep (over 32 levels), CodeBadRequest. A name
+// that stands twice in one object is CodeBadJSON.
 func decode[T any](c *fiber.Ctx) (T, error) {
 	var into T
 	body, err := jsonBody(c)
@@ -139,7 +141,18 @@ func jsonBody(c *fiber.Ctx) ([]byte, error) {
 	case field.Depth(body) > protocol.MaxDepth:
 		return nil, field.Refuse(field.CodeTooDeep, "")
 	}
+	if name, found := repeatedName(body); found {
+		return nil, field.Refuse(field.CodeBadJSON, "%s stands twice in one object.", strconv.Quote(clipName(name)))
+	}
 	return body, nil
+}
+
+// clipName shortens a name that a sentence repeats.
+func clipName(name string) string {
+	if r := []rune(name); len(r) > 40 {
+		return string(r[:40]) + "…"
+	}
+	return name
 }
 
 func badBody(err error) error {

@@ -221,12 +221,15 @@ func (f *Field) checkText(s string, now time.Time) error {
 	return nil
 }
 
+// maxDigits is how many characters a number may have: it is kept as it was written, and no measure needs more.
+const maxDigits = 64
+
 func (f *Field) checkNumber(v Value) (Value, error) {
 	if c := v[0]; c != '-' && (c < '0' || c > '9') {
 		return nil, f.refuse(CodeWrongType, "is not a number")
 	}
 	n, err := strconv.ParseFloat(string(v), 64)
-	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
+	if len(v) > maxDigits || err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
 		return nil, f.refuse(CodeOutOfRange, "is not a number that can be kept")
 	}
 	if f.Type == Integer {
