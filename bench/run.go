@@ -31,8 +31,8 @@ type row struct {
 	p50  time.Duration
 	p99  time.Duration
 	cpu  time.Duration // of the whole process, clients included, for one piece of work; 0: not known
-	bare string  // the row that it is compared with
-	goal float64 // from the design, 0 none
+	bare string        // the row that it is compared with
+	goal float64       // from the design, 0 none
 	note string
 }
 
