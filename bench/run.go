@@ -30,8 +30,9 @@ type row struct {
 	rate float64 // a second
 	p50  time.Duration
 	p99  time.Duration
-	bare string  // the row that it is compared with
-	goal float64 // from the design, 0 none
+	cpu  time.Duration // of the whole process, clients included, for one piece of work; 0: not known
+	bare string        // the row that it is compared with
+	goal float64       // from the design, 0 none
 	note string
 }
 
@@ -160,7 +161,7 @@ func measure(ctx context.Context, o options, r row, do func(ctx context.Context,
 	}
 	runtime.GC() // nobody pays for the measurement before
 	shares := make(chan share, o.clients)
-	begin := time.Now()
+	begin, used := time.Now(), cpuTime()
 	for client := range o.clients {
 		go func() {
 			var s share
@@ -187,6 +188,7 @@ func measure(ctx context.Context, o options, r row, do func(ctx context.Context,
 		err = errors.Join(err, s.err)
 	}
 	r.rate = work / time.Since(begin).Seconds()
+	r.cpu = time.Duration(float64(cpuTime()-used) / max(work, 1))
 	if err = errors.Join(err, ctx.Err()); err != nil {
 		return r, err
 	}
@@ -204,16 +206,19 @@ func table(o options, rows []row) error {
 		rates[r.what] = r.rate
 	}
 	w := tabwriter.NewWriter(o.out, 0, 0, 2, ' ', 0)
-	lines := []string{"what\trate\tp50\tp99\tof bare\tgoal\t", "----\t----\t---\t---\t-------\t----\t"}
+	lines := []string{"what\trate\tp50\tp99\tCPU\tof bare\tgoal\t", "----\t----\t---\t---\t---\t-------\t----\t"}
 	for _, r := range rows {
-		of, goal := "", ""
+		of, goal, cpu := "", "", ""
+		if r.cpu > 0 {
+			cpu = fmt.Sprintf("%.1f µs", float64(r.cpu.Nanoseconds())/1000)
+		}
 		if bare := rates[r.bare]; bare > 0 {
 			of = fmt.Sprintf("%.2f", r.rate/bare)
 		}
 		if r.goal > 0 {
 			goal = thousands(r.goal)
 		}
-		lines = append(lines, fmt.Sprintf("%s\t%s %s\t%s\t%s\t%s\t%s\t%s", r.what, thousands(r.rate), r.unit, brief(r.p50), brief(r.p99), of, goal, r.note))
+		lines = append(lines, fmt.Sprintf("%s\t%s %s\t%s\t%s\t%s\t%s\t%s\t%s", r.what, thousands(r.rate), r.unit, brief(r.p50), brief(r.p99), cpu, of, goal, r.note))
 	}
 	if _, err := fmt.Fprintln(w, strings.Join(lines, "\n")); err != nil {
 		return err
