@@ -17,6 +17,7 @@ type metrics struct {
 	pushes     prometheus.Counter
 	operations *prometheus.CounterVec
 	pulled     prometheus.Counter
+	diverged   prometheus.Counter
 	uploaded   prometheus.Counter
 }
 
@@ -31,10 +32,11 @@ func newMetrics() *metrics {
 		listeners:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "fieldclue_event_listeners", Help: "Open event streams."}),
 		pushes:     prometheus.NewCounter(prometheus.CounterOpts{Name: "fieldclue_sync_pushes_total", Help: "Batches committed, repetitions left out."}),
 		operations: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "fieldclue_sync_operations_total", Help: "Operations of committed batches, by outcome."}, []string{"outcome"}),
+		diverged:   prometheus.NewCounter(prometheus.CounterOpts{Name: "fieldclue_sync_diverged_scopes_total", Help: "Scopes that a phone held otherwise than the server at the same cursor; they were loaded afresh."}),
 		pulled:     prometheus.NewCounter(prometheus.CounterOpts{Name: "fieldclue_sync_pulled_records_total", Help: "Records given to phones."}),
 		uploaded:   prometheus.NewCounter(prometheus.CounterOpts{Name: "fieldclue_upload_bytes_total", Help: "Bytes of uploads that were taken."}),
 	}
-	m.registry.MustRegister(m.durations, m.inFlight, m.listeners, m.pushes, m.operations, m.pulled, m.uploaded,
+	m.registry.MustRegister(m.durations, m.inFlight, m.listeners, m.pushes, m.operations, m.pulled, m.diverged, m.uploaded,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -1,6 +1,9 @@
 package api
 
 import (
+	"bytes"
+	"encoding/json"
+
 	"github.com/gofiber/fiber/v2"
 
 	"fieldclue/server/field"
@@ -17,7 +20,11 @@ func (s *Server) registerSync() {
 func (s *Server) push(c *fiber.Ctx) error {
 	req, err := decode[protocol.PushRequest](c)
 	if err != nil {
-		return err
+		newer, ok := decodeNewer(c)
+		if !ok {
+			return err
+		}
+		req = newer
 	}
 	if len(req.Operations) > protocol.MaxOperations {
 		return field.Refuse(field.CodeBatchTooLarge, "")
@@ -36,6 +43,40 @@ func (s *Server) push(c *fiber.Ctx) error {
 		}
 	}
 	return reply(c, res)
+}
+
+// mostMembers bounds the members of a push, those of newer apps included.
+const mostMembers = 32
+
+// decodeNewer reads a push of an app that is newer than this server. Members of the push that are not known may be left
+// out of account, by the rule that a newer protocol keeps; an operation with such members is kept whole until a server
+// comes that knows them. ok is false when the body has another fault than unknown members.
+func decodeNewer(c *fiber.Ctx) (req protocol.PushRequest, ok bool) {
+	body, err := jsonBody(c)
+	if err != nil {
+		return req, false
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(body, &members); err != nil || len(members) > mostMembers {
+		return req, false
+	}
+	if err := json.Unmarshal(body, &req); err != nil || req.Device == "" || len(req.Operations) == 0 {
+		return req, false
+	}
+	var raw struct {
+		Operations []json.RawMessage `json:"operations"`
+	}
+	if err := json.Unmarshal(body, &raw); err != nil || len(raw.Operations) != len(req.Operations) {
+		return req, false
+	}
+	for i, r := range raw.Operations {
+		d := json.NewDecoder(bytes.NewReader(r))
+		d.DisallowUnknownFields()
+		if err := d.Decode(new(protocol.Operation)); err != nil {
+			req.Operations[i].Unknown = field.Quote(r) // compact
+		}
+	}
+	return req, true
 }
 
 func (s *Server) pull(c *fiber.Ctx) error {
@@ -64,6 +105,7 @@ func (s *Server) pull(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	s.metrics.diverged.Add(float64(len(res.Diverged)))
 	s.metrics.pulled.Add(float64(len(res.Records)))
 	return reply(c, res)
 }

@@ -85,6 +85,36 @@ func zipped(t *testing.T, b []byte) []byte {
 	return z.Bytes()
 }
 
+// A newer app says more than this server knows: what may be left out of account is, and an operation that is not understood
+// is kept whole while its neighbours are applied. Said again, it is answered again.
+func TestWhatANewerAppSaysIsKept(t *testing.T) {
+	onBothStores(t, func(t *testing.T, w *world) {
+		admin := w.setUp()
+		ann := admin.hire("ann", access.Inspector)
+		scope, site := w.place(ann)
+		newer := w.finding(site)
+		newer["mood"] = obj{"deep": []int{1, 2}}
+		body := obj{"device": ann.Device.ID, "batch": 900, "scope": scope, "battery": 12, "operations": []obj{newer, w.finding(site)}}
+		var first, second protocol.PushResponse
+		ann.do("POST", "/v1/sync/push", body).want(200).into(&first)
+		out := first.Outcomes
+		if len(out) != 2 || out[0].Outcome != protocol.Rejected || out[0].Code != field.CodeUnknownField || out[1].Outcome != protocol.Applied {
+			t.Fatalf("%+v", out)
+		}
+		var kept struct{ Fields struct{ Operation obj } }
+		ann.do("GET", "/v1/records/"+string(out[0].RecordID), nil).want(200).into(&kept)
+		if got, want := string(field.Quote(kept.Fields.Operation)), string(field.Quote(newer)); got != want {
+			t.Errorf("kept %s\nsent %s", got, want)
+		}
+		ann.do("POST", "/v1/sync/push", body).want(200).into(&second)
+		if !second.Replayed || second.Hash != first.Hash {
+			t.Errorf("%+v", second)
+		}
+		newer["mood"] = "other"
+		ann.do("POST", "/v1/sync/push", body).refused(409, field.CodeBatchReused)
+	})
+}
+
 // A request that cannot be used: a problem document with a stable code, and nothing is changed. On both stores.
 func TestAnUnusableRequestMovesNothing(t *testing.T) {
 	onBothStores(t, func(t *testing.T, w *world) {
@@ -134,7 +164,7 @@ func TestAnUnusableRequestMovesNothing(t *testing.T) {
 			{"an encoding that is not spoken", "push", []byte(whole), []string{"Content-Encoding", "br"}, 415, field.CodeUnsupportedType},
 			{"not declared as JSON", "push", []byte(whole), []string{"Content-Type", "text/plain"}, 415, field.CodeUnsupportedType},
 			{"a member of another type", "push", batch(obj{"batch": "1"}), nil, 400, field.CodeBadRequest},
-			{"a member that nobody knows", "push", batch(obj{"trusted": true}), nil, 400, field.CodeBadRequest},
+			{"members that nobody knows, of another type", "push", batch(obj{"trusted": true, "batch": "1"}), nil, 400, field.CodeBadRequest},
 			{"batch number 0", "push", batch(obj{"batch": 0}), nil, 400, field.CodeBadRequest},
 			{"no operation", "push", batch(obj{"operations": []obj{}}), nil, 400, field.CodeBadRequest},
 			{"a scope that cannot be", "push", batch(obj{"scope": "moon/1"}), nil, 400, field.CodeBadRequest},

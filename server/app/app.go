@@ -105,6 +105,7 @@ func (a *App) start() {
 	goOn("following the log", func(ctx context.Context) error {
 		return a.engine.Follow(ctx, a.parts.store, workflow.NewCampaigns(a.parts.store, a.engine), &arrivals{pool: a.pool})
 	})
+	goOn("taking in what newer apps had sent", a.reconsider)
 	goOn("hearing what other servers write", a.hearOthers)
 	goOn("keeping access fresh", a.keepAccessFresh)
 	goOn("housekeeping", a.keepHouse)
@@ -125,6 +126,18 @@ func (a *App) keepAccessFresh(ctx context.Context) error {
 			}
 		}
 		cancel()
+	}
+	return nil
+}
+
+// reconsider lets operations take effect that came from newer apps than the program was then.
+func (a *App) reconsider(ctx context.Context) error {
+	n, err := a.engine.Reconsider(ctx, a.users.Actor)
+	if n > 0 {
+		a.log.Info("operations of newer apps took effect", "operations", n)
+	}
+	if err != nil && ctx.Err() == nil {
+		a.log.Warn("operations of newer apps could not be tried again; the next start tries", "error", err)
 	}
 	return nil
 }

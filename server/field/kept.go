@@ -81,6 +81,7 @@ var parkedSpec = &Spec{
 				return nil
 			},
 		},
+		{Name: "again", ZH: "重试", EN: "again", From: []State{"open"}, To: "accepted", Readmits: true, Server: true},
 		{
 			Name: "settle", ZH: "处理", EN: "settle", From: []State{"open"}, To: "settled", Args: []Field{reason},
 			Do: func(c *Case) error {

@@ -2,17 +2,22 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"encoding/json"
+	"errors"
+	"slices"
 	"strings"
 
 	"fieldclue/server/access"
 	"fieldclue/server/field"
+	"fieldclue/server/store"
 	"fieldclue/sync/protocol"
 )
 
 // may asks access, unless somebody who may has accepted the operation.
 func (s *step) may(action access.Action, scope field.Scope, info field.ScopeInfo) error {
-	if s.accepted != "" {
+	if s.accepted {
 		return nil
 	}
 	return access.May(s.b.in.Actor, action, scope, info)
@@ -43,9 +48,15 @@ func (s *step) readmit(parked *field.Record) error {
 	if _, err := s.b.body(target); err != nil {
 		return err
 	}
-	author := &access.Actor{User: field.UserID(parked.Text("author"))}
-	if len(parked.Info.Orgs) > 0 {
-		author.Org = parked.Info.Orgs[0]
+	author := s.b.in.Sender
+	if !s.b.in.Actor.Server {
+		author = &access.Actor{User: field.UserID(parked.Text("author"))}
+		if len(parked.Info.Orgs) > 0 {
+			author.Org = parked.Info.Orgs[0]
+		}
+	}
+	if author == nil {
+		return field.Refuse(field.CodeNotPermitted, "Nobody accepts the operation.")
 	}
 	in := *s.b.in
 	in.Actor, in.Scope, in.Operations, in.Trusted, in.Strict = author, target, []protocol.Operation{op}, false, false
@@ -55,7 +66,7 @@ func (s *step) readmit(parked *field.Record) error {
 	}
 	inner := *s.b
 	inner.in, inner.outer, inner.end, inner.lost = &in, s.b, head.Seq, false
-	st := &step{b: &inner, view: s.view.above(), infos: s.infos, accepted: in.Device}
+	st := &step{b: &inner, view: s.view.above(), infos: s.infos, kept: in.Device, accepted: !s.b.in.Actor.Server}
 	decided := protocol.Decided{Operation: op}
 	out, err := st.apply(&decided)
 	if err != nil {
@@ -65,6 +76,72 @@ func (s *step) readmit(parked *field.Record) error {
 	s.changes = append(s.changes, st.changes...)
 	parked.Fields["outcome"] = field.Quote(out)
 	return nil
+}
+
+// Reconsider tries operations again that came from newer apps than the server was then: with kinds, fields and commands
+// that it did not know. They take effect in the order in which they came, in the name of who sent them and as far as that
+// person may now; what was written afterwards to the records that they make follows. actorOf says who a person is. It
+// returns how many took effect; the others stay as they are.
+func (e *Engine) Reconsider(ctx context.Context, actorOf func(context.Context, field.UserID) (*access.Actor, error)) (int, error) {
+	var kept []*field.Record
+	for _, code := range []field.Code{field.CodeUnknownKind, field.CodeUnknownField, field.CodeUnknownCommand} {
+		found, err := e.keptBy(ctx, field.KeyFor("code", code))
+		if err != nil {
+			return 0, err
+		}
+		kept = append(kept, found...)
+	}
+	slices.SortFunc(kept, func(a, b *field.Record) int {
+		return cmp.Or(strings.Compare(a.Rank, b.Rank), strings.Compare(string(a.ID), string(b.ID)))
+	})
+	taken := 0
+	for len(kept) > 0 {
+		r := kept[0]
+		kept = kept[1:]
+		sender, err := actorOf(ctx, field.UserID(r.Text("author")))
+		if err == nil {
+			_, err = e.Commit(ctx, protocol.Batch{
+				Actor: Server, Sender: sender, Device: field.DeviceID("server/again/" + string(r.ID)), Number: r.Version, Scope: r.Scope, Strict: true, Trusted: true,
+				Operations: []protocol.Operation{{ID: r.ID, Kind: field.KindParked, Base: r.Version, Command: "again"}},
+			})
+		}
+		var refused *field.Error
+		switch {
+		case err == nil:
+			taken++
+			follow, err := e.keptBy(ctx, field.KeyFor("recordId", r.Text("recordId")))
+			if err != nil {
+				return taken, err
+			}
+			for _, f := range follow {
+				if f.Text("code") == string(field.CodeUnknownRecord) && f.Text("device") == r.Text("device") {
+					kept = append(kept, f)
+				}
+			}
+		case ctx.Err() != nil:
+			return taken, ctx.Err()
+		case !errors.As(err, &refused) || refused.Kind == field.KindInternal || refused.Kind == field.KindBusy:
+			return taken, err
+		}
+	}
+	return taken, nil
+}
+
+// keptBy reads the open parked records with a key, the oldest first.
+func (e *Engine) keptBy(ctx context.Context, key string) ([]*field.Record, error) {
+	q := store.Query{Visible: everything, Kinds: []field.Kind{field.KindParked}, States: []field.State{"open"}, Keys: []string{key}, Limit: 500}
+	var all []*field.Record
+	for {
+		page, err := e.store.List(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page...)
+		if len(page) < q.Limit {
+			return all, nil
+		}
+		q.After = store.PlaceOf(page[len(page)-1])
+	}
 }
 
 // senderOf is the phone behind the device under which a refused batch was kept.

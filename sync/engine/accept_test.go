@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"testing"
 
 	"fieldclue/server/access"
@@ -202,6 +203,90 @@ func TestAShortPageBringsAPhoneFurther(t *testing.T) {
 		}
 		if pages < 3 || len(seen) < 60 {
 			t.Errorf("%d records on %d pages", len(seen), pages)
+		}
+	})
+}
+
+// An older server has kept what a newer app sent. The server that knows it lets it take effect, in order, as far as the
+// sender may now.
+func TestWhatANewerAppSentTakesEffectAfterTheUpgrade(t *testing.T) {
+	onBothStores(t, func(t *testing.T, c *county) {
+		report, foreign, finding := id(), id(), id()
+		keep := func(who *access.Actor, code field.Code, op any, target field.RecordID) field.RecordID {
+			t.Helper()
+			kept := id()
+			c.server("user/"+string(who.User), protocol.Operation{ID: kept, Kind: field.KindParked, Set: fields(m{
+				"code": code, "message": "x", "recordId": target, "recordKind": "report", "target": c.scope, "operation": op, "author": who.User, "device": who.Device,
+			})})
+			return kept
+		}
+		kept := []field.RecordID{
+			keep(c.chen, field.CodeUnknownField, c.reportOp(report), report),
+			keep(c.chen, field.CodeUnknownRecord, protocol.Operation{ID: report, Kind: field.KindReport, Set: fields(m{"summary": "之后"})}, report),
+			keep(c.stranger, field.CodeUnknownKind, c.reportOp(foreign), foreign),
+			keep(c.chen, field.CodeUnknownKind, m{"id": id(), "kind": "drone", "base": 0, "set": m{}}, id()),
+			keep(c.chen, field.CodeUnknownRecord, protocol.Operation{ID: finding, Kind: field.KindFinding, Base: 3, Set: fields(m{"title": "x"})}, finding),
+		}
+		people := map[field.UserID]*access.Actor{c.chen.User: c.chen, c.stranger.User: c.stranger}
+		n, err := c.Reconsider(c.ctx, func(_ context.Context, user field.UserID) (*access.Actor, error) { return people[user], nil })
+		c.must(err)
+		if n != 2 {
+			t.Errorf("%d took effect", n)
+		}
+		for i, state := range []field.State{"accepted", "accepted", "open", "open", "open"} {
+			if r := c.get(kept[i]); r.State != state {
+				t.Errorf("operation %d is %s: %s", i, r.State, r.Document())
+			}
+		}
+		r := c.get(report)
+		if r == nil || r.Author != c.chen.User || r.Device != c.chen.Device || r.Text("summary") != "之后" {
+			t.Fatalf("the report is %+v", r)
+		}
+		if c.get(foreign) != nil {
+			t.Error("who may not write there did")
+		}
+		n, err = c.Reconsider(c.ctx, func(_ context.Context, user field.UserID) (*access.Actor, error) { return people[user], nil })
+		c.must(err)
+		if n != 0 {
+			t.Errorf("%d took effect twice", n)
+		}
+		c.sound()
+	})
+}
+
+// A phone whose records are not the server's at the same cursor starts the scope afresh.
+func TestADivergedScopeIsLoadedAfresh(t *testing.T) {
+	onBothStores(t, func(t *testing.T, c *county) {
+		gone := c.newReport(c.chen)
+		c.newReport(c.lin)
+		c.push(c.chen, c.scope, protocol.Operation{ID: gone, Kind: field.KindReport, Base: c.get(gone).Version, Command: "void", Args: fields(m{"reason": "误建"})})
+		req := protocol.PullRequest{Device: c.chen.Device, Cursors: map[field.Scope]protocol.Cursor{}}
+		page, err := c.Pull(c.ctx, c.chen, req)
+		c.must(err)
+		var sum protocol.Digest
+		for _, r := range page.Records {
+			if r.Scope == c.scope && !r.Deleted {
+				sum.Mix(r.ID, r.Version)
+			}
+		}
+		req.Cursors = page.Cursors
+		for _, row := range []struct {
+			digest string
+			healed int
+		}{{sum.String(), 0}, {protocol.Digest(7).String(), 1}, {"", 0}} {
+			req.Digests = map[field.Scope]string{c.scope: row.digest}
+			page, err = c.Pull(c.ctx, c.chen, req)
+			c.must(err)
+			if len(page.Diverged) != row.healed || len(page.Restart) != row.healed || page.More != (row.healed > 0) {
+				t.Errorf("digest %q: %+v", row.digest, page)
+			}
+		}
+		c.newReport(c.lin) // behind the head nothing is compared
+		req.Digests = map[field.Scope]string{c.scope: sum.String()}
+		page, err = c.Pull(c.ctx, c.chen, req)
+		c.must(err)
+		if len(page.Diverged) != 0 || len(page.Records) != 1 {
+			t.Errorf("%+v", page)
 		}
 	})
 }

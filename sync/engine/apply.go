@@ -17,6 +17,8 @@ func (s *step) apply(d *protocol.Decided) (protocol.Outcome, error) {
 	op := &d.Operation
 	spec := field.KindOf(op.Kind)
 	switch {
+	case op.Unknown != nil:
+		return protocol.Outcome{}, field.Refuse(field.CodeUnknownField, "The operation has members that this server does not know.")
 	case !field.ValidID(string(op.ID)):
 		return protocol.Outcome{}, field.Refuse(field.CodeBadID, "")
 	case spec == nil:

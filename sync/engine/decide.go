@@ -296,7 +296,8 @@ type step struct {
 	changes []scopedChange
 	infos   map[field.Scope]field.ScopeInfo
 
-	accepted field.DeviceID // not empty: a kept operation of this device, which somebody who may has accepted
+	kept     field.DeviceID // not empty: the operation was kept, and came from this device
+	accepted bool           // and somebody who may has accepted it
 }
 
 type scopedChange struct {
@@ -344,7 +345,7 @@ func (s *step) write(scope field.Scope, c protocol.Change) (*field.Record, error
 	if err != nil {
 		return nil, err
 	}
-	c.Device = s.accepted
+	c.Device = s.kept
 	r := protocol.Apply(body, c, s.b.at, old, s.infoOf(scope))
 	s.view.records[c.ID] = r
 	s.changes = append(s.changes, scopedChange{scope, c})
@@ -413,6 +414,9 @@ func (s *step) park(i int, why *field.Error) (protocol.Outcome, error) {
 	raw, err := json.Marshal(op)
 	if err != nil {
 		return protocol.Outcome{}, fmt.Errorf("parking an operation: %w", err)
+	}
+	if op.Unknown != nil {
+		raw = op.Unknown
 	}
 	set := map[string]field.Value{
 		"device": field.Quote(clip(string(b.in.Device))), "code": field.Quote(why.Code), "message": field.Quote(why.Sentence()), "operation": raw, "target": field.Quote(b.in.Scope),

@@ -46,8 +46,9 @@ type Engine struct {
 	log      *slog.Logger
 	observed func(outcome string, n int)
 
-	mu    sync.Mutex
-	lanes map[field.Scope]*lane // guarded by mu
+	mu      sync.Mutex
+	lanes   map[field.Scope]*lane  // guarded by mu
+	digests map[field.Scope]summed // guarded by mu
 
 	hub hub
 }

@@ -131,6 +131,9 @@ func digestOf(in *protocol.Batch) (string, error) {
 				}
 			}
 		}
+		if op.Unknown != nil {
+			b = append(append(b, " unknown "...), op.Unknown...)
+		}
 		_, _ = h.Write(append(b, '\n')) // a hash never fails to take bytes
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil

@@ -55,7 +55,7 @@ func (e *Engine) Pull(ctx context.Context, actor Actor, req protocol.PullRequest
 	if limit <= 0 {
 		limit = protocol.DefaultPage
 	}
-	p := page{e: e, ctx: ctx, left: min(limit, protocol.MaxPage), room: pageBytes(req.Bytes)}
+	p := page{e: e, ctx: ctx, device: req.Device, left: min(limit, protocol.MaxPage), room: pageBytes(req.Bytes)}
 	p.Records, p.Cursors = []protocol.PulledRecord{}, map[field.Scope]protocol.Cursor{}
 	p.Scopes, p.Gone, p.Restart = []field.Scope{}, []field.Scope{}, []field.Scope{}
 	heads, err := e.Subscriptions(ctx, actor)
@@ -77,7 +77,7 @@ func (e *Engine) Pull(ctx context.Context, actor Actor, req protocol.PullRequest
 		return protocol.PullResponse{}, fmt.Errorf("pull: %w", err)
 	}
 	for i := range heads {
-		if err := p.scope(&heads[i], req.Cursors[heads[i].Scope]); err != nil {
+		if err := p.scope(&heads[i], req.Cursors[heads[i].Scope], req.Digests[heads[i].Scope]); err != nil {
 			return protocol.PullResponse{}, fmt.Errorf("pull %s: %w", heads[i].Scope, err)
 		}
 	}
@@ -127,16 +127,17 @@ func (e *Engine) missing(ctx context.Context, actor Actor, acked map[field.Scope
 
 type page struct {
 	protocol.PullResponse
-	e    *Engine
-	ctx  context.Context
-	left int // records that still fit
-	room int // bytes that still fit
+	e      *Engine
+	ctx    context.Context
+	device field.DeviceID
+	left   int // records that still fit
+	room   int // bytes that still fit
 }
 
-// scope adds one scope to the page.
-func (p *page) scope(head *store.Head, from protocol.Cursor) error {
+// scope adds one scope to the page. digest is what the device makes of its records; empty: it does not say.
+func (p *page) scope(head *store.Head, from protocol.Cursor, digest string) error {
 	if from.Seq == head.Seq && from.Hash == head.Hash {
-		return nil
+		return p.compare(head, digest)
 	}
 	forked, err := p.forked(head, from)
 	if err != nil {
@@ -186,6 +187,57 @@ func (p *page) scope(head *store.Head, from protocol.Cursor) error {
 	p.Cursors[head.Scope] = protocol.Cursor{Seq: at, Hash: entry.Hash}
 	return nil
 }
+
+// compare finds out whether a device that has read all of a scope holds what the server holds.
+func (p *page) compare(head *store.Head, digest string) error {
+	if digest == "" {
+		return nil
+	}
+	ours, err := p.e.digest(p.ctx, head)
+	if err != nil || digest == ours {
+		return err
+	}
+	p.e.log.Warn("a device holds other records than the server at the same cursor; it starts the scope afresh", "scope", head.Scope, "seq", head.Seq, "device", p.device, "sent", digest, "stored", ours)
+	p.Restart, p.Diverged = append(p.Restart, head.Scope), append(p.Diverged, head.Scope)
+	p.More = true
+	return nil
+}
+
+// digest sums a scope up at its head. The answer is remembered until the scope moves on.
+func (e *Engine) digest(ctx context.Context, head *store.Head) (string, error) {
+	e.mu.Lock()
+	known, ok := e.digests[head.Scope]
+	e.mu.Unlock()
+	if ok && known.hash == head.Hash {
+		return known.digest, nil
+	}
+	var sum protocol.Digest
+	for at := int64(0); at < head.Seq; {
+		records, err := e.store.Changed(ctx, head.Scope, at, head.Seq, pullChunk)
+		if err != nil {
+			return "", err
+		}
+		if len(records) == 0 {
+			break
+		}
+		for _, r := range records {
+			if !r.Deleted {
+				sum.Mix(r.ID, r.Version)
+			}
+			at = r.Version
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.digests == nil || len(e.digests) >= mostTold {
+		e.digests = map[field.Scope]summed{}
+	}
+	e.digests[head.Scope] = summed{hash: head.Hash, digest: sum.String()}
+	return sum.String(), nil
+}
+
+// summed is the digest of a scope at the entry with a hash.
+type summed struct{ hash, digest string }
 
 // take adds records to the page while there is room, and returns how many. Records of one version go together: the cursor
 // can only stand behind a whole one. An empty page takes one version in any case.

@@ -7,9 +7,11 @@ package protocol
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 
 	"fieldclue/server/access"
@@ -41,6 +43,9 @@ type Operation struct {
 	Set     map[string]field.Value `json:"set,omitempty"`     // by name or by path; null removes
 	Command string                 `json:"command,omitempty"` // or a command
 	Args    map[string]field.Value `json:"args,omitempty"`    // of the command
+
+	// Unknown is the whole operation as it came, when it has members that this server does not know: a newer app sent it.
+	Unknown json.RawMessage `json:"-"`
 }
 
 // OutcomeKind says what became of an operation.
@@ -100,6 +105,10 @@ type PullRequest struct {
 	Limit   int                    `json:"limit,omitempty"`
 	Bytes   int                    `json:"bytes,omitempty"` // of records on the page, about; a slow link asks for little
 
+	// Of scopes that the device holds whole: the Digest of its records, now and then. One that is wrong at an equal cursor
+	// is healed by starting afresh.
+	Digests map[field.Scope]string `json:"digests,omitempty"`
+
 	// What the device holds answers for in scopes that start afresh: the server names in Missing what it does not know.
 	Acknowledged map[field.Scope][]Acknowledged `json:"acknowledged,omitempty"`
 }
@@ -137,17 +146,31 @@ func Stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z
 
 // PullResponse is one page.
 type PullResponse struct {
-	Records []PulledRecord         `json:"records"`
-	Cursors map[field.Scope]Cursor `json:"cursors"` // of the scopes on this page
-	Scopes  []field.Scope          `json:"scopes"`  // all that the user may read, the inbox first
-	Gone    []field.Scope          `json:"gone"`    // in the request, and no longer readable: drop them
-	Restart []field.Scope          `json:"restart"` // their history forked: load them afresh, keep the outbox
-	More    bool                   `json:"more"`    // ask again at once
+	Records  []PulledRecord         `json:"records"`
+	Cursors  map[field.Scope]Cursor `json:"cursors"`            // of the scopes on this page
+	Scopes   []field.Scope          `json:"scopes"`             // all that the user may read, the inbox first
+	Gone     []field.Scope          `json:"gone"`               // in the request, and no longer readable: drop them
+	Restart  []field.Scope          `json:"restart"`            // their history forked: load them afresh, keep the outbox
+	Diverged []field.Scope          `json:"diverged,omitempty"` // of Restart: the digest was wrong
+	More     bool                   `json:"more"`               // ask again at once
 
 	// Of the acknowledged batches of the request, those whose entry is not in the log: send them again, as they were.
 	Missing    map[field.Scope][]int64 `json:"missing,omitempty"`
 	ServerTime string                  `json:"serverTime"`
 }
+
+// Digest is an order-free hash over the records of a scope that are not deleted: the exclusive or of the first eight bytes
+// of the SHA-256 of "id@version", as 16 hexadecimal digits. It is cheap to keep up to date: mixing a pair in a second time
+// takes it out.
+type Digest uint64
+
+// Mix adds a record in one version, or takes it out.
+func (d *Digest) Mix(id field.RecordID, version int64) {
+	h := sha256.Sum256(strconv.AppendInt([]byte(id+"@"), version, 10))
+	*d ^= Digest(binary.BigEndian.Uint64(h[:]))
+}
+
+func (d Digest) String() string { return fmt.Sprintf("%016x", uint64(d)) }
 
 // Decided is an operation in the log: as it came, with its outcome. Set holds the validated values by path where the
 // operation was understood, and what came otherwise.
@@ -279,6 +302,7 @@ type Batch struct {
 	SkewMS     int64
 	Seen       *Cursor // nil: not said
 
-	Strict  bool // a click: a rejected or conflicting operation is an error, and nothing at all is written
-	Trusted bool // the server put the operations together: commands and fields that are the server's own are allowed
+	Strict  bool          // a click: a rejected or conflicting operation is an error, and nothing at all is written
+	Sender  *access.Actor // of a kept operation that the server itself tries again: who sent it, with what he may do now
+	Trusted bool          // the server put the operations together: commands and fields that are the server's own are allowed
 }

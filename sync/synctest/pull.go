@@ -56,10 +56,11 @@ func (s *state) sendAgain(missing map[field.Scope][]int64) {
 
 // Pull reads what has changed in all scopes of the user, page after page.
 func (p *Phone) Pull(ctx context.Context) error {
-	for more := true; more; {
+	first := true
+	for more := true; more; first = false {
 		err := p.retry(ctx, func(ctx context.Context) error {
 			var err error
-			more, err = p.pullPage(ctx)
+			more, err = p.pullPage(ctx, first)
 			return err
 		})
 		if err != nil {
@@ -69,7 +70,7 @@ func (p *Phone) Pull(ctx context.Context) error {
 	return nil
 }
 
-func (p *Phone) pullPage(ctx context.Context) (bool, error) {
+func (p *Phone) pullPage(ctx context.Context, first bool) (bool, error) {
 	p.mu.Lock()
 	req := protocol.PullRequest{Device: p.o.Device.ID, Cursors: maps.Clone(p.st.Cursors), Bytes: p.st.Bytes}
 	var page pageEvent
@@ -83,6 +84,9 @@ func (p *Phone) pullPage(ctx context.Context) (bool, error) {
 			}
 			req.Acknowledged[k.Scope] = append(req.Acknowledged[k.Scope], protocol.Acknowledged{Batch: k.Batch, Hash: k.Hash})
 		}
+	}
+	if first { // only then, so that a phone that sums up wrongly does not start afresh for ever
+		req.Digests = p.st.digests()
 	}
 	p.mu.Unlock()
 	body, err := json.Marshal(req)
@@ -101,6 +105,21 @@ func (p *Phone) pullPage(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	return page.More, nil
+}
+
+// digests sums up the records of each scope.
+func (s *state) digests() map[field.Scope]string {
+	sums := make(map[field.Scope]protocol.Digest, len(s.Cursors))
+	for _, r := range s.Records {
+		sum := sums[r.Scope]
+		sum.Mix(r.ID, r.Version)
+		sums[r.Scope] = sum
+	}
+	out := make(map[field.Scope]string, len(s.Cursors))
+	for scope := range s.Cursors {
+		out[scope] = sums[scope].String()
+	}
+	return out
 }
 
 // pageOf asks for shorter or longer pages from now on.
