@@ -12,6 +12,7 @@ import (
 	"fieldclue/server/access"
 	"fieldclue/server/accounts"
 	"fieldclue/server/field"
+	"fieldclue/server/store"
 	"fieldclue/sync/engine"
 	"fieldclue/sync/protocol"
 )
@@ -23,9 +24,11 @@ type ledger struct {
 	users  *accounts.Accounts
 }
 
-// DeclaredPhoto finds the declaration of a photo that somebody may upload: somebody who may declare photos there.
+// DeclaredPhoto finds the declaration of a photo that somebody may upload: somebody who may declare photos there, or who
+// has declared this one before the access ended, so that no half of a photo is lost. A declaration that was kept, because
+// the access had ended when it came, counts too: the bytes wait with it.
 func (l *ledger) DeclaredPhoto(ctx context.Context, who intake.Uploader, photoID string) (intake.Declared, error) {
-	unknown := field.Refuse(field.CodePhotoNotDeclared, "").About(photoID)
+	var unknown error = field.Refuse(field.CodePhotoNotDeclared, "").About(photoID)
 	actor, err := l.users.Actor(ctx, field.UserID(who.User))
 	if err != nil {
 		return intake.Declared{}, err
@@ -34,13 +37,72 @@ func (l *ledger) DeclaredPhoto(ctx context.Context, who intake.Uploader, photoID
 	if err != nil {
 		return intake.Declared{}, err
 	}
-	if photo == nil || photo.Deleted || access.May(actor, "photo.create", photo.Scope, photo.Info) != nil {
+	if photo == nil {
+		kept, declared, err := l.keptPhoto(ctx, actor.User, photoID)
+		if err != nil || kept == nil {
+			if err == nil {
+				err = unknown
+			}
+			return intake.Declared{}, err
+		}
+		return declared, nil
+	}
+	own := photo.Author == actor.User && photo.State == field.PhotoDeclared
+	if photo.Deleted || !own && access.May(actor, "photo.create", photo.Scope, photo.Info) != nil {
 		return intake.Declared{}, unknown
 	}
 	return intake.Declared{
 		PhotoID: photoID, Sum: blob.Sum(photo.Text("sha256")), Size: photo.Int("size"), Type: photo.Text("type"),
 		Stored: field.PhotoIsStored(photo), Receipt: json.RawMessage(photo.Fields["receipt"]),
 	}, nil
+}
+
+// keptPhoto finds the declaration of a photo among the kept operations of somebody, for a scope in which the organisation
+// takes part; nil when there is none.
+func (l *ledger) keptPhoto(ctx context.Context, user field.UserID, photoID string) (*field.Record, intake.Declared, error) {
+	if !field.ValidID(photoID) {
+		return nil, intake.Declared{}, nil
+	}
+	kept, err := l.store.List(ctx, store.Query{
+		Visible: access.Everything, Kinds: []field.Kind{field.KindParked}, States: []field.State{"open"},
+		Keys: []string{field.KeyFor("recordId", photoID), field.KeyFor("author", user)}, Limit: 100,
+	})
+	if err != nil {
+		return nil, intake.Declared{}, err
+	}
+	for _, r := range kept {
+		var op struct {
+			ID   string
+			Kind field.Kind
+			Set  struct {
+				SHA256 string
+				Size   int64
+				Type   string
+			}
+		}
+		if r.Decode("operation", &op) != nil || op.Kind != field.KindPhoto || op.ID != photoID || op.Set.SHA256 == "" {
+			continue
+		}
+		sum, err := blob.ParseSum(op.Set.SHA256)
+		if err != nil {
+			continue
+		}
+		head, err := l.store.Head(ctx, field.Scope(r.Text("target")))
+		if field.Is(err, field.CodeNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, intake.Declared{}, err
+		}
+		if len(r.Info.Orgs) == 0 || !head.Info.Has(r.Info.Orgs[0]) {
+			continue
+		}
+		return r, intake.Declared{
+			PhotoID: photoID, Sum: sum, Size: op.Set.Size, Type: op.Set.Type,
+			Stored: r.Fields["receipt"] != nil, Receipt: json.RawMessage(r.Fields["receipt"]),
+		}, nil
+	}
+	return nil, intake.Declared{}, nil
 }
 
 // PhotoStored records that the bytes of a photo are safe, with the receipt, and so moves its report on.
@@ -50,7 +112,16 @@ func (l *ledger) PhotoStored(ctx context.Context, p intake.StoredPhoto) error {
 		return err
 	}
 	if photo == nil {
-		return field.Refuse(field.CodePhotoNotDeclared, "").About(p.PhotoID)
+		kept, declared, err := l.keptPhoto(ctx, field.UserID(p.By.User), p.PhotoID)
+		switch {
+		case err != nil:
+			return err
+		case kept == nil:
+			return field.Refuse(field.CodePhotoNotDeclared, "").About(p.PhotoID)
+		case declared.Stored:
+			return nil
+		}
+		photo = kept
 	}
 	if field.PhotoIsStored(photo) {
 		return nil
@@ -60,11 +131,11 @@ func (l *ledger) PhotoStored(ctx context.Context, p intake.StoredPhoto) error {
 	})
 }
 
-// command gives one of the server's own commands to a photo; under the same device it has its effect once.
+// command gives one of the server's own commands to a photo, or to the kept declaration of one; under the same device it has its effect once.
 func (l *ledger) command(ctx context.Context, photo *field.Record, device, name string, args map[string]field.Value) error {
 	_, err := l.engine.Commit(ctx, protocol.Batch{
 		Actor: engine.Server, Device: field.DeviceID(device), Number: 1, Scope: photo.Scope, Strict: true, Trusted: true,
-		Operations: []protocol.Operation{{ID: photo.ID, Kind: field.KindPhoto, Base: photo.Version, Command: name, Args: args}},
+		Operations: []protocol.Operation{{ID: photo.ID, Kind: photo.Kind, Base: photo.Version, Command: name, Args: args}},
 	})
 	return err
 }

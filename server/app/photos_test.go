@@ -34,9 +34,16 @@ type office struct {
 	ann   string // the inspector's, who may
 	far   string // the other one's
 	phone field.RecordID
+	grant version // of the inspector's, to the site
 	site  field.RecordID
 	scope field.Scope
 	batch int
+}
+
+// version is a record as it was answered.
+type version struct {
+	ID      field.RecordID
+	Version int64
 }
 
 func newID() field.RecordID {
@@ -119,7 +126,7 @@ func open(t *testing.T, cfg config.Config) *office {
 	project := newID()
 	o.ok("POST", "/v1/projects", o.desk, obj{"id": project, "fields": obj{"externalId": "P", "name": "茶园", "type": "industry", "county": "520502"}}, nil)
 	o.ok("POST", "/v1/sites", o.desk, obj{"id": o.site, "fields": obj{"name": "一号", "projectId": project, "region": "520502", "position": obj{"lat": 27.3, "lon": 105.3}, "radius": 200}}, nil)
-	o.ok("POST", "/v1/grants", o.desk, obj{"userId": ann, "scope": o.scope, "why": "检查"}, nil)
+	o.ok("POST", "/v1/grants", o.desk, obj{"userId": ann, "scope": o.scope, "why": "检查"}, &o.grant)
 	return o
 }
 

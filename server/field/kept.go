@@ -67,6 +67,8 @@ var parkedSpec = &Spec{
 		{Name: "device", Type: Text, Max: 200, Server: true, ZH: "设备", EN: "on which device"},
 		{Name: "deviceTime", Type: Text, Server: true, ZH: "设备时间", EN: "device time"},
 		{Name: "outcome", Type: JSON, Server: true, ZH: "采纳结果", EN: "what came of it when it was accepted"},
+		{Name: "receipt", Type: Object, Server: true, ZH: "回执", EN: "receipt of the photo that the operation declares", Fields: receiptFields},
+		{Name: "interruptions", Type: Integer, Low: 0, High: 1e9, Server: true, ZH: "中断次数", EN: "interruptions of the upload"},
 		{Name: "decidedBy", Type: ID, Of: KindPerson, Server: true, ZH: "处理人", EN: "who accepted or settled it"},
 		{Name: "note", Type: Text, Max: 1000, Server: true, ZH: "处理说明", EN: "how it was settled"},
 	},
@@ -78,6 +80,20 @@ var parkedSpec = &Spec{
 					return Refuse(CodeReviewerIsAuthor, "Somebody else decides whether your operation is accepted.")
 				}
 				c.Set("decidedBy", c.Who.User)
+				return nil
+			},
+		},
+		{
+			Name: "store", ZH: "入库", EN: "store", Server: true, From: []State{"open"},
+			Args: []Field{
+				{Name: "receipt", Type: Object, Required: true, Fields: receiptFields},
+				{Name: "interruptions", Type: Integer, Low: 0, High: 1e9},
+			},
+			Do: func(c *Case) error {
+				c.Record.Fields["receipt"] = c.Args["receipt"]
+				if n, ok := c.Args["interruptions"]; ok {
+					c.Record.Fields["interruptions"] = n
+				}
 				return nil
 			},
 		},

@@ -59,7 +59,7 @@ func (p *Phone) due() []field.RecordID {
 		waiting[q.Op.ID] = true
 	}
 	for _, pr := range p.st.Problems {
-		if pr.Kind == field.KindPhoto && pr.Command == "" && pr.Outcome.RecordID != "" {
+		if pr.Kind == field.KindPhoto && pr.Command == "" && pr.Outcome.RecordID != "" && !accessEnded(pr.Outcome.Code) {
 			waiting[pr.ID] = true // its declaration was rejected: the server would not know it
 		}
 	}
@@ -70,6 +70,12 @@ func (p *Phone) due() []field.RecordID {
 		}
 	}
 	return ids
+}
+
+// accessEnded reports whether an operation was kept because the sender may not write there any more. A photo that it
+// declares is taken all the same, and waits with it.
+func accessEnded(code field.Code) bool {
+	return code == field.CodeNotFound || code == field.CodeNotPermitted || code == field.CodeRecused
 }
 
 // uploadOne brings one photo further by tus 1.0: create, ask where it stands, send the rest, take the receipt.

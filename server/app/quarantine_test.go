@@ -1,0 +1,68 @@
+package app_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"testing"
+
+	"fieldclue/server/field"
+)
+
+// The posting ends while photos are on their way: one is declared, one is not yet. Both arrive, with receipts; the second
+// waits with its declaration until a supervisor accepts it. Others cannot use the way.
+func TestPhotosArriveAfterTheAccessHasEnded(t *testing.T) {
+	o := open(t, configured(t, t.TempDir()))
+	early, late := picture(t, 40), picture(t, 90)
+	declared, earlySum := o.declare(early, "image/jpeg")
+	o.ok("POST", "/v1/grants/"+string(o.grant.ID)+"/end", o.desk, obj{"version": o.grant.Version, "reason": "任务结束"}, nil)
+
+	if status, code, rec := o.upload(o.ann, declared, earlySum, early); rec == nil {
+		t.Fatalf("what was declared before does not arrive: %d %s", status, code)
+	}
+	if state, _ := o.state(declared); state != field.PhotoStored && state != field.PhotoAnalysed {
+		t.Errorf("the photo is %s", state)
+	}
+
+	h := sha256.Sum256(late)
+	photo, lateSum := newID(), hex.EncodeToString(h[:])
+	var res struct {
+		Outcomes []struct {
+			Outcome  string
+			RecordID field.RecordID
+		}
+	}
+	o.batch++
+	o.ok("POST", "/v1/sync/push", o.ann, obj{"device": o.phone, "batch": o.batch, "scope": o.scope, "operations": []obj{{
+		"id": photo, "kind": "photo", "base": 0, "set": obj{
+			"reportId": newID(), "siteId": o.site, "sha256": lateSum, "size": len(late), "type": "image/jpeg", "capture": "app",
+		},
+	}}}, &res)
+	if res.Outcomes[0].Outcome != "rejected" {
+		t.Fatalf("%+v", res)
+	}
+	if status, _, rec := o.upload(o.far, photo, lateSum, late); rec != nil || status != http.StatusNotFound {
+		t.Errorf("somebody else uploads it: %d", status)
+	}
+	status, code, rec := o.upload(o.ann, photo, lateSum, late)
+	if rec == nil || rec.SHA256 != lateSum {
+		t.Fatalf("%d %s: %+v", status, code, rec)
+	}
+	if status, _, rec := o.upload(o.ann, photo, lateSum, late); rec == nil { // the answer was lost
+		t.Errorf("asked again: %d", status)
+	}
+	if status, _, _ := o.ask("GET", "/v1/records/"+string(photo), o.desk, nil); status != http.StatusNotFound {
+		t.Errorf("the photo is evidence before anybody accepted it: %d", status)
+	}
+	parked := string(res.Outcomes[0].RecordID)
+	var page struct{ Items []version }
+	o.ok("GET", "/v1/parked?state=open", o.desk, nil, &page)
+	if len(page.Items) != 1 || string(page.Items[0].ID) != parked {
+		t.Fatalf("%+v", page)
+	}
+	o.ok("POST", "/v1/parked/"+parked+"/accept", o.desk, obj{"version": page.Items[0].Version}, nil)
+	fields := o.examined(photo)
+	if string(fields["sha256"]) != `"`+lateSum+`"` || fields["receipt"] == nil || fields["small"] == nil {
+		t.Errorf("the photo is %s", field.Quote(fields))
+	}
+}
