@@ -24,7 +24,6 @@ type soak struct {
 	starting, counting, loaded int          // kills by their moment
 	counts, fulls              int          // finished
 	repeated                   atomic.Int64 // batches that were sent again and answered as before
-	answered, unknown          atomic.Int64 // batches without an answer at the kill: found in the log, not there
 	begun, said                time.Time
 	longestStart, lastCount    time.Duration
 }
