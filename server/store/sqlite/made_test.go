@@ -62,7 +62,9 @@ func TestRecordsThatLookNewAndAreNot(t *testing.T) {
 	if err != nil || len(all) != 90 {
 		t.Fatalf("%d records, %v", len(all), err)
 	}
-	slices.SortFunc(all, func(a, b *field.Record) int { return int(a.ID[1]-b.ID[1])*100 + int(a.ID[2]-b.ID[2])*10 + int(a.ID[3]-b.ID[3]) })
+	slices.SortFunc(all, func(a, b *field.Record) int {
+		return int(a.ID[1]-b.ID[1])*100 + int(a.ID[2]-b.ID[2])*10 + int(a.ID[3]-b.ID[3])
+	})
 	for i, r := range all {
 		version, title := int64(1), "first"
 		if i >= 30 {
