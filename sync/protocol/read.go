@@ -2,8 +2,6 @@ package protocol
 
 import (
 	"bytes"
-	"encoding/binary"
-	"math/bits"
 	"strconv"
 	"unicode/utf8"
 
@@ -147,7 +145,7 @@ func (r *reader) text() (inner []byte, escaped bool) {
 	}
 	from := r.i + 1
 	for at := from; ; {
-		at += plainPrefix(r.b[at:])
+		at += field.PlainPrefix(r.b[at:])
 		switch {
 		case at >= len(r.b) || r.b[at] < 0x20:
 			r.fail()
@@ -157,51 +155,11 @@ func (r *reader) text() (inner []byte, escaped bool) {
 			return r.b[from:at], escaped
 		}
 		escaped = true
-		if at = escapeEnd(r.b, at); at < 0 {
+		if at = field.EscapeEnd(r.b, at); at < 0 {
 			r.fail()
 			return nil, false
 		}
 	}
-}
-
-// escapeEnd gives where the escape that begins at a backslash ends; -1 when it is none.
-func escapeEnd(b []byte, at int) int {
-	if at+1 >= len(b) {
-		return -1
-	}
-	switch b[at+1] {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		return at + 2
-	case 'u':
-		if at+6 > len(b) {
-			return -1
-		}
-		for _, c := range b[at+2 : at+6] {
-			if (c < '0' || c > '9') && (c < 'a' || c > 'f') && (c < 'A' || c > 'F') {
-				return -1
-			}
-		}
-		return at + 6
-	}
-	return -1
-}
-
-// plainPrefix counts the bytes before the first that does not stand for itself in a JSON string: a control character, a
-// quotation mark or a backslash. It looks at eight at a time: a byte is zero where subtracting one borrows.
-func plainPrefix(b []byte) int {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
-	n := 0
-	for ; n+8 <= len(b); n += 8 {
-		x := binary.LittleEndian.Uint64(b[n:])
-		quote, slash := x^(ones*'"'), x^(ones*'\\')
-		found := ((x - ones*0x20) & ^x) | ((quote - ones) & ^quote) | ((slash - ones) & ^slash)
-		if found &= tops; found != 0 {
-			return n + bits.TrailingZeros64(found)/8
-		}
-	}
-	for ; n < len(b) && b[n] >= 0x20 && b[n] != '"' && b[n] != '\\'; n++ {
-	}
-	return n
 }
 
 // plain reads a string without escapes.
