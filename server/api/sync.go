@@ -18,7 +18,7 @@ func (s *Server) registerSync() {
 }
 
 func (s *Server) push(c *fiber.Ctx) error {
-	req, err := decode[protocol.PushRequest](c)
+	req, err := decodePush(c)
 	if err != nil {
 		newer, ok := decodeNewer(c)
 		if !ok {
@@ -77,6 +77,17 @@ func decodeNewer(c *fiber.Ctx) (req protocol.PushRequest, ok bool) {
 		}
 	}
 	return req, true
+}
+
+// decodePush is decode for the one body that is large and comes often: what phones send is read in one pass, and the rest,
+// wrong or rare, goes the general way and gets its answer there.
+func decodePush(c *fiber.Ctx) (protocol.PushRequest, error) {
+	if isJSON(c) {
+		if req, ok := protocol.ReadPush(c.Request().Body()); ok {
+			return req, nil
+		}
+	}
+	return decode[protocol.PushRequest](c)
 }
 
 func (s *Server) pull(c *fiber.Ctx) error {

@@ -127,9 +127,14 @@ func decode[T any](c *fiber.Ctx) (T, error) {
 	return into, nil
 }
 
-func jsonBody(c *fiber.Ctx) ([]byte, error) {
+// isJSON reports whether a request says that its body is JSON.
+func isJSON(c *fiber.Ctx) bool {
 	media, _, _ := strings.Cut(c.Get(fiber.HeaderContentType), ";")
-	if !strings.EqualFold(strings.TrimSpace(media), fiber.MIMEApplicationJSON) {
+	return strings.EqualFold(strings.TrimSpace(media), fiber.MIMEApplicationJSON)
+}
+
+func jsonBody(c *fiber.Ctx) ([]byte, error) {
+	if !isJSON(c) {
 		return nil, field.Refuse(field.CodeUnsupportedType, "Send Content-Type: application/json.")
 	}
 	body := c.Request().Body() // complete and inflated: the guard has seen to it

@@ -1,6 +1,8 @@
 package field
 
 import (
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -113,10 +115,7 @@ func (c *Case) Set(path string, v any) {
 
 // Arg reads an argument as a text.
 func (c *Case) Arg(name string) string {
-	var s string
-	if v, ok := c.Args[name]; ok {
-		_ = json.Unmarshal(v, &s) // not a text: stays empty
-	}
+	s, _ := readText(c.Args[name]) // not a text: stays empty
 	return s
 }
 
@@ -178,8 +177,7 @@ func (s *Spec) EditableIn(st State) bool { return slices.Contains(s.Editable, st
 // that the server itself writes.
 func (s *Spec) Flatten(set map[string]Value, server bool, now time.Time) (map[string]Value, error) {
 	out := make(map[string]Value, len(set))
-	put := func(path string, v Value) error {
-		f, _ := s.Field(path)
+	put := func(f *Field, path string, v Value) error {
 		if f == nil {
 			return Refuse(CodeUnknownField, "%s has no field %s.", s.Kind, clip(path))
 		}
@@ -196,7 +194,10 @@ func (s *Spec) Flatten(set map[string]Value, server bool, now time.Time) (map[st
 	for name, v := range set {
 		f := s.field[name]
 		if f == nil || !f.Keyed {
-			if err := put(name, v); err != nil {
+			if f == nil {
+				f, _ = s.Field(name) // by path
+			}
+			if err := put(f, name, v); err != nil {
 				return nil, err
 			}
 			continue
@@ -206,7 +207,9 @@ func (s *Spec) Flatten(set map[string]Value, server bool, now time.Time) (map[st
 			return nil, Refuse(CodeWrongType, "%s is not an object.", name)
 		}
 		for key, v := range members {
-			if err := put(name+"."+key, v); err != nil {
+			path := name + "." + key
+			f, _ := s.Field(path)
+			if err := put(f, path, v); err != nil {
 				return nil, err
 			}
 		}
@@ -246,9 +249,8 @@ func (f *Field) Refs(v Value) []RecordID {
 		_ = json.Unmarshal(v, &ids) // checked before; a stored value is a list of texts
 		return ids
 	}
-	var id RecordID
-	_ = json.Unmarshal(v, &id) // checked before; a stored value is a text
-	return []RecordID{id}
+	id, _ := readText(v) // checked before; a stored value is a text
+	return []RecordID{RecordID(id)}
 }
 
 // Index fills the record's Rank and Keys, by which lists order and find it.
@@ -286,10 +288,20 @@ func Index(r *Record) {
 }
 
 // RankNewest orders by time, newest first.
-func RankNewest(t time.Time) string { return fmt.Sprintf("%012x", (int64(1)<<47)-t.UnixMilli()) }
+func RankNewest(t time.Time) string { return rank((int64(1) << 47) - t.UnixMilli()) }
 
 // RankTime orders by time, oldest first.
-func RankTime(t time.Time) string { return fmt.Sprintf("%012x", t.UnixMilli()) }
+func RankTime(t time.Time) string { return rank(t.UnixMilli()) }
+
+// rank writes a number so that texts order as numbers do.
+func rank(n int64) string {
+	if n < 0 || n >= 1<<48 {
+		return fmt.Sprintf("%012x", n)
+	}
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], uint64(n))
+	return hex.EncodeToString(b[2:])
+}
 
 // KeyFor makes the key by which Find and lists look a record up.
 func KeyFor[T ~string](name string, value T) string { return name + "=" + string(value) }

@@ -60,10 +60,7 @@ func (r *Record) Clone() *Record {
 
 // Text returns a text field; empty if it is missing or not a text.
 func (r *Record) Text(path string) string {
-	var s string
-	if v, ok := r.Fields[path]; ok {
-		_ = json.Unmarshal(v, &s) // not a text: stays empty, as the comment says
-	}
+	s, _ := readText(r.Fields[path]) // not a text: stays empty, as the comment says
 	return s
 }
 
@@ -153,19 +150,6 @@ func (r *Record) Document() json.RawMessage {
 		b = append(b, '}')
 	}
 	return append(b, '}')
-}
-
-// AppendText appends s as a JSON string.
-func AppendText(b []byte, s string) []byte {
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= 0x80 || c == '<' || c == '>' || c == '&' {
-			q, _ := json.Marshal(s) // a string always marshals
-			return append(b, q...)
-		}
-	}
-	b = append(b, '"')
-	b = append(b, s...)
-	return append(b, '"')
 }
 
 // Quote makes a Value of anything that marshals: the texts, numbers and structs of this package all do.

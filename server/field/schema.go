@@ -81,6 +81,7 @@ func latestFor(f *Field, now time.Time) time.Time {
 }
 
 // Check validates one value against its field and returns it in its canonical form: compact, keys of objects in order.
+// What is returned may share the bytes of v.
 // A JSON null means "no value" and is returned as nil; required members may not be null.
 func (f *Field) Check(v Value, now time.Time) (Value, error) {
 	v = bytes.TrimSpace(v)
@@ -124,13 +125,11 @@ func (f *Field) refuse(code Code, format string, args ...any) error {
 }
 
 func (f *Field) text(v Value) (string, error) {
-	if len(v) == 0 || v[0] != '"' || !utf8.Valid(v) {
-		return "", f.refuse(CodeWrongType, "is not a text")
+	s, ok := "", false
+	if utf8.Valid(v) {
+		s, ok = readText(v)
 	}
-	var s string
-	if plain := v[1:max(1, len(v)-1)]; len(v) > 1 && v[len(v)-1] == '"' && !slices.ContainsFunc(plain, special) {
-		s = string(plain)
-	} else if err := json.Unmarshal(v, &s); err != nil {
+	if !ok {
 		return "", f.refuse(CodeWrongType, "is not a text")
 	}
 	if strings.ContainsRune(s, 0) {
@@ -139,8 +138,8 @@ func (f *Field) text(v Value) (string, error) {
 	return s, nil
 }
 
-// special reports whether a byte of a JSON string does not stand for itself.
-func special(b byte) bool { return b < 0x20 || b == '"' || b == '\\' }
+// whole is a value that nothing can be appended to in place: it may be a slice of a request.
+func whole(v Value) Value { return v[:len(v):len(v)] }
 
 func (f *Field) checkOne(v Value, now time.Time) (Value, error) {
 	switch f.Type {
@@ -150,7 +149,7 @@ func (f *Field) checkOne(v Value, now time.Time) (Value, error) {
 		if s := string(v); s != "true" && s != "false" {
 			return nil, f.refuse(CodeWrongType, "is neither true nor false")
 		}
-		return slices.Clone(v), nil
+		return whole(v), nil
 	case Position:
 		return f.checkPosition(v)
 	case Object:
@@ -160,6 +159,12 @@ func (f *Field) checkOne(v Value, now time.Time) (Value, error) {
 	case JSON:
 		return f.checkJSON(v)
 	}
+	if inner, ok := plainText(v); ok { // as most texts are, and then the value stays as it is
+		if err := f.checkPlain(inner, now); err != nil {
+			return nil, err
+		}
+		return whole(v), nil
+	}
 	s, err := f.text(v)
 	if err != nil {
 		return nil, err
@@ -168,6 +173,25 @@ func (f *Field) checkOne(v Value, now time.Time) (Value, error) {
 		return nil, err
 	}
 	return AppendText(nil, s), nil
+}
+
+// checkPlain is checkText without a copy of the text for the types of which there is most.
+func (f *Field) checkPlain(s []byte, now time.Time) error {
+	limit := f.Max
+	if limit == 0 {
+		limit = defaultText
+	}
+	switch {
+	case f.Type == Text && len(s) <= limit && (!f.Required || len(bytes.TrimSpace(s)) > 0):
+		return nil // there are no more characters than bytes
+	case f.Type == Enum:
+		for i := range f.Choices {
+			if f.Choices[i].Code == string(s) {
+				return nil
+			}
+		}
+	}
+	return f.checkText(string(s), now)
 }
 
 func (f *Field) checkText(s string, now time.Time) error {
@@ -240,7 +264,7 @@ func (f *Field) checkNumber(v Value) (Value, error) {
 	if (f.Low != 0 || f.High != 0) && (n < f.Low || n > f.High) {
 		return nil, f.refuse(CodeOutOfRange, "is not between %s and %s", strconv.FormatFloat(f.Low, 'f', -1, 64), strconv.FormatFloat(f.High, 'f', -1, 64))
 	}
-	return slices.Clone(v), nil
+	return whole(v), nil
 }
 
 // Fix is a position as phones send it. Lat and Lon are degrees, Accuracy is the radius in metres in which the phone

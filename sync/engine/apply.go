@@ -116,7 +116,7 @@ func (s *step) make(spec *field.Spec, d *protocol.Decided) (protocol.Outcome, er
 	}
 	c := s.newCase(&field.Record{
 		ID: op.ID, Kind: spec.Kind, Scope: in.Scope, Info: info, State: spec.Initial, Author: in.Actor.User, Device: in.Device,
-		CreatedAt: s.b.at, Fields: map[string]field.Value{},
+		CreatedAt: s.b.at, Fields: make(map[string]field.Value, len(d.Set)),
 	})
 	for p, v := range d.Set {
 		if v != nil {
@@ -342,6 +342,14 @@ func diff(old, now *field.Record) protocol.Change {
 	var before map[string]field.Value
 	if old != nil {
 		before = old.Fields
+	}
+	if old == nil && len(now.Fields) > 0 {
+		c.Set = now.Fields
+		c.State = now.State
+		if now.Deleted {
+			c.Deleted = &now.Deleted
+		}
+		return c
 	}
 	for p, v := range now.Fields {
 		if was, ok := before[p]; !ok || !bytes.Equal(was, v) {

@@ -118,13 +118,23 @@ func wellFormed(in *protocol.Batch) error {
 func digestOf(in *protocol.Batch) (string, error) {
 	h := sha256.New()
 	var b []byte
+	var names []string
 	for i := range in.Operations {
 		op := &in.Operations[i]
-		b = fmt.Appendf(b[:0], "%q %q %d %q %t", op.ID, op.Kind, op.Base, op.Command, op.Set == nil)
+		b = strconv.AppendQuote(b[:0], string(op.ID))
+		b = strconv.AppendQuote(append(b, ' '), string(op.Kind))
+		b = strconv.AppendInt(append(b, ' '), op.Base, 10)
+		b = strconv.AppendQuote(append(b, ' '), op.Command)
+		b = strconv.AppendBool(append(b, ' '), op.Set == nil)
 		var err error
-		for _, values := range []map[string]field.Value{op.Set, op.Args} {
-			b = fmt.Appendf(b, " %d", len(values))
-			for _, name := range slices.Sorted(maps.Keys(values)) {
+		for _, values := range [...]map[string]field.Value{op.Set, op.Args} {
+			b = strconv.AppendInt(append(b, ' '), int64(len(values)), 10)
+			names = names[:0]
+			for name := range values {
+				names = append(names, name)
+			}
+			slices.Sort(names)
+			for _, name := range names {
 				b = append(strconv.AppendQuote(append(b, ' '), name), ' ')
 				if b, err = appendCompact(b, values[name]); err != nil {
 					return "", field.Refuse(field.CodeBadJSON, "").Because(err)
@@ -140,7 +150,7 @@ func digestOf(in *protocol.Batch) (string, error) {
 }
 
 func appendCompact(b []byte, v field.Value) ([]byte, error) {
-	if !bytes.ContainsAny(v, " \t\r\n") {
+	if text := len(v) > 0 && v[0] == '"'; text || !bytes.ContainsAny(v, " \t\r\n") { // in a text space counts
 		return append(b, v...), nil
 	}
 	w := bytes.NewBuffer(b)

@@ -221,7 +221,7 @@ type Body struct {
 
 // Seal turns a body into an entry.
 func Seal(b Body, at time.Time) (store.Entry, error) {
-	raw, err := json.Marshal(b)
+	raw, err := appendBody(make([]byte, 0, sizeOf(&b)), &b)
 	if err != nil {
 		return store.Entry{}, fmt.Errorf("entry %s %d: %w", b.Scope, b.Seq, err)
 	}
@@ -253,17 +253,17 @@ func Apply(b *Body, c Change, at time.Time, old *field.Record, info field.ScopeI
 	if c.Device != "" {
 		device = c.Device
 	}
-	if old == nil {
-		r = &field.Record{
-			ID: c.ID, Kind: c.Kind, Scope: b.Scope, Author: c.Author, Device: device, CreatedAt: at,
-			Fields: map[string]field.Value{}, Stamps: map[string]field.Stamp{},
-		}
-	} else {
-		r = old.Clone()
-	}
 	set := c.Set
 	if c.Op > 0 {
 		set = b.Ops[c.Op-1].Set
+	}
+	if old == nil {
+		r = &field.Record{
+			ID: c.ID, Kind: c.Kind, Scope: b.Scope, Author: c.Author, Device: device, CreatedAt: at,
+			Fields: make(map[string]field.Value, len(set)), Stamps: make(map[string]field.Stamp, len(set)+1),
+		}
+	} else {
+		r = old.Clone()
 	}
 	stamp := field.Stamp{Seq: b.Seq, Device: device}
 	for p, v := range set {

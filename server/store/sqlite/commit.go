@@ -36,7 +36,8 @@ type scopeRow struct {
 	prev    string // hash before
 	head    []driver.NamedValue
 	entries []entryRow
-	records []recordRow
+	made    []madeRows  // records that look new, put together by what they share
+	records []recordRow // the others
 }
 
 type entryRow struct {
@@ -76,8 +77,13 @@ func encodeCommit(writes []store.Write) (*commit, error) {
 		}
 		for _, r := range w.Records {
 			rec := encodeRecord(r)
+			c.size += 2 * len(rec.fields)
+			if r.CreatedAt.Equal(r.UpdatedAt) { // it was just made, so it is hardly there yet
+				row.made = addMade(row.made, rec)
+				continue
+			}
+			rec.args = rec.columns()
 			row.records = append(row.records, rec)
-			c.size += 2 * len(rec.args[11].Value.(string))
 		}
 		c.scopes = append(c.scopes, row)
 	}
@@ -124,6 +130,11 @@ func (c *commit) apply(w *writer) error {
 				return errTwice
 			}
 		}
+		for i := range s.made {
+			if err := w.makeRecords(&s.made[i]); err != nil {
+				return err
+			}
+		}
 		for i := range s.records {
 			if err := w.putRecord(&s.records[i]); err != nil {
 				return err
@@ -159,14 +170,42 @@ func (c *commit) findKnown(w *writer) error {
 	return nil
 }
 
-// putRecord writes the image of a record over the one before, and the keys where they have changed. A record that looks
-// new is inserted without a look; when it was there all the same, the insert does nothing.
-func (w *writer) putRecord(r *recordRow) error {
-	if r.fresh {
-		if n, err := w.c.exec(insertRecord, r.args); err != nil || n == 1 {
-			return w.putKeys(r, err)
+// makeRecords inserts records without a look, many in one statement. Where one of them was there all the same, the insert
+// leaves it alone, and each of that statement is looked at.
+func (w *writer) makeRecords(m *madeRows) error {
+	for rows := m.rows; len(rows) > 0; {
+		n := rowsAtOnce(len(rows))
+		args := make([]driver.NamedValue, 0, sharedWidth+3*n)
+		args = append(args, m.args...)
+		for i := range rows[:n] {
+			r := &rows[i]
+			args = number3(args, r.id, r.keysText, r.fields)
+		}
+		done, err := w.c.exec(makeStatement[n], args)
+		if err != nil {
+			return err
+		}
+		for i := range rows[:n] {
+			if done == int64(n) {
+				break
+			}
+			rows[i].args = rows[i].columns()
+			if err := w.putRecord(&rows[i]); err != nil {
+				return err
+			}
+		}
+		rows = rows[n:]
+	}
+	for _, k := range m.keys {
+		if err := w.putKey(k.key, m.rank, k.ids); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// putRecord writes the image of a record over the one before, and the keys where they have changed.
+func (w *writer) putRecord(r *recordRow) error {
 	var old struct{ kind, scope, rank, keys string }
 	found := false
 	err := w.c.query(context.Background(), "SELECT kind, scope, rank, keys FROM records WHERE id = ?", values(r.id), func(row []driver.Value) error {
@@ -203,7 +242,24 @@ func (w *writer) putKeys(r *recordRow, err error) error {
 		if err != nil {
 			return err
 		}
-		_, err = w.c.exec("INSERT OR IGNORE INTO record_keys (key, rank, id) VALUES (?,?,?)", values(key, r.rank, r.id))
+		err = w.putKey(key, r.rank, []string{r.id})
 	}
 	return err
+}
+
+// putKey writes that lists find the records by a key.
+func (w *writer) putKey(key, rank string, ids []string) error {
+	for len(ids) > 0 {
+		n := rowsAtOnce(len(ids))
+		args := make([]driver.NamedValue, 0, 2+n)
+		args = append(args, values(key, rank)...)
+		for _, id := range ids[:n] {
+			args = append(args, driver.NamedValue{Ordinal: len(args) + 1, Value: id})
+		}
+		if _, err := w.c.exec(keyStatement[n], args); err != nil {
+			return err
+		}
+		ids = ids[n:]
+	}
+	return nil
 }

@@ -59,19 +59,37 @@ const (
 		t.created, t.updated, t.rank, CAST(t.keys AS BLOB), CAST(t.fields AS BLOB), CAST(t.stamps AS BLOB)`
 )
 
+// shared is what the records that one batch makes mostly have in common.
+type shared struct {
+	orgs, region, project     string
+	version                   int64
+	state                     string
+	deleted                   int64
+	author, device            string
+	created, updated          int64
+	stamps, kind, scope, rank string
+}
+
 // recordRow is a record ready to be bound, made by the caller's goroutine so that the writer has less to do.
 type recordRow struct {
-	id, kind, scope, rank string
-	keys                  []string
-	keysText              string
-	fresh                 bool                // it was just made, so it is hardly there yet
-	args                  []driver.NamedValue // of insertRecord
+	shared
+	id, keysText, fields string
+	keys                 []string
+	args                 []driver.NamedValue // of insertRecord
 }
 
 func encodeRecord(r *field.Record) recordRow {
-	row := recordRow{id: string(r.ID), kind: string(r.Kind), scope: string(r.Scope), rank: r.Rank, keys: slices.Clone(r.Keys)}
-	row.fresh = r.CreatedAt.Equal(r.UpdatedAt)
-	row.keysText = "[]"
+	row := recordRow{
+		id: string(r.ID), keys: slices.Clone(r.Keys), keysText: "[]", fields: encodeFields(r.Fields),
+		shared: shared{
+			orgs: joinOrgs(r.Info.Orgs), region: r.Info.Region, project: string(r.Info.Project), version: r.Version,
+			state: string(r.State), deleted: int64(b2i(r.Deleted)), author: string(r.Author), device: string(r.Device),
+			created: millis(r.CreatedAt), updated: millis(r.UpdatedAt), kind: string(r.Kind), scope: string(r.Scope), rank: r.Rank,
+		},
+	}
+	if !ownStamps(r) {
+		row.stamps = encodeStamps(r.Stamps)
+	}
 	if len(r.Keys) > 0 {
 		b := make([]byte, 0, 64*len(r.Keys))
 		for i, k := range r.Keys {
@@ -80,12 +98,101 @@ func encodeRecord(r *field.Record) recordRow {
 		}
 		row.keysText = string(append(b, ']'))
 	}
-	row.args = values(
-		joinOrgs(r.Info.Orgs), r.Info.Region, string(r.Info.Project), r.Version, string(r.State), int64(b2i(r.Deleted)),
-		string(r.Author), string(r.Device), millis(r.CreatedAt), millis(r.UpdatedAt),
-		row.keysText, encodeFields(r.Fields), encodeStamps(r.Stamps), row.id, row.kind, row.scope, r.Rank,
-	)
 	return row
+}
+
+// columns are the arguments of insertRecord.
+func (r *recordRow) columns() []driver.NamedValue {
+	return values(
+		r.orgs, r.region, r.project, r.version, r.state, r.deleted, r.author, r.device, r.created, r.updated,
+		r.keysText, r.fields, r.stamps, r.id, r.kind, r.scope, r.rank,
+	)
+}
+
+// ownStamps reports whether every field of a record, its life cycle and nothing else carries the stamp of the entry and
+// the device that made it: so it is with a record that nobody has changed yet, and nothing need be written down.
+func ownStamps(r *field.Record) bool {
+	own := field.Stamp{Seq: r.Version, Device: r.Device}
+	if len(r.Stamps) != len(r.Fields)+1 {
+		return false
+	}
+	for path, st := range r.Stamps {
+		if _, ok := r.Fields[path]; st != own || !ok && path != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// madeRows are new records with all that they share bound once.
+type madeRows struct {
+	shared
+	args  []driver.NamedValue // what is shared
+	rows  []recordRow
+	keys  []keyRows
+	keyAt map[string]int // in keys
+}
+
+// keyRows are the new records that have a key.
+type keyRows struct {
+	key string
+	ids []string
+}
+
+func addMade(groups []madeRows, r recordRow) []madeRows {
+	i := slices.IndexFunc(groups, func(m madeRows) bool { return m.shared == r.shared })
+	if i < 0 {
+		i = len(groups)
+		groups = append(groups, madeRows{shared: r.shared, keyAt: map[string]int{}, args: values(
+			r.orgs, r.region, r.project, r.version, r.state, r.deleted, r.author, r.device, r.created, r.updated,
+			r.stamps, r.kind, r.scope, r.rank,
+		)})
+	}
+	m := &groups[i]
+	m.rows = append(m.rows, r)
+	for _, key := range r.keys {
+		k, ok := m.keyAt[key]
+		if !ok {
+			k = len(m.keys)
+			m.keyAt[key] = k
+			m.keys = append(m.keys, keyRows{key: key})
+		}
+		m.keys[k].ids = append(m.keys[k].ids, r.id)
+	}
+	return groups
+}
+
+// The statements for several rows at once, by how many. What the rows share is bound once, under a number; what is a
+// row's own follows without one, for the driver looks a number up by its name. OR IGNORE, besides leaving alone what is
+// there, spares SQLite a journal for the statement.
+var makeStatement, keyStatement = map[int]string{}, map[int]string{}
+
+const sharedWidth = 14
+
+func init() {
+	for _, n := range atOnce {
+		makeStatement[n] = `INSERT OR IGNORE INTO records (orgs, region, project, version, state, deleted, author, device,
+			created, updated, stamps, kind, scope, rank, id, keys, fields) VALUES ` +
+			strings.Repeat(",(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?,?,?)", n)[1:]
+		keyStatement[n] = "INSERT OR IGNORE INTO record_keys (key, rank, id) VALUES " + strings.Repeat(",(?1,?2,?)", n)[1:]
+	}
+}
+
+// atOnce are the numbers of rows for which there is a statement.
+var atOnce = [...]int{32, 8, 2, 1}
+
+func rowsAtOnce(n int) int {
+	for _, size := range atOnce {
+		if n >= size {
+			return size
+		}
+	}
+	return 1
+}
+
+func number3(args []driver.NamedValue, a, b, c driver.Value) []driver.NamedValue {
+	n := len(args)
+	return append(args, driver.NamedValue{Ordinal: n + 1, Value: a}, driver.NamedValue{Ordinal: n + 2, Value: b}, driver.NamedValue{Ordinal: n + 3, Value: c})
 }
 
 func b2i(b bool) int {
@@ -160,8 +267,17 @@ func (c *conn) decodeRecord(row []driver.Value) (*field.Record, error) {
 	r.Keys = p.texts()
 	p.next(raw(row[15]))
 	r.Fields = p.fields()
-	p.next(raw(row[16]))
-	r.Stamps = p.stamps()
+	if stamps := raw(row[16]); len(stamps) > 0 {
+		p.next(stamps)
+		r.Stamps = p.stamps()
+	} else {
+		own := field.Stamp{Seq: r.Version, Device: r.Device}
+		r.Stamps = make(map[string]field.Stamp, len(r.Fields)+1)
+		r.Stamps[""] = own
+		for path := range r.Fields {
+			r.Stamps[path] = own
+		}
+	}
 	if p.bad {
 		return nil, field.Refuse(field.CodeInternal, "").About(string(r.ID)).Because(errDamaged)
 	}

@@ -8,8 +8,14 @@ import (
 	"fieldclue/server/field"
 )
 
-// schemaVersion is the version of the tables below. A change of them is a new version and a step in migrate.
-const schemaVersion = 1
+// schemaVersion is the version of the tables below. A change of them is a new version and one more of the steps.
+const schemaVersion = 2
+
+// steps bring an older file up, one version each: steps[v] makes version v+1 of version v. The tables below are those of
+// the newest version.
+var steps = map[int64]string{
+	1: "", // the rows are read as before; those of new records say less (see ownStamps), which version 1 cannot read
+}
 
 // The tables. Times are milliseconds since 1970 in UTC. orgs is "|a|b|", so that one of them is found with instr;
 // the first owns the scope. log and records keep a rowid because their rows are longer than WITHOUT ROWID likes.
@@ -30,7 +36,8 @@ CREATE TABLE log (
 CREATE UNIQUE INDEX log_seq ON log (scope, seq);
 CREATE UNIQUE INDEX log_batch ON log (scope, device, batch);
 
--- The image of the log. fields is a JSON object by path; stamps is a JSON list of [device, seq, path, ...].
+-- The image of the log. fields is a JSON object by path; stamps is a JSON list of [device, seq, path, ...],
+-- or empty where all that is there carries the record's own version and device.
 CREATE TABLE records (
 	id TEXT NOT NULL, kind TEXT NOT NULL, scope TEXT NOT NULL, orgs TEXT NOT NULL, region TEXT NOT NULL,
 	project TEXT NOT NULL, version INTEGER NOT NULL, state TEXT NOT NULL, deleted INTEGER NOT NULL,
@@ -54,17 +61,29 @@ CREATE TABLE docs (
 CREATE INDEX docs_key ON docs (shelf, key, id) WHERE key <> '';
 CREATE INDEX docs_due ON docs (shelf, due, id) WHERE due IS NOT NULL;
 
-INSERT INTO schema VALUES (1);
+
 `
 
-// migrate makes the tables of a new file, and refuses a file of a newer program.
+// migrate makes the tables of a new file, brings an older file up in one transaction, and refuses a file of a newer
+// program.
 func migrate(ctx context.Context, c *conn) error {
 	version, err := storedVersion(ctx, c)
 	if err != nil {
 		return broken("open", err)
 	}
-	if version == 0 {
-		if err := c.run(ctx, "BEGIN IMMEDIATE;"+schema+"COMMIT;"); err != nil {
+	change := ""
+	switch {
+	case version == 0:
+		change = schema
+	case version < schemaVersion:
+		for v := version; v < schemaVersion; v++ {
+			change += steps[v]
+		}
+		change += "DELETE FROM schema;"
+	}
+	if change != "" {
+		change += fmt.Sprintf("INSERT INTO schema VALUES (%d);", schemaVersion)
+		if err := c.run(ctx, "BEGIN IMMEDIATE;"+change+"COMMIT;"); err != nil {
 			_ = c.run(ctx, "ROLLBACK") // the fault above is what the caller has to know
 			return broken("make tables", err)
 		}
