@@ -28,7 +28,7 @@ func TestEveryRowIsMeasuredAndNothingIsLost(t *testing.T) {
 		t.Skip("starts a server and loads it; skipped with -short")
 	}
 	var out bytes.Buffer
-	o := options{sizes: smallSizes, store: "sqlite", blobs: "dir", clients: 2, duration: 100 * time.Millisecond, photoBytes: 60_000, dir: t.TempDir(), out: &out}
+	o := options{all: true, sizes: smallSizes, store: "sqlite", blobs: "dir", clients: 2, duration: 100 * time.Millisecond, photoBytes: 60_000, dir: t.TempDir(), out: &out}
 	if err := run(t.Context(), o); err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}

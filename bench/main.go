@@ -4,6 +4,8 @@
 //	go run ./bench                                  the embedded store, photos in a directory
 //	go run ./bench -blobs minio                     photos on a real MinIO
 //	go run ./bench -store mongodb -mongodb-uri URI  records on MongoDB
+//	go run ./bench -only hot-scope                  one part alone
+//	go run ./bench -all                             everything, about five minutes
 //
 // Open run.go first: it is the order of the measurements. load.go is the load on the server, bare.go the engines without
 // it, county.go what must exist before anybody can write. After the rows of the table come the parts (parts.go), each with
@@ -31,6 +33,7 @@ type options struct {
 	dir             string // empty: a temporary one, removed afterwards
 	standIn         bool
 	only, profile   string
+	all             bool // the long parts as well
 	sizes           sizes
 	out             io.Writer
 }
@@ -53,6 +56,7 @@ func main() {
 	flag.IntVar(&o.photoBytes, "photo-bytes", 4_000_000, "size of a photo")
 	flag.StringVar(&o.dir, "dir", "", "where to keep the data; empty: a temporary directory")
 	flag.StringVar(&o.only, "only", "", "measure the rows and the parts whose name holds this; the parts are "+partNames())
+	flag.BoolVar(&o.all, "all", false, "measure the parts that take long as well: pull-1m, first-load, listeners")
 	flag.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of the measurements to this file")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

@@ -22,17 +22,18 @@ import (
 type part struct {
 	name  string // for -only
 	title string
+	long  bool // only when it is named, or with -all
 	do    func(ctx context.Context, o options, say sayer) error
 }
 
 type sayer func(format string, args ...any)
 
 var parts = []part{
-	{"half-load", "a single push at half the load", halfLoad},
-	{"hot-scope", "one scope to which everybody writes", hotScope},
-	{"pull-1m", "a pull from a store a hundred times as large", pullFromMany},
-	{"first-load", "a phone loads everything for the first time", firstLoad},
-	{"listeners", "phones that listen", manyListeners},
+	{"half-load", "a single push at half the load", false, halfLoad},
+	{"hot-scope", "one scope to which everybody writes", false, hotScope},
+	{"pull-1m", "a pull from a store a hundred times as large", true, pullFromMany},
+	{"first-load", "a phone loads everything for the first time", true, firstLoad},
+	{"listeners", "phones that listen", true, manyListeners},
 }
 
 // sizes of the parts. The test takes smaller ones.
@@ -50,9 +51,11 @@ type sizes struct {
 
 var fullSizes = sizes{pushRate: 1500, devices: 200, large: 2000, perSite: 500, first: 100_000, phones: 20, listeners: 10_000, deaf: 1000, idle: 16 * time.Second}
 
-// chosen lists the parts that -only names: those whose name holds it, or all.
+// chosen lists the parts whose name holds what -only says; without it those that are quick, and with -all every one.
 func chosen(o options) []part {
-	return slices.DeleteFunc(slices.Clone(parts), func(p part) bool { return !strings.Contains(p.name, o.only) })
+	return slices.DeleteFunc(slices.Clone(parts), func(p part) bool {
+		return !strings.Contains(p.name, o.only) || p.long && o.only == "" && !o.all
+	})
 }
 
 func partNames() string {
