@@ -2,10 +2,25 @@ package main
 
 import (
 	"bytes"
+	"log"
+	"os"
 	"strings"
 	"testing"
 	"time"
 )
+
+// A part may start this program again as a server of its own: here that is the test.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(serveVariable); dir != "" {
+		if err := serveApart(dir); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+var smallSizes = sizes{pushRate: 50, devices: 4, large: 30, perSite: 20, first: 2000, phones: 2, listeners: 30, deaf: 12, idle: 100 * time.Millisecond}
 
 // The figures of so short a run mean nothing; what counts is that every row was measured and nothing was lost.
 func TestEveryRowIsMeasuredAndNothingIsLost(t *testing.T) {
@@ -13,12 +28,14 @@ func TestEveryRowIsMeasuredAndNothingIsLost(t *testing.T) {
 		t.Skip("starts a server and loads it; skipped with -short")
 	}
 	var out bytes.Buffer
-	o := options{store: "sqlite", blobs: "dir", clients: 2, duration: 100 * time.Millisecond, photoBytes: 60_000, dir: t.TempDir(), out: &out}
+	o := options{all: true, sizes: smallSizes, store: "sqlite", blobs: "dir", clients: 2, duration: 100 * time.Millisecond, photoBytes: 60_000, dir: t.TempDir(), out: &out}
 	if err := run(t.Context(), o); err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
 	for _, want := range []string{
 		"single pushes", "bare single writes", "documents in batches of 50", "bare batches", "documents pulled, first load",
+		"half-load: ", "p99.9", "hot-scope: ", "4 devices in a closed loop", "pull-1m: ", "600 records", "finds 200 changed records of one scope", "finds nothing new",
+		"first-load: ", "2 at once: peak heap", "listeners: ", "every one of 30 heard of it", "12 listeners that do not read", "none of those that read",
 		"photos in, examined beside", "recordings in, nothing to examine", "bare photos", "0 are missing, 0 are there twice", "verified: no fault",
 	} {
 		if !strings.Contains(out.String(), want) {

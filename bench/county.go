@@ -15,7 +15,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"fieldclue/server/app"
 	"fieldclue/server/field"
 )
 
@@ -27,6 +26,7 @@ type county struct {
 	url   string
 	http  *http.Client
 	hands []*hand
+	sites []field.RecordID
 	files atomic.Int64 // that have been acknowledged
 
 	picture []byte // of which photos are made
@@ -53,15 +53,35 @@ func newID() field.RecordID {
 	return field.NewID(time.Now(), r)
 }
 
-// settle makes an organisation, its people, a project and a site for each client, all through the API.
-func settle(ctx context.Context, a *app.App, o options) (*county, error) {
-	c := &county{o: o, url: a.URL(), http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: o.clients, DisableCompression: true}}}
-	var err error
-	if c.picture, err = picture(o.photoBytes); err != nil {
-		return nil, err
+// host is a server that a county can be set up on: in this process or in one of its own.
+type host interface {
+	URL() string
+	SetupCode(ctx context.Context) (string, error)
+}
+
+// layout says who is at which site. A hand writes to the site of its number and belongs to the person of its number;
+// past their end both begin again.
+type layout struct {
+	hands, sites, people int
+	reads                int // how many of the first sites everybody may see; 0: each person those of the own hands
+}
+
+// sees reports whether a person may see a site.
+func (l layout) sees(person, site int) bool {
+	if l.reads > 0 {
+		return site < l.reads
 	}
-	c.noise = make([]byte, len(c.picture))
-	_, _ = rand.Read(c.noise) // never fails: crypto/rand aborts the program instead
+	for hand := person; hand < l.hands; hand += l.people {
+		if hand%l.sites == site {
+			return true
+		}
+	}
+	return false
+}
+
+// settle makes an organisation, its people, a project and the sites, all through the API.
+func settle(ctx context.Context, a host, o options, l layout) (*county, error) {
+	c := &county{o: o, url: a.URL(), http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: max(l.hands, o.clients), DisableCompression: true}}}
 	code, err := a.SetupCode(ctx)
 	if err != nil {
 		return nil, err
@@ -96,27 +116,67 @@ func settle(ctx context.Context, a *app.App, o options) (*county, error) {
 	if err := c.ask(ctx, "POST", "/v1/projects", desk, object{"id": project, "fields": object{"externalId": "B-1", "name": "茶厂", "type": "industry", "county": "520502"}}, nil); err != nil {
 		return nil, err
 	}
-	for i := range o.clients {
-		h := &hand{county: c, device: newID(), site: newID(), report: newID()}
-		h.scope = field.MakeScope(field.ScopeSite, string(h.site))
-		login := fmt.Sprintf("inspector%d", i)
-		user, err := person(login, "inspector")
-		if err != nil {
-			return nil, err
+	c.sites = newIDs(l.sites)
+	err = together(settlers, func(part int) error {
+		for i := part; i < l.sites; i += settlers {
+			err := c.ask(ctx, "POST", "/v1/sites", desk, object{"id": c.sites[i], "fields": object{"name": fmt.Sprintf("site %d", i), "projectId": project, "region": "520502"}}, nil)
+			if err != nil {
+				return err
+			}
 		}
-		err = c.ask(ctx, "POST", "/v1/sites", desk, object{"id": h.site, "fields": object{"name": login, "projectId": project, "region": "520502"}}, nil)
-		if err != nil {
-			return nil, err
-		}
-		if err := c.ask(ctx, "POST", "/v1/grants", desk, object{"userId": user, "scope": h.scope, "why": "bench"}, nil); err != nil {
-			return nil, err
-		}
-		if h.token, err = signIn(login, object{"id": h.device, "name": login, "platform": "bench"}); err != nil {
-			return nil, err
-		}
-		c.hands = append(c.hands, h)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	return c, nil
+	login := func(i int) string { return fmt.Sprintf("inspector%d", i) }
+	err = together(settlers, func(part int) error {
+		for i := part; i < l.people; i += settlers {
+			user, err := person(login(i), "inspector")
+			if err != nil {
+				return err
+			}
+			for n, site := range c.sites {
+				if !l.sees(i, n) {
+					continue
+				}
+				grant := object{"userId": user, "scope": field.MakeScope(field.ScopeSite, string(site)), "why": "bench"}
+				if err := c.ask(ctx, "POST", "/v1/grants", desk, grant, nil); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.hands = make([]*hand, l.hands)
+	return c, together(settlers, func(part int) error {
+		for i := part; i < l.hands; i += settlers {
+			h := &hand{county: c, device: newID(), site: c.sites[i%l.sites], report: newID()}
+			h.scope = field.MakeScope(field.ScopeSite, string(h.site))
+			var err error
+			if h.token, err = signIn(login(i%l.people), object{"id": h.device, "name": "bench", "platform": "bench"}); err != nil {
+				return err
+			}
+			c.hands[i] = h
+		}
+		return nil
+	})
+}
+
+// settlers are how many requests go out at once while a county is set up.
+const settlers = 4
+
+// load gives the county the bytes that photos and recordings are made of.
+func (c *county) load() (err error) {
+	if c.picture, err = picture(c.o.photoBytes); err != nil {
+		return err
+	}
+	c.noise = make([]byte, len(c.picture))
+	_, _ = rand.Read(c.noise) // never fails: crypto/rand aborts the program instead
+	return nil
 }
 
 // picture makes a JPEG of about the given size: soft noise, at 0.7 bytes a pixel or so.

@@ -24,30 +24,39 @@ var facts = strings.Repeat("台账与现场不符。", 30)
 
 // push sends batches of new findings. Each answer is read, and what it acknowledges is remembered.
 func (c *county) push(size int) func(ctx context.Context, client, n int) (float64, error) {
-	return func(ctx context.Context, client, _ int) (float64, error) {
-		h := c.hands[client]
-		b := h.begin()
-		ids := make([]field.RecordID, size)
-		for i := range ids {
-			ids[i] = newID()
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = append(b, `{"id":"`...)
-			b = append(b, ids[i]...)
-			b = append(b, `","kind":"finding","base":0,"set":{"siteId":"`...)
-			b = append(b, h.site...)
-			b = append(b, `","title":"付款与进度不符","violation":"behind_plan","severity":"serious","amount":480000,"item":"built","facts":"`...)
-			b = append(b, facts...)
-			b = append(b, `"}}`...)
-		}
-		h.body = append(b, `]}`...)
+	return func(ctx context.Context, client, n int) (float64, error) {
+		return c.hands[client].push(size)(ctx, client, n)
+	}
+}
+
+func (h *hand) push(size int) func(ctx context.Context, client, n int) (float64, error) {
+	return func(ctx context.Context, _, _ int) (float64, error) {
+		ids := newIDs(size)
+		h.buildPush(ids)
 		if err := h.pushed(ctx, size); err != nil {
 			return 0, err
 		}
 		h.docs = append(h.docs, ids...)
 		return float64(size), nil
 	}
+}
+
+// buildPush makes the body of the next batch, of new findings with these ids.
+func (h *hand) buildPush(ids []field.RecordID) {
+	b := h.begin()
+	for i, id := range ids {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, `{"id":"`...)
+		b = append(b, id...)
+		b = append(b, `","kind":"finding","base":0,"set":{"siteId":"`...)
+		b = append(b, h.site...)
+		b = append(b, `","title":"付款与进度不符","violation":"behind_plan","severity":"serious","amount":480000,"item":"built","facts":"`...)
+		b = append(b, facts...)
+		b = append(b, `"}}`...)
+	}
+	h.body = append(b, `]}`...)
 }
 
 // begin starts the body of the next batch.
@@ -85,7 +94,8 @@ func (c *county) pull(ctx context.Context, client, _ int) (float64, error) {
 	return float64(n), err
 }
 
-func (h *hand) page(ctx context.Context) (records int, more bool, err error) {
+// buildPull makes the body of the next pull.
+func (h *hand) buildPull() {
 	b := append(h.body[:0], `{"device":"`...)
 	b = append(b, h.device...)
 	b = append(b, `","limit":`...)
@@ -101,6 +111,10 @@ func (h *hand) page(ctx context.Context) (records int, more bool, err error) {
 		b = append(b, cursor...)
 	}
 	h.body = append(b, `}}`...)
+}
+
+func (h *hand) page(ctx context.Context) (records int, more bool, err error) {
+	h.buildPull()
 	answer, _, err := h.send(ctx, "POST", "/v1/sync/pull", h.token, h.body, "Content-Type", "application/json")
 	if err != nil {
 		return 0, false, err
@@ -213,7 +227,8 @@ func (c *county) compare(ctx context.Context) (lost, twice int, err error) {
 			for scope, cursor := range page.Cursors {
 				cursors[scope] = cursor
 			}
-			more = page.More
+			// A record that is written again while a page is read lies behind that page's end: ask until nothing moves.
+			more = page.More || len(page.Cursors) > 0
 		}
 		for _, id := range h.docs {
 			if held[id] == 0 {

@@ -4,9 +4,13 @@
 //	go run ./bench                                  the embedded store, photos in a directory
 //	go run ./bench -blobs minio                     photos on a real MinIO
 //	go run ./bench -store mongodb -mongodb-uri URI  records on MongoDB
+//	go run ./bench -only hot-scope                  one part alone
+//	go run ./bench -all                             everything, about five minutes
 //
 // Open run.go first: it is the order of the measurements. load.go is the load on the server, bare.go the engines without
-// it, county.go what must exist before anybody can write. The program ends with status 1 when an acknowledged document is
+// it, county.go what must exist before anybody can write. After the rows of the table come the parts (parts.go), each with
+// a server of its own: many.go compares a large store with a small one, apart.go watches the memory of a server in its own
+// process, listeners.go opens event streams. The program ends with status 1 when an acknowledged document is
 // missing or there twice, or when the verification finds a fault; it does not judge speed.
 package main
 
@@ -29,11 +33,20 @@ type options struct {
 	dir             string // empty: a temporary one, removed afterwards
 	standIn         bool
 	only, profile   string
+	all             bool // the long parts as well
+	sizes           sizes
 	out             io.Writer
 }
 
 func main() {
-	o := options{out: os.Stdout}
+	if dir := os.Getenv(serveVariable); dir != "" {
+		if err := serveApart(dir); err != nil {
+			_, _ = fmt.Fprintln(os.Stderr, "bench:", err) // a console that is gone changes nothing
+			os.Exit(1)
+		}
+		return
+	}
+	o := options{out: os.Stdout, sizes: fullSizes}
 	flag.StringVar(&o.store, "store", "sqlite", "sqlite or mongodb")
 	flag.StringVar(&o.mongoURI, "mongodb-uri", os.Getenv("FIELDCLUE_TEST_MONGODB_URI"), "the replica set for -store mongodb; a database of its own is made in it")
 	flag.BoolVar(&o.standIn, "stand-in", false, "take a server that is not a replica set: its figures say nothing about MongoDB")
@@ -42,7 +55,8 @@ func main() {
 	flag.DurationVar(&o.duration, "duration", 5*time.Second, "of each measurement")
 	flag.IntVar(&o.photoBytes, "photo-bytes", 4_000_000, "size of a photo")
 	flag.StringVar(&o.dir, "dir", "", "where to keep the data; empty: a temporary directory")
-	flag.StringVar(&o.only, "only", "", "measure the rows whose name holds this")
+	flag.StringVar(&o.only, "only", "", "measure the rows and the parts whose name holds this; the parts are "+partNames())
+	flag.BoolVar(&o.all, "all", false, "measure the parts that take long as well: pull-1m, first-load, listeners")
 	flag.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of the measurements to this file")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

@@ -44,6 +44,18 @@ func run(ctx context.Context, o options) (err error) {
 		}
 		defer func() { _ = os.RemoveAll(o.dir) }() // a leftover in the temporary directory harms nobody
 	}
+	say := func(format string, args ...any) { _, _ = fmt.Fprintf(o.out, format+"\n", args...) } // a console that is gone changes nothing
+	say("Fieldclue bench, %s; %d cores, %s %s/%s", time.Now().Format(time.DateOnly), runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	if o.only == "" || len(chosen(o)) == 0 {
+		if err := runRows(ctx, o, say); err != nil {
+			return err
+		}
+	}
+	return runParts(ctx, o, say)
+}
+
+// runRows measures the rows of the table on one server, and the bare engines beside it.
+func runRows(ctx context.Context, o options, say sayer) (err error) {
 	cfg, err := configure(o)
 	if err != nil {
 		return err
@@ -62,13 +74,14 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.Stop(context.WithoutCancel(ctx))) }()
-	c, err := settle(ctx, a, o)
+	c, err := settle(ctx, a, o, layout{hands: o.clients, sites: o.clients, people: o.clients})
+	if err == nil {
+		err = c.load()
+	}
 	if err != nil {
 		return fmt.Errorf("setting the county up: %w", err)
 	}
-	say := func(format string, args ...any) { _, _ = fmt.Fprintf(o.out, format+"\n", args...) } // a console that is gone changes nothing
-	say("Fieldclue bench, %s", time.Now().Format(time.DateOnly))
-	say("%d cores, %s %s/%s; %s", runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, a.Engines(ctx))
+	say("%s", a.Engines(ctx))
 	say("%d clients and the server in this process; %s for each measurement; documents of about %d bytes, photos of %.1f MB", o.clients, o.duration, docBytes, float64(o.photoBytes)/1e6)
 	say("every write is durable before it is acknowledged, the server's and the bare engine's alike\n")
 
@@ -138,11 +151,12 @@ func configure(o options) (config.Config, error) {
 	if err != nil {
 		return cfg, err
 	}
+	cfg.AccessTTL = time.Hour // nobody signs in again while a store is filled
 	switch {
 	case o.store == "mongodb" && o.mongoURI == "":
 		return cfg, errors.New("-store mongodb needs -mongodb-uri or FIELDCLUE_TEST_MONGODB_URI")
 	case o.store == "mongodb":
-		cfg.MongoDB = config.MongoDB{URI: config.Secret(o.mongoURI), Database: fmt.Sprintf("bench_%d", time.Now().Unix()), AllowStandIn: o.standIn}
+		cfg.MongoDB = config.MongoDB{URI: config.Secret(o.mongoURI), Database: fmt.Sprintf("bench_%d", time.Now().UnixMilli()), AllowStandIn: o.standIn}
 	case o.store != "sqlite":
 		return cfg, fmt.Errorf("there is no store %q: sqlite or mongodb", o.store)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"fieldclue/server/access"
 	"fieldclue/server/accounts"
+	"fieldclue/server/api/guard"
 	"fieldclue/server/field"
 	"fieldclue/server/store"
 	"fieldclue/sync/engine"
@@ -27,6 +28,7 @@ type Pokes interface {
 const (
 	pokesAhead  = 4096             // pokes that the hub may fall behind
 	eventScopes = 5000             // scopes of one listener
+	eventUnsent = 32 << 10         // bytes that the system may hold for a client that does not read
 	eventWrite  = 10 * time.Second // a client that does not take a line within this time is dropped
 )
 
@@ -68,6 +70,7 @@ func (s *Server) events(c *fiber.Ctx) error {
 		if raw, ok := conn.(interface{ UnsafeConn() net.Conn }); ok {
 			conn = raw.UnsafeConn()
 		}
+		guard.BoundUnsent(conn, eventUnsent)
 		go l.serve(conn) // and give the buffers of the request back
 	})
 	return nil

@@ -50,3 +50,14 @@ func (g *gentle) Close() error {
 	}
 	return g.Conn.Close()
 }
+
+// BoundUnsent tells the system how many bytes it may hold back for a client that does not read. Without it they grow to
+// megabytes, of memory that no figure of the process shows.
+func BoundUnsent(conn net.Conn, size int) {
+	if g, ok := conn.(*gentle); ok {
+		conn = g.Conn
+	}
+	if c, ok := conn.(interface{ SetWriteBuffer(bytes int) error }); ok {
+		_ = c.SetWriteBuffer(size) // a connection that is gone says so at the next write
+	}
+}

@@ -17,11 +17,7 @@ func (s *Store) Heads(ctx context.Context, page store.ListScopes) ([]store.Head,
 	if len(page.Visible.Any) == 0 {
 		return nil, ctx.Err()
 	}
-	var q builder
-	q.say("SELECT "+headColumns+" FROM scopes t WHERE t.scope > ?", string(page.After))
-	q.types(page.Types)
-	q.visible(page.Visible)
-	q.say(" ORDER BY t.scope LIMIT ?", int64(page.Limit))
+	q := headsQuery(page)
 	var heads []store.Head
 	err := s.read(ctx, "Heads", func(c *conn) error {
 		return c.query(ctx, q.sql.String(), q.args, func(row []driver.Value) error {
@@ -30,6 +26,38 @@ func (s *Store) Heads(ctx context.Context, page store.ListScopes) ([]store.Head,
 		})
 	})
 	return heads, err
+}
+
+// headsQuery walks along the primary key for each way in which a scope may be visible, so that a phone's few scopes cost
+// the same among thousands. SQLite merges the walks in order and stops at the limit.
+func headsQuery(page store.ListScopes) *builder {
+	q := &builder{}
+	walk := func(c access.Clause, where string, args ...driver.Value) {
+		if q.sql.Len() > 0 {
+			q.say(" UNION ")
+		}
+		q.say("SELECT "+headColumns+" FROM scopes t WHERE "+where, args...)
+		q.types(page.Types)
+		q.visible(access.Filter{Any: []access.Clause{c}, Except: page.Visible.Except})
+	}
+	clauses := page.Visible.Any
+	if slices.ContainsFunc(clauses, coversAll) {
+		clauses = []access.Clause{{}}
+	}
+	for _, c := range clauses {
+		switch {
+		case len(c.Scopes) > 0: // the + keeps SQLite from walking along all that follow instead
+			walk(c, "t.scope IN (SELECT value FROM json_each(?)) AND +t.scope > ?", jsonList(c.Scopes), string(page.After))
+		case len(c.Types) > 0:
+			for _, t := range c.Types {
+				walk(c, "t.scope > ? AND t.scope < ?", max(string(page.After), string(t)+"/"), string(t)+"0") // '0' follows on '/'
+			}
+		default:
+			walk(c, "t.scope > ?", string(page.After))
+		}
+	}
+	q.say(" ORDER BY 1 LIMIT ?", int64(page.Limit))
+	return q
 }
 
 // List returns a page of visible records by rank and id. A key leads it, else the scope, else the kinds; without any of
