@@ -126,7 +126,7 @@ func TestBrokenDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The log of the database is cut off under the open store, and the pages in memory are forgotten.
-	wal := filepath.Join(dir, dataFile+"-wal")
+	wal := filepath.Join(dir, DataFile+"-wal")
 	whole, err := os.ReadFile(wal)
 	if err != nil {
 		t.Fatal(err)

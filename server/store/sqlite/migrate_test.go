@@ -15,7 +15,7 @@ import (
 func TestAFileOfVersion1IsBroughtUp(t *testing.T) {
 	dir := t.TempDir()
 	ctx := t.Context()
-	old, err := dial(filepath.Join(dir, dataFile), "rwc")
+	old, err := dial(filepath.Join(dir, DataFile), "rwc")
 	if err != nil {
 		t.Fatal(err)
 	}

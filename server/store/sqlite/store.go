@@ -23,7 +23,7 @@ import (
 
 // The files in the directory. SQLite adds fieldclue.db-wal and fieldclue.db-shm beside the first.
 const (
-	dataFile = "fieldclue.db"
+	DataFile = "fieldclue.db"
 	lockFile = "fieldclue.lock"
 )
 
@@ -62,7 +62,7 @@ func (s *Store) open(ctx context.Context, dir string) error {
 	if s.lock, err = holdDirectory(ctx, dir); err != nil {
 		return err
 	}
-	w, err := dial(filepath.Join(dir, dataFile), "rwc")
+	w, err := dial(filepath.Join(dir, DataFile), "rwc")
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (s *Store) open(ctx context.Context, dir string) error {
 
 // OpenReadOnly opens the store in dir for reading, also while a server has it open. Its writing methods are refused.
 func OpenReadOnly(ctx context.Context, dir string) (*Store, error) {
-	if _, err := os.Stat(filepath.Join(dir, dataFile)); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, DataFile)); err != nil {
 		return nil, fmt.Errorf("there is no store in %s: %w", dir, err)
 	}
 	s := &Store{closing: make(chan struct{})}
@@ -108,7 +108,7 @@ func (s *Store) openReaders(ctx context.Context, dir string) error {
 	n := max(4, 2*runtime.GOMAXPROCS(0))
 	s.readers = make(chan *conn, n)
 	for range n {
-		c, err := dial(filepath.Join(dir, dataFile), "ro")
+		c, err := dial(filepath.Join(dir, DataFile), "ro")
 		if err != nil {
 			return err
 		}

@@ -2,7 +2,8 @@
 // comments of server/store; a new promise starts here as a new case.
 //
 // Start with Store and Run. commit.go holds the log, records.go the images, list.go lists and visibility, docs.go the
-// working documents, durable.go what outlives a process; desk.go is the caller that the cases share.
+// working documents, durable.go what outlives a process, keep.go what verification and repair ask; desk.go is the caller
+// that the cases share.
 //
 // A case that the engine under test cannot pass, because it has no transactions or no second process, is skipped with
 // a message that starts with "needs mongod", and is never reported as passed.
@@ -34,6 +35,10 @@ type Store interface {
 	DeleteDoc(ctx context.Context, shelf store.Shelf, id string, version int64) error
 	DocsByKey(ctx context.Context, shelf store.Shelf, key, after string, limit int) ([]store.Doc, error)
 	DocsDue(ctx context.Context, shelf store.Shelf, before time.Time, limit int) ([]store.Doc, error)
+
+	LastEntries(ctx context.Context, after field.Scope, limit int) ([]store.Entry, error)
+	Docs(ctx context.Context, shelf store.Shelf, after string, limit int) ([]store.Doc, error)
+	Repair(ctx context.Context, r store.Repair) error
 
 	// Ping asks the engine for an answer. Engine names it for people, such as "sqlite", "3.50.4".
 	Ping(ctx context.Context) error
@@ -70,6 +75,7 @@ func Run(t *testing.T, open func(t *testing.T) Store, caps Capabilities) {
 		{"list", listCases},
 		{"docs", docCases},
 		{"durable", durableCases},
+		{"keep", keepCases},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, c := range group.cases {
