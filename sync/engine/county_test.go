@@ -25,7 +25,7 @@ import (
 type county struct {
 	t     *testing.T
 	ctx   context.Context
-	store engine.Store
+	store engine.Kept
 	*engine.Engine
 	clock *clock
 
@@ -92,7 +92,7 @@ func fields(v any) map[string]field.Value {
 
 type m = map[string]any
 
-func newCounty(t *testing.T, s engine.Store) *county {
+func newCounty(t *testing.T, s engine.Kept) *county {
 	c := &county{t: t, ctx: t.Context(), store: s, clock: &clock{at: time.Date(2026, 11, 23, 1, 0, 0, 0, time.UTC)}}
 	c.Engine = engine.New(engine.Options{Store: s, Now: c.clock.now})
 	for _, org := range []struct {
@@ -220,7 +220,7 @@ func (c *county) outcome(resp protocol.PushResponse, i int, want protocol.Outcom
 // sound checks that the log is whole and the records are its image.
 func (c *county) sound() {
 	c.t.Helper()
-	v, err := engine.Verify(c.ctx, c.store, nil)
+	v, err := engine.Verify(c.ctx, c.store, engine.Look{})
 	c.must(err)
 	if len(v.Faults) > 0 {
 		c.t.Fatalf("verification: %v", v.Faults)

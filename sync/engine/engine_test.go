@@ -346,7 +346,7 @@ var _ = engine.Server
 
 // gated holds commits back until they are let through.
 type gated struct {
-	engine.Store
+	engine.Kept
 	on      atomic.Bool
 	arrived chan struct{}
 	pass    chan struct{}
@@ -357,7 +357,7 @@ func (g *gated) Commit(ctx context.Context, w []store.Write) error {
 		g.arrived <- struct{}{}
 		<-g.pass
 	}
-	return g.Store.Commit(ctx, w)
+	return g.Kept.Commit(ctx, w)
 }
 
 // "Busy" says that nothing was changed: a batch that gave up while it waited is not committed by the next group.
@@ -367,7 +367,7 @@ func TestABatchThatGaveUpIsNotCommittedLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = s.Close() }() // the directory goes away with it
-	g := &gated{Store: s, arrived: make(chan struct{}), pass: make(chan struct{})}
+	g := &gated{Kept: s, arrived: make(chan struct{}), pass: make(chan struct{})}
 	c := newCounty(t, g)
 	g.on.Store(true)
 	first := make(chan error, 1)

@@ -14,11 +14,11 @@ import (
 
 // Verification is what Verify found.
 type Verification struct {
-	Scopes  int
-	Entries int64
-	Records int64
-	Moved   int64    // records that somebody changed while this was read: not compared, and no fault
-	Faults  []string // each names a scope and an entry or a record; at most maxFaults
+	Scopes  int      `json:"scopes"`
+	Entries int64    `json:"entries"`
+	Records int64    `json:"records"`
+	Moved   int64    `json:"moved"`  // records that somebody changed while this was read: not compared, and no fault
+	Faults  []string `json:"faults"` // each names a scope and an entry or a record; at most maxFaults
 }
 
 const maxFaults = 100
@@ -29,10 +29,24 @@ func (v *Verification) fault(format string, args ...any) {
 	}
 }
 
+// Kept is what verification and rebuilding ask of a store besides.
+type Kept interface {
+	Store
+	LastEntries(ctx context.Context, after field.Scope, limit int) ([]store.Entry, error)
+	Repair(ctx context.Context, r store.Repair) error
+}
+
+// Look is what the caller wants to look at on the way; each may be nil.
+type Look struct {
+	// Record is called for every record that is right, to check what it stands for (a photo's bytes). Its error is a fault.
+	Record func(*field.Record) error
+	// Entry is called for every entry that is right.
+	Entry func(scope field.Scope, seq int64, hash string)
+}
+
 // Verify reads the whole log and checks that each scope's entries are gapless and chained by their hashes, that the
-// heads are the last entries, and that the records are exactly what the log says. each is called for every record that
-// is right, so that the caller can check what a record stands for (a photo's bytes); it may be nil.
-func Verify(ctx context.Context, s Store, each func(*field.Record) error) (*Verification, error) {
+// heads are the last entries, and that the records are exactly what the log says.
+func Verify(ctx context.Context, s Kept, look Look) (*Verification, error) {
 	v := &Verification{}
 	q := store.ListScopes{Visible: everything, Limit: 500}
 	for {
@@ -41,20 +55,59 @@ func Verify(ctx context.Context, s Store, each func(*field.Record) error) (*Veri
 			return v, err
 		}
 		for _, h := range heads {
-			if err := v.scope(ctx, s, h, each); err != nil {
+			if err := v.scope(ctx, s, h, look); err != nil {
 				return v, err
 			}
 		}
 		if len(heads) < q.Limit {
-			return v, nil
+			return v, v.ends(ctx, s)
 		}
 		q.After = heads[len(heads)-1].Scope
 	}
 }
 
-func (v *Verification) scope(ctx context.Context, s Store, head store.Head, each func(*field.Record) error) error {
+// ends looks for logs that go on behind their head, or have none.
+func (v *Verification) ends(ctx context.Context, s Kept) error {
+	return eachEnd(ctx, s, func(last store.Entry) error {
+		head, err := s.Head(ctx, last.Scope)
+		switch {
+		case field.Is(err, field.CodeNotFound):
+			v.fault("%s: has a log and no head", last.Scope)
+		case err != nil:
+			return err
+		case head.Seq < last.Seq:
+			v.fault("%s: the head is entry %d, and the log goes on to %d", last.Scope, head.Seq, last.Seq)
+		}
+		return nil
+	})
+}
+
+func eachEnd(ctx context.Context, s Kept, do func(last store.Entry) error) error {
+	for after := field.Scope(""); ; {
+		ends, err := s.LastEntries(ctx, after, 500)
+		if err != nil {
+			return err
+		}
+		for _, e := range ends {
+			if err := do(e); err != nil {
+				return err
+			}
+			after = e.Scope
+		}
+		if len(ends) < 500 {
+			return nil
+		}
+	}
+}
+
+// unreadable reports whether an error is about what is stored, and not about the store.
+func unreadable(ctx context.Context, err error) bool {
+	return err != nil && ctx.Err() == nil && !field.Is(err, field.CodeStoreDown) && !field.Is(err, field.CodeBusy)
+}
+
+func (v *Verification) scope(ctx context.Context, s Store, head store.Head, look Look) error {
 	v.Scopes++
-	image, info, ok, err := v.replay(ctx, s, head)
+	image, info, ok, err := v.replay(ctx, s, head, look.Entry)
 	if err != nil || !ok {
 		return err
 	}
@@ -63,6 +116,10 @@ func (v *Verification) scope(ctx context.Context, s Store, head store.Head, each
 	}
 	for after := int64(0); ; {
 		stored, err := s.Changed(ctx, head.Scope, after, head.Seq, 500)
+		if unreadable(ctx, err) {
+			v.fault("%s: a record cannot be read: %v", head.Scope, err)
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -78,19 +135,25 @@ func (v *Verification) scope(ctx context.Context, s Store, head store.Head, each
 				continue
 			}
 			v.Records++
-			if each != nil {
-				if err := each(r); err != nil {
-					v.fault("%s: record %s: %v", head.Scope, r.ID, err)
-				}
-			}
+			v.stands(r, look)
 		}
 	}
-	return v.left(ctx, s, head, image, each)
+	return v.left(ctx, s, head, image, look)
+}
+
+// stands lets the caller look at what a record stands for.
+func (v *Verification) stands(r *field.Record, look Look) {
+	if look.Record == nil {
+		return
+	}
+	if err := look.Record(r); err != nil {
+		v.fault("%s: record %s: %v", r.Scope, r.ID, err)
+	}
 }
 
 // left looks at the records of the log that were not met among the stored ones: those that somebody has changed since
 // the head was read are no fault. What such a record stands for is looked at all the same.
-func (v *Verification) left(ctx context.Context, s Store, head store.Head, image map[field.RecordID]*field.Record, each func(*field.Record) error) error {
+func (v *Verification) left(ctx context.Context, s Store, head store.Head, image map[field.RecordID]*field.Record, look Look) error {
 	if len(image) == 0 {
 		return nil
 	}
@@ -104,12 +167,7 @@ func (v *Verification) left(ctx context.Context, s Store, head store.Head, image
 		}
 		delete(image, r.ID)
 		v.Moved++
-		if each == nil {
-			continue
-		}
-		if err := each(r); err != nil {
-			v.fault("%s: record %s: %v", head.Scope, r.ID, err)
-		}
+		v.stands(r, look)
 	}
 	for id := range image {
 		v.fault("%s: record %s is in the log and not in the store", head.Scope, id)
@@ -118,7 +176,7 @@ func (v *Verification) left(ctx context.Context, s Store, head store.Head, image
 }
 
 // replay makes the records of a scope from its log, up to the head that was read first.
-func (v *Verification) replay(ctx context.Context, s Store, head store.Head) (map[field.RecordID]*field.Record, field.ScopeInfo, bool, error) {
+func (v *Verification) replay(ctx context.Context, s Store, head store.Head, saw func(field.Scope, int64, string)) (map[field.RecordID]*field.Record, field.ScopeInfo, bool, error) {
 	image := map[field.RecordID]*field.Record{}
 	var info field.ScopeInfo
 	seq, prev := int64(0), ""
@@ -148,6 +206,9 @@ func (v *Verification) replay(ctx context.Context, s Store, head store.Head) (ma
 			default:
 				seq, prev = e.Seq, e.Hash
 				info = Replay(image, info, &body, e)
+				if saw != nil {
+					saw(e.Scope, e.Seq, e.Hash)
+				}
 				continue
 			}
 			return nil, info, false, nil

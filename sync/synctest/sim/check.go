@@ -14,7 +14,7 @@ import (
 
 // check is what must hold in the end.
 func (w *world) check() error {
-	v, err := engine.Verify(w.ctx, w.o.Store, nil)
+	v, err := engine.Verify(w.ctx, w.o.Store, engine.Look{})
 	if err != nil {
 		return err
 	}

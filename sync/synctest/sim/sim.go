@@ -44,7 +44,7 @@ const (
 type Options struct {
 	Seed    uint64
 	Dir     string
-	Store   engine.Store
+	Store   engine.Kept
 	Phones  int // 0: 3
 	Servers int // 0: 2
 	Steps   int // 0: 120
