@@ -17,8 +17,7 @@ import (
 // playDemo starts the server on the embedded store and plays the demo against it. With --exit it ends with the story,
 // otherwise it goes on serving. Without --data everything is gone afterwards.
 func playDemo(ctx context.Context, args []string, out console) (err error) {
-	exit := slices.Contains(args, "--exit") || slices.Contains(args, "-exit")
-	args = slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == "--exit" || a == "-exit" })
+	exit, args := isSet(args, "exit")
 	named := slices.ContainsFunc(args, func(a string) bool { return isFlag(a, "data") })
 	if !named {
 		dir, err := os.MkdirTemp("", "fieldclue-demo-")

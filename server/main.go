@@ -22,7 +22,14 @@ const help = `Fieldclue, the server for field inspection.
 
   fieldclue [serve] [flags]     serve phones and desks
   fieldclue demo [flags]        a believable county and one day of two inspectors, played through the API
-  fieldclue verify [flags]      check the log's chain, that the records are its image, and every photo's bytes
+  fieldclue verify [flags]      check the log's chain, that the records are its image, every photo's bytes and receipt, and
+                                the signed statements; --report FILE writes JSON. Status 2: faults were found
+  fieldclue backup --to DIR     copy the embedded store, photos too, while the server runs; the next time only what is new
+  fieldclue restore --from DIR  put a backup into an empty data directory
+  fieldclue move --to PLACE     bring everything to a directory, or to the engines that a file of settings names
+  fieldclue rebuild [flags]     make all records anew from the log
+  fieldclue anchor [flags]      keep a signed statement of where the logs stand now (the server does it every day);
+                                --restored after the database was put back from a copy by other means
   fieldclue healthcheck [flags] ask a running server whether it is ready; status 0 if it is
   fieldclue help                this page
 `
@@ -49,6 +56,9 @@ func main() {
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Environ(), console{os.Stdout}); err != nil {
 		console{os.Stderr}.say("fieldclue: %v", err)
+		if errors.Is(err, errFaults) {
+			os.Exit(2)
+		}
 		os.Exit(1)
 	}
 }
@@ -65,6 +75,16 @@ func run(ctx context.Context, args, environ []string, out console) error {
 		return playDemo(ctx, args, out)
 	case "verify":
 		return verify(ctx, args, environ, out)
+	case "backup":
+		return backup(ctx, args, environ, out)
+	case "restore":
+		return restore(ctx, args, environ, out)
+	case "move":
+		return move(ctx, args, environ, out)
+	case "rebuild":
+		return rebuild(ctx, args, environ, out)
+	case "anchor":
+		return keepStatement(ctx, args, environ, out)
 	case "healthcheck":
 		return healthcheck(ctx, args, environ)
 	case "help", "-h", "--help":
@@ -99,22 +119,6 @@ func serve(ctx context.Context, args, environ []string, out console) error {
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	return errors.Join(err, a.Stop(last))
-}
-
-func verify(ctx context.Context, args, environ []string, out console) error {
-	cfg, err := config.Load(args, environ)
-	if err != nil {
-		return helpOr(err, out)
-	}
-	report, err := app.Verify(ctx, cfg, logger(cfg, os.Stderr), func(line string) { out.say("%s", line) })
-	if err != nil {
-		return err
-	}
-	out.say("%s", report)
-	if !report.Sound() {
-		return errors.New("what is stored is not what was acknowledged; keep this directory as it is and call for help")
-	}
-	return nil
 }
 
 // healthcheck is for containers, which have no curl.

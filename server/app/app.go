@@ -63,7 +63,7 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (*App, erro
 
 func (a *App) wire(ctx context.Context) error {
 	p := a.parts
-	key, err := signingKey(ctx, p.store, "receipts")
+	key, err := signingKey(ctx, p.store, serverKey)
 	if err != nil {
 		return err
 	}
@@ -109,6 +109,7 @@ func (a *App) start() {
 	goOn("hearing what other servers write", a.hearOthers)
 	goOn("keeping access fresh", a.keepAccessFresh)
 	goOn("housekeeping", a.keepHouse)
+	goOn("keeping signed statements of the logs", a.anchorDaily)
 }
 
 // keepAccessFresh forgets what is remembered about people as soon as this process commits something about them.

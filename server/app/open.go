@@ -26,12 +26,13 @@ import (
 
 // allStore is what both stores offer.
 type allStore interface {
-	engine.Store
+	engine.Kept
 	GetDoc(ctx context.Context, shelf store.Shelf, id string) (store.Doc, error)
 	PutDoc(ctx context.Context, d store.Doc) (store.Doc, error)
 	DeleteDoc(ctx context.Context, shelf store.Shelf, id string, version int64) error
 	DocsByKey(ctx context.Context, shelf store.Shelf, key, after string, limit int) ([]store.Doc, error)
 	DocsDue(ctx context.Context, shelf store.Shelf, before time.Time, limit int) ([]store.Doc, error)
+	Docs(ctx context.Context, shelf store.Shelf, after string, limit int) ([]store.Doc, error)
 	Ping(ctx context.Context) error
 	Engine(ctx context.Context) (name, version string, err error)
 	Close() error
@@ -45,6 +46,7 @@ type parts struct {
 	originals blob.Store   // evidence: immutable, locked where the engine can
 	small     blob.Store   // renditions: can be made again
 	staging   blob.Staging // half-finished uploads, beside the originals
+	anchors   blob.Store   // signed statements of where the logs stand
 }
 
 func (p *parts) close() error { return p.store.Close() }
@@ -108,7 +110,11 @@ func (p *parts) openBlobs(ctx context.Context, cfg config.Config) error {
 		if err != nil {
 			return err
 		}
-		p.originals, p.small, p.staging = originals, small, originals.Staging()
+		anchors, err := dir.Open(dir.Config{Root: filepath.Join(cfg.Data, "anchors")})
+		if err != nil {
+			return err
+		}
+		p.originals, p.small, p.staging, p.anchors = originals, small, originals.Staging(), anchors
 		return nil
 	}
 	c := minio.Config{
@@ -126,35 +132,50 @@ func (p *parts) openBlobs(ctx context.Context, cfg config.Config) error {
 	if err != nil {
 		return err
 	}
-	c.Bucket, c.Locked, c.StagingBucket, c.Retention, c.RetainDays = cfg.S3.Bucket+"-renditions", false, "", "", 0
+	c.Bucket, c.StagingBucket, c.Retention, c.RetainDays = cfg.S3.Bucket+"-anchors", "", "COMPLIANCE", anchorDays
+	anchors, err := minio.Open(ctx, c)
+	if err != nil {
+		return err
+	}
+	c.Bucket, c.Locked, c.Retention, c.RetainDays = cfg.S3.Bucket+"-renditions", false, "", 0
 	small, err := minio.Open(ctx, c)
 	if err != nil {
 		return err
 	}
-	p.originals, p.small, p.staging = originals, small, staging
+	p.originals, p.small, p.staging, p.anchors = originals, small, staging, anchors
 	return nil
+}
+
+// serverKey is the name of the key with which receipts and statements are signed.
+const serverKey = "receipts"
+
+// storedKey reads the server's Ed25519 key of a name; CodeNotFound when it was not made yet.
+func storedKey(ctx context.Context, docs allStore, name string) (ed25519.PrivateKey, error) {
+	doc, err := docs.GetDoc(ctx, store.Keys, name)
+	if err != nil {
+		return nil, err
+	}
+	var k keySeed
+	if err := json.Unmarshal(doc.Body, &k); err != nil || len(k.Seed) != ed25519.SeedSize {
+		return nil, fmt.Errorf("the server's key %q is damaged: %w", name, errors.Join(err, errors.New("wrong length")))
+	}
+	return ed25519.NewKeyFromSeed(k.Seed), nil
+}
+
+type keySeed struct {
+	Seed []byte `json:"seed"`
 }
 
 // signingKey returns the server's Ed25519 key of a name; the first process to need it makes it.
 func signingKey(ctx context.Context, docs allStore, name string) (ed25519.PrivateKey, error) {
-	type stored struct {
-		Seed []byte `json:"seed"`
-	}
 	for range 3 {
-		doc, err := docs.GetDoc(ctx, store.Keys, name)
-		if err == nil {
-			var k stored
-			if err := json.Unmarshal(doc.Body, &k); err != nil || len(k.Seed) != ed25519.SeedSize {
-				return nil, fmt.Errorf("the server's key %q is damaged: %w", name, errors.Join(err, errors.New("wrong length")))
-			}
-			return ed25519.NewKeyFromSeed(k.Seed), nil
-		}
+		key, err := storedKey(ctx, docs, name)
 		if !field.Is(err, field.CodeNotFound) {
-			return nil, err
+			return key, err
 		}
 		seed := make([]byte, ed25519.SeedSize)
 		_, _ = rand.Read(seed) // never fails: crypto/rand aborts the program instead
-		_, err = docs.PutDoc(ctx, store.Doc{Shelf: store.Keys, ID: name, Body: field.Quote(stored{seed})})
+		_, err = docs.PutDoc(ctx, store.Doc{Shelf: store.Keys, ID: name, Body: field.Quote(keySeed{seed})})
 		if err != nil && !field.Is(err, field.CodeStale) {
 			return nil, err
 		}

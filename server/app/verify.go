@@ -2,26 +2,38 @@ package app
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
+	"time"
 
 	"fieldclue/media/blob"
+	"fieldclue/media/receipt"
 	"fieldclue/server/config"
 	"fieldclue/server/field"
+	"fieldclue/sync/anchor"
 	"fieldclue/sync/engine"
 )
 
-// Report is what verification found.
+// Report is what verification found. As JSON it is what `fieldclue verify --report` writes.
 type Report struct {
+	At time.Time `json:"at"`
 	engine.Verification
-	Photos     int64 // originals that are recorded as stored and whose bytes are equal
-	Bytes      int64
-	Renditions int64
+	Photos     int64     `json:"photos"` // originals that are recorded as stored, with a receipt that holds and equal bytes
+	Bytes      int64     `json:"bytes"`
+	Renditions int64     `json:"renditions"`
+	Statements int       `json:"statements"` // signed statements of where the logs stood, which the logs confirm
+	Newest     time.Time `json:"newestStatement,omitzero"`
+	Remarks    []string  `json:"remarks,omitempty"` // what a person should know and is no fault
+
+	key ed25519.PublicKey // of this server; nil when it has none yet
 }
 
 // Sound reports whether everything is as it was acknowledged.
@@ -30,21 +42,38 @@ func (r *Report) Sound() bool { return len(r.Faults) == 0 }
 // String is the report for a person.
 func (r *Report) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "log      %d scopes, %d entries, each chained to the one before\n", r.Scopes, r.Entries)
-	fmt.Fprintf(&b, "records  %d, equal to what the log says\n", r.Records)
+	fmt.Fprintf(&b, "log         %d scopes, %d entries, each chained to the one before\n", r.Scopes, r.Entries)
+	fmt.Fprintf(&b, "records     %d, equal to what the log says\n", r.Records)
 	if r.Moved > 0 {
-		fmt.Fprintf(&b, "         %d more were changed while this was read; the next run compares them\n", r.Moved)
+		fmt.Fprintf(&b, "            %d more were changed while this was read; the next run compares them\n", r.Moved)
 	}
-	fmt.Fprintf(&b, "photos   %d originals with %d bytes, equal to their SHA-256; %d renditions\n", r.Photos, r.Bytes, r.Renditions)
+	fmt.Fprintf(&b, "photos      %d originals with %d bytes, equal to their SHA-256 and their receipts; %d renditions\n", r.Photos, r.Bytes, r.Renditions)
+	if r.Statements > 0 {
+		fmt.Fprintf(&b, "statements  %d, signed; the newest of %s\n", r.Statements, r.Newest.UTC().Format(time.RFC3339))
+	} else {
+		b.WriteString("statements  none was kept yet: nothing outside of the database vouches for the log\n")
+	}
+	for _, s := range r.Remarks {
+		fmt.Fprintf(&b, "REMARK      %s\n", s)
+	}
 	if r.Sound() {
 		b.WriteString("verified: no fault")
 		return b.String()
 	}
-	fmt.Fprintf(&b, "FAULTS   %d\n", len(r.Faults))
+	fmt.Fprintf(&b, "FAULTS      %d\n", len(r.Faults))
 	for _, f := range r.Faults {
 		fmt.Fprintf(&b, "  %s\n", f)
 	}
 	return strings.TrimRight(b.String(), "\n")
+}
+
+// JSON is the report for a program.
+func (r *Report) JSON() []byte {
+	b, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		panic("app: a report of numbers and texts does not marshal: " + err.Error())
+	}
+	return append(b, '\n')
 }
 
 // Verify checks everything that the configuration names, beside a running server if need be. progress is told now and
@@ -62,19 +91,54 @@ func Verify(ctx context.Context, cfg config.Config, log *slog.Logger, progress f
 func (a *App) Verify(ctx context.Context) (*Report, error) { return check(ctx, a.parts, nil) }
 
 func check(ctx context.Context, p *parts, progress func(string)) (*Report, error) {
-	r := &Report{}
-	looked := 0
-	v, err := engine.Verify(ctx, p.store, func(rec *field.Record) error {
-		if looked++; looked%1000 == 0 && progress != nil {
-			progress(fmt.Sprintf("%d records, %d photos so far", looked, r.Photos))
-		}
-		if rec.Kind != field.KindPhoto {
-			return nil
-		}
-		return r.photo(ctx, p, rec)
+	r := &Report{At: time.Now().UTC().Truncate(time.Millisecond)}
+	key, err := storedKey(ctx, p.store, serverKey)
+	switch {
+	case err == nil:
+		r.key, _ = key.Public().(ed25519.PublicKey) // its documented type
+	case !field.Is(err, field.CodeNotFound):
+		return r, err
+	}
+	var said anchor.Witness
+	var faults []string
+	if r.Statements, r.Newest, faults, err = p.hear(ctx, r.key, &said); err != nil {
+		return r, err
+	}
+	looked, told := 0, time.Now()
+	v, err := engine.Verify(ctx, p.store, engine.Look{
+		Entry: said.Confirm,
+		Record: func(rec *field.Record) error {
+			if looked++; progress != nil && time.Since(told) > 5*time.Second {
+				told = time.Now()
+				progress(fmt.Sprintf("%d records, %d photos with %d MB so far", looked, r.Photos, r.Bytes>>20))
+			}
+			if rec.Kind != field.KindPhoto {
+				return nil
+			}
+			return r.photo(ctx, p, rec)
+		},
 	})
 	r.Verification = *v
+	r.Faults = append(r.Faults, faults...)
+	r.contradictions(&said)
 	return r, err
+}
+
+// contradictions are what a statement says and the log does not.
+func (r *Report) contradictions(said *anchor.Witness) {
+	excused := map[string]int{}
+	for _, c := range said.Contradictions() {
+		if c.Excused {
+			excused[c.At.Format(time.RFC3339)]++
+			continue
+		}
+		r.Faults = append(r.Faults, fmt.Sprintf("%s: by the signed statement of %s entry %d had the hash %s, and the log does not have it: it was rewritten or cut off",
+			c.Scope, c.At.Format(time.RFC3339), c.Seq, c.Hash))
+	}
+	for at, n := range excused {
+		r.Remarks = append(r.Remarks, fmt.Sprintf("%d logs knew more on %s than now: the database was put back from a copy later", n, at))
+	}
+	slices.Sort(r.Remarks)
 }
 
 // photo reads the original of a photo that is recorded as stored, whole, and the renditions' sizes.
@@ -83,6 +147,16 @@ func (r *Report) photo(ctx context.Context, p *parts, rec *field.Record) error {
 		return nil
 	}
 	sum := rec.Text("sha256")
+	var paper receipt.Receipt
+	if err := json.Unmarshal(rec.Fields["receipt"], &paper); err != nil {
+		return fmt.Errorf("photo %s has a receipt that cannot be read: %w", sum, err)
+	}
+	if err := receipt.Verify(r.key, paper); err != nil {
+		return fmt.Errorf("photo %s: %w", sum, err)
+	}
+	if paper.SHA256 != sum || paper.Size != rec.Int("size") || paper.PhotoID != string(rec.ID) {
+		return fmt.Errorf("photo %s has the receipt of another file", sum)
+	}
 	body, err := p.originals.Open(ctx, blob.Sum(sum), 0, -1)
 	if err != nil {
 		return fmt.Errorf("photo %s is acknowledged and cannot be read: %w", sum, err)

@@ -1,0 +1,192 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"fieldclue/media/blob"
+	"fieldclue/server/config"
+	"fieldclue/server/field"
+	"fieldclue/server/store"
+	"fieldclue/sync/anchor"
+)
+
+// Once a day the server signs where all logs stand and keeps the statement outside of the database: on MinIO in a bucket of
+// its own, where nobody can remove it for ten years, whatever keys he holds; in the embedded directory as a read-only file,
+// of which whoever distrusts the machine keeps a copy elsewhere.
+const (
+	anchorEvery = 24 * time.Hour
+	anchorDays  = 3650 // retention of a statement
+	anchorDoc   = "anchor"
+	maxAnchor   = 1 << 30 // bytes of a statement that is read
+)
+
+// anchored is the document that tells servers when the newest statement was made.
+type anchored struct {
+	At  time.Time `json:"at"`
+	Sum blob.Sum  `json:"sum"`
+}
+
+func (p *parts) anchored(ctx context.Context) (last anchored, doc store.Doc, err error) {
+	doc, err = p.store.GetDoc(ctx, store.Cursors, anchorDoc)
+	if field.Is(err, field.CodeNotFound) {
+		return last, store.Doc{Shelf: store.Cursors, ID: anchorDoc}, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(doc.Body, &last)
+	}
+	return last, doc, err
+}
+
+// anchorDaily keeps a statement a day. Servers that do it at the same time both do; no harm comes of it.
+func (a *App) anchorDaily(ctx context.Context) error {
+	for {
+		if err := a.anchorIfDue(ctx); err != nil && ctx.Err() == nil {
+			a.log.Error("no signed statement of the logs was kept; it is tried again", "error", err)
+		}
+		again := time.NewTimer(anchorEvery / 24)
+		select {
+		case <-ctx.Done():
+			again.Stop()
+			return nil
+		case <-again.C:
+		}
+	}
+}
+
+func (a *App) anchorIfDue(ctx context.Context) error {
+	last, _, err := a.parts.anchored(ctx)
+	if err != nil || time.Since(last.At) < anchorEvery {
+		return err
+	}
+	sum, n, err := a.parts.keepStatement(ctx, time.Now(), false)
+	if err == nil && n > 0 {
+		a.log.Info("a signed statement of the logs was kept", "sha256", sum, "scopes", n)
+	}
+	return err
+}
+
+// keepStatement signs where all logs stand, and keeps it. n is the number of logs.
+func (p *parts) keepStatement(ctx context.Context, now time.Time, restored bool) (sum blob.Sum, n int, err error) {
+	last, doc, err := p.anchored(ctx)
+	if err != nil {
+		return "", 0, err
+	}
+	s := anchor.Statement{At: now.UTC().Truncate(time.Millisecond), Prev: string(last.Sum), Restored: restored}
+	q := store.ListScopes{Visible: everything, Limit: 1000}
+	for {
+		heads, err := p.store.Heads(ctx, q)
+		if err != nil {
+			return "", 0, err
+		}
+		for _, h := range heads {
+			s.Heads = append(s.Heads, anchor.Head{Scope: h.Scope, Seq: h.Seq, Hash: h.Hash})
+		}
+		if len(heads) < q.Limit {
+			break
+		}
+		q.After = heads[len(heads)-1].Scope
+	}
+	if len(s.Heads) == 0 {
+		return "", 0, nil // nothing was written yet
+	}
+	key, err := signingKey(ctx, p.store, serverKey)
+	if err != nil {
+		return "", 0, err
+	}
+	msg, err := anchor.Sign(key, s)
+	if err != nil {
+		return "", 0, err
+	}
+	if sum, err = keep(ctx, p.anchors, msg); err != nil {
+		return "", 0, err
+	}
+	doc.Body = field.Quote(anchored{At: s.At, Sum: sum})
+	if _, err := p.store.PutDoc(ctx, doc); err != nil && !field.Is(err, field.CodeStale) {
+		return "", 0, err
+	}
+	return sum, len(s.Heads), nil
+}
+
+// Anchor keeps a signed statement now. restored says that the database was put back from a copy: what earlier statements
+// know and the logs do not is then no fault, but stays in every report.
+func Anchor(ctx context.Context, cfg config.Config, log *slog.Logger, restored bool) (sum string, scopes int, err error) {
+	p, err := open(ctx, cfg, log)
+	if err != nil {
+		return "", 0, err
+	}
+	kept, n, err := p.keepStatement(ctx, time.Now(), restored)
+	return string(kept), n, errors.Join(err, p.close())
+}
+
+// hear reads all statements that were kept. faults are those that do not hold, or are missing from the row.
+func (p *parts) hear(ctx context.Context, key ed25519.PublicKey, w *anchor.Witness) (n int, newest time.Time, faults []string, err error) {
+	known, wanted := map[string]bool{}, map[string]time.Time{}
+	err = p.anchors.Each(ctx, func(i blob.Info) error {
+		known[string(i.Sum)] = true
+		msg, err := fetch(ctx, p.anchors, i)
+		if err != nil {
+			faults = append(faults, fmt.Sprintf("statement %s cannot be read: %v", i.Sum, err))
+			return nil
+		}
+		s, err := anchor.Open(key, msg)
+		if err != nil {
+			faults = append(faults, fmt.Sprintf("statement %s: %v", i.Sum, err))
+			return nil
+		}
+		if s.Prev != "" {
+			wanted[s.Prev] = s.At
+		}
+		if n++; s.At.After(newest) {
+			newest = s.At
+		}
+		w.Hear(s)
+		return nil
+	})
+	if err != nil {
+		return n, newest, faults, err
+	}
+	last, _, err := p.anchored(ctx)
+	if err != nil {
+		return n, newest, faults, err
+	}
+	if last.Sum != "" {
+		wanted[string(last.Sum)] = last.At
+	}
+	for sum, at := range wanted {
+		if !known[sum] {
+			faults = append(faults, fmt.Sprintf("statement %s is gone, which was the newest before %s", sum, at.UTC().Format(time.RFC3339)))
+		}
+	}
+	return n, newest, faults, nil
+}
+
+// keep stores bytes that are in memory.
+func keep(ctx context.Context, s blob.Store, b []byte) (blob.Sum, error) {
+	h := sha256.Sum256(b)
+	sum := blob.Sum(hex.EncodeToString(h[:]))
+	_, err := s.PutIfAbsent(ctx, sum, int64(len(b)), bytes.NewReader(b))
+	return sum, err
+}
+
+// fetch reads a small blob whole, and believes it only if its hash is right.
+func fetch(ctx context.Context, s blob.Store, i blob.Info) (b []byte, err error) {
+	if i.Size > maxAnchor {
+		return nil, field.Refuse(field.CodeSizeMismatch, "")
+	}
+	r, err := s.Open(ctx, i.Sum, 0, -1)
+	if err != nil {
+		return nil, err
+	}
+	b, err = io.ReadAll(blob.NewExact(r, i.Sum, i.Size))
+	return b, errors.Join(err, r.Close())
+}

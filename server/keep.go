@@ -1,0 +1,180 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"fieldclue/server/app"
+	"fieldclue/server/config"
+	"fieldclue/sync/engine"
+)
+
+// The commands with which what is stored is kept: looked after, copied, put back, moved, made anew.
+
+// errFaults is what verification ends with when it found any: status 2, where 1 says that it could not be done.
+var errFaults = errors.New("what is stored is not what was acknowledged; keep it as it is and call for help")
+
+func verify(ctx context.Context, args, environ []string, out console) error {
+	file, args, err := option(args, "report")
+	if err != nil {
+		return err
+	}
+	cfg, err := config.Load(args, environ)
+	if err != nil {
+		return helpOr(err, out)
+	}
+	report, err := app.Verify(ctx, cfg, logger(cfg, os.Stderr), func(line string) { out.say("%s", line) })
+	if err != nil {
+		return err
+	}
+	out.say("%s", report)
+	if file != "" {
+		if err := os.WriteFile(file, report.JSON(), 0o600); err != nil {
+			return fmt.Errorf("the report: %w", err)
+		}
+	}
+	if !report.Sound() {
+		return errFaults
+	}
+	return nil
+}
+
+func backup(ctx context.Context, args, environ []string, out console) error {
+	return withFolder(args, environ, out, "to", "backup --to DIR", func(cfg config.Config, dir string) error {
+		done, err := app.Backup(ctx, cfg, dir, app.Often(func(d *app.Done) { out.say("%s so far", d) }))
+		if err != nil {
+			return err
+		}
+		out.say("backed up to %s: %s\ncheck it with: fieldclue verify --data %s", dir, done, dir)
+		return nil
+	})
+}
+
+func restore(ctx context.Context, args, environ []string, out console) error {
+	return withFolder(args, environ, out, "from", "restore --from DIR", func(cfg config.Config, dir string) error {
+		done, err := app.Restore(ctx, cfg, logger(cfg, os.Stderr), dir, app.Often(func(d *app.Done) { out.say("%s so far", d) }))
+		if err != nil {
+			return err
+		}
+		out.say("put back into %s: %s\nPhones send again by themselves what they had sent since.", cfg.Data, done)
+		return nil
+	})
+}
+
+func move(ctx context.Context, args, environ []string, out console) error {
+	return withFolder(args, environ, out, "to", "move --to DIR, or move --to FILE with the settings of the new engines", func(from config.Config, place string) error {
+		to, err := target(place)
+		if err != nil {
+			return err
+		}
+		done, err := app.Move(ctx, from, to, logger(from, os.Stderr), app.Often(func(d *app.Done) { out.say("%s so far", d) }))
+		if err != nil {
+			return err
+		}
+		out.say("moved: %s; the ends of all logs are equal", done)
+		return nil
+	})
+}
+
+// target reads where to move: a directory for the embedded engines, or a file of settings, one VARIABLE=value a line.
+func target(place string) (config.Config, error) {
+	if st, err := os.Stat(place); err != nil || st.IsDir() {
+		return config.Load([]string{"--data", place}, nil)
+	}
+	f, err := os.Open(place)
+	if err != nil {
+		return config.Config{}, err
+	}
+	var environ []string
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		if line := strings.TrimSpace(lines.Text()); line != "" && line[0] != '#' {
+			environ = append(environ, line)
+		}
+	}
+	if err := errors.Join(lines.Err(), f.Close()); err != nil {
+		return config.Config{}, err
+	}
+	return config.Load(nil, environ)
+}
+
+func rebuild(ctx context.Context, args, environ []string, out console) error {
+	cfg, err := config.Load(args, environ)
+	if err != nil {
+		return helpOr(err, out)
+	}
+	done, err := app.Rebuild(ctx, cfg, logger(cfg, os.Stderr), app.Often(func(r *engine.Rebuilt) {
+		out.say("%d logs, %d records so far", r.Scopes, r.Records)
+	}))
+	if done != nil {
+		for _, r := range done.Strange {
+			out.say("removed, because no log knows it: %s %s of %s: %s", r.Kind, r.ID, r.Scope, r.Document())
+		}
+		out.say("%d records of %d logs were made anew; %d had been wrong or missing, %d heads too", done.Records, done.Scopes, done.Wrong, done.Heads)
+	}
+	return err
+}
+
+func keepStatement(ctx context.Context, args, environ []string, out console) error {
+	restored, args := isSet(args, "restored")
+	cfg, err := config.Load(args, environ)
+	if err != nil {
+		return helpOr(err, out)
+	}
+	sum, n, err := app.Anchor(ctx, cfg, logger(cfg, os.Stderr), restored)
+	if err != nil {
+		return err
+	}
+	out.say("kept a signed statement of %d logs: %s", n, sum)
+	return nil
+}
+
+// withFolder runs a command that needs the configuration and one more place.
+func withFolder(args, environ []string, out console, name, usage string, run func(config.Config, string) error) error {
+	place, args, err := option(args, name)
+	if err != nil {
+		return err
+	}
+	cfg, err := config.Load(args, environ)
+	if err != nil {
+		return helpOr(err, out)
+	}
+	if place == "" {
+		return fmt.Errorf("say where: fieldclue %s", usage)
+	}
+	return run(cfg, place)
+}
+
+// option takes --name VALUE or --name=VALUE out of the arguments.
+func option(args []string, name string) (value string, rest []string, err error) {
+	for i := 0; i < len(args); i++ {
+		switch {
+		case !isFlag(args[i], name):
+			rest = append(rest, args[i])
+		case strings.Contains(args[i], "="):
+			_, value, _ = strings.Cut(args[i], "=")
+		case i+1 == len(args):
+			return "", nil, fmt.Errorf("--%s: the value is missing", name)
+		default:
+			i++
+			value = args[i]
+		}
+	}
+	return value, rest, nil
+}
+
+// isSet takes a flag without a value out of the arguments.
+func isSet(args []string, name string) (set bool, rest []string) {
+	for _, a := range args {
+		if isFlag(a, name) {
+			set = true
+		} else {
+			rest = append(rest, a)
+		}
+	}
+	return set, rest
+}
