@@ -4,7 +4,8 @@ import "fieldclue/server/field"
 
 // What keeping a store asks of both: verification, rebuilding, moving. Checked by storetest:
 //
-//	LastEntries(ctx, after, limit)  the last entry in the log of each scope that has one, by scope, from those after one;
+//	LastEntries(ctx, after, limit)  the last entry in the log of each scope that has one, by scope, from those after one,
+//	                                without its body where that lies in a bundle;
 //	                                whatever the heads say
 //	Docs(ctx, shelf, after, limit)  documents with an ID greater than after, by ID
 //	Repair(ctx, repair)             one transaction, durable when it returns nil: makes the head and the records what the

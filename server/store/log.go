@@ -19,7 +19,17 @@ type Entry struct {
 	Prev   string // hash of entry Seq-1; empty at 1
 	At     time.Time
 	Actor  field.UserID
-	Body   []byte // JSON
+	Body   []byte // JSON; nil where it lies in a bundle
+	Bundle string // SHA-256 of the bundle that holds the body, lower-case hex; empty: the body is here
+}
+
+// Bundled says that the bodies of consecutive entries of a scope lie in a bundle (server/archive). All else of an entry
+// stays in the log: a number is never free again, and a batch is known for ever.
+type Bundled struct {
+	Scope  field.Scope
+	First  int64    // the number of the first of them
+	Hashes []string // theirs, in order
+	Bundle string   // SHA-256 of the bundle, lower-case hex
 }
 
 // Head is the end of a scope's log. A scope without entries has no head.
@@ -45,6 +55,9 @@ var (
 	ErrBatchKnown = errors.New("store: this batch is in the log already")
 )
 
+// ErrDamaged says that the body of an archived entry is not in its bundle as it was put there.
+var ErrDamaged = errors.New("store: an archived entry is damaged")
+
 // The contract of the log in both stores, checked by storetest:
 //
 //	Commit(ctx, writes)                  one transaction over all writes; durable when it returns nil. A stored head that is
@@ -55,6 +68,10 @@ var (
 //	Entry(ctx, scope, seq)               one entry; CodeNotFound
 //	Batch(ctx, scope, device, batch)     the entry that holds the batch; CodeNotFound
 //	Entries(ctx, scope, after, limit)    entries with Seq greater than after, in order
+//	Marks(ctx, scope, after, limit)      the same entries without their bodies
+//	Archive(ctx, Bundled)                one transaction, durable when it returns nil: the entries name the bundle and lose
+//	                                     their bodies. Repeating it changes nothing. One that is missing: CodeNotFound; one
+//	                                     with another hash or in another bundle: CodeStale. Nothing is changed then.
 //	Records(ctx, ids)                    the records that exist, in no order; tombstones included
 //	Changed(ctx, scope, after, upTo, limit)  records with after < Version <= upTo by (Version, ID), tombstones included;
 //	                                     about limit of them: the last version is always whole

@@ -654,6 +654,7 @@ func decodeStamps(stamps map[string]field.Stamp, group []byte) (st field.Stamp, 
 func entryID(scope field.Scope, seq int64) string { return fmt.Sprintf("%s#%016d", scope, seq) }
 
 // encodeEntry makes {_id, scope, seq, device, batch, hash, prev, at, actor, body}; body is the text that the hash covers.
+// An archived entry has bundle in its place.
 func encodeEntry(e *store.Entry) bson.Raw {
 	at, d := bsoncore.AppendDocumentStart(make([]byte, 0, len(e.Body)+512))
 	d = bsoncore.AppendStringElement(d, "_id", entryID(e.Scope, e.Seq))
@@ -689,6 +690,8 @@ func decodeEntry(doc []byte) (e store.Entry, err error) {
 			e.Actor = field.UserID(textOf(v))
 		case "body":
 			e.Body = bytesOf(v)
+		case "bundle":
+			e.Bundle = textOf(v)
 		}
 		return nil
 	})

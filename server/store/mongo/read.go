@@ -134,6 +134,27 @@ func (s *Store) Entries(ctx context.Context, scope field.Scope, after int64, lim
 	return list(ctx, s, "Entries", s.log, query, up("scope", "seq"), limit, decodeEntry)
 }
 
+// Marks returns the same entries without their bodies, which do not travel.
+func (s *Store) Marks(ctx context.Context, scope field.Scope, after int64, limit int) ([]store.Entry, error) {
+	ctx, cancel, err := s.bound(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer cancel()
+	if limit < 1 {
+		return nil, nil
+	}
+	query := bson.D{{Key: "scope", Value: string(scope)}, {Key: "seq", Value: bson.D{{Key: "$gt", Value: after}}}}
+	o := options.Find().SetSort(up("scope", "seq")).SetLimit(int64(limit)).SetProjection(bson.D{{Key: "body", Value: 0}})
+	var marks []store.Entry
+	err = find(ctx, s.log, query, o, func(doc []byte) error {
+		e, err := decodeEntry(doc)
+		marks = append(marks, e)
+		return err
+	})
+	return marks, fault("Marks", err)
+}
+
 // Records returns those of the records that exist.
 func (s *Store) Records(ctx context.Context, ids []field.RecordID) ([]*field.Record, error) {
 	query := bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: texts(ids)}}}}

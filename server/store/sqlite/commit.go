@@ -120,7 +120,7 @@ func (c *commit) apply(w *writer) error {
 	}
 	for _, s := range c.scopes {
 		for i, e := range s.entries {
-			n, err := w.c.exec("INSERT INTO log ("+entryColumns+") VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (scope, device, batch) DO NOTHING", e.args)
+			n, err := w.c.exec("INSERT INTO log ("+markColumns+", body) VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (scope, device, batch) DO NOTHING", e.args)
 			switch {
 			case err != nil:
 				return err

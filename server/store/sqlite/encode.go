@@ -3,6 +3,7 @@ package sqlite
 import (
 	"cmp"
 	"database/sql/driver"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -447,16 +448,21 @@ func (p *parser) stamps() map[string]field.Stamp {
 }
 
 const (
-	entryColumns = "scope, seq, device, batch, hash, prev, at, actor, body"
+	markColumns  = "scope, seq, device, batch, hash, prev, at, actor"
+	entryColumns = markColumns + ", body, bundle"
 	headColumns  = "scope, seq, hash, at, orgs, region, project"
 	docColumns   = "shelf, id, version, key, due, body"
 )
 
 func decodeEntry(row []driver.Value) store.Entry {
-	return store.Entry{
+	e := store.Entry{
 		Scope: field.Scope(text(row[0])), Seq: number(row[1]), Device: field.DeviceID(text(row[2])), Batch: number(row[3]),
 		Hash: text(row[4]), Prev: text(row[5]), At: fromMillis(number(row[6])), Actor: field.UserID(text(row[7])), Body: raw(row[8]),
 	}
+	if bundle := raw(row[9]); bundle != nil {
+		e.Body, e.Bundle = nil, hex.EncodeToString(bundle)
+	}
+	return e
 }
 
 func decodeHead(row []driver.Value) store.Head {

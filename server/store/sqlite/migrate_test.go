@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,6 +61,45 @@ func TestAFileOfVersion1IsBroughtUp(t *testing.T) {
 	}
 	if err := s.Commit(context.Background(), []store.Write{next(head)}); err != nil {
 		t.Error(err)
+	}
+}
+
+// A file of version 2 is opened in place: its entries have their bodies, and can be archived.
+func TestAFileOfVersion2IsBroughtUp(t *testing.T) {
+	dir := t.TempDir()
+	ctx := t.Context()
+	old, err := dial(filepath.Join(dir, DataFile), "rwc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = old.run(ctx, strings.Replace(versionOne, "INSERT INTO schema VALUES (1)", "INSERT INTO schema VALUES (2)", 1)+`
+		INSERT INTO scopes VALUES ('site/1', 2, 'h2', 1700000000000, '|gz|', '520502', 'p');
+		INSERT INTO log VALUES ('site/1', 1, 'd', 1, 'h1', '', 1700000000000, 'u', X'7B7D'), ('site/1', 2, 'd', 2, 'h2', 'h1', 1700000000000, 'u', X'7B7D');`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := old.close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenReadOnly(ctx, dir); err == nil {
+		t.Error("a reader cannot bring a file up, and must not take it as it is")
+	}
+	bundle := strings.Repeat("ab", 32)
+	for _, want := range []store.Entry{{Body: []byte("{}")}, {Bundle: bundle}} {
+		s := openIn(t, dir)
+		e, err := s.Entry(ctx, "site/1", 1)
+		if err != nil || string(e.Body) != string(want.Body) || e.Bundle != want.Bundle || e.Hash != "h1" {
+			t.Errorf("%+v, %v", e, err)
+		}
+		if err := s.Archive(ctx, store.Bundled{Scope: "site/1", First: 1, Hashes: []string{"h1"}, Bundle: bundle}); err != nil {
+			t.Error(err)
+		}
+		if e, err := s.Entry(ctx, "site/1", 2); err != nil || string(e.Body) != "{}" {
+			t.Errorf("%+v, %v", e, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

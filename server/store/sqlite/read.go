@@ -51,9 +51,21 @@ func (s *Store) one(ctx context.Context, op, query string, args []driver.NamedVa
 
 // Entries returns entries after a number, in order.
 func (s *Store) Entries(ctx context.Context, scope field.Scope, after int64, limit int) ([]store.Entry, error) {
+	return s.entries(ctx, "Entries", entryColumns, scope, after, limit)
+}
+
+// Marks returns the same entries without their bodies.
+func (s *Store) Marks(ctx context.Context, scope field.Scope, after int64, limit int) ([]store.Entry, error) {
+	return s.entries(ctx, "Marks", markColumns+", NULL, bundle", scope, after, limit)
+}
+
+func (s *Store) entries(ctx context.Context, op, columns string, scope field.Scope, after int64, limit int) ([]store.Entry, error) {
 	var entries []store.Entry
-	err := s.read(ctx, "Entries", func(c *conn) error {
-		return c.query(ctx, "SELECT "+entryColumns+" FROM log WHERE scope = ? AND seq > ? ORDER BY seq LIMIT ?",
+	if limit < 3 {
+		ctx = context.WithoutCancel(ctx) // too short to be worth a goroutine
+	}
+	err := s.read(ctx, op, func(c *conn) error {
+		return c.query(ctx, "SELECT "+columns+" FROM log WHERE scope = ? AND seq > ? ORDER BY seq LIMIT ?",
 			values(string(scope), after, int64(limit)), func(row []driver.Value) error {
 				entries = append(entries, decodeEntry(row))
 				return nil

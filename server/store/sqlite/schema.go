@@ -9,12 +9,13 @@ import (
 )
 
 // schemaVersion is the version of the tables below. A change of them is a new version and one more of the steps.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // steps bring an older file up, one version each: steps[v] makes version v+1 of version v. The tables below are those of
 // the newest version.
 var steps = map[int64]string{
 	1: "", // the rows are read as before; those of new records say less (see ownStamps), which version 1 cannot read
+	2: "ALTER TABLE log ADD COLUMN bundle BLOB;",
 }
 
 // The tables. Times are milliseconds since 1970 in UTC. orgs is "|a|b|", so that one of them is found with instr;
@@ -28,10 +29,11 @@ CREATE TABLE scopes (
 	orgs TEXT NOT NULL, region TEXT NOT NULL, project TEXT NOT NULL
 ) WITHOUT ROWID;
 
--- The log. body is what the hash covers, byte by byte.
+-- The log. body is what the hash covers, byte by byte. Where bundle is not NULL, the body is empty and lies in the bundle
+-- with that SHA-256.
 CREATE TABLE log (
 	scope TEXT NOT NULL, seq INTEGER NOT NULL, device TEXT NOT NULL, batch INTEGER NOT NULL,
-	hash TEXT NOT NULL, prev TEXT NOT NULL, at INTEGER NOT NULL, actor TEXT NOT NULL, body BLOB NOT NULL
+	hash TEXT NOT NULL, prev TEXT NOT NULL, at INTEGER NOT NULL, actor TEXT NOT NULL, body BLOB NOT NULL, bundle BLOB
 );
 CREATE UNIQUE INDEX log_seq ON log (scope, seq);
 CREATE UNIQUE INDEX log_batch ON log (scope, device, batch);

@@ -1,9 +1,9 @@
 // Package storetest is the contract of the two stores as cases that both pass. The contract in words stands in the
 // comments of server/store; a new promise starts here as a new case.
 //
-// Start with Store and Run. commit.go holds the log, records.go the images, list.go lists and visibility, docs.go the
-// working documents, durable.go what outlives a process, keep.go what verification and repair ask; desk.go is the caller
-// that the cases share.
+// Start with Store and Run. commit.go holds the log, archive.go its bundles, records.go the images, list.go lists and
+// visibility, docs.go the working documents, durable.go what outlives a process, keep.go what verification and repair ask;
+// desk.go is the caller that the cases share.
 //
 // A case that the engine under test cannot pass, because it has no transactions or no second process, is skipped with
 // a message that starts with "needs mongod", and is never reported as passed.
@@ -26,6 +26,8 @@ type Store interface {
 	Entry(ctx context.Context, scope field.Scope, seq int64) (store.Entry, error)
 	Batch(ctx context.Context, scope field.Scope, device field.DeviceID, batch int64) (store.Entry, error)
 	Entries(ctx context.Context, scope field.Scope, after int64, limit int) ([]store.Entry, error)
+	Marks(ctx context.Context, scope field.Scope, after int64, limit int) ([]store.Entry, error)
+	Archive(ctx context.Context, b store.Bundled) error
 	Records(ctx context.Context, ids []field.RecordID) ([]*field.Record, error)
 	Changed(ctx context.Context, scope field.Scope, after, upTo int64, limit int) ([]*field.Record, error)
 	List(ctx context.Context, query store.Query) ([]*field.Record, error)
@@ -74,6 +76,7 @@ func Run(t *testing.T, open func(t *testing.T) Store, caps Capabilities) {
 		{"records", recordCases},
 		{"list", listCases},
 		{"docs", docCases},
+		{"archive", archiveCases},
 		{"durable", durableCases},
 		{"keep", keepCases},
 	} {
