@@ -157,14 +157,14 @@ func (b *batch) compareHistory() error {
 	case seen.Seq == head.Seq:
 		b.lost = seen.Hash != head.Hash
 	default:
-		entry, err := b.e.store.Entry(b.view.ctx, b.in.Scope, seen.Seq)
-		if field.Is(err, field.CodeNotFound) {
-			return nil // it is in this group, and so in this history: nobody was told of another
-		}
+		marks, err := b.e.store.Marks(b.view.ctx, b.in.Scope, seen.Seq-1, 1)
 		if err != nil {
 			return err
 		}
-		b.lost = entry.Hash != seen.Hash
+		if len(marks) == 0 {
+			return nil // it is in this group, and so in this history: nobody was told of another
+		}
+		b.lost = marks[0].Hash != seen.Hash
 	}
 	return nil
 }

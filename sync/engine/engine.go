@@ -26,6 +26,7 @@ type Store interface {
 	Entry(ctx context.Context, scope field.Scope, seq int64) (store.Entry, error)
 	Batch(ctx context.Context, scope field.Scope, device field.DeviceID, batch int64) (store.Entry, error)
 	Entries(ctx context.Context, scope field.Scope, after int64, limit int) ([]store.Entry, error)
+	Marks(ctx context.Context, scope field.Scope, after int64, limit int) ([]store.Entry, error)
 	Records(ctx context.Context, ids []field.RecordID) ([]*field.Record, error)
 	Changed(ctx context.Context, scope field.Scope, after, upTo int64, limit int) ([]*field.Record, error)
 	List(ctx context.Context, q store.Query) ([]*field.Record, error)
@@ -37,6 +38,7 @@ type Options struct {
 	Now      func() time.Time // server time; nil: time.Now
 	Log      *slog.Logger     // nil: discards
 	Observed func(outcome string, n int)
+	Horizon  time.Duration // a phone that has been away for longer loads afresh; 0: never
 }
 
 // Engine serialises the writes to each scope of its process and decides them.
@@ -45,6 +47,7 @@ type Engine struct {
 	now      func() time.Time
 	log      *slog.Logger
 	observed func(outcome string, n int)
+	horizon  time.Duration
 
 	mu      sync.Mutex
 	lanes   map[field.Scope]*lane  // guarded by mu
@@ -55,7 +58,7 @@ type Engine struct {
 
 // New makes an engine on a store.
 func New(o Options) *Engine {
-	e := &Engine{store: o.Store, now: o.Now, log: o.Log, observed: o.Observed, lanes: map[field.Scope]*lane{}}
+	e := &Engine{store: o.Store, now: o.Now, log: o.Log, observed: o.Observed, horizon: o.Horizon, lanes: map[field.Scope]*lane{}}
 	if e.now == nil {
 		e.now = time.Now
 	}

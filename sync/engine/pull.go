@@ -12,8 +12,11 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// pullChunk is how many records are read from the store at once.
-const pullChunk = 200
+const (
+	pullChunk = 200    // records that are read from the store at once
+	leastRead = 50     // where tombstones are left out, and few records come of many
+	mostRead  = 20_000 // records that are read for one request, whether they come on the page or not
+)
 
 // Subscriptions lists the ends of all scopes that the actor's phone holds, in the order in which it pulls them: the inbox
 // first. The desk may read other people's inboxes; a phone only holds its own.
@@ -132,6 +135,7 @@ type page struct {
 	device field.DeviceID
 	left   int // records that still fit
 	room   int // bytes that still fit
+	read   int // records that were read from the store
 }
 
 // scope adds one scope to the page. digest is what the device makes of its records; empty: it does not say.
@@ -139,29 +143,29 @@ func (p *page) scope(head *store.Head, from protocol.Cursor, digest string) erro
 	if from.Seq == head.Seq && from.Hash == head.Hash {
 		return p.compare(head, digest)
 	}
-	forked, err := p.forked(head, from)
+	way, err := p.setOut(head, from)
 	if err != nil {
 		return err
 	}
-	if forked {
+	if way.afresh {
 		p.Restart = append(p.Restart, head.Scope)
 		p.More = true
 		return nil
 	}
-	if p.left <= 0 || p.room <= 0 {
-		p.More = true
-		return nil
-	}
 	at, whole := from.Seq, false
-	for !whole && p.left > 0 && p.room > 0 {
+	for !whole && p.left > 0 && p.room > 0 && p.read < mostRead {
 		// In chunks, because most pages are full by their bytes long before they are full by their number.
 		chunk := min(p.left, pullChunk)
+		if at < way.loaded {
+			chunk = max(chunk, leastRead)
+		}
 		records, err := p.e.store.Changed(p.ctx, head.Scope, at, head.Seq, chunk)
 		if err != nil {
 			return err
 		}
+		p.read += len(records)
 		whole = len(records) < chunk
-		if taken := p.take(records); taken < len(records) {
+		if taken := p.take(records, way.loaded); taken < len(records) {
 			whole = false
 			if taken > 0 {
 				at = records[taken-1].Version
@@ -173,18 +177,18 @@ func (p *page) scope(head *store.Head, from protocol.Cursor, digest string) erro
 		}
 	}
 	if whole || at == head.Seq {
-		p.Cursors[head.Scope] = protocol.Cursor{Seq: head.Seq, Hash: head.Hash}
+		p.Cursors[head.Scope] = protocol.Cursor{Seq: head.Seq, Hash: head.Hash, Load: protocol.Whole}
 		return nil
 	}
 	p.More = true
 	if at == from.Seq {
 		return nil
 	}
-	entry, err := p.e.store.Entry(p.ctx, head.Scope, at)
+	mark, err := p.e.mark(p.ctx, head.Scope, at)
 	if err != nil {
 		return err
 	}
-	p.Cursors[head.Scope] = protocol.Cursor{Seq: at, Hash: entry.Hash}
+	p.Cursors[head.Scope] = protocol.Cursor{Seq: at, Hash: mark.Hash, Load: way.load(at)}
 	return nil
 }
 
@@ -239,42 +243,32 @@ func (e *Engine) digest(ctx context.Context, head *store.Head) (string, error) {
 // summed is the digest of a scope at the entry with a hash.
 type summed struct{ hash, digest string }
 
-// take adds records to the page while there is room, and returns how many. Records of one version go together: the cursor
-// can only stand behind a whole one. An empty page takes one version in any case.
-func (p *page) take(records []*field.Record) (taken int) {
-	for taken < len(records) {
+// take adds records to the page while there is room, and returns how many it has dealt with. Records of one version go
+// together: the cursor can only stand behind a whole one. An empty page takes one version in any case. Tombstones up to
+// version loaded are left out: see way.
+func (p *page) take(records []*field.Record, loaded int64) (taken int) {
+	for taken < len(records) && p.left > 0 {
 		n := 1
 		for taken+n < len(records) && records[taken+n].Version == records[taken].Version {
 			n++
 		}
 		size := 0
-		pulled := make([]protocol.PulledRecord, n)
-		for i, r := range records[taken : taken+n] {
-			pulled[i] = protocol.FromRecord(r)
-			size += len(pulled[i].Fields) + 300
+		pulled := make([]protocol.PulledRecord, 0, n)
+		for _, r := range records[taken : taken+n] {
+			if r.Deleted && r.Version <= loaded {
+				continue
+			}
+			one := protocol.FromRecord(r)
+			pulled = append(pulled, one)
+			size += len(one.Fields) + 300
 		}
 		if p.room < size && len(p.Records) > 0 {
 			p.room = 0
 			return taken
 		}
 		p.Records = append(p.Records, pulled...)
-		p.room, p.left = p.room-size, p.left-n
+		p.room, p.left = p.room-size, p.left-len(pulled)
 		taken += n
 	}
 	return taken
-}
-
-// forked reports whether the cursor stands on another history than the log's.
-func (p *page) forked(head *store.Head, from protocol.Cursor) (bool, error) {
-	switch {
-	case from.Seq == 0:
-		return false, nil
-	case from.Seq < 0 || from.Seq >= head.Seq:
-		return true, nil // equal heads were answered before
-	}
-	entry, err := p.e.store.Entry(p.ctx, head.Scope, from.Seq)
-	if err != nil {
-		return false, err
-	}
-	return entry.Hash != from.Hash, nil
 }

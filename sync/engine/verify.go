@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -182,6 +183,10 @@ func (v *Verification) replay(ctx context.Context, s Store, head store.Head, saw
 	seq, prev := int64(0), ""
 	for seq < head.Seq {
 		entries, err := s.Entries(ctx, head.Scope, seq, int(min(200, head.Seq-seq)))
+		if errors.Is(err, store.ErrDamaged) {
+			v.fault("%v", err)
+			return nil, info, false, nil
+		}
 		if err != nil {
 			return nil, info, false, err
 		}

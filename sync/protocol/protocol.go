@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"fieldclue/server/access"
@@ -96,6 +97,27 @@ type PushResponse struct {
 type Cursor struct {
 	Seq  int64  `json:"seq"`
 	Hash string `json:"hash"`
+
+	// Load says how the device came by what it holds of the scope; it keeps the text and gives it back. "whole": it has
+	// read the scope to an end once. "12 ab…": it is reading the scope from nothing, and the log ended with entry 12, whose
+	// hash is ab…, when it began. Empty: not known; the device does not keep the text.
+	Load string `json:"load,omitempty"`
+}
+
+// Whole is the Load of a cursor whose device has read the scope to an end.
+const Whole = "whole"
+
+// Loading is the Load of a cursor whose device began to read when the log ended so.
+func Loading(seq int64, hash string) string { return strconv.FormatInt(seq, 10) + " " + hash }
+
+// Began reads what Loading wrote; false for anything else.
+func (c Cursor) Began() (seq int64, hash string, ok bool) {
+	number, hash, ok := strings.Cut(c.Load, " ")
+	if !ok {
+		return 0, "", false
+	}
+	seq, err := strconv.ParseInt(number, 10, 64)
+	return seq, hash, err == nil && seq > 0
 }
 
 // PullRequest asks for what has changed in all scopes of the user.

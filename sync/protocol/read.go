@@ -237,6 +237,9 @@ func (r *reader) cursor() *Cursor {
 		case "hash":
 			c.Hash = r.plain()
 			return 2
+		case "load":
+			c.Load = r.plain()
+			return 4
 		}
 		return 0
 	})

@@ -25,6 +25,7 @@ var pushes = []struct {
 		`{"id":"0193","kind":"report","base":7,"command":"submit","args":{}}]}`, true},
 	{" {\t\"device\" : \"d\" ,\r\n \"operations\" : [ { \"set\" : { \"a\" : [ 1 , \"\\u00e9\\n\\\"\" ] , \"b\" : { } } } , {} ] } \n", true},
 	{`{"operations":[{"set":{"a":"\ud800"}}]}`, true}, // half a surrogate is a matter of who reads the text
+	{`{"seen":{"seq":3,"hash":"ab","load":"12 cd"}}`, true},
 	{`{}`, true},
 
 	{`{"Device":"d"}`, false}, // encoding/json takes it, phones do not write it
