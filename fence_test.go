@@ -97,6 +97,10 @@ var fences = []fence{
 		},
 	},
 	{
+		why:    "an archive knows entries and blobs, not what the entries say",
+		around: []string{"server/archive"}, ours: []string{"server/field", "server/access", "server/store", "media/blob"},
+	},
+	{
 		why:    "a third store must be a change in one place: only the program's builder chooses one",
 		except: []string{"server/app/...", "server", "server/store/...", "bench/...", "sync/synctest/soak"},
 		without: []string{
@@ -190,6 +194,9 @@ func TestFencesStop(t *testing.T) {
 		{from: "server/store/sqlite", to: "sync/engine", crosses: true},
 		{from: "server/store/sqlite", to: "modernc.org/sqlite"},
 		{from: "server/workflow", to: "modernc.org/sqlite", test: true, crosses: true},
+		{from: "server/archive", to: "media/blob"},
+		{from: "server/archive", to: "media/blob/dir", crosses: true},
+		{from: "server/archive", to: "sync/protocol", crosses: true},
 		{from: "server/api", to: "server/store/mongo", crosses: true},
 		{from: "server/app", to: "server/store/mongo"},
 		{from: "server/app", to: "go.mongodb.org/mongo-driver/mongo", crosses: true},

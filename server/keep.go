@@ -119,6 +119,14 @@ func rebuild(ctx context.Context, args, environ []string, out console) error {
 	return err
 }
 
+func archive(ctx context.Context, args, environ []string, out console) error {
+	cfg, err := config.Load(args, environ)
+	if err != nil {
+		return helpOr(err, out)
+	}
+	return app.Archive(ctx, cfg, logger(cfg, os.Stderr), func(line string) { out.say("%s", line) })
+}
+
 func keepStatement(ctx context.Context, args, environ []string, out console) error {
 	restored, args := isSet(args, "restored")
 	cfg, err := config.Load(args, environ)

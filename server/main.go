@@ -30,6 +30,7 @@ const help = `Fieldclue, the server for field inspection.
   fieldclue rebuild [flags]     make all records anew from the log
   fieldclue anchor [flags]      keep a signed statement of where the logs stand now (the server does it every day);
                                 --restored after the database was put back from a copy by other means
+  fieldclue archive [flags]     move the bodies of old log entries into bundles, as FIELDCLUE_ARCHIVE_DAYS says
   fieldclue healthcheck [flags] ask a running server whether it is ready; status 0 if it is
   fieldclue help                this page
 `
@@ -85,6 +86,8 @@ func run(ctx context.Context, args, environ []string, out console) error {
 		return rebuild(ctx, args, environ, out)
 	case "anchor":
 		return keepStatement(ctx, args, environ, out)
+	case "archive":
+		return archive(ctx, args, environ, out)
 	case "healthcheck":
 		return healthcheck(ctx, args, environ)
 	case "help", "-h", "--help":

@@ -2,7 +2,7 @@
 // main program, the demo and the tests start it the same way.
 //
 // Start is the one to read. open.go chooses the engines, watch.go hears what other servers write, photos.go joins uploads and their examination to the log,
-// verify.go checks everything that is stored. Nothing here decides anything about a record.
+// archive.go moves what is old out of the log, verify.go checks everything that is stored. Nothing here decides anything about a record.
 package app
 
 import (
@@ -68,7 +68,7 @@ func (a *App) wire(ctx context.Context) error {
 		return err
 	}
 	signer := receipt.NewSigner(key)
-	a.engine = engine.New(engine.Options{Store: p.store, Log: a.log})
+	a.engine = engine.New(engine.Options{Store: p.store, Log: a.log, Horizon: days(a.cfg.HorizonDays)})
 	a.users = accounts.New(accounts.Options{Docs: p.store, Records: p.store, Commit: a.engine, AccessTTL: a.cfg.AccessTTL, Log: a.log})
 	a.ledger = &ledger{engine: a.engine, store: p.store, users: a.users}
 	a.uploads = intake.New(intake.Config{
@@ -110,6 +110,7 @@ func (a *App) start() {
 	goOn("keeping access fresh", a.keepAccessFresh)
 	goOn("housekeeping", a.keepHouse)
 	goOn("keeping signed statements of the logs", a.anchorDaily)
+	goOn("archiving", a.archiveDaily)
 }
 
 // keepAccessFresh forgets what is remembered about people as soon as this process commits something about them.

@@ -16,6 +16,7 @@ import (
 	"fieldclue/media/blob/dir"
 	"fieldclue/media/blob/minio"
 	"fieldclue/server/access"
+	"fieldclue/server/archive"
 	"fieldclue/server/config"
 	"fieldclue/server/field"
 	"fieldclue/server/store"
@@ -27,6 +28,7 @@ import (
 // allStore is what both stores offer.
 type allStore interface {
 	engine.Kept
+	Archive(ctx context.Context, b store.Bundled) error
 	GetDoc(ctx context.Context, shelf store.Shelf, id string) (store.Doc, error)
 	PutDoc(ctx context.Context, d store.Doc) (store.Doc, error)
 	DeleteDoc(ctx context.Context, shelf store.Shelf, id string, version int64) error
@@ -42,7 +44,8 @@ var everything = access.Everything
 
 // parts are the engines under the program.
 type parts struct {
-	store     allStore
+	raw       allStore     // as it was opened
+	store     allStore     // the same, with archived entries whole: for everybody
 	originals blob.Store   // evidence: immutable, locked where the engine can
 	small     blob.Store   // renditions: can be made again
 	staging   blob.Staging // half-finished uploads, beside the originals
@@ -60,10 +63,11 @@ func openToRead(ctx context.Context, cfg config.Config, log *slog.Logger) (*part
 	if err != nil {
 		return nil, fmt.Errorf("the store in %s: %w", cfg.Data, err)
 	}
-	p := &parts{store: s}
+	p := &parts{}
 	if err := p.openBlobs(ctx, cfg); err != nil {
 		return nil, errors.Join(fmt.Errorf("the photo store: %w", err), s.Close())
 	}
+	p.use(s)
 	return p, nil
 }
 
@@ -78,15 +82,36 @@ func open(ctx context.Context, cfg config.Config, log *slog.Logger) (*parts, err
 		if err != nil {
 			return nil, fmt.Errorf("MongoDB: %w", err)
 		}
-		p.store = s
+		p.use(s)
 		return p, nil
 	}
 	s, err := sqlite.Open(ctx, cfg.Data)
 	if err != nil {
 		return nil, fmt.Errorf("the store in %s: %w", cfg.Data, err)
 	}
-	p.store = s
+	p.use(s)
 	return p, nil
+}
+
+// use takes a store. The blobs are open.
+func (p *parts) use(s allStore) { p.raw, p.store = s, &wholeLog{s, archive.Over(s, p.originals)} }
+
+// wholeLog is a store whose entries are whole, wherever their bodies lie.
+type wholeLog struct {
+	allStore
+	log *archive.Reader
+}
+
+func (w *wholeLog) Entry(ctx context.Context, scope field.Scope, seq int64) (store.Entry, error) {
+	return w.log.Entry(ctx, scope, seq)
+}
+
+func (w *wholeLog) Batch(ctx context.Context, scope field.Scope, device field.DeviceID, batch int64) (store.Entry, error) {
+	return w.log.Batch(ctx, scope, device, batch)
+}
+
+func (w *wholeLog) Entries(ctx context.Context, scope field.Scope, after int64, limit int) ([]store.Entry, error) {
+	return w.log.Entries(ctx, scope, after, limit)
 }
 
 func kinds() []field.Kind {

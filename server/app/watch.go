@@ -25,7 +25,7 @@ const (
 // hearOthers tells the engine what other processes have written, so that listeners, followers and what is remembered of
 // people learn of it here. The embedded store has one process, and nobody to hear of.
 func (a *App) hearOthers(ctx context.Context) error {
-	s, ok := a.parts.store.(shared)
+	s, ok := a.parts.raw.(shared)
 	if !ok {
 		return nil
 	}

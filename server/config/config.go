@@ -57,6 +57,12 @@ type Config struct {
 	MongoDB MongoDB
 	S3      S3
 
+	// HorizonDays is after how many days away a phone loads afresh; 0: never.
+	HorizonDays int
+	// ArchiveDays is how old log entries are whose bodies move into bundles; 0:
+	// none do.
+	ArchiveDays int
+
 	LogLevel slog.Level
 	// LogFormat is "json" or "text".
 	LogFormat string
@@ -265,7 +271,7 @@ func (c Config) String() string {
 	if c.S3.Endpoint != "" {
 		blobs = fmt.Sprintf("s3 at %s/%s (tls %t, retention %d days)", c.S3.Endpoint, c.S3.Bucket, c.S3.TLS, c.S3.RetentionDays)
 	}
-	return fmt.Sprintf("data=%s listen=%s public=%s store=%q blobs=%q log=%s/%s request_timeout=%s access_ttl=%s upload_max=%d workers=%d",
+	return fmt.Sprintf("data=%s listen=%s public=%s store=%q blobs=%q log=%s/%s request_timeout=%s access_ttl=%s upload_max=%d workers=%d horizon_days=%d archive_days=%d",
 		c.Data, c.Listen, c.PublicURL, store, blobs, strings.ToLower(c.LogLevel.String()), c.LogFormat,
-		c.RequestTimeout, c.AccessTTL, c.UploadMax, c.Workers)
+		c.RequestTimeout, c.AccessTTL, c.UploadMax, c.Workers, c.HorizonDays, c.ArchiveDays)
 }

@@ -23,7 +23,7 @@ func TestNothingGivenIsTheEmbeddedServerOnLoopback(t *testing.T) {
 	want := Config{
 		Data: "./data", Listen: "127.0.0.1:8080", PublicURL: "http://127.0.0.1:8080",
 		MongoDB: MongoDB{Database: "fieldclue"}, S3: S3{Bucket: "fieldclue"},
-		LogLevel: slog.LevelInfo, LogFormat: "json",
+		HorizonDays: 400, LogLevel: slog.LevelInfo, LogFormat: "json",
 		RequestTimeout: 30 * time.Second, AccessTTL: 15 * time.Minute, UploadMax: 64 << 20, Workers: runtime.NumCPU(),
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -38,7 +38,7 @@ func TestEverythingGiven(t *testing.T) {
 		"FIELDCLUE_S3_ENDPOINT=minio:9000", "FIELDCLUE_S3_ACCESS_KEY=key", "FIELDCLUE_S3_SECRET_KEY=secret",
 		"FIELDCLUE_S3_BUCKET=evidence", "FIELDCLUE_S3_REGION=cn-south", "FIELDCLUE_S3_TLS=true", "FIELDCLUE_S3_RETENTION_DAYS=400",
 		"FIELDCLUE_LOG_LEVEL=warn", "FIELDCLUE_LOG_FORMAT=text", "FIELDCLUE_REQUEST_TIMEOUT=10s", "FIELDCLUE_ACCESS_TTL=5m",
-		"FIELDCLUE_UPLOAD_MAX=20MiB", "FIELDCLUE_WORKERS=3", "FIELDCLUE_TRUSTED_PROXIES=10.0.0.7, fd00::/8",
+		"FIELDCLUE_UPLOAD_MAX=20MiB", "FIELDCLUE_WORKERS=3", "FIELDCLUE_HORIZON_DAYS=0", "FIELDCLUE_ARCHIVE_DAYS=365", "FIELDCLUE_TRUSTED_PROXIES=10.0.0.7, fd00::/8",
 	}
 	got, err := Load([]string{"--log-format", "json", "--data=/elsewhere"}, environ)
 	if err != nil {
@@ -51,7 +51,7 @@ func TestEverythingGiven(t *testing.T) {
 			Endpoint: "minio:9000", AccessKey: "key", SecretKey: "secret", Bucket: "evidence", Region: "cn-south",
 			TLS: true, RetentionDays: 400,
 		},
-		LogLevel: slog.LevelWarn, LogFormat: "json",
+		ArchiveDays: 365, LogLevel: slog.LevelWarn, LogFormat: "json",
 		RequestTimeout: 10 * time.Second, AccessTTL: 5 * time.Minute, UploadMax: 20 << 20, Workers: 3,
 	}
 	if !reflect.DeepEqual(got, want) {

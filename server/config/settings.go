@@ -105,6 +105,16 @@ var settings = []setting{
 		set:  func(c *Config, text string) error { return setInt(&c.S3.RetentionDays, text, 0, 36500) },
 	},
 	{
+		Variable: prefix + "HORIZON_DAYS", Default: "400",
+		Help: "Days after which a phone that was away loads its scopes afresh, with its outbox kept; 0 for never.",
+		set:  func(c *Config, text string) error { return setInt(&c.HorizonDays, text, 0, 36500) },
+	},
+	{
+		Variable: prefix + "ARCHIVE_DAYS", Default: "0",
+		Help: "Days after which the bodies of log entries move into bundles beside the originals; 0 for never.",
+		set:  func(c *Config, text string) error { return setInt(&c.ArchiveDays, text, 0, 36500) },
+	},
+	{
 		Variable: prefix + "LOG_LEVEL", Flag: "log-level", Default: "info",
 		Help: "Least level that is logged: debug, info, warn or error.",
 		set:  setLogLevel,

@@ -1,0 +1,78 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"fieldclue/server/archive"
+	"fieldclue/server/config"
+	"fieldclue/server/store/sqlite"
+)
+
+func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
+
+// archiveSoon is how long after its start a server first looks for what is old: others wait for it then.
+const archiveSoon = 10 * time.Minute
+
+// archiveDaily moves the bodies of old entries out of the log.
+func (a *App) archiveDaily(ctx context.Context) error {
+	if a.cfg.ArchiveDays == 0 {
+		return nil
+	}
+	again := time.NewTimer(archiveSoon)
+	defer again.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-again.C:
+		}
+		done, err := a.parts.archive(ctx, a.cfg, time.Now(), nil)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			a.log.Error("archiving stopped; it goes on tomorrow", "error", err, "entries", done.Entries)
+		case done.Entries > 0:
+			a.log.Info("archived", "entries", done.Entries, "bundles", done.Bundles, "bytes", done.Bytes, "packed", done.Packed)
+		}
+		again.Reset(24 * time.Hour)
+	}
+}
+
+func (p *parts) archive(ctx context.Context, cfg config.Config, now time.Time, told func(archive.Done)) (archive.Done, error) {
+	return archive.Run(ctx, archive.Plan{Store: p.raw, Blobs: p.originals, Now: now, Age: days(cfg.ArchiveDays), Told: told})
+}
+
+// Archive moves the bodies of old entries out of the log until there is nothing left to move, and gives the room that
+// becomes free in the embedded store back to the disk, for which no server may be running.
+func Archive(ctx context.Context, cfg config.Config, log *slog.Logger, say func(string)) error {
+	if cfg.ArchiveDays == 0 {
+		return errors.New("nothing is archived while FIELDCLUE_ARCHIVE_DAYS is 0; set it to the age in days")
+	}
+	p, err := open(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	for more := true; more; {
+		var done archive.Done
+		done, err = p.archive(ctx, cfg, time.Now(), func(d archive.Done) {
+			if d.Bundles%100 == 0 {
+				say(d.String())
+			}
+		})
+		say(done.String())
+		more = err == nil && done.More
+	}
+	if err := errors.Join(err, p.close()); err != nil {
+		return fmt.Errorf("archive: %w", err)
+	}
+	if cfg.MongoDB.URI != "" {
+		return nil // MongoDB uses the room again by itself
+	}
+	if err := sqlite.Compact(ctx, cfg.Data); err != nil {
+		return fmt.Errorf("everything is archived; the room in the database file is used again, but could not be given back to the disk: %w", err)
+	}
+	return nil
+}
