@@ -6,6 +6,8 @@ import (
 
 	"fieldclue/server/access"
 	"fieldclue/server/field"
+	"fieldclue/server/store/sqlite"
+	"fieldclue/sync/engine"
 	"fieldclue/sync/protocol"
 )
 
@@ -289,4 +291,93 @@ func TestADivergedScopeIsLoadedAfresh(t *testing.T) {
 			t.Errorf("%+v", page)
 		}
 	})
+}
+
+// overtaken is a store in which somebody else writes at the next read of records.
+type overtaken struct {
+	engine.Kept
+	write func()
+}
+
+func (o *overtaken) now() {
+	if write := o.write; write != nil {
+		o.write = nil
+		write()
+	}
+}
+
+func (o *overtaken) Changed(ctx context.Context, scope field.Scope, after, upTo int64, limit int) ([]*field.Record, error) {
+	o.now()
+	return o.Kept.Changed(ctx, scope, after, upTo, limit)
+}
+
+func (o *overtaken) Records(ctx context.Context, ids []field.RecordID) ([]*field.Record, error) {
+	rs, err := o.Kept.Records(ctx, ids)
+	o.now()
+	return rs, err
+}
+
+// Another server writes to a record between the moment at which this one reads it and its commit: the second value is a
+// conflict, whatever this server remembers of the scope.
+func TestTwoServersOverwriteNothing(t *testing.T) {
+	for name, remembers := range map[string]bool{"a server that has just started": false, "one that knows the scope": true} {
+		t.Run(name, func(t *testing.T) {
+			s, err := sqlite.Open(t.Context(), t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = s.Close() }) // the directory goes away with it
+			o := &overtaken{Kept: s}
+			c := newCounty(t, o)
+			report := c.newReport(c.chen)
+			base := c.get(report).Version
+			other := engine.New(engine.Options{Store: s, Now: c.clock.now})
+			if !remembers {
+				c.Engine = engine.New(engine.Options{Store: o, Now: c.clock.now})
+			}
+			edit := protocol.Operation{ID: report, Kind: field.KindReport, Base: base, Set: fields(m{"summary": "林"})}
+			o.write = func() {
+				_, err := other.Push(c.ctx, c.lin, protocol.PushRequest{Device: c.lin.Device, Batch: c.next(), Scope: c.scope, Operations: []protocol.Operation{edit}})
+				c.must(err)
+			}
+			mine := edit
+			mine.Set = fields(m{"summary": "陈"})
+			c.outcome(c.push(c.chen, c.scope, mine), 0, protocol.Conflict)
+			if got := c.get(report).Text("summary"); got != "林" {
+				t.Errorf("the summary is %q", got)
+			}
+			c.sound()
+		})
+	}
+}
+
+// A write that comes between the head and the records of a sum makes nobody start afresh, and the sum is not remembered.
+func TestAWriteBesideASumIsNoDivergence(t *testing.T) {
+	s, err := sqlite.Open(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() }) // the directory goes away with it
+	o := &overtaken{Kept: s}
+	c := newCounty(t, o)
+	report := c.newReport(c.chen)
+	req := protocol.PullRequest{Device: c.chen.Device, Cursors: map[field.Scope]protocol.Cursor{}}
+	page, err := c.Pull(c.ctx, c.chen, req)
+	c.must(err)
+	var sum protocol.Digest
+	for _, r := range page.Records {
+		if r.Scope == c.scope {
+			sum.Mix(r.ID, r.Version)
+		}
+	}
+	req.Cursors, req.Digests = page.Cursors, map[field.Scope]string{c.scope: sum.String()}
+	base := c.get(report).Version
+	o.write = func() {
+		c.push(c.lin, c.scope, protocol.Operation{ID: report, Kind: field.KindReport, Base: base, Set: fields(m{"summary": "林"})})
+	}
+	page, err = c.Pull(c.ctx, c.chen, req)
+	c.must(err)
+	if o.write != nil || len(page.Diverged) != 0 || len(page.Restart) != 0 {
+		t.Fatalf("diverged %v, restart %v", page.Diverged, page.Restart)
+	}
 }

@@ -225,7 +225,13 @@ func (e *Engine) runGroup(ctx context.Context, scope field.Scope, l *lane) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
 	for try := 1; len(group) > 0; try++ {
-		root := e.rootView(ctx, map[field.Scope]*lane{scope: l})
+		root, err := e.rootView(ctx, map[field.Scope]*lane{scope: l})
+		if err != nil {
+			for _, r := range group {
+				r.finish(protocol.PushResponse{}, err)
+			}
+			return
+		}
 		var decided []*request
 		var decisions []*decision
 		for _, r := range group {
@@ -237,7 +243,7 @@ func (e *Engine) runGroup(ctx context.Context, scope field.Scope, l *lane) {
 		if len(decided) == 0 {
 			return
 		}
-		err := e.write(ctx, root, decisions, map[field.Scope]*lane{scope: l})
+		err = e.write(ctx, root, decisions, map[field.Scope]*lane{scope: l})
 		if err == nil {
 			for i, r := range decided {
 				r.finish(answer(r, decisions[i]), nil)
@@ -289,7 +295,10 @@ func (e *Engine) commitAcross(ctx context.Context, first *request) (protocol.Pus
 		scopes = slices.Compact(scopes)
 		r := &request{in: first.in, digest: first.digest, done: make(chan struct{})}
 		timedOut, err := e.holding(ctx, scopes, func(lanes map[field.Scope]*lane) error {
-			root := e.rootView(ctx, lanes)
+			root, err := e.rootView(ctx, lanes)
+			if err != nil {
+				return err
+			}
 			d, done := e.decideOne(ctx, root, r, scopes)
 			if done {
 				return nil
@@ -341,15 +350,20 @@ func (e *Engine) holding(ctx context.Context, scopes []field.Scope, do func(map[
 	return false, do(lanes)
 }
 
-func (e *Engine) rootView(ctx context.Context, lanes map[field.Scope]*lane) *view {
+// rootView begins with the ends of the scopes that will be written to. They are read before any record: what another
+// process writes after that makes the commit fail, so no image is made of a record that was read before a change and
+// written after it.
+func (e *Engine) rootView(ctx context.Context, lanes map[field.Scope]*lane) (*view, error) {
 	root := newView(ctx, e.store)
-	for scope, l := range lanes {
-		if l.head != nil {
+	for _, scope := range slices.Sorted(maps.Keys(lanes)) {
+		if l := lanes[scope]; l.head != nil {
 			h := *l.head
 			root.heads[scope] = &h
+		} else if _, err := root.head(scope); err != nil {
+			return nil, err
 		}
 	}
-	return root
+	return root, nil
 }
 
 // write makes decisions durable in one transaction and tells those who listen.

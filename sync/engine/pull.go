@@ -198,7 +198,7 @@ func (p *page) compare(head *store.Head, digest string) error {
 		return nil
 	}
 	ours, err := p.e.digest(p.ctx, head)
-	if err != nil || digest == ours {
+	if err != nil || ours == "" || digest == ours {
 		return err
 	}
 	p.e.log.Warn("a device holds other records than the server at the same cursor; it starts the scope afresh", "scope", head.Scope, "seq", head.Seq, "device", p.device, "sent", digest, "stored", ours)
@@ -207,7 +207,8 @@ func (p *page) compare(head *store.Head, digest string) error {
 	return nil
 }
 
-// digest sums a scope up at its head. The answer is remembered until the scope moves on.
+// digest sums a scope up at its head. The answer is remembered until the scope moves on; empty: it has moved on already,
+// and what is stored is no longer what it was at that head.
 func (e *Engine) digest(ctx context.Context, head *store.Head) (string, error) {
 	e.mu.Lock()
 	known, ok := e.digests[head.Scope]
@@ -230,6 +231,10 @@ func (e *Engine) digest(ctx context.Context, head *store.Head) (string, error) {
 			}
 			at = r.Version
 		}
+	}
+	now, err := e.store.Head(ctx, head.Scope)
+	if err != nil || now.Hash != head.Hash {
+		return "", err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
