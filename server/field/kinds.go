@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -162,6 +163,17 @@ func (s *Spec) Field(path string) (f *Field, key string) {
 		return nil, ""
 	}
 	return f, key
+}
+
+// Without is the kind as a server knows it that is older than some of its fields.
+func (s *Spec) Without(fields ...string) *Spec {
+	older := *s
+	older.field = maps.Clone(s.field)
+	for _, name := range fields {
+		delete(older.field, name)
+	}
+	older.Fields = slices.DeleteFunc(slices.Clone(s.Fields), func(f Field) bool { return slices.Contains(fields, f.Name) })
+	return &older
 }
 
 // Command returns a command by name; nil when there is none.

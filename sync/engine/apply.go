@@ -15,7 +15,7 @@ import (
 // apply decides one operation: it is understood, allowed, and valid, or the error says why not.
 func (s *step) apply(d *protocol.Decided) (protocol.Outcome, error) {
 	op := &d.Operation
-	spec := field.KindOf(op.Kind)
+	spec := s.b.e.kindOf(op.Kind)
 	switch {
 	case op.Unknown != nil:
 		return protocol.Outcome{}, field.Refuse(field.CodeUnknownField, "The operation has members that this server does not know.")

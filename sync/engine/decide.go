@@ -95,7 +95,7 @@ func (b *batch) prefetch() error {
 		if field.ValidID(string(op.ID)) {
 			ids = append(ids, op.ID)
 		}
-		spec := field.KindOf(op.Kind)
+		spec := b.e.kindOf(op.Kind)
 		if spec == nil {
 			continue
 		}
@@ -125,7 +125,7 @@ func (b *batch) scopeRefused() (*field.Error, error) {
 	}
 	if head == nil {
 		op := b.in.Operations[0]
-		spec := field.KindOf(op.Kind)
+		spec := b.e.kindOf(op.Kind)
 		if spec != nil && ownScope(spec.Kind) && spec.Home == scope.Type() && string(op.ID) == scope.ID() && access.MayAnywhere(actor, access.ActionFor(op.Kind, "create")) {
 			return nil, nil
 		}

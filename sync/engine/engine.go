@@ -39,6 +39,8 @@ type Options struct {
 	Log      *slog.Logger     // nil: discards
 	Observed func(outcome string, n int)
 	Horizon  time.Duration // a phone that has been away for longer loads afresh; 0: never
+
+	Kinds func(field.Kind) *field.Spec // the kinds that operations may be of; nil: field.KindOf
 }
 
 // Engine serialises the writes to each scope of its process and decides them.
@@ -48,6 +50,7 @@ type Engine struct {
 	log      *slog.Logger
 	observed func(outcome string, n int)
 	horizon  time.Duration
+	kindOf   func(field.Kind) *field.Spec
 
 	mu      sync.Mutex
 	lanes   map[field.Scope]*lane  // guarded by mu
@@ -58,12 +61,15 @@ type Engine struct {
 
 // New makes an engine on a store.
 func New(o Options) *Engine {
-	e := &Engine{store: o.Store, now: o.Now, log: o.Log, observed: o.Observed, horizon: o.Horizon, lanes: map[field.Scope]*lane{}}
+	e := &Engine{store: o.Store, now: o.Now, log: o.Log, observed: o.Observed, horizon: o.Horizon, kindOf: o.Kinds, lanes: map[field.Scope]*lane{}}
 	if e.now == nil {
 		e.now = time.Now
 	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
+	}
+	if e.kindOf == nil {
+		e.kindOf = field.KindOf
 	}
 	if e.observed == nil {
 		e.observed = func(string, int) {}
