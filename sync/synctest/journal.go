@@ -28,7 +28,7 @@ type state struct {
 	Queue      []queued                                 `json:"queue"`             // in the order in which they were written
 	Sealed     []sealed                                 `json:"sealed"`            // batches without an answer; the first goes first
 	Kept       []kept                                   `json:"kept,omitempty"`    // batches with an answer, until a backup is sure to hold them
-	Doubted    map[field.Scope]bool                     `json:"doubted,omitempty"` // scopes that start afresh: are the kept batches there?
+	Doubted    bool                                     `json:"doubted,omitempty"` // the server has lost one of them: are the others there?
 	Bytes      int                                      `json:"bytes,omitempty"`   // of a page, as the link allows
 	LastBatch  int64                                    `json:"lastBatch"`
 	Photos     map[field.RecordID]*photo                `json:"photos"`
@@ -72,7 +72,8 @@ type sealed struct {
 // kept is a batch that was answered. Its bytes stay for a while: a server that is restored from a backup asks for them.
 type kept struct {
 	sealed
-	Hash string `json:"hash"`
+	Hash   string `json:"hash"`
+	Proven bool   `json:"proven,omitempty"` // a pull has said since that the log holds it
 }
 
 // How many batches are kept, and how many bytes of them, besides the newest.
@@ -121,8 +122,9 @@ type keyEvent struct {
 
 type pageEvent struct {
 	protocol.PullResponse
-	Asked  []field.Scope `json:"asked,omitempty"` // after batches of these
-	SkewMS int64         `json:"skewMs"`
+	Asked  []int64 `json:"asked,omitempty"` // after batches with these numbers
+	All    bool    `json:"all,omitempty"`   // these are all that are kept
+	SkewMS int64   `json:"skewMs"`
 }
 
 type groupEvent struct {

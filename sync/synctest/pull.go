@@ -26,31 +26,46 @@ func (s *state) applyPage(p *pageEvent) {
 			s.Records[r.ID] = r
 		}
 	}
-	for _, scope := range p.Restart {
-		if s.Doubted == nil {
-			s.Doubted = map[field.Scope]bool{}
-		}
-		s.Doubted[scope] = true
-	}
-	s.sendAgain(p.Missing)
-	for _, scope := range p.Asked {
-		delete(s.Doubted, scope)
-	}
+	s.prove(p)
 	maps.Copy(s.Cursors, p.Cursors)
 	s.SkewMS = p.SkewMS
 }
 
-// sendAgain puts batches that the server has lost back into the outbox, before everything that was written later, with
-// the numbers and the bytes that they had.
-func (s *state) sendAgain(missing map[field.Scope][]int64) {
+// ask chooses the answered batches after which the next pull asks: those that were answered since the last one that had
+// an answer, and the newest before. A store that was put back to a copy has lost the newest of what it lost, so as long
+// as that one is there, the others are. When one is missing, the phone asks after all.
+func (s *state) ask() (asked []*kept) {
+	for i := len(s.Kept) - 1; i >= 0 && len(asked) < protocol.MaxAnswers; i-- {
+		asked = append(asked, &s.Kept[i])
+		if s.Kept[i].Proven && !s.Doubted {
+			break
+		}
+	}
+	return asked
+}
+
+// prove takes what the server says of the batches that it was asked after. When it has been asked after all, those that it
+// has lost go back into the outbox, before everything that was written later, with the numbers and the bytes that they had.
+func (s *state) prove(p *pageEvent) {
+	if len(p.Asked) == 0 {
+		return
+	}
+	if len(p.Missing) > 0 && !p.All {
+		s.Doubted = true
+		return
+	}
+	s.Doubted = false
 	var again []sealed
 	s.Kept = slices.DeleteFunc(s.Kept, func(k kept) bool {
-		lost := slices.Contains(missing[k.Scope], k.Batch)
+		lost := slices.Contains(p.Missing[k.Scope], k.Batch)
 		if lost {
 			again = append(again, k.sealed)
 		}
 		return lost
 	})
+	for i := range s.Kept {
+		s.Kept[i].Proven = s.Kept[i].Proven || slices.Contains(p.Asked, s.Kept[i].Batch)
+	}
 	s.Sealed = append(again, s.Sealed...)
 }
 
@@ -74,15 +89,14 @@ func (p *Phone) pullPage(ctx context.Context, first bool) (bool, error) {
 	p.mu.Lock()
 	req := protocol.PullRequest{Device: p.o.Device.ID, Cursors: maps.Clone(p.st.Cursors), Bytes: p.st.Bytes}
 	var page pageEvent
-	for scope := range p.st.Doubted {
-		page.Asked = append(page.Asked, scope)
-	}
-	for _, k := range p.st.Kept {
-		if p.st.Doubted[k.Scope] {
+	if first || p.st.Doubted {
+		page.All = p.st.Doubted
+		for _, k := range p.st.ask() {
 			if req.Acknowledged == nil {
 				req.Acknowledged = map[field.Scope][]protocol.Acknowledged{}
 			}
 			req.Acknowledged[k.Scope] = append(req.Acknowledged[k.Scope], protocol.Acknowledged{Batch: k.Batch, Hash: k.Hash})
+			page.Asked = append(page.Asked, k.Batch)
 		}
 	}
 	if first { // only then, so that a phone that sums up wrongly does not start afresh for ever
@@ -104,7 +118,9 @@ func (p *Phone) pullPage(ctx context.Context, first bool) (bool, error) {
 	if err := p.note(event{Page: &page}); err != nil {
 		return false, err
 	}
-	return page.More, nil
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return page.More || p.st.Doubted, nil
 }
 
 // digests sums up the records of each scope.

@@ -161,7 +161,7 @@ func (s *state) applyAnswer(e *answerEvent) {
 	}
 	var req protocol.PushRequest
 	_ = json.Unmarshal(s.Sealed[i].Body, &req) // the phone's own bytes
-	s.Kept = append(s.Kept, kept{s.Sealed[i], e.Answer.Hash})
+	s.Kept = append(s.Kept, kept{sealed: s.Sealed[i], Hash: e.Answer.Hash})
 	size, from := 0, len(s.Kept)-1
 	for ; from > 0 && len(s.Kept)-from < mostKept && size < mostKeptBytes; from-- {
 		size += len(s.Kept[from-1].Body)

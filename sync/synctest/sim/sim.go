@@ -1,17 +1,23 @@
 // Package sim plays sync against itself: phones on bad links, several servers on one store, crashes, store errors, clocks
-// that jump and access that ends, all chosen by a seed, and checks afterwards that nothing was lost, doubled or leaked.
+// that jump, upgrades, restored backups and access that ends, all chosen by a seed, and checks afterwards that nothing was
+// lost, doubled or leaked.
 //
-// Run is the one to read; faults.go is what goes wrong, check.go is what must hold all the same. The phones are the real
-// ones of sync/synctest, the servers are real engines on a real store; between them there is a transport in place of HTTP.
-// One thing happens at a time, so a seed gives the same history every time, down to the hashes of the log.
+// Run is the one to read; story.go is what people do, server.go and link.go are what goes wrong and where, breaks.go
+// breaks the promises one by one to show that it would be noticed, check.go and linear.go are what must hold. The phones
+// are the real ones of sync/synctest, the servers are real engines on a real store; between them there is a transport in
+// place of HTTP.
 //
-// Not here: two servers inside one commit at the same moment (storetest and the engine's tests fire those), photos, HTTP.
+// One thing happens at a time. Two servers meet inside one commit all the same: at each call to the store another phone
+// may come first, through another server. So a seed gives the same history every time, down to the hashes of the log.
+//
+// Not here: several batches in one lane of one server (the engine's tests fire those), photos, HTTP.
 package sim
 
 import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -27,48 +33,61 @@ import (
 	"fieldclue/sync/synctest"
 )
 
-// Break is a deliberate break of one promise, with which the simulation shows that it would notice.
-type Break string
+// Store is the store of a run.
+type Store interface {
+	engine.Kept
+	Close() error
+}
 
-// The breaks.
-const (
-	None       Break = ""
-	NoDedupe   Break = "a repeated batch has its effect again"
-	LateRows   Break = "a cursor passes records that are not given out"
-	OldImage   Break = "a record goes out as it was before"
-	FilterLate Break = "scopes are asked for that the user may not read"
-	NoFsync    Break = "a commit is acknowledged and not on disk when the server dies"
-)
-
-// Options of a run. Dir is an empty directory for the phones, Store is empty.
+// Options of a run. Dir is an empty directory for the phones, and for a store that lives in one.
 type Options struct {
 	Seed    uint64
 	Dir     string
-	Store   engine.Kept
+	Open    func(ctx context.Context, dir string) (Store, error)
 	Phones  int // 0: 3
 	Servers int // 0: 2
 	Steps   int // 0: 120
 	Break   Break
+
+	// Choose picks a number below n, the higher the worse for everybody; nil: by the seed.
+	Choose func(n int) int
+	// Copy makes a backup of the store in one directory in another, where Open finds it; nil: no backups.
+	Copy func(ctx context.Context, dir, to string) error
+	// Alone lets no two servers meet inside a commit, for an engine without transactions.
+	Alone bool
 }
 
-// Report says what happened in a run.
+// Report says what happened in a run. Points counts, by its name, each place at which something went wrong.
 type Report struct {
-	Operations, Problems, Crashes, Lost, Repeated, Revoked int
-	Digest                                                 string // of all heads: equal for equal seeds
+	Operations, Problems, Revoked, Upgrades, Restores, Desk int
+	Linear                                                  int // operations and reads whose order was checked
+	Points                                                  map[string]int
+	Digest                                                  string // of all heads: equal for equal seeds
 }
 
-const day = 24 * time.Hour
+const (
+	day     = 24 * time.Hour
+	horizon = 400 * day
+)
 
 type world struct {
 	o       Options
 	ctx     context.Context
+	store   Store   // the one that serves
+	opened  []Store // all, to be closed
+	dir     string  // of the store
+	copied  string  // of its last backup
 	random  *rand.Rand
 	clock   time.Time // the servers'
 	servers []*server
 	people  []*person
+	desk    *access.Actor
 	sites   []field.RecordID
 	writes  []write
-	calm    bool // nothing goes wrong any more
+	calm    bool                  // nothing goes wrong any more
+	inside  bool                  // somebody came first, inside a call to the store
+	late    map[field.Scope]int64 // LateRows
+	history history
 	faults  []string
 	report  Report
 	batches int64
@@ -80,8 +99,12 @@ type person struct {
 	phone *synctest.Phone
 	o     synctest.Options
 	skew  time.Duration
+	busy  bool
+	died  string   // where its directory was copied to when the battery went empty
 	sent  [][]byte // pushes, for repetition
 	first map[string]string
+
+	claimed map[int64][]protocol.Operation // by batch: LastWins, ClockWins
 }
 
 // write is a value that somebody wrote; there is no other like it.
@@ -93,29 +116,52 @@ type write struct {
 // Run plays one seed. The error is what did not hold, or what stopped it.
 func Run(ctx context.Context, o Options) (Report, error) {
 	o.Phones, o.Servers, o.Steps = orDefault(o.Phones, 3), orDefault(o.Servers, 2), orDefault(o.Steps, 120)
-	w := &world{o: o, ctx: ctx, random: rand.New(rand.NewPCG(o.Seed, 77)), clock: time.Date(2026, 11, 23, 1, 0, 0, 0, time.UTC)}
-	for range o.Servers {
-		w.servers = append(w.servers, w.boot())
+	w := &world{
+		o: o, ctx: ctx, random: rand.New(rand.NewPCG(o.Seed, 77)), clock: time.Date(2026, 11, 23, 1, 0, 0, 0, time.UTC),
+		late: map[field.Scope]int64{}, report: Report{Points: map[string]int{}},
 	}
-	if err := w.settle(); err != nil {
-		return w.report, fmt.Errorf("seed %d: %w", o.Seed, err)
+	if w.o.Choose == nil {
+		w.o.Choose = w.random.IntN
 	}
-	for step := range o.Steps {
-		if err := w.step(step); err != nil {
-			return w.report, fmt.Errorf("seed %d, step %d: %w", o.Seed, step, err)
+	err := w.open(filepath.Join(o.Dir, "store"))
+	if err == nil {
+		err = w.settle()
+	}
+	for step := 0; step < o.Steps && err == nil && len(w.faults) == 0; step++ {
+		if err = w.step(step); err != nil {
+			err = fmt.Errorf("step %d: %w", step, err)
 		}
 	}
-	err := w.finish()
+	if err == nil && len(w.faults) == 0 {
+		err = w.finish()
+	}
 	for _, p := range w.people {
 		_ = p.phone.Close() // its directory goes away with it
+	}
+	for _, s := range w.opened {
+		err = errors.Join(err, s.Close())
+	}
+	if err == nil && len(w.faults) > 0 {
+		err = fmt.Errorf("%s", strings.Join(w.faults, "\n  "))
 	}
 	if err != nil {
 		return w.report, fmt.Errorf("seed %d: %w", o.Seed, err)
 	}
-	if len(w.faults) > 0 {
-		return w.report, fmt.Errorf("seed %d: %s", o.Seed, strings.Join(w.faults, "\n  "))
-	}
 	return w.report, nil
+}
+
+// open begins with the store in a directory, and servers of the older version on it.
+func (w *world) open(dir string) error {
+	s, err := w.o.Open(w.ctx, dir)
+	if err != nil {
+		return err
+	}
+	w.store, w.dir = s, dir
+	w.opened = append(w.opened, s)
+	for len(w.servers) < w.o.Servers {
+		w.servers = append(w.servers, w.boot(true))
+	}
+	return nil
 }
 
 func orDefault(n, d int) int {
@@ -138,7 +184,20 @@ func (w *world) now() time.Time {
 	return w.clock
 }
 
-func (w *world) chance(percent int) bool { return !w.calm && w.random.IntN(100) < percent }
+// choose picks a number below n.
+func (w *world) choose(n int) int { return w.o.Choose(n) }
+
+// chance is true in so many of a thousand cases, while things may go wrong.
+func (w *world) chance(permille int) bool { return !w.calm && w.choose(1000) >= 1000-permille }
+
+// at is chance, at a named point.
+func (w *world) at(point string, permille int) bool {
+	hit := w.chance(permille)
+	if hit {
+		w.report.Points[point]++
+	}
+	return hit
+}
 
 func (w *world) fault(format string, args ...any) {
 	if len(w.faults) < 10 {
@@ -156,21 +215,13 @@ func quoted(v set) map[string]field.Value {
 	return out
 }
 
-// commit writes as the server itself, on a good day.
-func (w *world) commit(scope field.Scope, ops ...protocol.Operation) error {
-	w.batches++
-	calm := w.calm
-	w.calm = true
-	defer func() { w.calm = calm }()
-	_, err := engine.New(engine.Options{Store: w.o.Store, Now: w.now}).Commit(w.ctx, protocol.Batch{
-		Actor: engine.Server, Device: "server/sim", Number: w.batches, Scope: scope, Operations: ops, Strict: true, Trusted: true,
-	})
-	return err
+// quiet is an engine to which nothing happens.
+func (w *world) quiet() *engine.Engine {
+	return engine.New(engine.Options{Store: w.store, Now: w.now, Horizon: horizon})
 }
 
 // settle makes an organisation, its people with their phones, and two sites.
 func (w *world) settle() error {
-	const org = field.Scope("org/bijie")
 	project := w.id()
 	ops := []protocol.Operation{
 		{ID: w.id(), Kind: field.KindOrg, Set: quoted(set{"code": "bijie", "name": "毕节", "region": "520500"})},
@@ -179,27 +230,31 @@ func (w *world) settle() error {
 	for range 2 {
 		site := w.id()
 		w.sites = append(w.sites, site)
-		ops = append(ops, protocol.Operation{ID: site, Kind: field.KindSite, Set: quoted(set{"name": "村", "projectId": project, "region": "520502"})})
+		ops = append(ops, protocol.Operation{ID: site, Kind: field.KindSite, Set: quoted(set{"name": "村", "projectId": project, "region": "520502", "orgs": []string{"bijie"}})})
 	}
-	for n := range w.o.Phones {
+	member := func(name string, role access.Role) *access.Actor {
 		user := w.id()
-		ops = append(ops, protocol.Operation{ID: user, Kind: field.KindPerson, Set: quoted(set{"name": fmt.Sprint("检查员", n), "roles": []set{{"role": access.Inspector}}})})
-		p := &person{n: n, first: map[string]string{}}
-		p.actor = &access.Actor{
-			User: field.UserID(user), Org: "bijie", Device: field.DeviceID(w.id()), Roles: []access.Grant{{Role: access.Inspector}}, Scopes: w.scopes(),
-		}
+		ops = append(ops, protocol.Operation{ID: user, Kind: field.KindPerson, Set: quoted(set{"name": name, "roles": []set{{"role": role}}})})
+		return &access.Actor{User: field.UserID(user), Org: "bijie", Device: field.DeviceID(w.id()), Roles: []access.Grant{{Role: role}}}
+	}
+	w.desk = member("监督室", access.Supervisor)
+	for n := range w.o.Phones {
+		p := &person{n: n, first: map[string]string{}, claimed: map[int64][]protocol.Operation{}, actor: member(fmt.Sprint("检查员", n), access.Inspector)}
+		p.actor.Scopes = w.scopes()
 		w.people = append(w.people, p)
 	}
-	if err := w.commit(org, ops...); err != nil {
+	_, err := w.quiet().Commit(w.ctx, protocol.Batch{
+		Actor: engine.Server, Device: "server/sim", Number: 1, Scope: "org/bijie", Operations: ops, Strict: true, Trusted: true,
+	})
+	if err != nil {
 		return err
 	}
 	for _, p := range w.people {
 		p.o = synctest.Options{
 			Dir: filepath.Join(w.o.Dir, fmt.Sprint("phone", p.n)), BaseURL: "http://server", Device: synctest.Device{ID: p.actor.Device, Name: "sim", Platform: "sim"},
-			Transport: &link{w: w, p: p}, Now: func() time.Time { return w.now().Add(p.skew) }, Seed: w.o.Seed, Attempts: 3,
+			App: oldApp, Transport: &link{w: w, p: p}, Now: func() time.Time { return w.now().Add(p.skew) }, Seed: w.o.Seed, Attempts: 3,
 			Sleep: func(context.Context, time.Duration) error { return nil }, Unlock: func() (string, string) { return "n", "p" },
 		}
-		var err error
 		if p.phone, err = synctest.Open(p.o); err != nil {
 			return err
 		}
@@ -215,67 +270,26 @@ func (w *world) scopes() []field.Scope {
 	return s
 }
 
-// step lets one thing happen.
-func (w *world) step(n int) error {
-	p := w.people[w.random.IntN(len(w.people))]
-	switch dice := w.random.IntN(100); {
-	case dice < 55:
-		return w.writeSomething(p, n)
-	case dice < 85:
-		_ = p.phone.Sync(w.ctx) // the link may fail it; it goes on where it was
-	case dice < 89: // the battery is empty
-		if err := p.phone.Close(); err != nil {
-			return err
-		}
-		var err error
-		p.phone, err = synctest.Open(p.o)
-		return err
-	case dice < 93:
-		w.clock = w.clock.Add(time.Duration(w.random.IntN(72)) * time.Hour)
-	case dice < 95:
-		p.skew = time.Duration(w.random.IntN(5)-2) * day
-	case dice < 98: // access ends, or begins again
-		scope := w.scopes()[w.random.IntN(len(w.sites))]
-		if i := slices.Index(p.actor.Scopes, scope); i >= 0 {
-			w.report.Revoked++
-			p.actor.Scopes = slices.Delete(slices.Clone(p.actor.Scopes), i, i+1)
-		} else {
-			p.actor.Scopes = append(slices.Clone(p.actor.Scopes), scope)
-		}
-	default:
-		w.crash(w.random.IntN(len(w.servers)))
+// person finds who a user is.
+func (w *world) person(_ context.Context, user field.UserID) (*access.Actor, error) {
+	i := slices.IndexFunc(w.people, func(p *person) bool { return p.actor.User == user })
+	if i < 0 {
+		return nil, field.Refuse(field.CodeNotFound, "")
 	}
-	return nil
+	return w.people[i].actor, nil
 }
 
-// writeSomething makes a finding, or changes one that the phone knows, offline.
-func (w *world) writeSomething(p *person, n int) error {
-	value := fmt.Sprintf("v%d-%d", n, w.random.Uint32())
-	known := p.phone.Records(field.KindFinding)
-	path := []string{"title", "facts"}[w.random.IntN(2)]
-	var op synctest.Op
-	if len(known) == 0 || w.random.IntN(3) == 0 {
-		site := w.sites[w.random.IntN(len(w.sites))]
-		op = synctest.Create(field.MakeScope(field.ScopeSite, string(site)), field.KindFinding, w.id(), set{"siteId": site, "title": value})
-	} else {
-		r := known[w.random.IntN(len(known))]
-		op = synctest.Edit(r.Scope, field.KindFinding, r.ID, set{path: value})
-	}
-	if err := p.phone.Write(value, op); err != nil {
-		return err
-	}
-	w.writes = append(w.writes, write{p.n, value})
-	w.report.Operations++
-	return nil
-}
-
-// finish lets the weather clear up: everybody syncs until nothing waits, and everything is checked.
+// finish lets the weather clear up: all servers are of the newest version, everybody syncs until nothing waits, and
+// everything is checked.
 func (w *world) finish() error {
 	w.calm = true
 	for i := range w.servers {
-		w.servers[i] = w.boot()
+		w.servers[i] = w.boot(false)
 	}
 	for range 3 {
+		if _, err := w.quiet().Reconsider(w.ctx, w.person); err != nil {
+			return fmt.Errorf("taking up what was kept: %w", err)
+		}
 		for _, p := range w.people {
 			if err := p.phone.Sync(w.ctx); err != nil {
 				return fmt.Errorf("phone %d on a good link: %w", p.n, err)
@@ -285,7 +299,7 @@ func (w *world) finish() error {
 	if err := w.check(); err != nil {
 		return err
 	}
-	heads, err := w.o.Store.Heads(w.ctx, store.ListScopes{Visible: access.Everything, Limit: 1000})
+	heads, err := w.heads(access.Everything)
 	if err != nil {
 		return err
 	}
@@ -295,4 +309,8 @@ func (w *world) finish() error {
 	}
 	w.report.Digest = hex.EncodeToString(sum.Sum(nil)[:8])
 	return nil
+}
+
+func (w *world) heads(visible access.Filter) ([]store.Head, error) {
+	return w.store.Heads(w.ctx, store.ListScopes{Visible: visible, Limit: 1000})
 }

@@ -64,11 +64,7 @@ func one(ctx context.Context, o sim.Options) (r sim.Report, err error) {
 		}
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	s, err := sqlite.Open(ctx, dir+"/store")
-	if err != nil {
-		return r, err
-	}
-	o.Dir, o.Store = dir, s
-	r, err = sim.Run(ctx, o)
-	return r, errors.Join(err, s.Close())
+	o.Dir, o.Copy = dir, sqlite.Copy
+	o.Open = func(ctx context.Context, dir string) (sim.Store, error) { return sqlite.Open(ctx, dir) }
+	return sim.Run(ctx, o)
 }

@@ -1,0 +1,131 @@
+package sim
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"fieldclue/server/field"
+	"fieldclue/server/store"
+	"fieldclue/sync/engine"
+	"fieldclue/sync/protocol"
+)
+
+// Break is a deliberate break of one promise, with which the simulation shows that it would notice.
+type Break string
+
+// The breaks, by the number of the promise in docs/sync.md that each one breaks.
+const (
+	None         Break = ""
+	NoFsync      Break = "1: a commit is acknowledged and not on disk when the server dies"
+	LateRows     Break = "1: a number is taken before its commit is visible, and a cursor passes it"
+	NoDedupe     Break = "2: a repeated batch has its effect again"
+	LastWins     Break = "3: who comes later overwrites what he has not seen"
+	NoQuarantine Break = "3: what is sent after the access ended is answered and not kept"
+	ClockWins    Break = "4: the later clock wins"
+	NoTombstones Break = "5: what was voided is not told"
+	OutOfOrder   Break = "6: of two changes the older one is applied last"
+	RefuseOld    Break = "7: an upgraded server refuses an old app"
+	FilterLate   Break = "access: scopes are asked for that the user may not read"
+)
+
+// Breaks are all of them, with a part of what the checks say when they notice.
+var Breaks = map[Break]string{
+	NoFsync: ": first [", LateRows: "held other records", NoDedupe: ": first [",
+	LastWins: "no order explains this", NoQuarantine: "stands 0 times in the log", ClockWins: "no order explains this",
+	NoTombstones: "held other records", OutOfOrder: "verification: ", RefuseOld: "on a good link", FilterLate: "which it may not read",
+}
+
+// breakCommit stands before a commit; done: it takes its place.
+func (s *server) breakCommit(ctx context.Context, writes []store.Write) (done bool, err error) {
+	w := s.w
+	switch {
+	case w.calm:
+	case w.o.Break == NoFsync && w.chance(50):
+		return true, nil // in memory only, and then the power fails
+	case w.o.Break == LateRows:
+		for _, x := range writes {
+			delete(w.late, x.Head.Scope)
+			if w.chance(200) {
+				w.late[x.Head.Scope] = x.Head.Seq
+			}
+		}
+	case w.o.Break == OutOfOrder && w.chance(200):
+		for _, x := range writes {
+			for i, r := range x.Records {
+				before, err := s.Store.Records(ctx, []field.RecordID{r.ID})
+				if err != nil {
+					return true, err
+				}
+				if len(before) > 0 {
+					c := r.Clone()
+					c.Fields = before[0].Fields
+					x.Records[i] = c
+				}
+			}
+		}
+	}
+	return false, nil
+}
+
+// breakChanged stands before what a pull reads.
+func (s *server) breakChanged(scope field.Scope, records []*field.Record) []*field.Record {
+	switch s.w.o.Break {
+	case LateRows:
+		return slices.DeleteFunc(records, func(r *field.Record) bool { return r.Version == s.w.late[scope] })
+	case NoTombstones:
+		return slices.DeleteFunc(records, func(r *field.Record) bool { return r.Deleted })
+	}
+	return records
+}
+
+// breakPush stands before a push; done: it takes its place.
+func (l *link) breakPush(s *server, req *protocol.PushRequest) (resp *protocol.PushResponse, err error, done bool) {
+	w := l.w
+	switch w.o.Break {
+	case NoDedupe:
+		w.batches++
+		req.Batch = 1_000_000 + w.batches
+	case LastWins:
+		return nil, l.seenAll(s, req), false
+	case ClockWins:
+		if at, err := time.Parse(time.RFC3339Nano, req.DeviceTime); err == nil && at.After(w.clock) {
+			return nil, l.seenAll(s, req), false
+		}
+	case NoQuarantine:
+		if req.Scope.Type() == field.ScopeSite && !slices.Contains(l.p.actor.Scopes, req.Scope) {
+			resp = &protocol.PushResponse{Scope: req.Scope, ServerTime: protocol.Stamp(w.clock)}
+			for range req.Operations {
+				resp.Outcomes = append(resp.Outcomes, protocol.Outcome{Outcome: protocol.Rejected, Code: field.CodeNotFound})
+			}
+			return resp, nil, true
+		}
+	case RefuseOld:
+		if req.App == oldApp && !s.old {
+			return nil, field.Refuse(field.CodeBadRequest, ""), true
+		}
+	}
+	return nil, nil, false
+}
+
+// seenAll lets a push claim that its device had seen everything; its repetitions claim the same.
+func (l *link) seenAll(s *server, req *protocol.PushRequest) error {
+	if before, ok := l.p.claimed[req.Batch]; ok {
+		req.Operations = before
+		return nil
+	}
+	req.Operations = slices.Clone(req.Operations)
+	l.p.claimed[req.Batch] = req.Operations
+	for i := range req.Operations {
+		now, err := s.Store.Records(l.w.ctx, []field.RecordID{req.Operations[i].ID})
+		if err != nil {
+			return err
+		}
+		if len(now) > 0 {
+			req.Operations[i].Base = now[0].Version
+		}
+	}
+	return nil
+}
+
+var _ engine.Store = (*server)(nil)

@@ -1,0 +1,200 @@
+package sim
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"fieldclue/server/access"
+	"fieldclue/server/field"
+	"fieldclue/sync/protocol"
+)
+
+// link is the way from one phone to one of the servers.
+type link struct {
+	w *world
+	p *person
+}
+
+var errLink = errors.New("the link broke")
+
+// RoundTrip carries a request, unless it is lost, cut, repeated, or overtaken by an older one, or its answer is lost or
+// cut, or nothing comes at all, or the battery is empty.
+func (l *link) RoundTrip(r *http.Request) (*http.Response, error) {
+	var body []byte
+	if r.Body != nil {
+		var err error
+		if body, err = io.ReadAll(r.Body); err != nil {
+			return nil, err
+		}
+		_ = r.Body.Close() // it was read to its end
+	}
+	w := l.w
+	if l.p.died != "" {
+		return nil, errLink
+	}
+	if strings.HasPrefix(r.URL.Path, "/v1/auth/") {
+		return answer(r, 200, field.Quote(map[string]any{"accessToken": "a", "refreshToken": "r", "user": map[string]any{"id": l.p.actor.User}})), nil
+	}
+	push := r.URL.Path == "/v1/sync/push"
+	if w.at("request lost", 60) || push && w.at("battery empty before a push", 8) && l.die() {
+		return nil, errLink
+	}
+	if w.at("request cut", 30) {
+		return nil, l.cut(body)
+	}
+	if push {
+		l.p.sent = append(l.p.sent, body)
+		for w.at("an old request arrives late", 80) {
+			if _, _, err := l.serve(true, l.p.sent[w.choose(len(l.p.sent))]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	status, out, err := l.serve(push, body)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case w.at("answer lost", 60):
+		return nil, errLink
+	case w.at("silence", 30):
+		w.clock = w.clock.Add(time.Minute)
+		return nil, errLink
+	case w.at("battery empty after a request", 10) && l.die():
+		return nil, errLink
+	case w.at("answer cut", 30):
+		resp := answer(r, status, out)
+		resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(out[:len(out)/2]), broken{}))
+		return resp, nil
+	}
+	if push && status == 200 {
+		l.w.history.returned(body)
+	}
+	return answer(r, status, out), nil
+}
+
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, errLink }
+
+// die keeps what is on the phone's disk at this moment.
+func (l *link) die() bool {
+	l.p.died = filepath.Join(l.w.o.Dir, fmt.Sprint("died", l.p.n))
+	if err := os.CopyFS(l.p.died, os.DirFS(l.p.o.Dir)); err != nil {
+		l.w.fault("copying the phone: %v", err)
+	}
+	return true
+}
+
+// cut lets the first half of a request arrive: a server must not take it for a whole one.
+func (l *link) cut(body []byte) error {
+	var req protocol.PushRequest
+	if json.Unmarshal(body[:len(body)/2], &req) == nil {
+		l.w.fault("half a request was read as a whole one: %s", body[:len(body)/2])
+	}
+	return errLink
+}
+
+// serve lets one of the servers answer. A server that died over it gives no answer.
+func (l *link) serve(push bool, body []byte) (status int, out []byte, err error) {
+	w := l.w
+	i, s := w.pick()
+	if s == nil {
+		return 0, nil, errLink
+	}
+	var resp any
+	s.busy = true
+	if push {
+		resp, err = l.push(s, body)
+	} else {
+		resp, err = l.pull(s, body)
+	}
+	s.busy = false
+	if s.dead {
+		w.crash(i)
+		return 0, nil, errLink
+	}
+	if err == nil {
+		return 200, field.Quote(resp), nil
+	}
+	fe := field.AsError(err)
+	problem := field.Quote(map[string]any{"code": fe.Code})
+	switch fe.Kind {
+	case field.KindInternal:
+		w.fault("an internal error: %v", err)
+		fallthrough
+	case field.KindBusy, field.KindFull:
+		return 503, problem, nil
+	}
+	return 409, problem, nil
+}
+
+func (l *link) push(s *server, body []byte) (any, error) {
+	var req protocol.PushRequest
+	if err := json.Unmarshal(body, &req); err != nil {
+		return nil, err
+	}
+	l.w.history.called(l.p.n, req)
+	if resp, err, done := l.breakPush(s, &req); done {
+		return resp, err
+	}
+	resp, err := s.engine.Push(l.w.ctx, l.p.actor, req)
+	if err != nil {
+		return nil, err
+	}
+	// Every repetition gets the first answer.
+	key, outcomes := string(body), string(field.Quote(resp.Outcomes))
+	if first, ok := l.p.first[key]; ok && first != outcomes {
+		l.w.fault("phone %d, batch %d: first %s, then %s", l.p.n, req.Batch, first, outcomes)
+	}
+	l.p.first[key] = outcomes
+	l.w.history.decided(body, resp)
+	return resp, nil
+}
+
+func (l *link) pull(s *server, body []byte) (any, error) {
+	var req protocol.PullRequest
+	if err := json.Unmarshal(body, &req); err != nil {
+		return nil, err
+	}
+	actor := l.p.actor
+	if l.w.o.Break == FilterLate {
+		all := *actor
+		all.Scopes = l.w.scopes()
+		actor = &all
+	}
+	call := l.w.history.tick()
+	resp, err := s.engine.Pull(l.w.ctx, actor, req)
+	if err != nil {
+		return nil, err
+	}
+	l.w.history.read(l.p.n, resp.Records, call)
+	for _, scope := range resp.Diverged {
+		l.w.fault("phone %d held other records of %s than the server at the same cursor", l.p.n, scope)
+	}
+	for _, r := range resp.Records {
+		if r.Scope.Type() == field.ScopeSite && !slices.Contains(l.p.actor.Scopes, r.Scope) {
+			l.w.fault("phone %d was given %s of %s, which it may not read", l.p.n, r.ID, r.Scope)
+		}
+		if !access.MayRead(l.p.actor, r.Scope, field.ScopeInfo{Orgs: []field.OrgID{"bijie"}}) {
+			l.w.fault("phone %d was given %s of %s against the table", l.p.n, r.ID, r.Scope)
+		}
+	}
+	return resp, nil
+}
+
+func answer(r *http.Request, status int, out []byte) *http.Response {
+	return &http.Response{
+		StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
+		Header: http.Header{"Content-Type": []string{"application/json"}}, Body: io.NopCloser(bytes.NewReader(out)),
+	}
+}

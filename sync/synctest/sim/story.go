@@ -1,0 +1,227 @@
+package sim
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"fieldclue/server/access"
+	"fieldclue/server/field"
+	"fieldclue/server/store"
+	"fieldclue/sync/engine"
+	"fieldclue/sync/protocol"
+	"fieldclue/sync/synctest"
+)
+
+// The two versions of the app. What the newer one writes, a promise, a server of the older version does not know.
+const (
+	oldApp, newApp = "1.0.0", "1.3.0"
+	newField       = "promise"
+)
+
+// step lets one thing happen.
+func (w *world) step(n int) error {
+	p := w.people[w.choose(len(w.people))]
+	switch dice := w.choose(100); {
+	case dice < 45:
+		return w.writeSomething(p, n)
+	case dice < 72:
+		return w.sync(p)
+	case dice < 77:
+		return w.deskWork()
+	case dice < 80: // the battery is empty
+		return w.reopen(p)
+	case dice < 84:
+		w.clock = w.clock.Add(time.Duration(w.choose(80)-8) * time.Hour) // a clock that was set is put back, too
+	case dice < 87:
+		p.skew = time.Duration(w.choose(5)-2) * day
+	case dice < 88:
+		w.clock = w.clock.Add(horizon + day)
+	case dice < 92: // access ends, or begins again
+		scope := w.scopes()[w.choose(len(w.sites))]
+		if i := slices.Index(p.actor.Scopes, scope); i >= 0 {
+			w.report.Revoked++
+			p.actor.Scopes = slices.Delete(slices.Clone(p.actor.Scopes), i, i+1)
+		} else {
+			p.actor.Scopes = append(slices.Clone(p.actor.Scopes), scope)
+		}
+	case dice < 94: // an app is upgraded
+		p.o.App = newApp
+		return w.reopen(p)
+	case dice < 96: // a server is upgraded
+		return w.upgrade(w.choose(len(w.servers)))
+	case dice < 98:
+		return w.backup()
+	default:
+		w.report.Points["a server is killed at rest"]++
+		w.crash(w.choose(len(w.servers)))
+	}
+	return nil
+}
+
+// writeSomething makes a finding, or changes or voids one that the phone knows, offline.
+func (w *world) writeSomething(p *person, n int) error {
+	value := fmt.Sprintf("v%d-%d", n, w.random.Uint32())
+	known := p.phone.Records(field.KindFinding)
+	var op synctest.Op
+	if len(known) == 0 || w.choose(4) == 0 {
+		site := w.sites[w.choose(len(w.sites))]
+		op = synctest.Create(field.MakeScope(field.ScopeSite, string(site)), field.KindFinding, w.id(), set{"siteId": site, "title": value})
+	} else {
+		r := known[w.choose(len(known))]
+		what := w.choose(20)
+		switch {
+		case what == 19:
+			op = synctest.Command(r.Scope, field.KindFinding, r.ID, "void", set{"reason": value})
+		case what >= 15 && p.o.App == newApp:
+			op = synctest.Edit(r.Scope, field.KindFinding, r.ID, set{newField: value})
+		case what >= 13:
+			other := value + "-facts"
+			op = synctest.Edit(r.Scope, field.KindFinding, r.ID, set{"title": value, "facts": other})
+			w.writes = append(w.writes, write{p.n, other})
+		default:
+			op = synctest.Edit(r.Scope, field.KindFinding, r.ID, set{[]string{"title", "facts"}[what%2]: value})
+		}
+	}
+	if err := p.phone.Write(value, op); err != nil {
+		return err
+	}
+	w.writes = append(w.writes, write{p.n, value})
+	w.report.Operations++
+	return nil
+}
+
+// sync lets a phone talk to the servers. The link may fail it; it goes on where it was. One whose battery went empty
+// meanwhile starts again with what was on its disk at that moment.
+func (w *world) sync(p *person) error {
+	p.busy = true
+	_ = p.phone.Sync(w.ctx)
+	p.busy = false
+	if p.died == "" {
+		return nil
+	}
+	if err := p.phone.Close(); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(p.o.Dir); err != nil {
+		return err
+	}
+	if err := os.Rename(p.died, p.o.Dir); err != nil {
+		return err
+	}
+	p.died = ""
+	var err error
+	p.phone, err = synctest.Open(p.o)
+	return err
+}
+
+func (w *world) reopen(p *person) error {
+	if err := p.phone.Close(); err != nil {
+		return err
+	}
+	var err error
+	p.phone, err = synctest.Open(p.o)
+	return err
+}
+
+// upgrade starts a server anew that knows what the newer app writes. It takes up what was kept because an older one did
+// not.
+func (w *world) upgrade(i int) error {
+	if !w.servers[i].old {
+		return nil
+	}
+	w.report.Upgrades++
+	w.servers[i].dead = true
+	w.servers[i] = w.boot(false)
+	_, err := w.quiet().Reconsider(w.ctx, w.person)
+	return err
+}
+
+// backup makes a backup, or loses the store and puts the last backup back: everything since then is gone from it.
+func (w *world) backup() error {
+	switch {
+	case w.o.Copy == nil:
+		return nil
+	case w.copied == "":
+		w.copied = filepath.Join(w.o.Dir, fmt.Sprint("copy", len(w.opened)))
+		return w.o.Copy(w.ctx, w.dir, w.copied)
+	}
+	if err := w.open(w.copied); err != nil {
+		return err
+	}
+	w.copied = ""
+	w.report.Restores++
+	for i, s := range w.servers {
+		s.dead = true
+		w.servers[i] = w.boot(s.old)
+	}
+	for _, p := range w.people {
+		p.first = map[string]string{} // what was answered then may be answered in another way now
+	}
+	return nil
+}
+
+// deskWork is a supervisor who resolves a conflict, or accepts or settles an operation that was kept.
+func (w *world) deskWork() error {
+	kind, state := field.KindConflicts, field.State("open")
+	if w.choose(2) == 0 {
+		kind = field.KindParked
+	}
+	found, err := w.store.List(w.ctx, store.Query{Visible: access.Quarantine(w.desk), Kinds: []field.Kind{kind}, States: []field.State{state}, Limit: 50})
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	r := found[w.choose(len(found))]
+	op := protocol.Operation{ID: r.ID, Kind: r.Kind, Base: r.Version}
+	switch {
+	case kind == field.KindConflicts:
+		op.Command, op.Args = "resolve", quoted(set{"take": []string{"current", "offered"}[w.choose(2)]})
+	case w.choose(3) == 0:
+		op.Command, op.Args = "settle", quoted(set{"reason": "重复"})
+	default:
+		op.Command = "accept"
+	}
+	call := w.history.tick()
+	resp, err := w.click(r.Scope, op)
+	if err != nil {
+		return nil // refused: somebody was first, or the operation is still no good
+	}
+	w.report.Desk++
+	w.history.clicked(r, op, resp, call)
+	if op.Command == "accept" {
+		now, err := w.store.Records(w.ctx, []field.RecordID{r.ID})
+		if err != nil {
+			return err
+		}
+		return w.history.accepted(now[0], call)
+	}
+	return nil
+}
+
+// click gives the desk's command to one server after another, under one number, until one answers.
+func (w *world) click(scope field.Scope, op protocol.Operation) (resp protocol.PushResponse, err error) {
+	w.batches++
+	in := protocol.Batch{Actor: w.desk, Device: w.desk.Device, Number: w.batches, Scope: scope, Operations: []protocol.Operation{op}, Strict: true}
+	for range 4 {
+		i, s := w.pick()
+		if s == nil {
+			break
+		}
+		s.busy = true
+		resp, err = s.engine.Commit(w.ctx, in)
+		s.busy = false
+		if s.dead {
+			w.crash(i)
+			continue
+		}
+		if kind := field.AsError(err); err == nil || kind.Kind != field.KindBusy && kind.Kind != field.KindFull {
+			return resp, err
+		}
+	}
+	calm := w.calm
+	w.calm = true
+	defer func() { w.calm = calm }()
+	return engine.New(engine.Options{Store: w.store, Now: w.now}).Commit(w.ctx, in)
+}
