@@ -13,7 +13,7 @@ import (
 const pathPush = "/v1/sync/push"
 
 func (s *Server) registerSync() {
-	s.route(fiber.MethodPost, pathPush, "push", signedIn, s.push)
+	s.route(fiber.MethodPost, pathPush, "push", handsIn, s.push)
 	s.route(fiber.MethodPost, "/v1/sync/pull", "pull", signedIn, s.pull)
 }
 

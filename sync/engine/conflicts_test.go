@@ -22,6 +22,9 @@ func TestConflictsAsTwoPeopleReadThem(t *testing.T) {
 			v := s.get(r).Version
 			s.writes("09:10", s.chen, s.set(r, v, m{"summary": "东侧漏雨，两间"}))
 			out := s.writes("09:20", s.lin, s.set(r, v, m{"summary": "西侧漏雨，一间"}))
+			s.say("Both have the report and the conflict on their phones.")
+			s.pulls("09:30", s.chen, nil)
+			s.pulls("09:31", s.lin, nil)
 			s.afterwards()
 			s.clicks("10:00", s.zhao, out[0].Conflicts[0], "resolve", m{"take": "offered"})
 			s.afterwards()

@@ -95,6 +95,20 @@ func TestEditsOfWhatIsGoneAsTwoPeopleReadThem(t *testing.T) {
 			s.clicks("10:06", s.zhao, out[0].RecordID, "accept", nil)
 			s.afterwards()
 		}},
+		{"phone-lost", "The phone was reported lost and its device revoked; found again, it hands in what was written on it", func(s *story) {
+			f, mine := s.finds(s.lin), id()
+			s.name(string(mine), "FINDING of 陈")
+			v := s.get(f).Version
+			s.chen.HandsIn = true
+			s.say("陈's phone is revoked.")
+			out := s.writes("09:10", s.chen,
+				protocol.Operation{ID: mine, Kind: field.KindFinding, Set: fields(m{"siteId": s.site, "title": "墙裂"})},
+				s.set(f, v, m{"facts": "东屋"}),
+			)
+			s.clicks("10:00", s.zhao, out[0].RecordID, "accept", nil)
+			s.clicks("10:01", s.zhao, out[1].RecordID, "settle", m{"reason": "无法确认由本人填写"})
+			s.afterwards()
+		}},
 		{"access-given-again", "Access that ends and begins again while the phone is offline is no special case", func(s *story) {
 			f := s.finds(s.chen)
 			v := s.get(f).Version
