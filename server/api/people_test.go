@@ -201,7 +201,8 @@ func TestTheLabelsOfEverythingAreGivenToEverybody(t *testing.T) {
 func TestARevokedDeviceHandsIn(t *testing.T) {
 	onBothStores(t, func(t *testing.T, w *world) {
 		admin := w.setUp()
-		ann, cai := admin.hire("ann", access.Inspector), admin.hire("cai", access.Supervisor)
+		ann := admin.hire("ann", access.Inspector)
+		admin.hire("cai", access.Supervisor)
 		scope, site := w.place(ann)
 		own := "user/" + string(ann.User.ID)
 		before := w.finding(site)
@@ -225,7 +226,7 @@ func TestARevokedDeviceHandsIn(t *testing.T) {
 				t.Errorf("%+v, kept in %s", out, kept.Scope)
 			}
 		}
-		if found, err := w.store.Records(t.Context(), []field.RecordID{field.RecordID(unsent["id"].(string))}); err != nil || len(found) != 0 || w.version(string(before["id"].(string))) != 2 {
+		if found, err := w.store.Records(t.Context(), []field.RecordID{field.RecordID(unsent["id"].(string))}); err != nil || len(found) != 0 || w.version(before["id"].(string)) != 2 {
 			t.Errorf("a revoked device wrote to the site: %v, %v", found, err)
 		}
 		for _, path := range []string{"/v1/me", "/v1/inbox", "/v1/findings", "/v1/records/" + before["id"].(string), "/v1/records/" + string(first.Outcomes[0].RecordID)} {
@@ -240,8 +241,7 @@ func TestARevokedDeviceHandsIn(t *testing.T) {
 		ann.push(scope, w.finding(site)).want(200)
 
 		kept := string(first.Outcomes[0].RecordID)
-		cai = w.signIn("cai")
-		cai.do("POST", "/v1/parked/"+kept+"/accept", obj{"version": w.version(kept)}).want(200)
+		w.signIn("cai").do("POST", "/v1/parked/"+kept+"/accept", obj{"version": w.version(kept)}).want(200)
 		if r := w.record(unsent["id"].(string)); r.Author != ann.User.ID || r.Device != ann.Device.ID {
 			t.Errorf("accepted, it is by %s on %s", r.Author, r.Device)
 		}
