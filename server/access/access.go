@@ -28,6 +28,7 @@ type Actor struct {
 	Roles   []Grant
 	Scopes  []field.Scope // granted one by one: the sites of tasks, the clues of a case
 	Recused []field.Scope // 回避: beats every grant
+	HandsIn bool          // the device was revoked: what it still sends is kept for review, and it may do nothing else
 	Server  bool          // a follower, a worker, the set-up: no person
 }
 

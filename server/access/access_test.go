@@ -33,6 +33,9 @@ func allActions() []Action {
 		all = append(all, ActionFor(spec.Kind, "create"), ActionFor(spec.Kind, "edit"))
 		for _, c := range spec.Commands {
 			all = append(all, ActionFor(spec.Kind, c.Name))
+			if c.Others != "" {
+				all = append(all, ActionFor(spec.Kind, c.Others))
+			}
 		}
 	}
 	return all

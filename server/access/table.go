@@ -70,7 +70,7 @@ var table = map[Role]row{
 			"report.take", "report.return", "report.approve", "report.archive", "report.void",
 			"finding.create", "finding.classify", "finding.close", "finding.reopen",
 			"photo.void", "interview.review", "interview.seal", "interview.void",
-			"flag.decide", "conflict.resolve", "parked.accept", "parked.settle",
+			"flag.decide", "conflict.resolve", "conflict.arbitrate", "parked.accept", "parked.settle",
 			"campaign.create", "campaign.edit", "campaign.draw", "campaign.run", "campaign.close", "campaign.report",
 			"revisit.assign", "revisit.reassign", "revisit.excuse", "revisit.miss", "revisit.return", "revisit.accept", "revisit.cancel",
 			"grant.create", "grant.end", "recusal.create", "recusal.end",
@@ -83,7 +83,7 @@ var table = map[Role]row{
 		may: actions(
 			"clue.create", "clue.edit", "clue.register", "clue.assign", "clue.merge", "clue.reopen", "clue.void",
 			"link.create", "link.confirm", "link.withdraw",
-			"finding.classify", "grant.create", "grant.end", "parked.accept", "parked.settle", "conflict.resolve",
+			"finding.classify", "grant.create", "grant.end", "parked.accept", "parked.settle", "conflict.resolve", "conflict.arbitrate",
 		),
 		writes: []reach{{field.ScopeUser, byOrg}},
 	},

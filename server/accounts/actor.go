@@ -22,9 +22,23 @@ func (a *Accounts) Authenticate(ctx context.Context, token string) (Pass, error)
 	})
 }
 
+// HandIn is Authenticate for what a revoked device may still do: hand in what was written on it. Nobody but who holds the
+// device's own session gets here; sessions are not opened with a revoked device.
+func (a *Accounts) HandIn(ctx context.Context, token string) (Pass, error) {
+	c, err := a.open(ctx, token)
+	if err != nil {
+		return Pass{}, err
+	}
+	actor, err := a.actors.get(ctx, a.now(), seat{user: field.UserID(c.Subject), device: c.Device, session: c.Session}, a.load)
+	return Pass{Actor: actor, Session: c.Session, Expires: c.ExpiresAt.Time}, err
+}
+
 // Renew looks again at who a pass stands for: the roles, grants and recusals as they are now. Errors as Authenticate.
 func (a *Accounts) Renew(ctx context.Context, p Pass) (Pass, error) {
 	actor, err := a.actors.get(ctx, a.now(), seat{user: p.Actor.User, device: p.Actor.Device, session: p.Session}, a.load)
+	if err == nil && actor.HandsIn {
+		err = field.Refuse(field.CodeDeviceRevoked, "")
+	}
 	if err != nil {
 		return Pass{}, err
 	}
@@ -53,8 +67,9 @@ func (a *Accounts) load(ctx context.Context, s seat) (*access.Actor, error) {
 	if err != nil {
 		return nil, err
 	}
+	revoked := device.RevokedAt != nil
 	switch {
-	case device.RevokedAt != nil:
+	case revoked && (!found || session.Closed != "" || session.User != s.user || session.Device != s.device || a.now().Sub(*device.RevokedAt) > handIn):
 		return nil, field.Refuse(field.CodeDeviceRevoked, "")
 	case !found || !enrolled || session.Closed != "" || session.User != s.user || session.Device != s.device:
 		return nil, field.Refuse(field.CodeTokenInvalid, "The session has ended. Sign in again.")
@@ -66,9 +81,15 @@ func (a *Accounts) load(ctx context.Context, s seat) (*access.Actor, error) {
 	if who == nil {
 		return nil, field.Refuse(field.CodeTokenInvalid, "The account is closed.")
 	}
+	if revoked {
+		return &access.Actor{User: who.User, Name: who.Name, Org: who.Org, Device: s.device, HandsIn: true}, nil
+	}
 	who.Device = s.device
 	return who, nil
 }
+
+// handIn is how long after it was revoked a device may hand in.
+const handIn = 90 * 24 * time.Hour
 
 // Actor is who a person is right now, for work that is done in the person's name. CodeTokenInvalid when there is no such
 // person, or the person has left.

@@ -82,8 +82,8 @@ func (a *Accounts) Devices(ctx context.Context, who *access.Actor, after string,
 }
 
 // RevokeDevice shuts a device of the actor's organisation out for good: its tokens, and signing in with it, are
-// CodeDeviceRevoked from now on (in other processes within the time that an actor is believed). Repeating it changes
-// nothing.
+// CodeDeviceRevoked from now on (in other processes within the time that an actor is believed), but for handing in what was
+// written on it. Repeating it changes nothing.
 func (a *Accounts) RevokeDevice(ctx context.Context, who *access.Actor, id field.DeviceID) (Enrolled, error) {
 	for range rotateMost {
 		e, doc, found, err := read[Enrolled](ctx, a.docs, store.Devices, string(id))

@@ -116,7 +116,7 @@ func AsUser(who *access.Actor) User {
 }
 
 // Refresh exchanges a refresh token for new tokens. CodeTokenInvalid, CodeTokenReused (the session is closed),
-// CodeForeignDevice, CodeDeviceRevoked.
+// CodeForeignDevice, CodeDeviceRevoked. The tokens of a revoked device are good for handing in.
 func (a *Accounts) Refresh(ctx context.Context, token string, device field.DeviceID) (Tokens, error) {
 	body, session, next, err := a.rotate(ctx, token, device)
 	if err != nil {

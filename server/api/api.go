@@ -186,12 +186,14 @@ func (s *Server) Stop(ctx context.Context) error {
 // the action needs on the record itself is asked on the one write path.
 type Rule struct {
 	signedIn bool
+	revoked  bool // a revoked device, too, hands in what was written on it
 	action   access.Action
 }
 
 var (
 	open     = Rule{}
 	signedIn = Rule{signedIn: true}
+	handsIn  = Rule{signedIn: true, revoked: true}
 )
 
 // may is the rule of a route that carries out an action of the access table.
@@ -251,7 +253,11 @@ func (s *Server) admit(c *fiber.Ctx, rule Rule) error {
 	if !ok || token == "" {
 		return field.Refuse(field.CodeTokenMissing, "")
 	}
-	pass, err := s.accounts.Authenticate(c.UserContext(), token)
+	who := s.accounts.Authenticate
+	if rule.revoked {
+		who = s.accounts.HandIn
+	}
+	pass, err := who(c.UserContext(), token)
 	if err != nil {
 		return err
 	}

@@ -559,6 +559,20 @@ func (o *office) kept(v visit, site string) {
 	if got := o.text(o.cai, v.report, "summary"); got != "西侧漏水" {
 		t.Errorf("the summary is %q", got)
 	}
+	took := func(seconds int) obj {
+		return obj{"id": v.report, "kind": "report", "base": base, "set": obj{"activeSeconds": seconds}}
+	}
+	o.ann.push("site/"+site, took(1500)).want(200)
+	o.ben.push("site/"+site, took(1800)).want(200).into(&res)
+	conflict = string(res.Outcomes[0].Conflicts[0])
+	third := obj{"version": o.body(conflict, nil)["version"], "take": "other"}
+	o.no(o.cai, 400, field.CodeMissingField, "POST", "/v1/conflicts/"+conflict+"/resolve", third)
+	third["value"] = "long"
+	o.no(o.cai, 400, field.CodeWrongType, "POST", "/v1/conflicts/"+conflict+"/resolve", third)
+	o.click(o.cai, "conflicts", conflict, "resolve", obj{"take": "other", "value": 1650}, "resolved")
+	if got := string(o.world.record(v.report).Fields["activeSeconds"]); got != "1650" {
+		t.Errorf("it took %s seconds", got)
+	}
 	o.ann.push("site/"+site, obj{"id": o.id(), "kind": "report", "base": 0, "set": obj{"siteId": site, "weather": "雨"}}).want(200).into(&res)
 	parked := string(res.Outcomes[0].RecordID)
 	o.listed(o.cai, "/v1/parked?state=open&code=unknown_field&author="+string(o.ann.User.ID), parked)

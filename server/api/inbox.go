@@ -31,9 +31,10 @@ func (s *Server) registerInbox() {
 
 type resolving struct {
 	seen
-	Take string `json:"take"`
+	Take  string      `json:"take"`
+	Value field.Value `json:"value"` // with take other
 }
 
 func (s *Server) resolveConflict(ctx context.Context, act workflow.Act, id field.RecordID, req resolving) (*field.Record, error) {
-	return s.flow.ResolveConflict(ctx, act, id, req.Version, req.Take)
+	return s.flow.ResolveConflict(ctx, act, id, req.Version, req.Take, req.Value)
 }

@@ -4,9 +4,11 @@ import (
 	"maps"
 	"sync"
 	"testing"
+	"time"
 
 	"fieldclue/server/access"
 	"fieldclue/server/field"
+	"fieldclue/sync/protocol"
 )
 
 func TestARevokedDeviceIsToldSoEverywhere(t *testing.T) {
@@ -20,10 +22,10 @@ func TestARevokedDeviceIsToldSoEverywhere(t *testing.T) {
 	admin.do("POST", "/v1/devices/"+device+"/revoke", nil).want(200)
 
 	chen.do("GET", "/v1/me", nil).refused(403, field.CodeDeviceRevoked)
-	chen.push("user/"+string(chen.User.ID), obj{"id": w.id(), "kind": "report", "base": 0}).refused(403, field.CodeDeviceRevoked)
-	chen.refresh(chen.RefreshToken).refused(403, field.CodeDeviceRevoked)
+	chen.do("POST", "/v1/sync/pull", obj{"device": device, "cursors": obj{}}).refused(403, field.CodeDeviceRevoked)
 	w.send("POST", "/v1/auth/sign-in", obj{"login": "chen", "password": password, "device": obj{"id": device}}).refused(403, field.CodeDeviceRevoked)
 	w.signIn("chen").do("GET", "/v1/me", nil).want(200)
+	chen.do("POST", "/v1/auth/sign-out", nil).refused(403, field.CodeDeviceRevoked)
 
 	var page struct {
 		Items []struct {
@@ -192,4 +194,67 @@ func TestTheLabelsOfEverythingAreGivenToEverybody(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A phone is lost and found again: what was written on it comes in and is kept for review, item by item. It reads nothing,
+// does nothing, and after a while it does not even hand in.
+func TestARevokedDeviceHandsIn(t *testing.T) {
+	onBothStores(t, func(t *testing.T, w *world) {
+		admin := w.setUp()
+		ann := admin.hire("ann", access.Inspector)
+		admin.hire("cai", access.Supervisor)
+		scope, site := w.place(ann)
+		own := "user/" + string(ann.User.ID)
+		before := w.finding(site)
+		ann.push(scope, before).want(200)
+		notice := w.id()
+		w.by(own, protocol.Operation{ID: field.RecordID(notice), Kind: field.KindNotice, Set: map[string]field.Value{
+			"type": field.Quote("info"), "zh": field.Quote("通知"), "en": field.Quote("news"), "recordId": field.Quote(notice), "recordKind": field.Quote("notice"),
+		}})
+		var first, again protocol.PushResponse
+		admin.do("POST", "/v1/devices/"+string(ann.Device.ID)+"/revoke", nil).want(200)
+		ann.do("POST", "/v1/sync/push", obj{"device": ann.Device.ID, "batch": ann.batch, "scope": scope, "operations": []obj{before}}).want(200).into(&again)
+		if !again.Replayed || again.Outcomes[0].Outcome != protocol.Applied {
+			t.Errorf("what was answered before: %+v", again)
+		}
+		unsent := w.finding(site)
+		ann.push(scope, unsent, obj{"id": before["id"], "kind": "finding", "base": 2, "set": obj{"facts": "东屋"}}).want(200).into(&first)
+		var inbox protocol.PushResponse
+		ann.push(own, obj{"id": notice, "kind": "notice", "base": w.version(notice), "command": "read"}).want(200).into(&inbox)
+		for _, out := range append(first.Outcomes, inbox.Outcomes...) {
+			if kept := w.record(string(out.RecordID)); out.Outcome != protocol.Rejected || out.Code != field.CodeDeviceRevoked || kept.Scope != field.Scope(own) {
+				t.Errorf("%+v, kept in %s", out, kept.Scope)
+			}
+		}
+		if found, err := w.store.Records(t.Context(), []field.RecordID{field.RecordID(unsent["id"].(string))}); err != nil || len(found) != 0 || w.version(before["id"].(string)) != 2 {
+			t.Errorf("a revoked device wrote to the site: %v, %v", found, err)
+		}
+		for _, path := range []string{"/v1/me", "/v1/inbox", "/v1/findings", "/v1/records/" + before["id"].(string), "/v1/records/" + string(first.Outcomes[0].RecordID)} {
+			ann.do("GET", path, nil).refused(403, field.CodeDeviceRevoked)
+		}
+		ann.do("POST", "/v1/findings/"+before["id"].(string)+"/close", obj{"version": 2, "reason": "x"}).refused(403, field.CodeDeviceRevoked)
+		ann.do("HEAD", "/v1/uploads/"+w.id(), nil, "Tus-Resumable", "1.0.0").want(404) // let in, and nothing is declared
+
+		w.clock.move(time.Hour)
+		ann.refresh(ann.RefreshToken).want(200).into(&ann.Tokens)
+		ann.do("POST", "/v1/sync/pull", obj{"device": ann.Device.ID, "cursors": obj{}}).refused(403, field.CodeDeviceRevoked)
+		ann.push(scope, w.finding(site)).want(200)
+
+		kept := string(first.Outcomes[0].RecordID)
+		w.signIn("cai").do("POST", "/v1/parked/"+kept+"/accept", obj{"version": w.version(kept)}).want(200)
+		if r := w.record(unsent["id"].(string)); r.Author != ann.User.ID || r.Device != ann.Device.ID {
+			t.Errorf("accepted, it is by %s on %s", r.Author, r.Device)
+		}
+
+		for range 4 {
+			w.clock.move(20 * 24 * time.Hour)
+			ann.refresh(ann.RefreshToken).want(200).into(&ann.Tokens)
+		}
+		w.clock.move(20 * 24 * time.Hour)
+		state := w.state()
+		ann.refresh(ann.RefreshToken).refused(403, field.CodeDeviceRevoked)
+		if w.state() != state {
+			t.Error("it still writes")
+		}
+	})
 }

@@ -13,7 +13,7 @@ import (
 const pathPush = "/v1/sync/push"
 
 func (s *Server) registerSync() {
-	s.route(fiber.MethodPost, pathPush, "push", signedIn, s.push)
+	s.route(fiber.MethodPost, pathPush, "push", handsIn, s.push)
 	s.route(fiber.MethodPost, "/v1/sync/pull", "pull", signedIn, s.pull)
 }
 
@@ -45,8 +45,27 @@ func (s *Server) push(c *fiber.Ctx) error {
 	return reply(c, res)
 }
 
-// mostMembers bounds the members of a push, those of newer apps included.
+// mostMembers bounds the members of a push or a pull, those of newer apps included.
 const mostMembers = 32
+
+// decodePull reads a pull. Members that this server does not know, of a newer app or in a cursor that a newer server gave,
+// are left out of account: a pull writes nothing, and a phone that is refused could not be helped.
+func decodePull(c *fiber.Ctx) (protocol.PullRequest, error) {
+	req, err := decode[protocol.PullRequest](c)
+	if err == nil {
+		return req, nil
+	}
+	body, bad := jsonBody(c)
+	if bad != nil {
+		return req, err
+	}
+	var members map[string]json.RawMessage
+	var newer protocol.PullRequest
+	if json.Unmarshal(body, &members) != nil || len(members) > mostMembers || json.Unmarshal(body, &newer) != nil || newer.Device == "" {
+		return req, err
+	}
+	return newer, nil
+}
 
 // decodeNewer reads a push of an app that is newer than this server. Members of the push that are not known may be left
 // out of account, by the rule that a newer protocol keeps; an operation with such members is kept whole until a server
@@ -91,7 +110,7 @@ func decodePush(c *fiber.Ctx) (protocol.PushRequest, error) {
 }
 
 func (s *Server) pull(c *fiber.Ctx) error {
-	req, err := decode[protocol.PullRequest](c)
+	req, err := decodePull(c)
 	if err != nil {
 		return err
 	}

@@ -19,10 +19,10 @@ func (s *Server) registerUploads(svc *intake.Service, key ed25519.PublicKey) {
 	s.routes = append(s.routes,
 		Route{fiber.MethodOptions, tus.Path, "uploadOptions", open},
 		Route{fiber.MethodOptions, one, "uploadOptionsOne", open},
-		Route{fiber.MethodPost, tus.Path, "uploadCreate", signedIn},
-		Route{fiber.MethodHead, one, "uploadOffset", signedIn},
-		Route{fiber.MethodPatch, one, "uploadPiece", signedIn},
-		Route{fiber.MethodDelete, one, "uploadEnd", signedIn},
+		Route{fiber.MethodPost, tus.Path, "uploadCreate", handsIn},
+		Route{fiber.MethodHead, one, "uploadOffset", handsIn},
+		Route{fiber.MethodPatch, one, "uploadPiece", handsIn},
+		Route{fiber.MethodDelete, one, "uploadEnd", handsIn},
 	)
 	s.app.Use(tus.Path, func(c *fiber.Ctx) error {
 		c.Locals(routeKey, one)
@@ -32,7 +32,7 @@ func (s *Server) registerUploads(svc *intake.Service, key ed25519.PublicKey) {
 		if c.Method() == fiber.MethodOptions {
 			return c.Next()
 		}
-		if err := s.admit(c, signedIn); err != nil {
+		if err := s.admit(c, handsIn); err != nil {
 			return err
 		}
 		if err := c.Next(); err != nil {

@@ -84,8 +84,8 @@ func start(t *testing.T, options ...option) *world {
 }
 
 // onBothStores runs a test on the embedded store and on MongoDB or its stand-in.
-func onBothStores(t *testing.T, test func(t *testing.T, w *world)) {
-	t.Run("sqlite", func(t *testing.T) { test(t, start(t)) })
+func onBothStores(t *testing.T, test func(t *testing.T, w *world), options ...option) {
+	t.Run("sqlite", func(t *testing.T) { test(t, start(t, options...)) })
 	t.Run("mongo", func(t *testing.T) {
 		s, err := mongo.Open(t.Context(), mongo.Options{
 			URI: mongotest.Start(t).URI, Database: fmt.Sprintf("api_%d", os.Getpid()), AllowStandIn: true, Logger: slog.New(slog.DiscardHandler),
@@ -93,7 +93,7 @@ func onBothStores(t *testing.T, test func(t *testing.T, w *world)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		test(t, startOn(t, s))
+		test(t, startOn(t, s, options...))
 	})
 }
 

@@ -30,7 +30,8 @@ type obj = map[string]any
 type office struct {
 	t     *testing.T
 	a     *app.App
-	desk  string // the supervisor's token
+	admin string // the administrator's token
+	desk  string // the supervisor's
 	ann   string // the inspector's, who may
 	far   string // the other one's
 	phone field.RecordID
@@ -112,6 +113,7 @@ func open(t *testing.T, cfg config.Config) *office {
 	o.ok("POST", "/v1/setup", "", obj{
 		"code": code, "org": obj{"code": "bijie", "name": "毕节", "region": "520500"}, "name": "管理员", "login": "admin", "password": password, "device": device(newID()),
 	}, &admin)
+	o.admin = admin.AccessToken
 	person := func(login, role string, device obj) (id field.RecordID, token string) {
 		var p struct{ ID field.RecordID }
 		o.ok("POST", "/v1/people", admin.AccessToken, obj{"login": login, "password": password, "name": login, "roles": []obj{{"role": role}}}, &p)

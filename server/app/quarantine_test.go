@@ -9,13 +9,26 @@ import (
 	"fieldclue/server/field"
 )
 
-// The posting ends while photos are on their way: one is declared, one is not yet. Both arrive, with receipts; the second
-// waits with its declaration until a supervisor accepts it. Others cannot use the way.
+// The posting ends, or the phone is revoked, while photos are on their way: one is declared, one is not yet. Both arrive,
+// with receipts; the second waits with its declaration until a supervisor accepts it. Others cannot use the way.
 func TestPhotosArriveAfterTheAccessHasEnded(t *testing.T) {
-	o := open(t, configured(t, t.TempDir()))
+	over := func(o *office) {
+		o.ok("POST", "/v1/grants/"+string(o.grant.ID)+"/end", o.desk, obj{"version": o.grant.Version, "reason": "任务结束"}, nil)
+	}
+	lost := func(o *office) { o.ok("POST", "/v1/devices/"+string(o.phone)+"/revoke", o.admin, nil, nil) }
+	for name, end := range map[string]func(*office){"the posting is over": over, "the phone was lost": lost} {
+		t.Run(name, func(t *testing.T) {
+			t.Run("embedded", func(t *testing.T) { arrivesAfter(open(t, configured(t, t.TempDir())), end) })
+			t.Run("engines", func(t *testing.T) { arrivesAfter(open(t, onEngines(t)), end) })
+		})
+	}
+}
+
+func arrivesAfter(o *office, end func(*office)) {
+	t := o.t
 	early, late := picture(t, 40), picture(t, 90)
 	declared, earlySum := o.declare(early, "image/jpeg")
-	o.ok("POST", "/v1/grants/"+string(o.grant.ID)+"/end", o.desk, obj{"version": o.grant.Version, "reason": "任务结束"}, nil)
+	end(o)
 
 	if status, code, rec := o.upload(o.ann, declared, earlySum, early); rec == nil {
 		t.Fatalf("what was declared before does not arrive: %d %s", status, code)

@@ -133,7 +133,7 @@ var (
 		{Code: "info", ZH: "通知", EN: "information"},
 		{Code: "reassigned", ZH: "改派", EN: "reassigned"},
 	}
-	takes = []Choice{{Code: "current", ZH: "保留现值", EN: "keep the current value"}, {Code: "offered", ZH: "采用新值", EN: "take the offered value"}}
+	takes = []Choice{{Code: "current", ZH: "保留现值", EN: "keep the current value"}, {Code: "offered", ZH: "采用新值", EN: "take the offered value"}, {Code: "other", ZH: "另填一值", EN: "write a third value"}}
 )
 
 // Enums lists every enum by name, with labels in Chinese and English.

@@ -1,6 +1,9 @@
 package field
 
-import "encoding/json"
+import (
+	"bytes"
+	"encoding/json"
+)
 
 // Nothing that a person wrote disappears: a value that lost against another one is a conflict record, an operation that
 // could not be applied is a parked record.
@@ -15,6 +18,8 @@ var conflictSpec = &Spec{
 		{Name: "base", Type: Integer, Server: true, ZH: "基准版本", EN: "version that the device had seen"},
 		{Name: "current", Type: JSON, Max: 100_000, Server: true, ZH: "现值", EN: "value that stays for the time being"},
 		{Name: "currentBy", Type: Text, Server: true, ZH: "现值设备", EN: "device of the current value"},
+		{Name: "currentUser", Type: ID, Of: KindPerson, Server: true, ZH: "现值填写人", EN: "who wrote the current value"},
+		{Name: "currentAt", Type: Time, Server: true, ZH: "现值时间", EN: "server time of the current value"},
 		{Name: "currentVersion", Type: Integer, Server: true, ZH: "现值版本", EN: "version of the current value"},
 		{Name: "offered", Type: JSON, Max: 100_000, Server: true, ZH: "另一值", EN: "value that came later"},
 		{Name: "offeredBy", Type: ID, Of: KindPerson, Server: true, ZH: "提交人", EN: "who offered it"},
@@ -25,32 +30,57 @@ var conflictSpec = &Spec{
 	},
 	Commands: []Command{{
 		Name: "resolve", ZH: "处理", EN: "resolve", From: []State{"open"}, To: "resolved",
-		Args: []Field{{Name: "take", Type: Enum, Choices: takes, Required: true}},
-		Do: func(c *Case) error {
-			c.Set("take", c.Arg("take"))
-			c.Set("resolvedBy", c.Who.User)
-			if c.Arg("take") == "current" {
-				return nil
-			}
-			target, err := c.Look.Get(RecordID(c.Record.Text("recordId")))
-			if err != nil || target == nil {
-				return err
-			}
-			if !KindOf(target.Kind).EditableIn(target.State) {
-				return Refuse(CodeNotEditable, "The record can no longer be edited; keep the current value.")
-			}
-			path := c.Record.Text("path")
-			if target.Stamps[path].Seq > c.Record.Int("currentVersion") {
-				return Refuse(CodeStale, "The field has been changed again since. Keep the current value, and edit the record if the offered one is right.")
-			}
-			offered := c.Record.Fields["offered"]
-			if string(offered) == "null" {
-				offered = nil
-			}
-			c.Effect(Effect{ID: target.ID, Kind: target.Kind, Scope: target.Scope, Set: map[string]Value{path: offered}})
-			return nil
+		Args: []Field{
+			{Name: "take", Type: Enum, Choices: takes, Required: true},
+			{Name: "value", Type: JSON, Max: 100_000, ZH: "另填的值", EN: "the third value, with take other"},
 		},
+		Others: "arbitrate", Authors: conflictAuthors, Do: resolveConflict,
 	}},
+}
+
+// Removed is what stands in a conflict for a value that is to be removed, or has been.
+var Removed = Value(`{"removed":true}`)
+
+// conflictAuthors are those who may resolve a conflict without being a supervisor: who wrote one of the two values, and
+// the author of the record.
+func conflictAuthors(c *Case) ([]UserID, error) {
+	authors := []UserID{UserID(c.Record.Text("offeredBy")), UserID(c.Record.Text("currentUser"))}
+	target, err := c.Look.Get(RecordID(c.Record.Text("recordId")))
+	if err == nil && target != nil {
+		authors = append(authors, target.Author)
+	}
+	return authors, err
+}
+
+func resolveConflict(c *Case) error {
+	take, value := c.Arg("take"), c.Args["value"]
+	if (take == "other") != (value != nil) {
+		return Refuse(CodeMissingField, "value goes with take other, and only with it.")
+	}
+	c.Set("take", take)
+	c.Set("resolvedBy", c.Who.User)
+	if take == "current" {
+		return nil
+	}
+	target, err := c.Look.Get(RecordID(c.Record.Text("recordId")))
+	if err != nil || target == nil {
+		return err
+	}
+	if !KindOf(target.Kind).EditableIn(target.State) {
+		return Refuse(CodeNotEditable, "The record can no longer be edited; keep the current value.")
+	}
+	path := c.Record.Text("path")
+	if target.Stamps[path].Seq > c.Record.Int("currentVersion") {
+		return Refuse(CodeStale, "The field has been changed again since. Keep the current value, and edit the record if the offered one is right.")
+	}
+	if take == "offered" {
+		value = c.Record.Fields["offered"]
+	}
+	if bytes.Equal(value, Removed) {
+		value = nil
+	}
+	c.Effect(Effect{ID: target.ID, Kind: target.Kind, Scope: target.Scope, Edit: true, Set: map[string]Value{path: value}})
+	return nil
 }
 
 var parkedSpec = &Spec{

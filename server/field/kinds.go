@@ -62,6 +62,8 @@ type Command struct {
 	Args   []Field
 	Server bool // given by the server only
 
+	Others   string // the action that it takes for who is none of Authors; empty: everybody alike, Authors is nil
+	Authors  func(*Case) ([]UserID, error)
 	Readmits bool              // the operation that the record keeps is decided again, in the name of who sent it
 	Do       func(*Case) error // guards and effects; nil: none
 }
@@ -103,6 +105,7 @@ type Effect struct {
 	Make  bool             // the record is made if it is missing; otherwise it is changed like any other
 	Set   map[string]Value // by path; nil value: removed
 	State State            // empty: as it is, or the initial one
+	Edit  bool             // what is set is checked like an edit by hand: state, values, references, what the kind asks
 }
 
 // Set changes a field of the case's own record.

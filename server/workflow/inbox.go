@@ -28,9 +28,13 @@ func (f *Flow) Conflicts(ctx context.Context, who *access.Actor, state field.Sta
 	}, ask)
 }
 
-// ResolveConflict chooses between the current value and the offered one.
-func (f *Flow) ResolveConflict(ctx context.Context, act Act, id field.RecordID, version int64, take string) (*field.Record, error) {
-	return f.command(ctx, act, field.KindConflicts, id, version, "resolve", values{"take": take})
+// ResolveConflict chooses between the current value and the offered one, or writes a third.
+func (f *Flow) ResolveConflict(ctx context.Context, act Act, id field.RecordID, version int64, take string, value field.Value) (*field.Record, error) {
+	args := values{"take": take}
+	if value != nil {
+		args["value"] = value
+	}
+	return f.command(ctx, act, field.KindConflicts, id, version, "resolve", args)
 }
 
 // Parked lists operations that could not be applied and are kept for review: those in scopes that the actor reads, and

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"time"
 
 	"fieldclue/server/access"
 	"fieldclue/server/field"
@@ -138,38 +139,15 @@ func (s *step) make(spec *field.Spec, d *protocol.Decided) (protocol.Outcome, er
 
 // edit sets fields of a record that is there.
 func (s *step) edit(spec *field.Spec, d *protocol.Decided, old *field.Record) (protocol.Outcome, error) {
-	op, in := &d.Operation, s.b.in
+	op := &d.Operation
 	var err error
-	if d.Set, err = spec.Flatten(op.Set, in.Trusted, s.b.at); err != nil {
+	if d.Set, err = s.values(spec, op.Set, old); err != nil {
 		return protocol.Outcome{}, err
 	}
-	if !in.Trusted && !spec.EditableIn(old.State) {
-		return protocol.Outcome{}, field.Refuse(field.CodeNotEditable, "")
-	}
-	for path, v := range d.Set {
-		if f, _ := spec.Field(path); f.Once && !bytes.Equal(v, old.Fields[path]) {
-			return protocol.Outcome{}, field.Refuse(field.CodeReadOnlyField, "%s cannot be changed after the record was made.", path)
-		}
-	}
-	if err := s.references(spec, d.Set); err != nil {
+	verdict := merge.Fields(old, d.Set, s.b.base(op), s.b.in.Device)
+	c, err := s.edited(spec, old, verdict.Apply)
+	if err != nil {
 		return protocol.Outcome{}, err
-	}
-	verdict := merge.Fields(old, d.Set, s.b.base(op), in.Device)
-	c := s.newCase(old.Clone())
-	for p, v := range verdict.Apply {
-		if v == nil {
-			delete(c.Record.Fields, p)
-		} else {
-			c.Record.Fields[p] = v
-		}
-	}
-	if err := spec.Complete(c.Record); err != nil {
-		return protocol.Outcome{}, err
-	}
-	if spec.Edited != nil && len(verdict.Apply) > 0 {
-		if err := spec.Edited(c); err != nil {
-			return protocol.Outcome{}, err
-		}
 	}
 	out := protocol.Outcome{Outcome: protocol.Applied, Version: old.Version}
 	if verdict.Beside {
@@ -186,6 +164,43 @@ func (s *step) edit(spec *field.Spec, d *protocol.Decided, old *field.Record) (p
 	return s.finish(c, diff(old, c.Record), out)
 }
 
+// values checks what is to be set in a record that is there.
+func (s *step) values(spec *field.Spec, set map[string]field.Value, old *field.Record) (map[string]field.Value, error) {
+	in := s.b.in
+	flat, err := spec.Flatten(set, in.Trusted, s.b.at)
+	if err != nil {
+		return nil, err
+	}
+	if !in.Trusted && !spec.EditableIn(old.State) {
+		return nil, field.Refuse(field.CodeNotEditable, "")
+	}
+	for path, v := range flat {
+		if f, _ := spec.Field(path); f.Once && !bytes.Equal(v, old.Fields[path]) {
+			return nil, field.Refuse(field.CodeReadOnlyField, "%s cannot be changed after the record was made.", path)
+		}
+	}
+	return flat, s.references(spec, flat)
+}
+
+// edited is the record with values set, as far as its kind takes it.
+func (s *step) edited(spec *field.Spec, old *field.Record, set map[string]field.Value) (*field.Case, error) {
+	c := s.newCase(old.Clone())
+	for p, v := range set {
+		if v == nil {
+			delete(c.Record.Fields, p)
+		} else {
+			c.Record.Fields[p] = v
+		}
+	}
+	if err := spec.Complete(c.Record); err != nil {
+		return nil, err
+	}
+	if spec.Edited != nil && len(set) > 0 {
+		return c, spec.Edited(c)
+	}
+	return c, nil
+}
+
 // conflict keeps the value that came later beside the one that stays. A device that goes on editing the same field
 // before it has seen the conflict changes what it offers; it does not make another conflict.
 func (s *step) conflict(r *field.Record, op *protocol.Operation, clash merge.Clash) (field.RecordID, error) {
@@ -193,15 +208,22 @@ func (s *step) conflict(r *field.Record, op *protocol.Operation, clash merge.Cla
 	id := field.DeriveID(r.CreatedAt, "conflict", string(r.ID), clash.Path, string(in.Device), strconv.FormatInt(clash.By.Seq, 10))
 	null := func(v field.Value) field.Value {
 		if v == nil {
-			return field.Value(`{"removed":true}`)
+			return field.Removed
 		}
 		return v
+	}
+	who, at, err := s.wrote(r, clash.By)
+	if err != nil {
+		return "", err
 	}
 	set := map[string]field.Value{
 		"recordId": field.Quote(r.ID), "recordKind": field.Quote(r.Kind), "path": field.Quote(clash.Path), "base": field.Quote(op.Base),
 		"current": null(clash.Current), "currentBy": field.Quote(clash.By.Device), "currentVersion": field.Quote(clash.By.Seq),
 		"offered": null(clash.Offered), "offeredBy": field.Quote(in.Actor.User), "offeredDevice": field.Quote(in.Device),
-		"offeredAt": field.Quote(clip(in.DeviceTime)),
+		"offeredAt": field.Quote(clip(in.DeviceTime)), "currentAt": field.Quote(protocol.Stamp(at)),
+	}
+	if who != "" {
+		set["currentUser"] = field.Quote(who)
 	}
 	change := protocol.Change{ID: id, Set: set}
 	known, err := s.view.Get(id)
@@ -214,6 +236,28 @@ func (s *step) conflict(r *field.Record, op *protocol.Operation, clash merge.Cla
 	change.State = "open" // a resolved one opens again: something new was offered
 	_, err = s.write(r.Scope, change)
 	return id, err
+}
+
+// wrote finds out who wrote the value of a record that a clash met, and when the server took it. No person: the server.
+func (s *step) wrote(r *field.Record, by field.Stamp) (field.UserID, time.Time, error) {
+	entry, err := s.view.entry(r.Scope, by.Seq)
+	if err != nil || entry.Device == by.Device {
+		return entry.Actor, entry.At, err
+	}
+	kept, err := s.view.Find(field.KindParked, field.KeyFor("recordId", r.ID)) // somebody accepted what another one had sent
+	if err != nil {
+		return "", entry.At, err
+	}
+	for _, k := range kept {
+		var out protocol.Outcome
+		if err := k.Decode("outcome", &out); err != nil {
+			return "", entry.At, err
+		}
+		if out.Version == by.Seq && k.Text("device") == string(by.Device) {
+			return field.UserID(k.Text("author")), entry.At, nil
+		}
+	}
+	return entry.Actor, entry.At, nil
 }
 
 // command takes a step of a life cycle.
@@ -244,6 +288,17 @@ func (s *step) command(spec *field.Spec, d *protocol.Decided, old *field.Record)
 	d.Args = args
 	c := s.newCase(old.Clone())
 	c.Args = args
+	if cmd.Authors != nil && !in.Actor.Server {
+		authors, err := cmd.Authors(c)
+		if err != nil {
+			return protocol.Outcome{}, err
+		}
+		if !slices.Contains(authors, in.Actor.User) {
+			if err := s.may(access.ActionFor(spec.Kind, cmd.Others), old.Scope, old.Info); err != nil {
+				return protocol.Outcome{}, err
+			}
+		}
+	}
 	if cmd.To != "" {
 		c.Record.State = cmd.To
 	}
@@ -304,6 +359,9 @@ func (s *step) effect(c *field.Case, e field.Effect) error {
 	if old == nil && !e.Make {
 		return nil
 	}
+	if old != nil && e.Edit {
+		return s.correct(old, e.Set)
+	}
 	change := protocol.Change{ID: e.ID, State: e.State}
 	if old == nil {
 		change.Kind, change.Author = e.Kind, c.Who.User
@@ -329,6 +387,21 @@ func (s *step) effect(c *field.Case, e field.Effect) error {
 		return nil
 	}
 	_, err = s.write(e.Scope, change)
+	return err
+}
+
+// correct sets what a command says of another record, by the rules of an edit.
+func (s *step) correct(old *field.Record, set map[string]field.Value) error {
+	spec := field.KindOf(old.Kind)
+	flat, err := s.values(spec, set, old)
+	if err != nil {
+		return err
+	}
+	c, err := s.edited(spec, old, flat)
+	if err != nil {
+		return err
+	}
+	_, err = s.finish(c, diff(old, c.Record), protocol.Outcome{})
 	return err
 }
 

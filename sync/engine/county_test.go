@@ -51,25 +51,29 @@ func (c *clock) now() time.Time {
 
 // onBothStores runs a test on the embedded store and on MongoDB or its stand-in.
 func onBothStores(t *testing.T, test func(t *testing.T, c *county)) {
-	t.Run("sqlite", func(t *testing.T) {
-		s, err := sqlite.Open(t.Context(), t.TempDir())
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = s.Close() }) // the directory goes away with it
-		test(t, newCounty(t, s))
+	t.Run("sqlite", func(t *testing.T) { test(t, onSQLite(t)) })
+	t.Run("mongo", func(t *testing.T) { test(t, onMongo(t, mongotest.Start(t).URI)) })
+}
+
+func onSQLite(t *testing.T) *county {
+	s, err := sqlite.Open(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() }) // the directory goes away with it
+	return newCounty(t, s)
+}
+
+// onMongo is a county in a database of its own.
+func onMongo(t *testing.T, uri string) *county {
+	s, err := mongo.Open(t.Context(), mongo.Options{
+		URI: uri, Database: fmt.Sprintf("engine_%d_%s", os.Getpid(), id()[24:]), AllowStandIn: true, Logger: slog.New(slog.DiscardHandler),
 	})
-	t.Run("mongo", func(t *testing.T) {
-		server := mongotest.Start(t)
-		s, err := mongo.Open(t.Context(), mongo.Options{
-			URI: server.URI, Database: fmt.Sprintf("engine_%d_%s", os.Getpid(), id()[24:]), AllowStandIn: true, Logger: slog.New(slog.DiscardHandler),
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = s.Close() }) // the server goes away with it
-		test(t, newCounty(t, s))
-	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() }) // the server goes away with it
+	return newCounty(t, s)
 }
 
 func id() field.RecordID {

@@ -119,6 +119,9 @@ func (b *batch) scopeRefused() (*field.Error, error) {
 	if actor.Server {
 		return nil, nil
 	}
+	if actor.HandsIn {
+		return field.Refuse(field.CodeDeviceRevoked, ""), nil
+	}
 	head, err := b.view.head(scope)
 	if err != nil {
 		return nil, err

@@ -282,6 +282,7 @@ func (e *Engine) decideOne(ctx context.Context, root *view, r *request, held []f
 	}
 	maps.Copy(root.records, d.records)
 	maps.Copy(root.heads, d.heads)
+	root.decided = slices.AppendSeq(root.decided, maps.Values(d.entries))
 	return d, false
 }
 

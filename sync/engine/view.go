@@ -17,6 +17,7 @@ type view struct {
 	records map[field.RecordID]*field.Record // changed in this view
 	heads   map[field.Scope]*store.Head      // after the entries of this view
 	loaded  map[field.RecordID]*field.Record // in the lowest view: as stored; nil: not there
+	decided []store.Entry                    // in the lowest view: of this commit
 }
 
 func newView(ctx context.Context, s Store) *view {
@@ -162,4 +163,17 @@ func (v *view) head(scope field.Scope) (*store.Head, error) {
 			return &h, nil
 		}
 	}
+}
+
+// entry returns an entry of a scope, be it stored or about to be.
+func (v *view) entry(scope field.Scope, seq int64) (store.Entry, error) {
+	for v.below != nil {
+		v = v.below
+	}
+	for _, e := range v.decided {
+		if e.Scope == scope && e.Seq == seq {
+			return e, nil
+		}
+	}
+	return v.store.Entry(v.ctx, scope, seq)
 }

@@ -132,12 +132,16 @@ func (s *Store) prepare(ctx context.Context, o Options) error {
 	return s.makeViews(ctx, db, o.Kinds)
 }
 
-// Close waits for transactions that are being given up, then disconnects.
+// Close waits for transactions that are being given up, then disconnects. A second time it does nothing.
 func (s *Store) Close() error {
 	s.aborts.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
 	defer cancel()
-	return s.client.Disconnect(ctx)
+	err := s.client.Disconnect(ctx)
+	if errors.Is(err, mongo.ErrClientDisconnected) { // closed before: as with the embedded store, that is nothing
+		return nil
+	}
+	return err
 }
 
 // Ping asks the primary for an answer.
