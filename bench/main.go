@@ -22,6 +22,8 @@ import (
 	"os"
 	"os/signal"
 	"time"
+
+	"fieldclue/media/sandbox"
 )
 
 type options struct {
@@ -39,6 +41,7 @@ type options struct {
 }
 
 func main() {
+	sandbox.Main()
 	if dir := os.Getenv(serveVariable); dir != "" {
 		if err := serveApart(dir); err != nil {
 			_, _ = fmt.Fprintln(os.Stderr, "bench:", err) // a console that is gone changes nothing

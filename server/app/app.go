@@ -16,6 +16,7 @@ import (
 
 	"fieldclue/media/intake"
 	"fieldclue/media/receipt"
+	"fieldclue/media/sandbox"
 	"fieldclue/media/worker"
 	"fieldclue/server/accounts"
 	"fieldclue/server/api"
@@ -99,7 +100,7 @@ func (a *App) start() {
 			}
 		})
 	}
-	examine := &examiner{parts: a.parts, ledger: a.ledger, thresholds: checks.DefaultThresholds}
+	examine := &examiner{parts: a.parts, ledger: a.ledger, heic: sandbox.New(sandbox.Limits{}), thresholds: checks.DefaultThresholds}
 	a.pool.Handle(examineJob, examine.photo)
 	goOn("the examination of photos", a.pool.Run)
 	goOn("following the log", func(ctx context.Context) error {

@@ -7,11 +7,13 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"image"
 	"io"
 	"os"
 	"time"
 
 	"fieldclue/media/blob"
+	"fieldclue/media/sandbox"
 	"fieldclue/media/thumb"
 	"fieldclue/media/verify"
 	"fieldclue/media/worker"
@@ -54,6 +56,7 @@ func (a *arrivals) Entry(ctx context.Context, e store.Entry) error {
 type examiner struct {
 	parts      *parts
 	ledger     *ledger
+	heic       *sandbox.Decoder
 	thresholds checks.Thresholds
 }
 
@@ -143,17 +146,11 @@ func (x *examiner) fetch(ctx context.Context, sum blob.Sum) (*os.File, error) {
 }
 
 func (x *examiner) renditions(ctx context.Context, file *os.File, facts verify.Facts, args map[string]field.Value) error {
-	if facts.Type != "image/jpeg" && facts.Type != "image/png" {
-		return field.Refuse(field.CodeUnsupportedType, "No rendition is made of %s.", facts.Type)
-	}
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	img, err := verify.Decode(file)
+	img, orientation, err := x.picture(ctx, file, facts)
 	if err != nil {
 		return err
 	}
-	r, err := thumb.Make(img, facts.Orientation)
+	r, err := thumb.Make(img, orientation)
 	if err != nil {
 		return err
 	}
@@ -171,6 +168,20 @@ func (x *examiner) renditions(ctx context.Context, file *os.File, facts verify.F
 		args[name] = field.Quote(sum)
 	}
 	return nil
+}
+
+// picture decodes a file. A HEIC comes back upright, as its container says: the orientation of its EXIF data, which repeats
+// it, is spent.
+func (x *examiner) picture(ctx context.Context, file *os.File, facts verify.Facts) (image.Image, int, error) {
+	switch {
+	case facts.Type == "image/jpeg" || facts.Type == "image/png":
+		img, err := verify.Decode(file)
+		return img, facts.Orientation, err
+	case verify.IsHEIC(facts.Type):
+		img, err := x.heic.HEIC(ctx, file)
+		return img, 1, err
+	}
+	return nil, 0, field.Refuse(field.CodeUnsupportedType, "No rendition is made of %s.", facts.Type)
 }
 
 // flags runs the rules on the photo and makes a flag of each thing that they saw.
