@@ -24,6 +24,7 @@ import (
 
 	"fieldclue/media/receipt"
 	"fieldclue/server/app"
+	"fieldclue/server/checks"
 	"fieldclue/server/config"
 	"fieldclue/server/field"
 )
@@ -146,6 +147,7 @@ func (o *office) declare(content []byte, kind string) (photo field.RecordID, sum
 	o.ok("POST", "/v1/sync/push", o.ann, obj{"device": o.phone, "batch": o.batch, "scope": o.scope, "operations": []obj{{
 		"id": photo, "kind": "photo", "base": 0, "set": obj{
 			"reportId": newID(), "siteId": o.site, "sha256": sum, "size": len(content), "type": kind, "capture": "app",
+			"takenAt": time.Now().Format(time.RFC3339), "position": obj{"lat": 27.3, "lon": 105.3, "accuracy": 9, "system": "gcj02"},
 		},
 	}}}, &res)
 	if res.Outcomes[0].Outcome != "applied" {
@@ -344,6 +346,18 @@ func TestHEIC(t *testing.T) {
 	fields := o.examined(photo)
 	if fields["analysisNote"] != nil || fields["perceptual"] == nil {
 		t.Errorf("after the examination: %s", fields)
+	}
+	var facts struct {
+		Tags    map[string]any
+		Places  []checks.Place
+		Moments []checks.Moment
+	}
+	if err := json.Unmarshal(fields["facts"], &facts); err != nil {
+		t.Fatal(err)
+	}
+	if len(facts.Tags) < 5 || len(facts.Moments) != 2 || facts.Moments[0].Source != checks.FromApp || facts.Moments[1].Source != checks.FromEXIF ||
+		facts.Moments[0].At.Equal(facts.Moments[1].At) || len(facts.Places) == 0 || facts.Places[0].Source != checks.FromApp || facts.Places[0].System != checks.GCJ02 {
+		t.Errorf("what the app and the file say does not stand side by side: %s", fields["facts"])
 	}
 	for name, height := range map[string]int{"small": 320, "large": 1600} {
 		_, _, b := o.ask("GET", "/v1/photos/"+string(photo)+"/"+name, o.desk, nil)
