@@ -8,6 +8,7 @@ import (
 	"image"
 	"image/color"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -237,5 +238,26 @@ func TestPhotosOfPhones(t *testing.T) {
 				t.Fatalf("only %d colours: this is no photo", len(seen))
 			}
 		})
+	}
+}
+
+// Bytes of such a photo are changed here and there: what comes back is a picture or a refusal, and a child each time.
+func TestDamagedPhotosOfPhones(t *testing.T) {
+	whole, err := os.ReadFile(filepath.Join("..", "..", "..", "shared", "images", "heic", "samplefilehub.heif"))
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skip("damaged HEIC photos: skipped, ../shared/images/heic is not there")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	dice, d := rand.New(rand.NewPCG(1, 2)), New(Limits{})
+	for range 10 {
+		b := bytes.Clone(whole)
+		for range 1 + dice.IntN(20) {
+			b[12+dice.IntN(1000)] = byte(dice.Uint32()) // the boxes that say what lies where
+		}
+		if img, err := d.HEIC(t.Context(), file(t, b)); (img == nil) == (err == nil) || err != nil && !field.Is(err, field.CodeNotAPhoto) && !field.Is(err, field.CodePhotoTooBig) {
+			t.Fatalf("%v, %v", img, err)
+		}
 	}
 }

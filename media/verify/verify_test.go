@@ -294,29 +294,6 @@ func TestPerceptualHashIsStable(t *testing.T) {
 	}
 }
 
-func FuzzFile(f *testing.F) {
-	f.Add(photo(f, 16, 16, village()...))
-	f.Add(photo(f, 16, 16))
-	f.Add(bomb(100, 100))
-	f.Add([]byte{})
-	f.Add(append([]byte{0, 0, 0, 24}, []byte("ftypheic\x00\x00\x00\x00mif1heic")...))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		facts, err := verify.File(bytes.NewReader(b))
-		if err != nil {
-			if field.AsError(err).Code == field.CodeInternal {
-				t.Fatal(err)
-			}
-			return
-		}
-		if _, err := json.Marshal(facts); err != nil {
-			t.Fatalf("%+v: %v", facts, err)
-		}
-		if facts.Width*facts.Height <= 1<<20 {
-			_, _ = verify.Decode(bytes.NewReader(b)) // must only not panic
-		}
-	})
-}
-
 // shared finds the photos beside the checkout.
 func shared(t *testing.T) string {
 	t.Helper()
