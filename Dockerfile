@@ -3,6 +3,7 @@ FROM golang:1.26-alpine AS build
 ARG GOPROXY
 WORKDIR /src
 COPY go.mod go.sum ./
+COPY tools/purego tools/purego
 RUN go mod download
 COPY . .
 RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags="-s -w" -o /out/fieldclue ./server \

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"image"
 	"log"
 	"os"
 	"strings"
@@ -17,10 +18,16 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	if path := os.Getenv(examineVariable); path != "" {
+		if err := examineApart(path); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	os.Exit(m.Run())
 }
 
-var smallSizes = sizes{pushRate: 50, devices: 4, large: 30, perSite: 20, first: 2000, phones: 2, listeners: 30, deaf: 12, idle: 100 * time.Millisecond}
+var smallSizes = sizes{pushRate: 50, devices: 4, large: 30, perSite: 20, first: 2000, phones: 2, listeners: 30, deaf: 12, photo: image.Pt(400, 300), idle: 100 * time.Millisecond}
 
 // The figures of so short a run mean nothing; what counts is that every row was measured and nothing was lost.
 func TestEveryRowIsMeasuredAndNothingIsLost(t *testing.T) {
@@ -34,6 +41,7 @@ func TestEveryRowIsMeasuredAndNothingIsLost(t *testing.T) {
 	}
 	for _, want := range []string{
 		"single pushes", "bare single writes", "documents in batches of 50", "bare batches", "documents pulled, first load",
+		"examine: ", "both renditions",
 		"half-load: ", "p99.9", "hot-scope: ", "4 devices in a closed loop", "pull-1m: ", "600 records", "finds 200 changed records of one scope", "finds nothing new",
 		"first-load: ", "2 at once: peak heap", "listeners: ", "every one of 30 heard of it", "12 listeners that do not read", "none of those that read",
 		"photos in, examined beside", "recordings in, nothing to examine", "bare photos", "0 are missing, 0 are there twice", "verified: no fault",

@@ -10,7 +10,7 @@
 // Open run.go first: it is the order of the measurements. load.go is the load on the server, bare.go the engines without
 // it, county.go what must exist before anybody can write. After the rows of the table come the parts (parts.go), each with
 // a server of its own: many.go compares a large store with a small one, apart.go watches the memory of a server in its own
-// process, listeners.go opens event streams. The program ends with status 1 when an acknowledged document is
+// process, listeners.go opens event streams, examine.go looks at one photo. The program ends with status 1 when an acknowledged document is
 // missing or there twice, or when the verification finds a fault; it does not judge speed.
 package main
 
@@ -22,6 +22,8 @@ import (
 	"os"
 	"os/signal"
 	"time"
+
+	"fieldclue/media/sandbox"
 )
 
 type options struct {
@@ -39,8 +41,16 @@ type options struct {
 }
 
 func main() {
+	sandbox.Main()
 	if dir := os.Getenv(serveVariable); dir != "" {
 		if err := serveApart(dir); err != nil {
+			_, _ = fmt.Fprintln(os.Stderr, "bench:", err) // a console that is gone changes nothing
+			os.Exit(1)
+		}
+		return
+	}
+	if path := os.Getenv(examineVariable); path != "" {
+		if err := examineApart(path); err != nil {
 			_, _ = fmt.Fprintln(os.Stderr, "bench:", err) // a console that is gone changes nothing
 			os.Exit(1)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"log/slog"
 	"math"
 	"os"
@@ -30,6 +31,7 @@ type sayer func(format string, args ...any)
 
 var parts = []part{
 	{"half-load", "a single push at half the load", false, halfLoad},
+	{"examine", "a photo of 12 megapixels becomes facts, a hash and two renditions", false, examine},
 	{"hot-scope", "one scope to which everybody writes", false, hotScope},
 	{"pull-1m", "a pull from a store a hundred times as large", true, pullFromMany},
 	{"first-load", "a phone loads everything for the first time", true, firstLoad},
@@ -46,10 +48,11 @@ type sizes struct {
 	phones    int // that load at once
 	listeners int
 	deaf      int           // listeners that do not read
+	photo     image.Point   // that is examined
 	idle      time.Duration // for which listeners wait before they are looked at
 }
 
-var fullSizes = sizes{pushRate: 1500, devices: 200, large: 2000, perSite: 500, first: 100_000, phones: 20, listeners: 10_000, deaf: 1000, idle: 16 * time.Second}
+var fullSizes = sizes{pushRate: 1500, devices: 200, large: 2000, perSite: 500, first: 100_000, phones: 20, listeners: 10_000, deaf: 1000, photo: image.Pt(4000, 3000), idle: 16 * time.Second}
 
 // chosen lists the parts whose name holds what -only says; without it those that are quick, and with -all every one.
 func chosen(o options) []part {

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"fieldclue/media/sandbox"
 	"fieldclue/server/app"
 	"fieldclue/server/config"
 )
@@ -53,6 +54,7 @@ const firstSteps = `
 `
 
 func main() {
+	sandbox.Main()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Environ(), console{os.Stdout}); err != nil {

@@ -37,13 +37,13 @@ func Make(img image.Image, orientation int) (Renditions, error) {
 	if b := img.Bounds(); b.Dx() <= 0 || b.Dy() <= 0 {
 		return Renditions{}, field.Refuse(field.CodeNotAPhoto, "The image has no pixels.")
 	}
-	large := fit(img, LargeSide)
+	large := Fit(img, LargeSide)
 	small := large
 	// Scaling down by more than two at once would skip pixels.
 	for side := LargeSide / 2; side > SmallSide; side /= 2 {
-		small = fit(small, side)
+		small = Fit(small, side)
 	}
-	small = turn(fit(small, SmallSide), orientation)
+	small = turn(Fit(small, SmallSide), orientation)
 	large = turn(large, orientation)
 	out := Renditions{Picture: small}
 	for _, r := range []struct {
@@ -59,8 +59,8 @@ func Make(img image.Image, orientation int) (Renditions, error) {
 	return out, nil
 }
 
-// fit scales a picture so that its longer side is at most side, on white.
-func fit(img image.Image, side int) *image.RGBA {
+// Fit scales a picture so that its longer side is at most side, on white.
+func Fit(img image.Image, side int) *image.RGBA {
 	b := img.Bounds()
 	w, h := b.Dx(), b.Dy()
 	if r, ok := img.(*image.RGBA); ok && w <= side && h <= side && b.Min == (image.Point{}) && r.Opaque() {

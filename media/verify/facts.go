@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -55,7 +56,7 @@ type Position struct {
 	Datum      string   `json:"datum,omitempty"`
 }
 
-// File reads the facts of a file without decoding its pixels. CodeNotAPhoto when it is none of the accepted types or
+// File reads the facts of a file, from its start, without decoding its pixels. CodeNotAPhoto when it is none of the accepted types or
 // its header is broken, CodePhotoTooBig when it has more than MaxPixels. EXIF data that cannot be read is a Problem,
 // no error.
 func File(r io.ReadSeeker) (f Facts, err error) {
@@ -64,6 +65,9 @@ func File(r io.ReadSeeker) (f Facts, err error) {
 			f, err = Facts{}, field.Refuse(field.CodeNotAPhoto, "")
 		}
 	}()
+	if _, err := r.Seek(0, io.SeekStart); err != nil {
+		return Facts{}, field.Refuse(field.CodeStoreDown, "").Because(err)
+	}
 	head := make([]byte, HeadSize)
 	n, err := io.ReadFull(r, head)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -71,14 +75,14 @@ func File(r io.ReadSeeker) (f Facts, err error) {
 	}
 	f.Type, _, _ = strings.Cut(MediaType(head[:n]), ";")
 	var format imagemeta.ImageFormat
-	switch f.Type {
-	case "image/jpeg":
+	switch {
+	case f.Type == "image/jpeg":
 		format = imagemeta.JPEG
-	case "image/png", "image/vnd.mozilla.apng":
+	case f.Type == "image/png" || f.Type == "image/vnd.mozilla.apng":
 		f.Type, format = "image/png", imagemeta.PNG
-	case "image/heic", "image/heif", "image/heic-sequence", "image/heif-sequence":
+	case IsHEIC(f.Type):
 		format = imagemeta.HEIF
-	case "video/mp4", "video/x-m4v", "audio/mp4", "audio/x-m4a":
+	case slices.Contains(families["video/mp4"], f.Type) || slices.Contains(families["audio/mp4"], f.Type):
 		return f, nil // kept as they are
 	default:
 		return Facts{}, field.Refuse(field.CodeNotAPhoto, "")

@@ -1,6 +1,8 @@
 package verify
 
 import (
+	"slices"
+
 	"github.com/gabriel-vasile/mimetype"
 
 	"fieldclue/server/field"
@@ -24,6 +26,9 @@ var families = map[string][]string{
 // MediaType tells the type of a file by its first bytes, such as "image/jpeg"; "application/octet-stream" when they
 // say nothing.
 func MediaType(head []byte) string { return mimetype.Detect(head).String() }
+
+// IsHEIC reports whether a type told by MediaType is one of those of HEIC.
+func IsHEIC(media string) bool { return slices.Contains(families["image/heic"], media) }
 
 // Accepted reports whether files of a declared media type are taken at all.
 func Accepted(declared string) bool { return families[declared] != nil }

@@ -294,29 +294,6 @@ func TestPerceptualHashIsStable(t *testing.T) {
 	}
 }
 
-func FuzzFile(f *testing.F) {
-	f.Add(photo(f, 16, 16, village()...))
-	f.Add(photo(f, 16, 16))
-	f.Add(bomb(100, 100))
-	f.Add([]byte{})
-	f.Add(append([]byte{0, 0, 0, 24}, []byte("ftypheic\x00\x00\x00\x00mif1heic")...))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		facts, err := verify.File(bytes.NewReader(b))
-		if err != nil {
-			if field.AsError(err).Code == field.CodeInternal {
-				t.Fatal(err)
-			}
-			return
-		}
-		if _, err := json.Marshal(facts); err != nil {
-			t.Fatalf("%+v: %v", facts, err)
-		}
-		if facts.Width*facts.Height <= 1<<20 {
-			_, _ = verify.Decode(bytes.NewReader(b)) // must only not panic
-		}
-	})
-}
-
 // shared finds the photos beside the checkout.
 func shared(t *testing.T) string {
 	t.Helper()
@@ -386,13 +363,14 @@ func TestAgainstExiftool(t *testing.T) {
 	}
 	images := shared(t)
 	out, err := exec.Command(tool, "-json", "-n", "-r", "-ext", "jpg", "-ext", "heic", "-ExifIFD:DateTimeOriginal", "-ExifIFD:OffsetTimeOriginal",
-		"-EXIF:GPSLatitude", "-EXIF:GPSLongitude", "-EXIF:GPSLatitudeRef", "-EXIF:GPSLongitudeRef", "-IFD0:Make", "-IFD0:Model", "-IFD0:Orientation", images).Output()
+		"-EXIF:GPSLatitude", "-EXIF:GPSLongitude", "-EXIF:GPSLatitudeRef", "-EXIF:GPSLongitudeRef", "-IFD0:Make", "-IFD0:Model", "-IFD0:Orientation", "-IFD0:Software",
+		"-EXIF:GPSHPositioningError", "-EXIF:GPSImgDirection", "-EXIF:GPSImgDirectionRef", "-EXIF:GPSDateStamp", "-EXIF:GPSTimeStamp", "-EXIF:GPSMapDatum", images).Output()
 	if len(out) == 0 {
 		t.Fatal(err) // files that it finds broken make it fail, with the answer still there
 	}
 	var want []map[string]any
 	must(t, json.Unmarshal(out, &want))
-	compared, positions := 0, 0
+	compared, positions, accuracies, bearings, clocks := 0, 0, 0, 0, 0
 	for _, w := range want {
 		path, ok := w["SourceFile"].(string)
 		if !ok {
@@ -415,6 +393,7 @@ func TestAgainstExiftool(t *testing.T) {
 		if !strings.Contains(name, "Polaroid") { // text after the NUL, which the library joins
 			same("Model", f.Model, w["Model"])
 		}
+		same("Software", f.Software, w["Software"])
 		same("OffsetTimeOriginal", f.TakenOffset, w["OffsetTimeOriginal"])
 		if s, ok := w["DateTimeOriginal"].(string); ok && len(s) == 19 && f.TakenLocal != strings.Replace(strings.Replace(s, ":", "-", 2), " ", "T", 1) {
 			t.Errorf("%s: taken %q here, %q there", name, f.TakenLocal, s)
@@ -427,15 +406,37 @@ func TestAgainstExiftool(t *testing.T) {
 		if ok1 != (f.Position != nil) && (lat != 0 || lon != 0) && ok1 && ok2 {
 			t.Errorf("%s: position %+v here, %v %v there", name, f.Position, lat, lon)
 		}
+		if d, ok := w["GPSDateStamp"].(string); ok && f.GPSTime != nil {
+			clocks++
+			c, _ := w["GPSTimeStamp"].(string) // else the comparison fails
+			if at := f.GPSTime.Format("2006:01:02 15:04:05"); !strings.HasPrefix(d+" "+c, at) {
+				t.Errorf("%s: GPS time %s here, %s %s there", name, at, d, c)
+			}
+		} else if (ok && d != "" && w["GPSTimeStamp"] != nil) != (f.GPSTime != nil) {
+			t.Errorf("%s: GPS time %v here, %v %v there", name, f.GPSTime, d, w["GPSTimeStamp"])
+		}
 		if f.Position != nil && ok1 && ok2 {
 			positions++
+			near := func(what string, got *float64, want any, seen *int) {
+				n, ok := want.(float64)
+				if ok != (got != nil) || ok && math.Abs(*got-n) > 1e-3 {
+					t.Errorf("%s: %s is %v here, %v there", name, what, got, want)
+				}
+				if ok {
+					*seen++
+				}
+			}
+			near("GPSHPositioningError", f.Position.Accuracy, w["GPSHPositioningError"], &accuracies)
+			near("GPSImgDirection", f.Position.Bearing, w["GPSImgDirection"], &bearings)
+			same("GPSImgDirectionRef", f.Position.BearingRef, w["GPSImgDirectionRef"])
+			same("GPSMapDatum", f.Position.Datum, w["GPSMapDatum"])
 			if math.Abs(math.Abs(f.Position.Lat)-math.Abs(lat)) > 1e-6 || math.Abs(math.Abs(f.Position.Lon)-math.Abs(lon)) > 1e-6 {
 				t.Errorf("%s: position %+v here, %v %v there", name, f.Position, lat, lon)
 			}
 		}
 	}
-	t.Logf("%d files and %d positions agree with exiftool", compared, positions)
-	if compared < 40 || positions < 5 {
+	t.Logf("%d files, %d positions, %d accuracies, %d bearings and %d GPS times agree with exiftool", compared, positions, accuracies, bearings, clocks)
+	if compared < 40 || positions < 5 || accuracies < 1 || bearings < 2 || clocks < 5 {
 		t.Fatal("too few to mean anything")
 	}
 }

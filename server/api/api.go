@@ -56,6 +56,7 @@ type Options struct {
 	Blobs    Blobs
 	Flow     *workflow.Flow
 	Uploads  *intake.Service
+	Jobs     Jobs
 	Receipts ed25519.PublicKey // with which the receipts of uploads are checked
 
 	Now            func() time.Time // nil: time.Now
@@ -73,6 +74,7 @@ type Server struct {
 	store    Reader
 	blobs    Blobs
 	flow     *workflow.Flow
+	jobs     Jobs
 
 	now     func() time.Time
 	log     *slog.Logger
@@ -94,7 +96,7 @@ type Server struct {
 // New puts the server together. It does not listen yet.
 func New(o Options) *Server {
 	s := &Server{
-		accounts: o.Accounts, engine: o.Engine, store: o.Store, blobs: o.Blobs, flow: o.Flow,
+		accounts: o.Accounts, engine: o.Engine, store: o.Store, blobs: o.Blobs, flow: o.Flow, jobs: o.Jobs,
 		now: o.Now, log: o.Log, timeout: o.RequestTimeout, metrics: newMetrics(), stopping: make(chan struct{}),
 	}
 	if s.now == nil {
@@ -123,6 +125,7 @@ func New(o Options) *Server {
 	s.registerEvents()
 	s.registerPhotos()
 	s.registerOps()
+	s.registerJobs()
 	s.registerDesk()
 	s.registerUploads(o.Uploads, o.Receipts)
 

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"regexp"
 	"slices"
@@ -165,7 +166,8 @@ func (o *office) visits(site string, ago time.Duration, hash string) visit {
 			"answers": obj{"roof": obj{"value": true}, "ledger": obj{"cannotObtain": "会计出差"}},
 		}),
 		o.op("photo", v.photo, obj{
-			"reportId": v.report, "siteId": site, "sha256": hash, "size": 10, "type": "image/jpeg", "item": "front", "photoPoint": "gate", "takenAt": o.ago(ago),
+			"reportId": v.report, "siteId": site, "sha256": hash, "size": 10, "type": "image/jpeg", "item": "front", "photoPoint": "gate", "takenAt": o.ago(ago), "clockSkewMs": 60_000,
+			"position": obj{"lat": 27.3 + ago.Hours()*1e-7, "lon": 105.3, "accuracy": 5}, // nobody stands where he stood last year
 		}),
 		o.op("interview", v.interview, obj{"reportId": v.report, "siteId": site, "alias": "甲户", "text": "没有水"}),
 		o.op("finding", v.finding, obj{"reportId": v.report, "siteId": site, "title": "屋面漏水", "evidence": []string{v.photo, v.interview}}),
@@ -175,6 +177,36 @@ func (o *office) visits(site string, ago time.Duration, hash string) visit {
 	})
 	o.sends(o.ann, scope, o.command("report", v.report, "submit", nil), o.command("interview", v.interview, "submit", nil))
 	return v
+}
+
+// pair sets the photo of the gate beside that of last year, for who may see both.
+func (o *office) pair(last, now visit) {
+	t := o.t
+	var p workflow.Pair
+	o.ok(o.cai, "GET", "/v1/photos/"+now.photo+"/pair", nil, &p)
+	if p.Point != "gate" || p.Label != "大门" || string(p.Current.Photo.ID) != now.photo || p.Previous == nil || string(p.Previous.Photo.ID) != last.photo {
+		t.Fatalf("the pair is %+v", p)
+	}
+	year := int64((365*24 - 3) * 3600)
+	if p.ElapsedSeconds == nil || *p.ElapsedSeconds != year || p.DistanceMetres == nil || math.Abs(*p.DistanceMetres-97.4) > 0.2 || *p.MarginMetres != 10 {
+		t.Errorf("apart by %v s, %v m, %v m", p.ElapsedSeconds, p.DistanceMetres, p.MarginMetres)
+	}
+	for _, s := range []workflow.Shot{p.Current, *p.Previous} {
+		if len(s.Places) != 1 || len(s.Moments) != 1 || s.VisitStart == nil || !s.Moments[0].Corrected.Equal(s.TakenAt.Add(-time.Minute)) {
+			t.Errorf("%+v", s)
+			continue
+		}
+		for _, at := range []time.Time{s.TakenAt, *s.VisitStart, s.Moments[0].At, *s.Moments[0].Corrected} {
+			if _, offset := at.Zone(); offset != 8*3600 {
+				t.Errorf("%v is in a zone of its own", at)
+			}
+		}
+	}
+	p = workflow.Pair{}
+	o.ok(o.cai, "GET", "/v1/photos/"+last.photo+"/pair", nil, &p)
+	if p.Previous != nil || p.DistanceMetres != nil {
+		t.Errorf("before the first photo was %+v", p.Previous)
+	}
 }
 
 // ledger makes a project, a published template and sites, and shows the sites to the inspectors.
@@ -231,6 +263,7 @@ func TestACaseThroughManyHands(t *testing.T) {
 	sites := o.ledger()
 	last := o.visits(sites[0], 365*24*time.Hour, strings.Repeat("b", 64))
 	now := o.visits(sites[0], 3*time.Hour, strings.Repeat("a", 64))
+	o.pair(last, now)
 	o.review(now)
 	clue := o.clue(last)
 	o.campaign(sites, last, clue)

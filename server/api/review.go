@@ -42,6 +42,7 @@ func (s *Server) registerReview() {
 
 	s.get("/v1/photos/:id", "getPhoto", s.one(field.KindPhoto))
 	s.get("/v1/photos/:id/impact", "getPhotoImpact", viewed(f.PhotoImpact))
+	s.get("/v1/photos/:id/pair", "getPhotoPair", viewed(f.PhotoPair))
 	s.post("/v1/photos/:id/void", "voidPhoto", "photo.void", reasoned(f.VoidPhoto))
 }
 

@@ -22,6 +22,7 @@ import (
 	"fieldclue/media/blob/dir"
 	"fieldclue/media/intake"
 	"fieldclue/media/receipt"
+	"fieldclue/media/worker"
 	"fieldclue/server/access"
 	"fieldclue/server/accounts"
 	"fieldclue/server/api"
@@ -118,7 +119,8 @@ func startOn(t *testing.T, s storetest.Store, options ...option) *world {
 		Uploads: intake.New(intake.Config{
 			Blobs: w.blobs, Staging: w.blobs.Staging(), Docs: w.store, Ledger: nobodyUploads{}, Signer: signer, Now: w.clock.now,
 		}),
-		Now: w.clock.now, Log: log, Guard: guard.Config{Silence: 300 * time.Millisecond},
+		Jobs: worker.New(worker.Config{Docs: w.store, Log: log, Now: w.clock.now}),
+		Now:  w.clock.now, Log: log, Guard: guard.Config{Silence: 300 * time.Millisecond},
 	}
 	for _, change := range options {
 		change(&o)

@@ -16,6 +16,7 @@ import (
 
 	"fieldclue/media/intake"
 	"fieldclue/media/receipt"
+	"fieldclue/media/sandbox"
 	"fieldclue/media/worker"
 	"fieldclue/server/accounts"
 	"fieldclue/server/api"
@@ -77,7 +78,7 @@ func (a *App) wire(ctx context.Context) error {
 	a.pool = worker.New(worker.Config{Docs: p.store, Workers: a.cfg.Workers, Log: a.log, Now: time.Now})
 	a.http = api.New(api.Options{
 		Accounts: a.users, Engine: a.engine, Pokes: a.engine, Store: p.store, Blobs: photoBytes{p},
-		Flow: workflow.New(p.store, a.engine, time.Now), Uploads: a.uploads, Receipts: signer.PublicKey(), Log: a.log,
+		Flow: workflow.New(p.store, a.engine, time.Now), Uploads: a.uploads, Jobs: a.pool, Receipts: signer.PublicKey(), Log: a.log,
 		Guard: guard.Config{}, RequestTimeout: a.cfg.RequestTimeout, TrustedProxies: a.cfg.TrustedProxies,
 	})
 	return nil
@@ -99,7 +100,7 @@ func (a *App) start() {
 			}
 		})
 	}
-	examine := &examiner{parts: a.parts, ledger: a.ledger, thresholds: checks.DefaultThresholds}
+	examine := &examiner{parts: a.parts, ledger: a.ledger, heic: sandbox.New(sandbox.Limits{}), thresholds: checks.DefaultThresholds}
 	a.pool.Handle(examineJob, examine.photo)
 	goOn("the examination of photos", a.pool.Run)
 	goOn("following the log", func(ctx context.Context) error {

@@ -15,11 +15,18 @@ import (
 	_ "modernc.org/sqlite" // to damage what the embedded store holds
 
 	"fieldclue/media/blob/miniotest"
+	"fieldclue/media/sandbox"
 	"fieldclue/server/app"
 	"fieldclue/server/config"
 	"fieldclue/server/demo"
 	"fieldclue/server/store/mongotest"
 )
+
+// The examination of a photo may start this program again as a decoder.
+func TestMain(m *testing.M) {
+	sandbox.Main()
+	os.Exit(m.Run())
+}
 
 func configured(t *testing.T, dir string) config.Config {
 	t.Helper()

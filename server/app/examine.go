@@ -7,11 +7,13 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"image"
 	"io"
 	"os"
-	"time"
+	"strings"
 
 	"fieldclue/media/blob"
+	"fieldclue/media/sandbox"
 	"fieldclue/media/thumb"
 	"fieldclue/media/verify"
 	"fieldclue/media/worker"
@@ -54,6 +56,7 @@ func (a *arrivals) Entry(ctx context.Context, e store.Entry) error {
 type examiner struct {
 	parts      *parts
 	ledger     *ledger
+	heic       *sandbox.Decoder
 	thresholds checks.Thresholds
 }
 
@@ -67,11 +70,11 @@ func (x *examiner) photo(ctx context.Context, payload json.RawMessage) error {
 	if err != nil || photo == nil || photo.Deleted || !field.PhotoIsStored(photo) || photo.Fields["facts"] != nil {
 		return err
 	}
-	facts, args, err := x.look(ctx, photo)
+	seen, args, err := x.look(ctx, photo)
 	if err != nil {
 		return err
 	}
-	flags, err := x.flags(ctx, photo, facts)
+	flags, err := x.flags(ctx, photo, seen)
 	if err != nil {
 		return err
 	}
@@ -84,10 +87,10 @@ func (x *examiner) photo(ctx context.Context, payload json.RawMessage) error {
 }
 
 // look reads the original once, from a copy on disk: the decoders jump about in it.
-func (x *examiner) look(ctx context.Context, photo *field.Record) (verify.Facts, map[string]field.Value, error) {
+func (x *examiner) look(ctx context.Context, photo *field.Record) (analysis, map[string]field.Value, error) {
 	file, err := x.fetch(ctx, blob.Sum(photo.Text("sha256")))
 	if err != nil {
-		return verify.Facts{}, nil, err
+		return analysis{}, nil, err
 	}
 	defer func() {
 		_ = file.Close() // it was only read
@@ -108,10 +111,30 @@ func (x *examiner) look(ctx context.Context, photo *field.Record) (verify.Facts,
 		err = note(x.renditions(ctx, file, facts, args))
 	}
 	if err != nil {
-		return facts, nil, err
+		return analysis{}, nil, err
 	}
-	args["facts"] = field.Quote(facts)
-	return facts, args, nil
+	seen, err := analyse(photo, facts)
+	if err != nil {
+		return seen, nil, err
+	}
+	args["facts"] = field.Quote(seen)
+	return seen, args, nil
+}
+
+// analysis is what is kept of a photo: what its bytes say, and beside it what the app said. Neither replaces the other.
+type analysis struct {
+	verify.Facts
+	Places  []checks.Place  `json:"places,omitempty"`
+	Moments []checks.Moment `json:"moments,omitempty"`
+}
+
+func analyse(photo *field.Record, f verify.Facts) (analysis, error) {
+	s := checks.Stated{TakenLocal: f.TakenLocal, TakenOffset: f.TakenOffset, GPSTime: f.GPSTime}
+	if p := f.Position; p != nil {
+		s.Position, s.Datum, s.Accuracy, s.Bearing = &checks.Point{Lat: p.Lat, Lon: p.Lon}, p.Datum, p.Accuracy, p.Bearing
+	}
+	places, err := checks.Places(photo, s)
+	return analysis{Facts: f, Places: places, Moments: checks.Moments(photo, s)}, err
 }
 
 // forget takes a temporary file's name away. Its bytes go with its last user, also when that is killed: a photo of a
@@ -143,17 +166,11 @@ func (x *examiner) fetch(ctx context.Context, sum blob.Sum) (*os.File, error) {
 }
 
 func (x *examiner) renditions(ctx context.Context, file *os.File, facts verify.Facts, args map[string]field.Value) error {
-	if facts.Type != "image/jpeg" && facts.Type != "image/png" {
-		return field.Refuse(field.CodeUnsupportedType, "No rendition is made of %s.", facts.Type)
-	}
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	img, err := verify.Decode(file)
+	img, orientation, err := x.picture(ctx, file, facts)
 	if err != nil {
 		return err
 	}
-	r, err := thumb.Make(img, facts.Orientation)
+	r, err := thumb.Make(img, orientation)
 	if err != nil {
 		return err
 	}
@@ -173,55 +190,43 @@ func (x *examiner) renditions(ctx context.Context, file *os.File, facts verify.F
 	return nil
 }
 
+// picture decodes a file. A HEIC comes back upright, as its container says: the orientation of its EXIF data, which repeats
+// it, is spent.
+func (x *examiner) picture(ctx context.Context, file *os.File, facts verify.Facts) (image.Image, int, error) {
+	switch {
+	case facts.Type == "image/jpeg" || facts.Type == "image/png":
+		img, err := verify.Decode(file)
+		return img, facts.Orientation, err
+	case verify.IsHEIC(facts.Type):
+		img, err := x.heic.HEIC(ctx, file)
+		return img, 1, err
+	}
+	return nil, 0, field.Refuse(field.CodeUnsupportedType, "No rendition is made of %s.", facts.Type)
+}
+
 // flags runs the rules on the photo and makes a flag of each thing that they saw.
-func (x *examiner) flags(ctx context.Context, photo *field.Record, facts verify.Facts) ([]protocol.Operation, error) {
-	in, err := x.inputs(ctx, photo, facts)
+func (x *examiner) flags(ctx context.Context, photo *field.Record, seen analysis) ([]protocol.Operation, error) {
+	in, err := x.inputs(ctx, photo, seen)
 	if err != nil {
 		return nil, err
 	}
 	var ops []protocol.Operation
 	for _, f := range checks.All(in, x.thresholds) {
-		inputs := f.Inputs
-		if inputs == nil {
-			inputs = map[string]any{}
-		}
 		ops = append(ops, protocol.Operation{
 			ID: field.DeriveID(photo.CreatedAt, "flag", f.Code, string(photo.ID)), Kind: field.KindFlag, Set: map[string]field.Value{
 				"code": field.Quote(f.Code), "rule": field.Quote(f.Rule), "severity": field.Quote(f.Severity), "reportId": photo.Fields["reportId"],
-				"targetId": field.Quote(photo.ID), "inputs": field.Quote(inputs), "zh": field.Quote(f.ZH), "en": field.Quote(f.EN),
+				"targetId": field.Quote(photo.ID), "inputs": field.Quote(f.Inputs), "zh": field.Quote(f.ZH), "en": field.Quote(f.EN),
 			},
 		})
 	}
 	return ops, nil
 }
 
-// inputs puts together what the rules want to know. What the app sent comes first; what the file says fills the gaps.
-func (x *examiner) inputs(ctx context.Context, photo *field.Record, facts verify.Facts) (checks.Photo, error) {
+// inputs puts together what the rules want to know.
+func (x *examiner) inputs(ctx context.Context, photo *field.Record, seen analysis) (checks.Photo, error) {
 	in := checks.Photo{
-		Picked: photo.Text("capture") == "picked", TakenAt: photo.Time("takenAt"), SkewMS: photo.Int("clockSkewMs"),
-		IsStatement: facts.Type == "audio/mp4" || facts.Type == "video/mp4",
-	}
-	if t := takenAt(facts); !t.IsZero() {
-		in.TakenAt = t
-	}
-	if facts.GPSTime != nil {
-		in.GPSTime = *facts.GPSTime
-	}
-	var fix field.Fix
-	if err := photo.Decode("position", &fix); err != nil {
-		return in, err
-	}
-	switch {
-	case fix.Lat != nil && fix.Lon != nil:
-		in.Position, in.System, in.Mock = &checks.Point{Lat: *fix.Lat, Lon: *fix.Lon}, fix.System, fix.Mock
-		if fix.Accuracy != nil {
-			in.Accuracy = *fix.Accuracy
-		}
-	case facts.Position != nil:
-		in.Position = &checks.Point{Lat: facts.Position.Lat, Lon: facts.Position.Lon}
-		if facts.Position.Accuracy != nil {
-			in.Accuracy = *facts.Position.Accuracy
-		}
+		Places: seen.Places, Moments: seen.Moments, Picked: photo.Text("capture") == "picked", SkewMS: photo.Int("clockSkewMs"),
+		IsStatement: strings.HasPrefix(seen.Type, "audio/") || strings.HasPrefix(seen.Type, "video/"),
 	}
 	related, err := x.parts.store.Records(ctx, []field.RecordID{field.RecordID(photo.Text("siteId")), field.RecordID(photo.Text("reportId"))})
 	if err != nil {
@@ -249,22 +254,6 @@ func (x *examiner) inputs(ctx context.Context, photo *field.Record, facts verify
 		}
 	}
 	return in, nil
-}
-
-// takenAt is DateTimeOriginal; a camera that states no offset is taken to stand in China (+08:00).
-func takenAt(f verify.Facts) time.Time {
-	if f.TakenLocal == "" {
-		return time.Time{}
-	}
-	offset := f.TakenOffset
-	if offset == "" {
-		offset = "+08:00"
-	}
-	t, err := time.Parse("2006-01-02T15:04:05Z07:00", f.TakenLocal+offset)
-	if err != nil {
-		return time.Time{} // a clock that cannot be read says nothing
-	}
-	return t
 }
 
 // area is where a site is, in WGS-84.

@@ -8,11 +8,15 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"image"
 	"image/color"
 	"image/jpeg"
 	"io"
+	"io/fs"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,6 +24,7 @@ import (
 
 	"fieldclue/media/receipt"
 	"fieldclue/server/app"
+	"fieldclue/server/checks"
 	"fieldclue/server/config"
 	"fieldclue/server/field"
 )
@@ -144,6 +149,7 @@ func (o *office) declare(content []byte, kind string) (photo field.RecordID, sum
 	o.ok("POST", "/v1/sync/push", o.ann, obj{"device": o.phone, "batch": o.batch, "scope": o.scope, "operations": []obj{{
 		"id": photo, "kind": "photo", "base": 0, "set": obj{
 			"reportId": newID(), "siteId": o.site, "sha256": sum, "size": len(content), "type": kind, "capture": "app",
+			"takenAt": time.Now().Format(time.RFC3339), "position": obj{"lat": 27.3, "lon": 105.3, "accuracy": 9, "system": "gcj02"},
 		},
 	}}}, &res)
 	if res.Outcomes[0].Outcome != "applied" {
@@ -314,6 +320,51 @@ func (o *office) examined(photo field.RecordID) map[string]json.RawMessage {
 		case <-tick.C:
 		case <-ctx.Done():
 			o.t.Fatal("nobody looked at the photo")
+		}
+	}
+}
+
+// A HEIC is decoded in a child process: what a phone made gets everything that a JPEG gets, and what breaks the decoder is
+// kept with a note, while the next photo is examined as ever.
+func TestHEIC(t *testing.T) {
+	o := open(t, configured(t, t.TempDir()))
+	broken := append([]byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"), bytes.Repeat([]byte{0xa5}, 5000)...)
+	photo, sum := o.declare(broken, "image/heic")
+	if _, _, rec := o.upload(o.ann, photo, sum, broken); rec == nil {
+		t.Fatal("evidence was refused because nobody can decode it")
+	}
+	if fields := o.examined(photo); fields["analysisNote"] == nil || fields["facts"] == nil || fields["small"] != nil {
+		t.Errorf("after the examination of the broken one: %s", fields)
+	}
+	phone, err := os.ReadFile(filepath.Join("..", "..", "..", "shared", "images", "heic", "iphone_13_pro_max.HEIC"))
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skip("a HEIC photo of a phone: skipped, ../shared/images/heic is not there")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	photo, sum = o.declare(phone, "image/heic")
+	o.upload(o.ann, photo, sum, phone)
+	fields := o.examined(photo)
+	if fields["analysisNote"] != nil || fields["perceptual"] == nil {
+		t.Errorf("after the examination: %s", fields)
+	}
+	var facts struct {
+		Tags    map[string]any
+		Places  []checks.Place
+		Moments []checks.Moment
+	}
+	if err := json.Unmarshal(fields["facts"], &facts); err != nil {
+		t.Fatal(err)
+	}
+	if len(facts.Tags) < 5 || len(facts.Moments) != 2 || facts.Moments[0].Source != checks.FromApp || facts.Moments[1].Source != checks.FromEXIF ||
+		facts.Moments[0].At.Equal(facts.Moments[1].At) || len(facts.Places) == 0 || facts.Places[0].Source != checks.FromApp || facts.Places[0].System != checks.GCJ02 {
+		t.Errorf("what the app and the file say does not stand side by side: %s", fields["facts"])
+	}
+	for name, height := range map[string]int{"small": 320, "large": 1600} {
+		_, _, b := o.ask("GET", "/v1/photos/"+string(photo)+"/"+name, o.desk, nil)
+		if size, err := jpeg.DecodeConfig(bytes.NewReader(b)); err != nil || size.Height != height || size.Width != height*3/4 {
+			t.Errorf("%s: %v, %+v: not upright, or of another size", name, err, size)
 		}
 	}
 }

@@ -1,14 +1,14 @@
 // Package checks holds the rules that look at uploads: each says what it saw, how bad it would be, and why, in words
 // for a person. A rule never decides anything; somebody decides the flag that it raises. It is pure.
 //
-// photo.go holds the rules on a photo (Q1 same photo, Q2 place, Q3 time), geo.go the geometry and the coordinate
-// systems. Thresholds are configuration with the defaults of DefaultThresholds.
+// photo.go holds the rules on a photo (Q1 same photo, Q2 place, Q3 time), evidence.go what each source states of
+// place and time, geo.go the geometry and the coordinate systems. Thresholds are configuration with the defaults of DefaultThresholds.
 package checks
 
 // Flag is what a rule raises.
 type Flag struct {
 	Code     string         // stable: "photo_far"
-	Rule     string         // rule and version: "Q2/1"
+	Rule     string         // rule and version: "Q2/2"
 	Severity string         // info, review, high, blocking
 	ZH, EN   string         // a sentence for a person
 	Inputs   map[string]any // what the rule looked at, with units in the names

@@ -2,24 +2,31 @@ package checks
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"time"
 )
 
 // Photo is what the rules know about a photo: what the app sent beside the file, and what the file itself says.
 type Photo struct {
-	Position    *Point  // as the app sent it, or from EXIF when the app sent none
-	System      string  // in which coordinate system
-	Accuracy    float64 // metres; 0 unknown
-	Mock        bool    // the phone says that the position is made up
-	Picked      bool    // taken from the gallery instead of the app's camera
-	TakenAt     time.Time
-	GPSTime     time.Time // UTC from the GPS tags; zero: none
-	SkewMS      int64     // device clock minus server clock
+	Places      []Place  // by each source; the rules look at the first
+	Moments     []Moment // by each source
+	Picked      bool     // taken from the gallery instead of the app's camera
+	SkewMS      int64    // device clock minus server clock
 	Site        Area
-	Start, End  time.Time // of the visit
+	Start, End  time.Time // of the visit; zero: not known yet
 	SameHash    []string  // other photos with the same SHA-256 at another site or report
 	IsStatement bool      // a scan of paper, video or sound: place and time of taking say nothing
+}
+
+// by is the moment that a source states; nil when it states none.
+func (p Photo) by(source string) *Moment {
+	for i := range p.Moments {
+		if p.Moments[i].Source == source {
+			return &p.Moments[i]
+		}
+	}
+	return nil
 }
 
 // Same is Q1 for equal bytes (FIPS 180-4): one file stands as evidence in two places.
@@ -34,44 +41,60 @@ func Same(p Photo) []Flag {
 	}}
 }
 
-// Place is Q2: whether the photo was taken at the site. A position that fits once it is read as GCJ-02 is a matter of
-// coordinate systems, not of honesty.
-func Place(p Photo, t Thresholds) []Flag {
+// Where is Q2: whether the photo was taken at the site. A position that fits once it is read in another coordinate
+// system is a matter of systems, not of honesty.
+func Where(p Photo, t Thresholds) []Flag {
 	var flags []Flag
 	add := func(code, severity, zh, en string, inputs map[string]any) {
-		flags = append(flags, Flag{Code: code, Rule: "Q2/1", Severity: severity, ZH: zh, EN: en, Inputs: inputs})
+		flags = append(flags, Flag{Code: code, Rule: "Q2/2", Severity: severity, ZH: zh, EN: en, Inputs: inputs})
 	}
 	if p.IsStatement {
 		return nil
 	}
 	if p.Picked {
-		add("photo_picked", "review", "照片来自相册，不是应用内拍摄。", "The photo was picked from the gallery, not taken in the app.", nil)
+		add("photo_picked", "review", "照片来自相册，不是应用内拍摄。", "The photo was picked from the gallery, not taken in the app.",
+			map[string]any{"capture": "picked"})
 	}
-	if p.Mock {
-		add("photo_mock_position", "high", "手机报告位置为模拟位置。", "The phone says that its position is made up.", nil)
-	}
-	if p.Position == nil {
-		add("photo_no_position", "review", "照片没有位置信息。", "The photo has no position.", nil)
+	if len(p.Places) == 0 {
+		add("photo_no_position", "review", "照片没有位置信息。", "The photo has no position.",
+			map[string]any{"positions": 0})
 		return flags
+	}
+	at := p.Places[0]
+	if at.Mock {
+		add("photo_mock_position", "high", "手机报告位置为模拟位置。", "The phone says that its position is made up.",
+			map[string]any{"source": at.Source, "lat": at.Lat, "lon": at.Lon})
 	}
 	if !p.Site.Known() {
 		return flags
 	}
-	allowed := t.FarMetres + t.AccuracyFactor*p.Accuracy
-	away := p.Site.DistanceTo(ToWGS84(*p.Position, p.System))
+	accuracy := 0.0
+	if at.Accuracy != nil {
+		accuracy = *at.Accuracy
+	}
+	allowed := t.FarMetres + t.AccuracyFactor*accuracy + at.ErrorMetres
+	away := p.Site.DistanceTo(Point(at.WGS84))
 	if away <= allowed {
 		return flags
 	}
 	inputs := map[string]any{
-		"distanceMetres": math.Round(away), "allowedMetres": math.Round(allowed), "accuracyMetres": p.Accuracy, "statedSystem": p.System,
+		"source": at.Source, "lat": at.Lat, "lon": at.Lon, "statedSystem": at.System, "distanceMetres": math.Round(away),
+		"allowedMetres": math.Round(allowed), "accuracyMetres": accuracy, "conversionErrorMetres": at.ErrorMetres,
 	}
-	if p.System == "" || p.System == "wgs84" {
-		if as := p.Site.DistanceTo(FromGCJ02(*p.Position)); as <= allowed {
-			inputs["distanceAsGCJ02Metres"] = math.Round(as)
-			add("photo_coordinate_system", "info",
-				"坐标系不一致：按 GCJ-02 换算后位于项目点内。", "Coordinate system mismatch: read as GCJ-02, the photo is at the site.", inputs)
-			return flags
+	for _, other := range systems {
+		if other == at.System {
+			continue
 		}
+		w, off := Normalise(Point{at.Lat, at.Lon}, other)
+		as := p.Site.DistanceTo(w)
+		if as > t.FarMetres+t.AccuracyFactor*accuracy+off {
+			continue
+		}
+		name := systemNames[other]
+		inputs["fitsAs"], inputs["distanceAsFitMetres"] = other, math.Round(as)
+		add("photo_coordinate_system", "info", "坐标系不一致：按 "+name+" 坐标解读时，照片位于项目点内。",
+			"Coordinate system mismatch: read as "+name+", the photo is at the site.", inputs)
+		return flags
 	}
 	add("photo_far", "high",
 		fmt.Sprintf("照片位置距项目点边界 %.0f 米，允许 %.0f 米。", away, allowed),
@@ -79,30 +102,48 @@ func Place(p Photo, t Thresholds) []Flag {
 	return flags
 }
 
-// When is Q3: whether the photo was taken during the visit, by a clock that can be believed.
+var systemNames = map[string]string{WGS84: "WGS-84", GCJ02: "GCJ-02", BD09: "BD-09"}
+
+// When is Q3: whether the photo was taken during the visit, by a clock that can be believed. The camera's clock is asked
+// first (DateTimeOriginal, at +08:00 where it states no offset), then the app's.
 func When(p Photo, t Thresholds) []Flag {
 	var flags []Flag
 	add := func(code, severity, zh, en string, inputs map[string]any) {
-		flags = append(flags, Flag{Code: code, Rule: "Q3/1", Severity: severity, ZH: zh, EN: en, Inputs: inputs})
+		flags = append(flags, Flag{Code: code, Rule: "Q3/2", Severity: severity, ZH: zh, EN: en, Inputs: inputs})
 	}
 	if skew := math.Abs(float64(p.SkewMS)) / 60_000; skew > t.SkewMinutes {
 		add("photo_clock_skew", "review", fmt.Sprintf("手机时钟与服务器相差 %.0f 分钟。", skew),
-			fmt.Sprintf("The phone's clock is %.0f minutes off the server's.", skew), map[string]any{"skewMs": p.SkewMS})
+			fmt.Sprintf("The phone's clock is %.0f minutes off the server's.", skew), map[string]any{"skewMs": p.SkewMS, "allowedMinutes": t.SkewMinutes})
 	}
-	if p.TakenAt.IsZero() || p.IsStatement {
+	taken, gps := p.by(FromEXIF), p.by(FromGPS)
+	if taken == nil {
+		taken = p.by(FromApp)
+	}
+	if taken == nil || p.IsStatement {
 		return flags
 	}
+	clock := map[string]any{"source": taken.Source, "takenAt": taken.At.Format(time.RFC3339), "offsetAssumed": taken.OffsetAssumed}
 	slack := time.Duration(t.VisitMinutes * float64(time.Minute))
-	if !p.Start.IsZero() && !p.End.IsZero() && (p.TakenAt.Before(p.Start.Add(-slack)) || p.TakenAt.After(p.End.Add(slack))) {
-		add("photo_time_outside", "high", "照片不是在检查期间拍摄的。", "The photo was not taken during the visit.", map[string]any{
-			"takenAt": p.TakenAt.Format(time.RFC3339), "start": p.Start.Format(time.RFC3339), "end": p.End.Format(time.RFC3339),
-		})
+	early := !p.Start.IsZero() && taken.At.Before(p.Start.Add(-slack))
+	late := !p.End.IsZero() && taken.At.After(p.End.Add(slack))
+	if early || late {
+		inputs := maps.Clone(clock)
+		inputs["allowedMinutes"] = t.VisitMinutes
+		for name, bound := range map[string]time.Time{"start": p.Start, "end": p.End} {
+			if !bound.IsZero() {
+				inputs[name] = bound.In(Beijing).Format(time.RFC3339)
+			}
+		}
+		add("photo_time_outside", "high", "照片不是在检查期间拍摄的。", "The photo was not taken during the visit.", inputs)
 	}
-	if off := math.Abs(p.TakenAt.Sub(p.GPSTime).Minutes()); !p.GPSTime.IsZero() && off > t.GPSClockMinutes {
+	if gps == nil {
+		return flags
+	}
+	if off := math.Abs(taken.At.Sub(gps.At).Minutes()); off > t.GPSClockMinutes {
+		inputs := maps.Clone(clock)
+		inputs["gpsTime"], inputs["allowedMinutes"] = gps.At.Format(time.RFC3339), t.GPSClockMinutes
 		add("photo_time_gps", "review", fmt.Sprintf("拍摄时间与 GPS 时间相差 %.0f 分钟。", off),
-			fmt.Sprintf("The time of taking is %.0f minutes off GPS time.", off), map[string]any{
-				"takenAt": p.TakenAt.Format(time.RFC3339), "gpsTime": p.GPSTime.Format(time.RFC3339),
-			})
+			fmt.Sprintf("The time of taking is %.0f minutes off GPS time.", off), inputs)
 	}
 	return flags
 }
@@ -110,6 +151,6 @@ func When(p Photo, t Thresholds) []Flag {
 // All runs every rule on a photo.
 func All(p Photo, t Thresholds) []Flag {
 	flags := Same(p)
-	flags = append(flags, Place(p, t)...)
+	flags = append(flags, Where(p, t)...)
 	return append(flags, When(p, t)...)
 }

@@ -289,16 +289,9 @@ func (f *Flow) photoPairs(ctx context.Context, who *access.Actor, r, site *field
 			current[p.point] = append(current[p.point], p)
 		}
 	}
-	labels := map[string]string{}
-	if site != nil {
-		keys, points := site.Keyed("photoPoints")
-		for _, k := range keys {
-			var at struct{ Label string }
-			if err := json.Unmarshal(points[k], &at); err != nil {
-				return nil, err
-			}
-			labels[k] = at.Label
-		}
+	labels, err := pointLabels(site)
+	if err != nil {
+		return nil, err
 	}
 	names := make(map[string]bool, len(labels))
 	for p := range labels {
@@ -313,7 +306,7 @@ func (f *Flow) photoPairs(ctx context.Context, who *access.Actor, r, site *field
 		if pair.Current == nil {
 			pair.Current = []PhotoView{}
 		}
-		earlier, err := f.earlierPhoto(ctx, who, r, point)
+		earlier, err := f.earlierPhoto(ctx, who, earlierThan{r.Scope, r.ID, startOf(r)}, point)
 		if err != nil {
 			return nil, err
 		}
@@ -322,26 +315,6 @@ func (f *Flow) photoPairs(ctx context.Context, who *access.Actor, r, site *field
 	}
 	slices.SortFunc(pairs, func(a, b PhotoPair) int { return strings.Compare(a.Point, b.Point) })
 	return pairs, nil
-}
-
-func (f *Flow) earlierPhoto(ctx context.Context, who *access.Actor, r *field.Record, point string) (*field.Record, error) {
-	found, _, err := f.all(ctx, who, store.Query{Scope: r.Scope, Kinds: []field.Kind{field.KindPhoto}, Keys: where{}.is("photoPoint", point)}, mostParts)
-	if err != nil {
-		return nil, err
-	}
-	taken := func(p *field.Record) time.Time {
-		if t := p.Time("takenAt"); !t.IsZero() {
-			return t
-		}
-		return p.CreatedAt
-	}
-	var latest *field.Record
-	for _, p := range found {
-		if p.Text("reportId") != string(r.ID) && field.PhotoIsStored(p) && taken(p).Before(startOf(r)) && (latest == nil || taken(p).After(taken(latest))) {
-			latest = p
-		}
-	}
-	return latest, nil
 }
 
 func worksOf(project *field.Record, now time.Time) *Works {

@@ -1,0 +1,263 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gen2brain/heic"
+
+	"fieldclue/server/field"
+)
+
+// The hidden arguments of the children of these tests.
+const (
+	workHang  = "test-hang"
+	workEat   = "test-eat"
+	workFlood = "test-flood"
+	workWrite = "test-write"
+	workTell  = "test-environment"
+)
+
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], "test-") {
+		confine()
+		misbehave(os.Args[1])
+		os.Exit(0)
+	}
+	Main()
+	os.Exit(m.Run())
+}
+
+func misbehave(how string) {
+	switch how {
+	case workHang:
+		time.Sleep(time.Hour)
+	case workEat:
+		var all [][]byte
+		for range 64 {
+			b := make([]byte, 64<<20)
+			for i := 0; i < len(b); i += 4096 {
+				b[i] = 1
+			}
+			all = append(all, b)
+		}
+		_ = writePicture(os.Stdout, image.NewRGBA(image.Rect(0, 0, len(all), 1))) // it ate 4 GiB: the test fails on a picture
+	case workFlood:
+		for {
+			if _, err := os.Stdout.Write(make([]byte, 1<<16)); err != nil {
+				os.Exit(1)
+			}
+		}
+	case workWrite: // whether it may write files
+		if f, err := os.CreateTemp("", "sandbox"); err == nil {
+			_, err = f.Write([]byte("x"))
+			_ = os.Remove(f.Name()) // a temporary file
+			if err == nil {
+				_ = writePicture(os.Stdout, image.NewRGBA(image.Rect(0, 0, 1, 1))) // the test fails on a picture
+			}
+		}
+	case workTell:
+		fmt.Fprintln(os.Stderr, os.Environ())
+		os.Exit(exitBroken)
+	}
+}
+
+func file(t *testing.T, content []byte) *os.File {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "photo")
+	if err := os.WriteFile(name, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() }) // only read
+	return f
+}
+
+// refused expects that a child failed on the file and that the next one works again.
+func refused(t *testing.T, d *Decoder, content string, code field.Code, words string) {
+	t.Helper()
+	img, err := d.HEIC(t.Context(), file(t, []byte(content)))
+	if img != nil || !field.Is(err, code) || !strings.Contains(field.AsError(err).Sentence(), words) {
+		t.Fatalf("%v, %v", img, err)
+	}
+	d.work = workHEIC
+	if _, err := d.HEIC(t.Context(), file(t, []byte("garbage"))); !field.Is(err, field.CodeNotAPhoto) {
+		t.Fatalf("the next picture: %v", err)
+	}
+}
+
+// With another purego in go.mod the server would be a dynamic program that loads the libheif of the machine.
+func TestNoLibraryOfTheMachineIsLoaded(t *testing.T) {
+	err := heic.Dynamic()
+	if err == nil || !strings.Contains(err.Error(), "not a dynamic binary") && !strings.Contains(err.Error(), "no library is loaded") {
+		t.Fatal(err)
+	}
+}
+
+func TestGarbageIsABrokenPicture(t *testing.T) {
+	for _, b := range []string{"", "garbage", "\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic", "\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + strings.Repeat("\xff", 1000)} {
+		refused(t, New(Limits{}), b, field.CodeNotAPhoto, "The image is broken.")
+	}
+}
+
+func TestAChildThatHangsIsKilled(t *testing.T) {
+	d := New(Limits{Time: 300 * time.Millisecond})
+	d.work = workHang
+	begin := time.Now()
+	img, err := d.HEIC(t.Context(), file(t, nil))
+	if img != nil || !field.Is(err, field.CodeNotAPhoto) || !strings.Contains(field.AsError(err).Sentence(), "took longer") {
+		t.Fatalf("%v, %v", img, err)
+	}
+	if time.Since(begin) > time.Minute {
+		t.Fatal("the child was waited for")
+	}
+}
+
+func TestAChildThatEatsMemoryEndsByItself(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the bound on memory: skipped, " + runtime.GOOS + " does not hold it")
+	}
+	d := New(Limits{Memory: 256 << 20})
+	d.work = workEat
+	refused(t, d, "", field.CodeNotAPhoto, "more than 256 MiB")
+}
+
+func TestAChildThatTalksTooMuchIsNotHeard(t *testing.T) {
+	d := New(Limits{})
+	d.work = workFlood
+	refused(t, d, "", field.CodeNotAPhoto, "failed on the picture")
+}
+
+func TestAChildWritesNoFileAndKnowsNoSecret(t *testing.T) {
+	d := New(Limits{})
+	d.work = workWrite
+	refused(t, d, "", field.CodeNotAPhoto, "failed on the picture")
+	t.Setenv("FIELDCLUE_SECRET", "open sesame")
+	d.work = workTell
+	_, err := d.HEIC(t.Context(), file(t, nil))
+	var said *head
+	if !errors.As(err, &said) || !strings.Contains(said.Error(), "GOMEMLIMIT") || strings.Contains(said.Error(), "sesame") {
+		t.Fatalf("%v", err)
+	}
+}
+
+func TestWhoGivesUpWaitingIsNotToldThatThePictureIsBroken(t *testing.T) {
+	d := New(Limits{})
+	d.work = workHang
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(100*time.Millisecond, cancel)
+	if _, err := d.HEIC(ctx, file(t, nil)); !errors.Is(err, context.Canceled) {
+		t.Fatalf("while it was decoded: %v", err)
+	}
+	<-d.turn // somebody decodes
+	if _, err := d.HEIC(ctx, file(t, nil)); !errors.Is(err, context.Canceled) {
+		t.Fatalf("while it waited for its turn: %v", err)
+	}
+}
+
+func TestAPictureComesBackAsItWas(t *testing.T) {
+	img := image.NewRGBA(image.Rect(0, 0, 7, 5))
+	for i := range img.Pix {
+		img.Pix[i] = byte(i)
+		if i%4 == 3 {
+			img.Pix[i] = 255
+		}
+	}
+	var b bytes.Buffer
+	if err := writePicture(&b, img); err != nil {
+		t.Fatal(err)
+	}
+	got, err := readPicture(bytes.NewReader(b.Bytes()))
+	if err != nil || !bytes.Equal(got.Pix, img.Pix) || got.Rect != img.Rect {
+		t.Fatalf("%v %v", got, err)
+	}
+	if got, err := readPicture(bytes.NewReader(append(b.Bytes(), 0))); err == nil {
+		t.Fatalf("a byte too many: %v", got)
+	}
+	if got, err := readPicture(bytes.NewReader(b.Bytes()[:b.Len()-1])); err == nil {
+		t.Fatalf("a byte too few: %v", got)
+	}
+}
+
+func FuzzReadPicture(f *testing.F) {
+	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 1, 1, 2, 3, 4})
+	f.Add([]byte{0, 0, 6, 64, 255, 255, 255, 255})
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		img, err := readPicture(bytes.NewReader(b))
+		if err == nil && (len(b) != 8+len(img.Pix) || img.Rect.Dx() > MaxSide || img.Rect.Dy() > MaxSide || !img.Opaque()) {
+			t.Fatalf("%v of %d bytes", img.Rect, len(b))
+		}
+	})
+}
+
+// The photos beside the checkout, made by phones.
+func TestPhotosOfPhones(t *testing.T) {
+	dir := filepath.Join("..", "..", "..", "shared", "images", "heic")
+	names, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skip("HEIC photos of phones: skipped, ../shared/images/heic is not there")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range names {
+		t.Run(n.Name(), func(t *testing.T) {
+			f, err := os.Open(filepath.Join(dir, n.Name()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = f.Close() }() // only read
+			img, err := New(Limits{}).HEIC(t.Context(), f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if long := max(img.Rect.Dx(), img.Rect.Dy()); long > MaxSide || long < 320 {
+				t.Fatal(img.Rect)
+			}
+			seen := map[color.RGBA]bool{}
+			for i := 0; i < len(img.Pix); i += 4001 * 4 {
+				seen[color.RGBA{img.Pix[i], img.Pix[i+1], img.Pix[i+2], 255}] = true
+			}
+			if len(seen) < 20 {
+				t.Fatalf("only %d colours: this is no photo", len(seen))
+			}
+		})
+	}
+}
+
+// Bytes of such a photo are changed here and there: what comes back is a picture or a refusal, and a child each time.
+func TestDamagedPhotosOfPhones(t *testing.T) {
+	whole, err := os.ReadFile(filepath.Join("..", "..", "..", "shared", "images", "heic", "samplefilehub.heif"))
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skip("damaged HEIC photos: skipped, ../shared/images/heic is not there")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	dice, d := rand.New(rand.NewPCG(1, 2)), New(Limits{})
+	for range 10 {
+		b := bytes.Clone(whole)
+		for range 1 + dice.IntN(20) {
+			b[12+dice.IntN(1000)] = byte(dice.Uint32()) // the boxes that say what lies where
+		}
+		if img, err := d.HEIC(t.Context(), file(t, b)); (img == nil) == (err == nil) || err != nil && !field.Is(err, field.CodeNotAPhoto) && !field.Is(err, field.CodePhotoTooBig) {
+			t.Fatalf("%v, %v", img, err)
+		}
+	}
+}
