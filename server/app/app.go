@@ -1,7 +1,7 @@
 // Package app builds the whole program from a configuration: store, blobs, engine, accounts, uploads, workers, HTTP. The
 // main program, the demo and the tests start it the same way.
 //
-// Start is the one to read. open.go chooses the engines, watch.go hears what other servers write, photos.go joins uploads and their examination to the log,
+// Start is the one to read. open.go chooses the engines, watch.go hears what other servers write, photos.go joins uploads to the log, examine.go and recheck.go look at what arrived,
 // archive.go moves what is old out of the log, verify.go checks everything that is stored. Nothing here decides anything about a record.
 package app
 
@@ -102,6 +102,7 @@ func (a *App) start() {
 	}
 	examine := &examiner{parts: a.parts, ledger: a.ledger, heic: sandbox.New(sandbox.Limits{}), thresholds: checks.DefaultThresholds}
 	a.pool.Handle(examineJob, examine.photo)
+	a.pool.Handle(recheckJob, examine.report)
 	goOn("the examination of photos", a.pool.Run)
 	goOn("following the log", func(ctx context.Context) error {
 		return a.engine.Follow(ctx, a.parts.store, workflow.NewCampaigns(a.parts.store, a.engine), &arrivals{pool: a.pool})

@@ -10,6 +10,7 @@ import (
 	"image"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"fieldclue/media/blob"
@@ -27,7 +28,7 @@ import (
 // examineJob is the job of looking at one photo that has arrived; its id is the photo's.
 const examineJob = "examine"
 
-// arrivals follows the log of the sites: every photo that is stored becomes a job.
+// arrivals follows the log of the sites: every photo that is stored becomes a job, and so does a report whose times change.
 type arrivals struct{ pool *worker.Pool }
 
 func (a *arrivals) Name() string             { return "arrivals" }
@@ -35,7 +36,7 @@ func (a *arrivals) Types() []field.ScopeType { return []field.ScopeType{field.Sc
 
 // Entry implements engine.Follower.
 func (a *arrivals) Entry(ctx context.Context, e store.Entry) error {
-	if !bytes.Contains(e.Body, []byte(`"receipt":`)) {
+	if !slices.ContainsFunc([]string{`"receipt":`, `"startedAt":`, `"endedAt":`}, func(s string) bool { return bytes.Contains(e.Body, []byte(s)) }) {
 		return nil // most entries, and not worth parsing
 	}
 	body, err := protocol.Open(e)
@@ -47,6 +48,11 @@ func (a *arrivals) Entry(ctx context.Context, e store.Entry) error {
 			if err := a.pool.Enqueue(ctx, examineJob, string(c.ID), c.ID); err != nil {
 				return err
 			}
+		}
+	}
+	for _, id := range timesOf(body) {
+		if err := a.recheckLater(ctx, id, e.Seq); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -67,8 +73,11 @@ func (x *examiner) photo(ctx context.Context, payload json.RawMessage) error {
 		return err
 	}
 	photo, err := x.ledger.photo(ctx, id)
-	if err != nil || photo == nil || photo.Deleted || !field.PhotoIsStored(photo) || photo.Fields["facts"] != nil {
+	if err != nil || photo == nil || photo.Deleted || !field.PhotoIsStored(photo) {
 		return err
+	}
+	if photo.Fields["facts"] != nil { // it was cut short before it could look again
+		return x.recheck(ctx, photo)
 	}
 	seen, args, err := x.look(ctx, photo)
 	if err != nil {
@@ -83,7 +92,14 @@ func (x *examiner) photo(ctx context.Context, payload json.RawMessage) error {
 		Actor: engine.Server, Device: field.DeviceID("server/examine/" + id), Number: 1, Scope: photo.Scope, Strict: true, Trusted: true,
 		Operations: append(ops, flags...),
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	// What changed in the report meanwhile was checked before this photo could be: look again.
+	if photo, err = x.ledger.photo(ctx, id); err != nil || photo == nil {
+		return err
+	}
+	return x.recheck(ctx, photo)
 }
 
 // look reads the original once, from a copy on disk: the decoders jump about in it.

@@ -290,6 +290,73 @@ func TestOnlyTheBytesThatWereDeclaredBecomeEvidence(t *testing.T) {
 	}
 }
 
+// A visit whose end is known only after its photos have arrived is held against them then, once, and on both stores.
+func TestPhotosAreCheckedAgainWhenTheVisitHasEnded(t *testing.T) {
+	engines := map[string]func(*testing.T) config.Config{
+		"embedded":   func(t *testing.T) config.Config { return configured(t, t.TempDir()) },
+		"production": onEngines,
+	}
+	for name, engine := range engines {
+		t.Run(name, func(t *testing.T) {
+			o := open(t, engine(t))
+			content := picture(t, 7)
+			photo, sum := o.declare(content, "image/jpeg")
+			o.upload(o.ann, photo, sum, content)
+			fields := o.examined(photo)
+			var report string
+			if err := json.Unmarshal(fields["reportId"], &report); err != nil {
+				t.Fatal(err)
+			}
+			outside := func() (n int) {
+				var page struct {
+					Items []struct {
+						Fields struct{ Code, TargetID string }
+					}
+				}
+				o.ok("GET", "/v1/flags?reportId="+report, o.desk, nil, &page)
+				for _, f := range page.Items {
+					if f.Fields.Code == "photo_time_outside" && f.Fields.TargetID == string(photo) {
+						n++
+					}
+				}
+				return n
+			}
+			if n := outside(); n != 0 {
+				t.Fatalf("%d flags before anybody knew when the visit was", n)
+			}
+			times := func(id string, base int64, set obj) (version int64) {
+				o.batch++
+				var res struct {
+					Outcomes []struct {
+						Outcome       string
+						Code, Message string
+						Version       int64
+					}
+				}
+				o.ok("POST", "/v1/sync/push", o.ann, obj{"device": o.phone, "batch": o.batch, "scope": o.scope, "operations": []obj{
+					{"id": id, "kind": "report", "base": base, "set": set},
+				}}, &res)
+				if res.Outcomes[0].Outcome != "applied" {
+					t.Fatalf("%+v", res)
+				}
+				return res.Outcomes[0].Version
+			}
+			ago := func(h time.Duration) string { return time.Now().Add(-h * time.Hour).Format(time.RFC3339) }
+			v := times(report, 0, obj{"siteId": o.site, "templateId": newID(), "startedAt": ago(30)}) // the photo is of now: not too early
+			v = times(report, v, obj{"endedAt": ago(28)})
+			o.until("the photo is flagged", func() bool { return outside() == 1 })
+			times(report, v, obj{"endedAt": ago(27)})
+			// By the time that another photo was examined the report has mostly been looked at again.
+			other, _ := o.declare(content, "image/jpeg")
+			o.upload(o.ann, other, sum, content)
+			o.examined(other)
+			if n := outside(); n != 1 {
+				t.Errorf("%d flags for one photo", n)
+			}
+		})
+	}
+}
+
 // A picture that would fill the memory once it is decoded is kept as it came, and not decoded.
 func TestAPictureTooLargeToDecodeIsKeptAsItIs(t *testing.T) {
 	o := open(t, configured(t, t.TempDir()))
@@ -305,23 +372,31 @@ func TestAPictureTooLargeToDecodeIsKeptAsItIs(t *testing.T) {
 	}
 }
 
-// examined waits until the worker has looked at a photo.
-func (o *office) examined(photo field.RecordID) map[string]json.RawMessage {
+// until waits for something that goes on beside the requests.
+func (o *office) until(what string, done func() bool) {
 	o.t.Helper()
 	ctx, cancel := context.WithTimeout(o.t.Context(), time.Minute)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for {
-		if state, fields := o.state(photo); state == "analysed" {
-			return fields
-		}
+	for !done() {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			o.t.Fatal("nobody looked at the photo")
+			o.t.Fatalf("it never came that %s", what)
 		}
 	}
+}
+
+// examined waits until the worker has looked at a photo.
+func (o *office) examined(photo field.RecordID) (fields map[string]json.RawMessage) {
+	o.t.Helper()
+	o.until("somebody looked at the photo", func() bool {
+		var state field.State
+		state, fields = o.state(photo)
+		return state == "analysed"
+	})
+	return fields
 }
 
 // A HEIC is decoded in a child process: what a phone made gets everything that a JPEG gets, and what breaks the decoder is

@@ -1,0 +1,100 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+
+	"fieldclue/server/field"
+	"fieldclue/server/store"
+	"fieldclue/sync/engine"
+	"fieldclue/sync/protocol"
+)
+
+// recheckJob is the job of judging the photos of a report once more, because its visit began or ended at another time
+// than was known when they arrived.
+const recheckJob = "recheck"
+
+// timesOf names the records of which an entry sets when they began or ended. Only reports have photos.
+func timesOf(body protocol.Body) []field.RecordID {
+	var found []field.RecordID
+	for _, c := range body.Changes {
+		set := c.Set
+		if c.Op > 0 {
+			set = body.Ops[c.Op-1].Set
+		}
+		if set["startedAt"] != nil || set["endedAt"] != nil {
+			found = append(found, c.ID)
+		}
+	}
+	return found
+}
+
+// recheckLater queues the job. Each entry has one of its own: a later one must not be taken for one that runs already.
+func (a *arrivals) recheckLater(ctx context.Context, id field.RecordID, seq int64) error {
+	return a.pool.Enqueue(ctx, recheckJob, string(id)+"/"+strconv.FormatInt(seq, 10), id)
+}
+
+// report is the job.
+func (x *examiner) report(ctx context.Context, payload json.RawMessage) error {
+	var id field.RecordID
+	if err := json.Unmarshal(payload, &id); err != nil {
+		return err
+	}
+	q := store.Query{Visible: everything, Kinds: []field.Kind{field.KindPhoto}, Keys: []string{field.KeyFor("reportId", id)}, Limit: 100}
+	for {
+		photos, err := x.parts.store.List(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, photo := range photos {
+			if err := x.recheck(ctx, photo); err != nil {
+				return err
+			}
+		}
+		if len(photos) < q.Limit {
+			return nil
+		}
+		q.After = store.PlaceOf(photos[len(photos)-1])
+	}
+}
+
+// recheck raises what the rules see now in a photo that was examined and did not see before. Each flag is a batch of
+// its own name, so it is raised once; one that was raised stays, whatever was found since: somebody decides it.
+func (x *examiner) recheck(ctx context.Context, photo *field.Record) error {
+	if photo.Deleted || !field.PhotoIsStored(photo) || photo.Fields["facts"] == nil {
+		return nil
+	}
+	var seen analysis
+	if err := photo.Decode("facts", &seen); err != nil {
+		return err
+	}
+	flags, err := x.flags(ctx, photo, seen)
+	if err != nil || len(flags) == 0 {
+		return err
+	}
+	ids := make([]field.RecordID, len(flags))
+	for i, f := range flags {
+		ids[i] = f.ID
+	}
+	raised, err := x.parts.store.Records(ctx, ids)
+	if err != nil {
+		return err
+	}
+	known := map[field.RecordID]bool{}
+	for _, r := range raised {
+		known[r.ID] = true
+	}
+	for _, f := range flags {
+		if known[f.ID] {
+			continue
+		}
+		if _, err := x.ledger.engine.Commit(ctx, protocol.Batch{
+			Actor: engine.Server, Device: field.DeviceID("server/recheck/" + string(f.ID)), Number: 1, Scope: photo.Scope, Strict: true, Trusted: true,
+			Operations: []protocol.Operation{f},
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
