@@ -8,6 +8,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -43,6 +46,7 @@ type bare struct {
 	dir     string
 	minio   *minio.Client
 	picture []byte
+	server  *httptest.Server // the sink
 }
 
 const bareBucket = "bare"
@@ -64,6 +68,8 @@ func openBare(ctx context.Context, o options, s3 miniotest.Config) (*bare, error
 	if err != nil {
 		return nil, err
 	}
+	b.server = httptest.NewServer(http.HandlerFunc(b.sink))
+	b.server.Client().Transport.(*http.Transport).MaxIdleConnsPerHost = o.clients //nolint:forcetypeassert // documented
 	b.photosHow = "write, fsync, rename, fsync of the directory"
 	if o.blobs == "minio" {
 		b.photosHow = "PutObject by minio-go"
@@ -124,6 +130,7 @@ func (b *bare) openMongo(ctx context.Context) error {
 }
 
 func (b *bare) close(ctx context.Context) error {
+	b.server.Close()
 	if b.sqlite != nil {
 		return b.sqlite.Close()
 	}
@@ -218,20 +225,57 @@ func (b *bare) photo(ctx context.Context, _, _ int) (float64, error) {
 	}
 	hash := sha256.Sum256(f.bytes)
 	name := hex.EncodeToString(hash[:])
-	if b.minio != nil {
-		_, err = b.minio.PutObject(ctx, bareBucket, name, bytes.NewReader(f.bytes), int64(len(f.bytes)), minio.PutObjectOptions{ContentType: f.kind})
-	} else {
-		err = b.writeFile(name, f.bytes)
+	return float64(len(f.bytes)) / 1e6, b.keep(ctx, name, bytes.NewReader(f.bytes), int64(len(f.bytes)))
+}
+
+func (b *bare) keep(ctx context.Context, name string, content io.Reader, size int64) error {
+	if b.minio == nil {
+		return b.writeFile(name, content)
+	}
+	_, err := b.minio.PutObject(ctx, bareBucket, name, content, size, minio.PutObjectOptions{ContentType: "image/jpeg"})
+	return err
+}
+
+// sink is the least that any server of uploads does: take the body of a request, hash it, keep it.
+func (b *bare) sink(w http.ResponseWriter, r *http.Request) {
+	hash := sha256.New()
+	err := b.keep(r.Context(), r.URL.Path[1:], io.TeeReader(r.Body, hash), r.ContentLength)
+	if err == nil && "/"+hex.EncodeToString(hash.Sum(nil)) != r.URL.Path {
+		err = errors.New("other bytes")
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+	}
+}
+
+// photoByHTTP sends one file of its own to the sink.
+func (b *bare) photoByHTTP(ctx context.Context, _, _ int) (float64, error) {
+	f, err := jpegPhoto(&county{picture: b.picture})
+	if err != nil {
+		return 0, err
+	}
+	hash := sha256.Sum256(f.bytes)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, b.server.URL+"/"+hex.EncodeToString(hash[:]), bytes.NewReader(f.bytes))
+	if err != nil {
+		return 0, err
+	}
+	resp, err := b.server.Client().Do(req)
+	if err != nil {
+		return 0, err
+	}
+	_, err = io.Copy(io.Discard, resp.Body)
+	if err = errors.Join(err, resp.Body.Close()); err == nil && resp.StatusCode != http.StatusOK {
+		err = errors.New(resp.Status)
 	}
 	return float64(len(f.bytes)) / 1e6, err
 }
 
-func (b *bare) writeFile(name string, content []byte) error {
+func (b *bare) writeFile(name string, content io.Reader) error {
 	f, err := os.CreateTemp(b.dir, "new-")
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(content)
+	_, err = io.CopyBuffer(struct{ io.Writer }{f}, content, make([]byte, 128<<10))
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"time"
 
 	"fieldclue/media/sandbox"
@@ -38,6 +39,16 @@ type options struct {
 	all             bool // the long parts as well
 	sizes           sizes
 	out             io.Writer
+}
+
+// picks says whether -only asks for a row or a part.
+func (o options) picks(name string) bool {
+	for word := range strings.SplitSeq(o.only, ",") {
+		if strings.Contains(name, word) {
+			return true
+		}
+	}
+	return false
 }
 
 func main() {
@@ -65,7 +76,7 @@ func main() {
 	flag.DurationVar(&o.duration, "duration", 5*time.Second, "of each measurement")
 	flag.IntVar(&o.photoBytes, "photo-bytes", 4_000_000, "size of a photo")
 	flag.StringVar(&o.dir, "dir", "", "where to keep the data; empty: a temporary directory")
-	flag.StringVar(&o.only, "only", "", "measure the rows and the parts whose name holds this; the parts are "+partNames())
+	flag.StringVar(&o.only, "only", "", "measure the rows and the parts whose name holds this, or one of these between commas; the parts are "+partNames())
 	flag.BoolVar(&o.all, "all", false, "measure the parts that take long as well: pull-1m, first-load, listeners")
 	flag.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of the measurements to this file")
 	flag.Parse()

@@ -57,7 +57,7 @@ var fullSizes = sizes{pushRate: 1500, devices: 200, large: 2000, perSite: 500, f
 // chosen lists the parts whose name holds what -only says; without it those that are quick, and with -all every one.
 func chosen(o options) []part {
 	return slices.DeleteFunc(slices.Clone(parts), func(p part) bool {
-		return !strings.Contains(p.name, o.only) || p.long && o.only == "" && !o.all
+		return !o.picks(p.name) || p.long && o.only == "" && !o.all
 	})
 }
 

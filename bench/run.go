@@ -102,6 +102,7 @@ func runRows(ctx context.Context, o options, say sayer) (err error) {
 		{row{what: "bare batches", unit: "docs/s", note: b.how}, b.write(batch)},
 		{row{what: "documents pulled, first load", unit: "docs/s", goal: goals[2]}, c.pull},
 		{row{what: "bare photos", unit: "MB/s", note: b.photosHow}, b.photo},
+		{row{what: "bare photos by HTTP", unit: "MB/s", bare: "bare photos", note: "POST to net/http, hashed, and the same"}, b.photoByHTTP},
 		{row{what: "recordings in, nothing to examine", unit: "MB/s", bare: "bare photos"}, c.photo(recording)},
 		{row{what: "photos in, examined beside", unit: "MB/s", bare: "bare photos"}, c.photo(jpegPhoto)}, // last: its jobs go on
 	}
@@ -117,7 +118,7 @@ func runRows(ctx context.Context, o options, say sayer) (err error) {
 	}
 	var rows []row
 	for _, s := range steps {
-		if !strings.Contains(s.what, o.only) {
+		if !o.picks(s.what) {
 			continue
 		}
 		r, err := measure(ctx, o, s.row, s.do)

@@ -16,25 +16,46 @@ func (s *Service) finishIfDue(ctx context.Context, u *upload) error {
 		return nil
 	}
 	ctx = context.WithoutCancel(ctx) // a phone that hangs up now must find it done
-	if u.Receipt == nil {
+	again := u.Receipt != nil
+	if !again {
 		if err := s.settle(ctx, u); err != nil {
 			return err
 		}
 	}
-	err := s.cfg.Ledger.PhotoStored(ctx, StoredPhoto{
-		PhotoID: u.PhotoID, Sum: u.Sum, Size: u.Size, Type: u.Type, By: u.By,
-		ReceivedAt: u.ReceivedAt, Receipt: u.Receipt, Interruptions: u.Interruptions,
-	})
-	if err != nil {
+	if err := s.record(ctx, u); err != nil {
 		return err
 	}
 	u.Recorded = true
-	if err := s.save(ctx, u); err != nil && !field.Is(err, field.CodeUploadReplaced) {
-		return err
+	// That the log knows is written down for the one who asks a second time: most never do, and the log can be told again.
+	if again {
+		if err := s.save(ctx, u); err != nil && !field.Is(err, field.CodeUploadReplaced) {
+			return err
+		}
 	}
-	// Bytes that stay behind cost room only; Sweep removes them with the document.
-	_ = s.cfg.Staging.Remove(ctx, u.id)
+	if !u.straight {
+		// Bytes that stay behind cost room only; Sweep removes them with the document.
+		_ = s.cfg.Staging.Remove(ctx, u.id)
+	}
 	return nil
+}
+
+func (s *Service) record(ctx context.Context, u *upload) error {
+	return s.cfg.Ledger.PhotoStored(ctx, StoredPhoto{
+		PhotoID: u.PhotoID, Sum: u.Sum, Size: u.Size, Type: u.Type, By: u.By,
+		ReceivedAt: u.ReceivedAt, Receipt: u.Receipt, Interruptions: u.Interruptions,
+	})
+}
+
+// owed tells the log of bytes that were receipted, if a crash came before it was told and nobody asked since.
+func (s *Service) owed(ctx context.Context, u *upload) error {
+	if u.Receipt == nil || u.Recorded {
+		return nil
+	}
+	err := s.record(ctx, u)
+	if field.Is(err, field.CodePhotoNotDeclared) || field.Is(err, field.CodeNotFound) {
+		return nil // the declaration is gone, and nobody waits
+	}
+	return err
 }
 
 // settle makes complete bytes the blob and saves the receipt, or throws them away.

@@ -87,7 +87,7 @@ type Config struct {
 	MaxImage   int64         // bytes [64 MiB]
 	MaxVideo   int64         // bytes of a recording, video or audio [2 GiB]
 	Keep       time.Duration // how long a half-finished upload waits [30 days]
-	Checkpoint int64         // bytes after which progress is saved within one request [8 MiB]
+	Checkpoint int64         // bytes after which progress is saved within one request [16 MiB]
 	Patience   time.Duration // how long a new request waits for the one it overtakes to save its bytes [5 s]
 }
 
@@ -107,7 +107,7 @@ func New(cfg Config) *Service {
 	}
 	def(&cfg.MaxImage, 64<<20)
 	def(&cfg.MaxVideo, 2<<30)
-	def(&cfg.Checkpoint, 8<<20)
+	def(&cfg.Checkpoint, 16<<20)
 	def((*int64)(&cfg.Keep), int64(30*24*time.Hour))
 	def((*int64)(&cfg.Patience), int64(5*time.Second))
 	return &Service{cfg: cfg, at: map[string]*turn{}}
@@ -145,6 +145,17 @@ func ID(photoID string, sum blob.Sum) string {
 // by whomever, the upload is complete at once. CodeHashMismatch, CodeSizeMismatch or CodeNotAPhoto when the request
 // is not what was declared; CodePhotoTooBig; CodeUnsupportedType.
 func (s *Service) Create(ctx context.Context, who Uploader, req Request) (Upload, error) {
+	return s.create(ctx, who, req, nil)
+}
+
+// Send is Create with the bytes from the first on, all of them or some; its errors are also those of Append. A phone
+// that asks again for an upload that was begun sends from the start: what is here already is read and let go, because
+// hanging up on a client that still sends would hide the answer from it.
+func (s *Service) Send(ctx context.Context, who Uploader, req Request, p Piece) (Upload, error) {
+	return s.create(ctx, who, req, &p)
+}
+
+func (s *Service) create(ctx context.Context, who Uploader, req Request, p *Piece) (Upload, error) {
 	d, err := s.cfg.Ledger.DeclaredPhoto(ctx, who, req.PhotoID)
 	if err != nil {
 		return Upload{}, err
@@ -165,7 +176,11 @@ func (s *Service) Create(ctx context.Context, who Uploader, req Request) (Upload
 		return Upload{}, field.Refuse(field.CodePhotoTooBig, "A file of this type may have %d bytes.", s.limit(req.Type)).About(req.PhotoID)
 	}
 	id := ID(req.PhotoID, req.Sum)
-	leave, err := s.enter(ctx, id, nil)
+	var stopper Interrupter
+	if p != nil {
+		stopper, _ = p.Body.(Interrupter)
+	}
+	leave, err := s.enter(ctx, id, stopper)
 	if err != nil {
 		return Upload{}, err
 	}
@@ -185,7 +200,21 @@ func (s *Service) Create(ctx context.Context, who Uploader, req Request) (Upload
 			return Upload{}, err
 		}
 	}
-	return u.public(), nil
+	if p == nil {
+		return u.public(), nil
+	}
+	known := min(u.Offset, p.Length)
+	if _, err := io.CopyN(io.Discard, p.Body, known); err != nil {
+		return u.public(), err
+	}
+	if known == p.Length {
+		return u.public(), nil
+	}
+	rest := Piece{Offset: known, Length: p.Length - known, Body: p.Body}
+	if known == 0 {
+		rest.Check = p.Check // it speaks of all that was sent; after a part the hash of the file covers the rest
+	}
+	return s.proceed(ctx, u, rest)
 }
 
 // Head says where an upload stands. It overtakes a request that is still writing, so what it says stays true; and it
@@ -243,6 +272,11 @@ func (s *Service) Append(ctx context.Context, who Uploader, id string, p Piece) 
 	if err != nil {
 		return Upload{}, err
 	}
+	return s.proceed(ctx, u, p)
+}
+
+// proceed takes a piece for the request that holds the upload.
+func (s *Service) proceed(ctx context.Context, u *upload, p Piece) (Upload, error) {
 	if p.Offset != u.Offset {
 		return u.public(), field.Refuse(field.CodeOffsetMismatch, "The upload stands at %d.", u.Offset).About(u.PhotoID)
 	}
@@ -292,6 +326,9 @@ func (s *Service) Sweep(ctx context.Context, limit int, notify func(context.Cont
 	for n, d := range due {
 		u, err := decode(d)
 		if err != nil {
+			return n, err
+		}
+		if err := s.owed(ctx, u); err != nil {
 			return n, err
 		}
 		if u.Receipt == nil {

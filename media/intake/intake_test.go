@@ -171,13 +171,18 @@ func TestAnyServerGoesOnAfterAnyCut(t *testing.T) {
 			for i := range rounds {
 				n := 50 + dice.IntN(200_000)
 				b, req := p.photo(fmt.Sprint("photo", i), n)
-				u, err := p.server().Create(t.Context(), me, req)
+				one := func(c *intake.Config) {
+					if i%2 == 0 {
+						c.Checkpoint = 0 // the default: a whole one goes straight to its place
+					}
+				}
+				u, err := p.server(one).Create(t.Context(), me, req)
 				must(t, err)
 				for tries := 0; u.Receipt == nil; tries++ {
 					if tries > 200 {
 						t.Fatal("no end")
 					}
-					if u, err = p.server().Head(t.Context(), me, u.ID); err != nil {
+					if u, err = p.server(one).Head(t.Context(), me, u.ID); err != nil {
 						t.Fatal(err)
 					}
 					from := int(u.Offset)
@@ -198,7 +203,13 @@ func TestAnyServerGoesOnAfterAnyCut(t *testing.T) {
 							return nil
 						}
 					}
-					next, err := p.server().Append(t.Context(), me, u.ID, pc)
+					send := p.server(one).Append
+					if from == 0 && dice.IntN(2) == 0 { // as tus creates with the first bytes
+						send = func(ctx context.Context, who intake.Uploader, _ string, pc intake.Piece) (intake.Upload, error) {
+							return p.server(one).Send(ctx, who, req, pc)
+						}
+					}
+					next, err := send(t.Context(), me, u.ID, pc)
 					p.docs.Fail = nil
 					if err == nil {
 						u = next
@@ -226,7 +237,7 @@ func onMinIO(t *testing.T) *place {
 
 func TestOnMinIO(t *testing.T) {
 	p := onMinIO(t)
-	s := p.server()
+	s := p.server(func(c *intake.Config) { c.Checkpoint = 0 })
 	b, req := p.photo("straight", 300_000)
 	u, err := s.Create(t.Context(), me, req)
 	must(t, err)
@@ -504,6 +515,38 @@ func TestACrashBetweenAnyTwoSteps(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A receipt that the log was not told of, and nobody comes back: the sweep tells it.
+func TestAReceiptReachesTheLogThoughNobodyAsks(t *testing.T) {
+	p := onDir(t)
+	b, req := p.photo("photo", 40_000)
+	p.ledger.Fail = func() error {
+		if p.blobHas(req.Sum) {
+			return errBroken
+		}
+		return nil
+	}
+	_, err := p.server().Send(t.Context(), me, req, piece(b, 0, len(b)))
+	if !errors.Is(err, errBroken) || len(p.ledger.Stored) != 0 {
+		t.Fatalf("%v, the log has %v", err, p.ledger.Stored)
+	}
+	p.now = p.now.AddDate(0, 0, 31)
+	silent := func(context.Context, intake.Expired) error { return errors.New("nothing is half finished") }
+	if _, err := p.server().Sweep(t.Context(), 10, silent); !errors.Is(err, errBroken) {
+		t.Fatal(err)
+	}
+	p.ledger.Fail = nil
+	_, err = p.server().Sweep(t.Context(), 10, silent)
+	must(t, err)
+	if p.ledger.Stored["photo"].Receipt == nil || len(p.docs.All) != 0 {
+		t.Fatalf("the log has %v, documents %v", p.ledger.Stored, p.docs.All)
+	}
+}
+
+func (p *place) blobHas(sum blob.Sum) bool {
+	_, err := p.blobs.Stat(context.Background(), sum)
+	return err == nil
 }
 
 func TestAFileThatIsStoredIsAnsweredAtOnce(t *testing.T) {

@@ -41,10 +41,6 @@ func (c *Checksum) hash() hash.Hash {
 	return nil
 }
 
-// wholeMax bounds uploads that go straight to their place: a longer one would hold a connection to the store for as
-// long as the phone takes.
-const wholeMax = 16 << 20
-
 // saveTime bounds the saving of progress, which must go on when the request itself is over.
 const saveTime = 10 * time.Second
 
@@ -56,7 +52,7 @@ func (s *Service) receive(ctx context.Context, u *upload, p Piece) error {
 	}
 	// From here on the bytes count more than the sender's patience.
 	ctx = context.WithoutCancel(ctx)
-	if whole, ok := s.cfg.Staging.(blob.Whole); ok && p.Check == nil && p.Offset == 0 && p.Length == u.Size && u.Size <= wholeMax {
+	if whole, ok := s.cfg.Staging.(blob.Whole); ok && p.Check == nil && p.Offset == 0 && p.Length == u.Size && u.Size <= s.cfg.Checkpoint {
 		return s.receiveWhole(ctx, whole, u, body)
 	}
 	var check hash.Hash
@@ -103,12 +99,13 @@ func (s *Service) receive(ctx context.Context, u *upload, p Piece) error {
 	return s.progress(ctx, u)
 }
 
+// receiveWhole lets the store hash the bytes on their way to their place. Only when the link breaks are they hashed again,
+// as they were staged, to save the SHA-256 in the middle of its work.
 func (s *Service) receiveWhole(ctx context.Context, whole blob.Whole, u *upload, body io.Reader) error {
-	h := sha256.New()
-	n, done, err := whole.StoreWhole(ctx, u.id, u.Generation, u.Sum, u.Size, io.TeeReader(body, h))
+	n, done, err := whole.StoreWhole(ctx, u.id, u.Generation, u.Sum, u.Size, body)
 	switch {
 	case done:
-		u.Offset, u.stored = u.Size, true
+		u.Offset, u.stored, u.straight = u.Size, true, u.fresh
 		return nil
 	case field.Is(err, field.CodeHashMismatch):
 		if e := s.forget(ctx, u); e != nil {
@@ -118,7 +115,7 @@ func (s *Service) receiveWhole(ctx context.Context, whole blob.Whole, u *upload,
 	case n == 0:
 		return s.interrupted(ctx, u, u.Offset, u.Hash, err)
 	}
-	mark, e := saveHash(h)
+	mark, e := s.stagedHash(ctx, u.id, n)
 	if e != nil {
 		return e
 	}
@@ -127,6 +124,19 @@ func (s *Service) receiveWhole(ctx context.Context, whole blob.Whole, u *upload,
 	}
 	u.Offset, u.Hash = n, mark
 	return nil
+}
+
+func (s *Service) stagedHash(ctx context.Context, id string, n int64) ([]byte, error) {
+	r, err := s.cfg.Staging.Open(ctx, id, n)
+	if err != nil {
+		return nil, err
+	}
+	h := sha256.New()
+	_, err = io.Copy(h, r)
+	if err = errors.Join(err, r.Close()); err != nil {
+		return nil, field.Refuse(field.CodeStoreDown, "").Because(err)
+	}
+	return saveHash(h)
 }
 
 // look refuses a file of another type by its first bytes, if the piece holds enough of them to tell.

@@ -41,6 +41,9 @@ type upload struct {
 	expires time.Time
 	stored  bool // the blob is known to be there
 	typed   bool // the first bytes were found to be of the declared type
+
+	fresh    bool // this request began it, so nothing of it is staged yet
+	straight bool // the bytes went to their place without being staged
 }
 
 const maxInterruptions = 200
@@ -154,6 +157,7 @@ func (s *Service) begin(ctx context.Context, who Uploader, id string, req Reques
 		}
 		u.expires = now.Add(s.cfg.Keep).Truncate(time.Millisecond)
 		s.raise(u)
+		u.fresh = true
 		err = s.save(ctx, u)
 		if err == nil || tries == 20 || !field.Is(err, field.CodeUploadReplaced) {
 			return u, err

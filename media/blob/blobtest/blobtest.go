@@ -345,7 +345,7 @@ func (s *suite) remove(t *testing.T) {
 func (s *suite) whole(t *testing.T) {
 	w, ok := s.Staging.(blob.Whole)
 	if !ok {
-		t.Skip("this staging promotes without copying instead")
+		t.Fatal("this staging offers no Whole")
 	}
 	b, sum := random(100_000)
 	n, done, err := w.StoreWhole(t.Context(), "whole", 1, sum, 100_000, bytes.NewReader(b))

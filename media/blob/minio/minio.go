@@ -143,13 +143,18 @@ func (s *Store) name(sum blob.Sum) string {
 // PutIfAbsent follows blob.Store. The server checks the SHA-256 too and keeps it; If-None-Match makes the first of
 // several writers the only one.
 func (s *Store) PutIfAbsent(ctx context.Context, sum blob.Sum, size int64, r io.Reader) (bool, error) {
-	raw, err := rawSum(sum)
-	if err != nil {
-		return false, err
-	}
 	if _, err := s.Stat(ctx, sum); err == nil {
 		return false, nil
 	} else if !field.Is(err, field.CodeNotFound) {
+		return false, err
+	}
+	return s.put(ctx, sum, size, r)
+}
+
+// put is PutIfAbsent for bytes that are not likely to be there.
+func (s *Store) put(ctx context.Context, sum blob.Sum, size int64, r io.Reader) (bool, error) {
+	raw, err := rawSum(sum)
+	if err != nil {
 		return false, err
 	}
 	exact := blob.NewExact(r, sum, size)
@@ -161,7 +166,7 @@ func (s *Store) PutIfAbsent(ctx context.Context, sum blob.Sum, size int64, r io.
 	opts := minio.PutObjectOptions{
 		ContentType:          typeBytes,
 		UserMetadata:         map[string]string{amzChecksum: base64.StdEncoding.EncodeToString(raw)},
-		DisableContentSha256: true, // the whole hash is signed instead of one per chunk
+		DisableContentSha256: true, // the checksum above is signed and compared instead: the server hashes once
 	}
 	opts.SetMatchETagExcept("*")
 	if s.cfg.Locked && s.cfg.Retention != "" {
@@ -169,7 +174,7 @@ func (s *Store) PutIfAbsent(ctx context.Context, sum blob.Sum, size int64, r io.
 		opts.RetainUntilDate = s.cfg.Now().AddDate(0, 0, s.cfg.RetainDays)
 	}
 	body := &gate{r: exact}
-	_, err = s.core.PutObject(ctx, s.cfg.Bucket, s.name(sum), body, size, "", string(sum), opts)
+	_, err = s.core.PutObject(ctx, s.cfg.Bucket, s.name(sum), body, size, "", "", opts)
 	body.shut()
 	switch code := minio.ToErrorResponse(err).Code; {
 	case err == nil:

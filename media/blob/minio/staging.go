@@ -4,13 +4,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/minio/minio-go/v7"
 
@@ -20,7 +20,10 @@ import (
 
 // Staging is the blob.Staging of a Store: one object per segment, uploads/<id>/<offset>-<generation>. A segment may
 // have any size, so a photo of 4 MB resumes by the byte; parts of a multipart upload could not be under 5 MiB.
-type Staging struct{ s *Store }
+type Staging struct {
+	s      *Store
+	spools spools
+}
 
 // Staging gives the half-finished uploads; the Config must name a StagingBucket.
 func (s *Store) Staging() (*Staging, error) {
@@ -43,11 +46,11 @@ func (t *Staging) Append(ctx context.Context, id string, generation, offset int6
 	if _, err := prefix(id); err != nil {
 		return 0, err
 	}
-	sp, err := newSpool(t.s.cfg.SpoolDir)
+	sp, err := t.newSpool()
 	if err != nil {
 		return 0, err
 	}
-	defer sp.drop()
+	defer t.drop(sp)
 	srcErr, err := sp.fill(io.LimitReader(r, limit))
 	if err != nil {
 		return 0, err
@@ -64,13 +67,13 @@ func (t *Staging) StoreWhole(ctx context.Context, id string, generation int64, s
 	if _, err := prefix(id); err != nil {
 		return 0, false, err
 	}
-	sp, err := newSpool(t.s.cfg.SpoolDir)
+	sp, err := t.newSpool()
 	if err != nil {
 		return 0, false, err
 	}
-	defer sp.drop()
+	defer t.drop(sp)
 	tee := &teeSpool{r: r, sp: sp}
-	_, err = t.s.PutIfAbsent(ctx, sum, size, tee)
+	_, err = t.s.put(ctx, sum, size, tee)
 	switch {
 	case err == nil:
 		return size, true, nil
@@ -95,21 +98,22 @@ func (t *Staging) keep(ctx context.Context, id string, generation, offset int64,
 	if sp.n == 0 {
 		return nil
 	}
-	if _, err := sp.f.Seek(0, io.SeekStart); err != nil {
-		return field.Refuse(field.CodeStoreDown, "").Because(err)
-	}
 	p, err := prefix(id)
 	if err != nil {
 		return err
 	}
-	raw := sp.h.Sum(nil)
+	h := sha256.New()
+	if _, err := io.Copy(h, sp.content()); err != nil {
+		return field.Refuse(field.CodeStoreDown, "").Because(err)
+	}
 	_, err = t.s.core.PutObject(ctx, t.s.cfg.StagingBucket, fmt.Sprintf("%s%020d-%d", p, offset, generation),
-		sp.f, sp.n, "", hex.EncodeToString(raw), minio.PutObjectOptions{
+		sp.content(), sp.n, "", "", minio.PutObjectOptions{
 			ContentType:          typeBytes,
-			UserMetadata:         map[string]string{amzChecksum: base64.StdEncoding.EncodeToString(raw)},
+			UserMetadata:         map[string]string{amzChecksum: base64.StdEncoding.EncodeToString(h.Sum(nil))},
 			DisableContentSha256: true,
 		})
 	if err != nil {
+		sp.failed = true // the transport may still be reading it
 		return coded(err)
 	}
 	return nil
@@ -234,30 +238,56 @@ type joined struct {
 	io.Closer
 }
 
-// spool is a temporary file with the hash of what was written to it.
+// spool is a temporary file.
 type spool struct {
-	f *os.File
-	h interface {
-		io.Writer
-		Sum([]byte) []byte
-	}
-	n int64
+	f      *os.File
+	n      int64
+	failed bool // no further use
 }
 
-func newSpool(dir string) (*spool, error) {
-	f, err := os.CreateTemp(dir, "fieldclue-segment-")
+// spools keeps the files of spools that are over for the next ones: writing where a file has been written costs a third.
+type spools struct {
+	mu   sync.Mutex // guards idle
+	idle []*os.File
+}
+
+const maxIdleSpools = 8 // of at most 16 MiB each
+
+func (t *Staging) newSpool() (*spool, error) {
+	t.spools.mu.Lock()
+	if n := len(t.spools.idle); n > 0 {
+		f := t.spools.idle[n-1]
+		t.spools.idle = t.spools.idle[:n-1]
+		t.spools.mu.Unlock()
+		return &spool{f: f}, nil
+	}
+	t.spools.mu.Unlock()
+	f, err := os.CreateTemp(t.s.cfg.SpoolDir, "fieldclue-segment-")
 	if err != nil {
 		return nil, spoolError(err)
 	}
 	_ = os.Remove(f.Name()) // nameless where the system allows it, so that a kill leaves nothing; else removed by drop
-	return &spool{f: f, h: sha256.New()}, nil
+	return &spool{f: f}, nil
 }
 
+func (t *Staging) drop(s *spool) {
+	t.spools.mu.Lock()
+	defer t.spools.mu.Unlock()
+	if len(t.spools.idle) < maxIdleSpools && !s.failed {
+		t.spools.idle = append(t.spools.idle, s.f)
+		return
+	}
+	_ = s.f.Close()           // the file is thrown away
+	_ = os.Remove(s.f.Name()) // usually gone already
+}
+
+func (s *spool) content() *io.SectionReader { return io.NewSectionReader(s.f, 0, s.n) }
+
 func (s *spool) Write(p []byte) (int, error) {
-	n, err := s.f.Write(p)
-	_, _ = s.h.Write(p[:n]) // a hash never fails
+	n, err := s.f.WriteAt(p, s.n)
 	s.n += int64(n)
 	if err != nil {
+		s.failed = true
 		return n, spoolError(err)
 	}
 	return n, nil
@@ -268,11 +298,6 @@ func (s *spool) fill(r io.Reader) (srcErr, err error) {
 	tee := &teeSpool{r: r, sp: s}
 	_, _ = io.CopyBuffer(io.Discard, struct{ io.Reader }{tee}, make([]byte, 64<<10)) // both errors are kept in tee
 	return tee.srcErr, tee.spoolErr
-}
-
-func (s *spool) drop() {
-	_ = s.f.Close()           // the file is thrown away
-	_ = os.Remove(s.f.Name()) // usually gone already
 }
 
 // teeSpool writes what it reads to the spool.

@@ -7,7 +7,6 @@ package tus
 
 import (
 	"encoding/base64"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -97,27 +96,17 @@ func (h *handler) create(c *fiber.Ctx) error {
 		}
 	}
 	who := h.who(c)
-	u, err := h.svc.Create(c.UserContext(), who, req)
+	var u intake.Upload
+	if length > 0 {
+		u, err = h.svc.Send(c.UserContext(), who, req, intake.Piece{Length: length, Body: body, Check: check})
+	} else {
+		u, err = h.svc.Create(c.UserContext(), who, req)
+	}
+	if u.ID != "" { // also when its bytes broke off
+		c.Set(fiber.HeaderLocation, Path+"/"+u.ID)
+	}
 	if err != nil {
 		return err
-	}
-	c.Set(fiber.HeaderLocation, Path+"/"+u.ID)
-	if length > 0 {
-		// A phone that asks again for an upload that was begun sends from the start. What is here already is read and
-		// let go: hanging up on a client that still sends would hide the answer from it.
-		known := min(u.Offset, length)
-		if _, err := io.CopyN(io.Discard, body, known); err != nil {
-			return err
-		}
-		if known > 0 {
-			check = nil // it speaks of all of the body; the hash of the file covers the rest
-		}
-		if known < length {
-			p := intake.Piece{Offset: known, Length: length - known, Body: body, Check: check}
-			if u, err = h.svc.Append(c.UserContext(), who, u.ID, p); err != nil {
-				return err
-			}
-		}
 	}
 	state(c, u)
 	return c.SendStatus(fiber.StatusCreated)
