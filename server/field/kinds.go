@@ -32,6 +32,7 @@ const (
 	KindConflicts Kind = "conflict"
 	KindParked    Kind = "parked"
 	KindRegister  Kind = "register"
+	KindExport    Kind = "export"
 )
 
 // Spec declares a kind: its home, its fields, its life cycle.
@@ -307,7 +308,7 @@ func rank(n int64) string {
 func KeyFor[T ~string](name string, value T) string { return name + "=" + string(value) }
 
 var kinds = []*Spec{
-	orgSpec, personSpec, grantSpec, recusalSpec, noticeSpec, registerSpec,
+	orgSpec, personSpec, grantSpec, recusalSpec, noticeSpec, registerSpec, exportSpec,
 	projectSpec, siteSpec, templateSpec,
 	reportSpec, findingSpec, photoSpec, interviewSpec, flagSpec,
 	clueSpec, linkSpec, campaignSpec, revisitSpec,
