@@ -55,6 +55,7 @@ type Options struct {
 	Store    Reader
 	Blobs    Blobs
 	Flow     *workflow.Flow
+	Cases    Cases
 	Uploads  *intake.Service
 	Receipts ed25519.PublicKey // with which the receipts of uploads are checked
 
@@ -73,6 +74,7 @@ type Server struct {
 	store    Reader
 	blobs    Blobs
 	flow     *workflow.Flow
+	cases    Cases
 
 	now     func() time.Time
 	log     *slog.Logger
@@ -83,6 +85,7 @@ type Server struct {
 	metrics *metrics
 	hub     *hub
 
+	exports  chan struct{} // holds one for each case file that is being made
 	stopping chan struct{} // closed when the server shall take no new work
 	stopOnce sync.Once
 
@@ -94,7 +97,7 @@ type Server struct {
 // New puts the server together. It does not listen yet.
 func New(o Options) *Server {
 	s := &Server{
-		accounts: o.Accounts, engine: o.Engine, store: o.Store, blobs: o.Blobs, flow: o.Flow,
+		accounts: o.Accounts, engine: o.Engine, store: o.Store, blobs: o.Blobs, flow: o.Flow, cases: o.Cases, exports: make(chan struct{}, mostExports),
 		now: o.Now, log: o.Log, timeout: o.RequestTimeout, metrics: newMetrics(), stopping: make(chan struct{}),
 	}
 	if s.now == nil {

@@ -3,8 +3,6 @@ package app
 import (
 	"context"
 	"crypto/ed25519"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -62,11 +60,6 @@ func writeNew(path string, write func(io.Writer) error) error {
 	return errors.Join(err, os.Remove(f.Name()))
 }
 
-func (p *parts) cases(ctx context.Context) (*casefile.Maker, error) {
-	key, err := signingKey(ctx, p.store, serverKey)
-	return &casefile.Maker{Store: p.store, Blobs: photoBytes{p}, Key: key}, err
-}
-
 // ExportCase writes the file of a case to a new file at path. clue is the id or the number of the clue; an empty path is
 // made of it. The export is written into the register first, in nobody's name: who works on the machine is not known to it.
 func ExportCase(ctx context.Context, cfg config.Config, log *slog.Logger, clue, path string) (done *field.Record, at string, err error) {
@@ -79,11 +72,11 @@ func ExportCase(ctx context.Context, cfg config.Config, log *slog.Logger, clue, 
 	if err != nil {
 		return nil, "", err
 	}
-	maker, err := p.cases(ctx)
+	key, err := signingKey(ctx, p.store, serverKey)
 	if err != nil {
 		return nil, "", err
 	}
-	file, err := maker.Gather(ctx, everything, id)
+	file, err := (&casefile.Maker{Store: p.store, Blobs: photoBytes{p}, Key: key}).Gather(ctx, everything, id)
 	if err != nil {
 		return nil, "", err
 	}
@@ -93,19 +86,15 @@ func ExportCase(ctx context.Context, cfg config.Config, log *slog.Logger, clue, 
 	flow := workflow.New(p.store, engine.New(engine.Options{Store: p.store, Log: log}), time.Now)
 	act := workflow.Act{Actor: engine.Server, Device: "server/export", Number: time.Now().UnixMilli()}
 	err = writeNew(path, func(w io.Writer) error {
-		h := sha256.New()
-		if err := file.Write(ctx, io.MultiWriter(w, h)); err != nil {
+		sum, size, err := file.Write(ctx, w)
+		if err != nil {
 			return err
 		}
 		record, err := flow.ExportableClue(ctx, act, id)
 		if err != nil {
 			return err
 		}
-		size, err := file.Size()
-		if err != nil {
-			return err
-		}
-		done, err = flow.RecordExport(ctx, act, workflow.Exported{Clue: record, SHA256: hex.EncodeToString(h.Sum(nil)), Size: size, Photos: file.Photos})
+		done, err = flow.RecordExport(ctx, act, workflow.Exported{Clue: record, SHA256: sum, Size: size, Photos: file.Photos})
 		return err
 	})
 	return done, path, err

@@ -38,8 +38,8 @@ func (c *cutter) holds(b *protocol.Body, id field.RecordID) bool {
 // shown, so that nothing unknown but a short text is missing, and whoever guesses it could confirm the guess by the hash.
 //
 // Not shown are operations and changes of other records; what a refused operation carried, for it may be the very name or
-// number for which it was refused; and of an interview every value that was replaced later, for it may be a name that
-// somebody corrected to the alias.
+// number for which it was refused; of an interview every value that was replaced later, for it may be a name that somebody
+// corrected to the alias; and of a site its households, of whom most have no part in the case.
 func (c *cutter) cut(b *protocol.Body) (part *protocol.Body, whole, bared bool) {
 	p := *b
 	p.Ops, p.Changes = nil, nil
@@ -54,14 +54,12 @@ func (c *cutter) cut(b *protocol.Body) (part *protocol.Body, whole, bared bool) 
 			op.Operation = protocol.Operation{ID: op.ID, Kind: c.kinds[op.ID], Base: op.Base}
 			op.Outcome, bared = protocol.Outcome{Outcome: protocol.Rejected, Code: op.Outcome.Code}, true
 		}
-		if r := c.final[op.ID]; r != nil {
-			var less bool
-			if op.Set, less = standing(r, b.Seq, op.Set); less {
-				bared = true
-			}
-			if len(op.Outcome.Conflicts) > 0 {
-				op.Outcome.Conflicts, bared = nil, true
-			}
+		var less bool
+		if op.Set, less = c.shown(op.ID, b.Seq, op.Set); less {
+			bared = true
+		}
+		if c.final[op.ID] != nil && len(op.Outcome.Conflicts) > 0 {
+			op.Outcome.Conflicts, bared = nil, true
 		}
 		p.Ops = append(p.Ops, op)
 		place[i+1] = len(p.Ops)
@@ -71,11 +69,9 @@ func (c *cutter) cut(b *protocol.Body) (part *protocol.Body, whole, bared bool) 
 			whole = false
 			continue
 		}
-		if r := c.final[ch.ID]; r != nil {
-			var less bool
-			if ch.Set, less = standing(r, b.Seq, ch.Set); less {
-				bared = true
-			}
+		var less bool
+		if ch.Set, less = c.shown(ch.ID, b.Seq, ch.Set); less {
+			bared = true
 		}
 		if ch.Op > 0 && ch.Op < len(place) {
 			ch.Op = place[ch.Op]
@@ -89,11 +85,15 @@ func (c *cutter) cut(b *protocol.Body) (part *protocol.Body, whole, bared bool) 
 	return &p, false, bared
 }
 
-// standing are those of the values which the record still has from this entry.
-func standing(r *field.Record, seq int64, set map[string]field.Value) (kept map[string]field.Value, less bool) {
+// shown are those of the values that may be shown: of an interview those which the record still has from this entry, of a
+// site all but its households, of all else everything.
+func (c *cutter) shown(id field.RecordID, seq int64, set map[string]field.Value) (kept map[string]field.Value, less bool) {
+	final, site := c.final[id], c.kinds[id] == field.KindSite
+	if final == nil && !site {
+		return set, false
+	}
 	for path, v := range set {
-		now, is := r.Fields[path]
-		if r.Stamps[path].Seq != seq || is && !bytes.Equal(now, v) || !is && string(v) != "null" {
+		if site && path == "households" || final != nil && !stands(final, seq, path, v) {
 			less = true
 			continue
 		}
@@ -103,4 +103,9 @@ func standing(r *field.Record, seq int64, set map[string]field.Value) (kept map[
 		kept[path] = v
 	}
 	return kept, less
+}
+
+func stands(r *field.Record, seq int64, path string, v field.Value) bool {
+	now, is := r.Fields[path]
+	return r.Stamps[path].Seq == seq && (is && bytes.Equal(now, v) || !is && string(v) == "null")
 }

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"hash/crc32"
 	"io"
 	"slices"
@@ -111,13 +112,6 @@ func digest(w io.Writer, r io.Reader) (size int64, crc uint32, sum string, err e
 	return size, c.Sum32(), hex.EncodeToString(h.Sum(nil)), err
 }
 
-// Size is the number of bytes that Write writes.
-func (f *File) Size() (int64, error) {
-	var n counter
-	err := pack(&n, f.files, func(w io.Writer, l listed) error { return blank(w, l.size) })
-	return int64(n), err
-}
-
 // blank writes zeros in the place of a content.
 func blank(w io.Writer, n int64) error {
 	zeros := make([]byte, 64<<10)
@@ -135,10 +129,12 @@ type counter int64
 
 func (c *counter) Write(p []byte) (int, error) { *c += counter(len(p)); return len(p), nil }
 
-// Write writes the ZIP. It fails, before the ZIP is complete, when a photo or an entry is not what it was.
-func (f *File) Write(ctx context.Context, w io.Writer) error {
+// Write writes the ZIP, and says what it wrote. It fails, before the ZIP is complete, when a photo or an entry is not what
+// it was. Every call writes the same bytes.
+func (f *File) Write(ctx context.Context, w io.Writer) (sum string, size int64, err error) {
+	h := &counting{Hash: sha256.New()}
 	i := 0
-	return pack(w, f.files, func(w io.Writer, l listed) error {
+	err = pack(io.MultiWriter(w, h), f.files, func(w io.Writer, l listed) error {
 		p := f.parts[i]
 		i++
 		if err := ctx.Err(); err != nil {
@@ -150,6 +146,17 @@ func (f *File) Write(ctx context.Context, w io.Writer) error {
 		}
 		return err
 	})
+	return hex.EncodeToString(h.Sum(nil)), h.n, err
+}
+
+type counting struct {
+	hash.Hash
+	n int64
+}
+
+func (c *counting) Write(p []byte) (int, error) {
+	c.n += int64(len(p))
+	return c.Hash.Write(p)
 }
 
 // pack writes the only ZIP that holds these files in the form of a case file: stored as they are, in this order, with
