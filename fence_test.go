@@ -101,6 +101,14 @@ var fences = []fence{
 		around: []string{"server/archive"}, ours: []string{"server/field", "server/access", "server/store", "media/blob"},
 	},
 	{
+		why:    "the file of a case is made of records, entries and blobs, and is checked without any of them",
+		around: []string{"server/casefile"},
+		without: []string{
+			"server/api/...", "server/app", "server", "server/config", "server/accounts/...", "server/store/sqlite", "server/store/mongo", "sync/engine",
+			"media/intake", "bench/...",
+		},
+	},
+	{
 		why:    "a third store must be a change in one place: only the program's builder chooses one",
 		except: []string{"server/app/...", "server", "server/store/...", "bench/...", "sync/synctest/soak"},
 		without: []string{
@@ -197,6 +205,8 @@ func TestFencesStop(t *testing.T) {
 		{from: "server/archive", to: "media/blob"},
 		{from: "server/archive", to: "media/blob/dir", crosses: true},
 		{from: "server/archive", to: "sync/protocol", crosses: true},
+		{from: "server/casefile", to: "sync/anchor"},
+		{from: "server/casefile", to: "sync/engine", crosses: true},
 		{from: "server/api", to: "server/store/mongo", crosses: true},
 		{from: "server/app", to: "server/store/mongo"},
 		{from: "server/app", to: "go.mongodb.org/mongo-driver/mongo", crosses: true},

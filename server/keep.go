@@ -19,6 +19,9 @@ import (
 var errFaults = errors.New("what is stored is not what was acknowledged; keep it as it is and call for help")
 
 func verify(ctx context.Context, args, environ []string, out console) error {
+	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
+		return verifyCase(args[0], args[1:], out)
+	}
 	file, args, err := option(args, "report")
 	if err != nil {
 		return err
@@ -40,6 +43,49 @@ func verify(ctx context.Context, args, environ []string, out console) error {
 	if !report.Sound() {
 		return errFaults
 	}
+	return nil
+}
+
+// errFalse is the same for the file of a case.
+var errFalse = errors.New("this is not the file as the server made it: what is named above was changed, is missing or is surplus")
+
+// verifyCase needs no configuration: it is for a stranger.
+func verifyCase(file string, args []string, out console) error {
+	key, args, err := option(args, "key")
+	if err != nil {
+		return err
+	}
+	if len(args) > 0 {
+		return fmt.Errorf("fieldclue verify FILE takes --key and nothing else; not %s", args[0])
+	}
+	report, err := app.VerifyCase(file, key)
+	if err != nil {
+		return err
+	}
+	out.say("%s", report)
+	if !report.Sound() {
+		return errFalse
+	}
+	return nil
+}
+
+func export(ctx context.Context, args, environ []string, out console) error {
+	to, args, err := option(args, "to")
+	if err != nil {
+		return err
+	}
+	if len(args) < 2 || args[0] != "case" || args[1] == "" || args[1][0] == '-' {
+		return errors.New("say which: fieldclue export case CLUE [--to FILE]")
+	}
+	cfg, err := config.Load(args[2:], environ)
+	if err != nil {
+		return helpOr(err, out)
+	}
+	done, file, err := app.ExportCase(ctx, cfg, logger(cfg, os.Stderr), args[1], to)
+	if err != nil {
+		return err
+	}
+	out.say("wrote %s: %d bytes, SHA-256 %s; the register says so\ncheck it anywhere with: fieldclue verify %s --key KEY", file, done.Int("size"), done.Text("sha256"), file)
 	return nil
 }
 

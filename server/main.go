@@ -25,6 +25,9 @@ const help = `Fieldclue, the server for field inspection.
   fieldclue demo [flags]        a believable county and one day of two inspectors, played through the API
   fieldclue verify [flags]      check the log's chain, that the records are its image, every photo's bytes and receipt, and
                                 the signed statements; --report FILE writes JSON. Status 2: faults were found
+  fieldclue verify FILE         check the file of a case, offline, with nothing but the published key: --key KEY or a file with it.
+                                Status 2: something does not hold, and is named
+  fieldclue export case CLUE    write the file of a case, by the id or the number of its clue; --to FILE
   fieldclue backup --to DIR     copy the embedded store, photos too, while the server runs; the next time only what is new
   fieldclue restore --from DIR  put a backup into an empty data directory
   fieldclue move --to PLACE     bring everything to a directory, or to the engines that a file of settings names
@@ -59,7 +62,7 @@ func main() {
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Environ(), console{os.Stdout}); err != nil {
 		console{os.Stderr}.say("fieldclue: %v", err)
-		if errors.Is(err, errFaults) {
+		if errors.Is(err, errFaults) || errors.Is(err, errFalse) {
 			os.Exit(2)
 		}
 		os.Exit(1)
@@ -78,6 +81,8 @@ func run(ctx context.Context, args, environ []string, out console) error {
 		return playDemo(ctx, args, out)
 	case "verify":
 		return verify(ctx, args, environ, out)
+	case "export":
+		return export(ctx, args, environ, out)
 	case "backup":
 		return backup(ctx, args, environ, out)
 	case "restore":

@@ -28,7 +28,7 @@ func actor(role Role, change func(*Actor)) *Actor {
 }
 
 func allActions() []Action {
-	var all []Action
+	all := []Action{"clue.export"} // no step of a life cycle: nothing about the clue changes
 	for _, spec := range field.Kinds() {
 		all = append(all, ActionFor(spec.Kind, "create"), ActionFor(spec.Kind, "edit"))
 		for _, c := range spec.Commands {
@@ -126,7 +126,7 @@ func TestTheAdministratorAndTheAuditor(t *testing.T) {
 		if MayAnywhere(actor(Administrator, nil), action) && kind != "org" && kind != "person" {
 			t.Errorf("the administrator may %s", action)
 		}
-		if MayAnywhere(actor(Auditor, nil), action) {
+		if MayAnywhere(actor(Auditor, nil), action) != (action == "clue.export") { // a copy changes nothing
 			t.Errorf("the auditor may %s", action)
 		}
 	}

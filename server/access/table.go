@@ -81,7 +81,7 @@ var table = map[Role]row{
 	ClueManager: {
 		reads: []reach{{field.ScopeClue, byOrg}, {field.ScopeSite, byOrg}, {field.ScopeRegister, byOrg}},
 		may: actions(
-			"clue.create", "clue.edit", "clue.register", "clue.assign", "clue.merge", "clue.reopen", "clue.void",
+			"clue.create", "clue.edit", "clue.register", "clue.assign", "clue.merge", "clue.reopen", "clue.void", "clue.export",
 			"link.create", "link.confirm", "link.withdraw",
 			"finding.classify", "grant.create", "grant.end", "parked.accept", "parked.settle", "conflict.resolve", "conflict.arbitrate",
 		),
@@ -96,7 +96,7 @@ var table = map[Role]row{
 	Leader: {
 		reads: []reach{{field.ScopeClue, byOrg}, {field.ScopeSite, byOrg}, {field.ScopeCampaign, byOrg}},
 		may: actions(
-			"clue.approve", "clue.close", "clue.file", "campaign.approve", "recusal.create", "recusal.end",
+			"clue.approve", "clue.close", "clue.file", "clue.export", "campaign.approve", "recusal.create", "recusal.end",
 		),
 		writes: []reach{{field.ScopeUser, byOrg}},
 	},
@@ -110,6 +110,7 @@ var table = map[Role]row{
 		reads: []reach{
 			{field.ScopeSite, byOrg}, {field.ScopeClue, byOrg}, {field.ScopeCampaign, byOrg}, {field.ScopeRegister, byOrg}, {field.ScopeUser, byOrg},
 		},
+		may: actions("clue.export"), // takes a copy along; it changes nothing
 	},
 	Administrator: {
 		may: actions(

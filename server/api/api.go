@@ -55,6 +55,7 @@ type Options struct {
 	Store    Reader
 	Blobs    Blobs
 	Flow     *workflow.Flow
+	Cases    Cases
 	Uploads  *intake.Service
 	Jobs     Jobs
 	Receipts ed25519.PublicKey // with which the receipts of uploads are checked
@@ -74,6 +75,7 @@ type Server struct {
 	store    Reader
 	blobs    Blobs
 	flow     *workflow.Flow
+	cases    Cases
 	jobs     Jobs
 
 	now     func() time.Time
@@ -85,6 +87,7 @@ type Server struct {
 	metrics *metrics
 	hub     *hub
 
+	exports  chan struct{} // holds one for each case file that is being made
 	stopping chan struct{} // closed when the server shall take no new work
 	stopOnce sync.Once
 
@@ -97,6 +100,7 @@ type Server struct {
 func New(o Options) *Server {
 	s := &Server{
 		accounts: o.Accounts, engine: o.Engine, store: o.Store, blobs: o.Blobs, flow: o.Flow, jobs: o.Jobs,
+		cases: o.Cases, exports: make(chan struct{}, mostExports),
 		now: o.Now, log: o.Log, timeout: o.RequestTimeout, metrics: newMetrics(), stopping: make(chan struct{}),
 	}
 	if s.now == nil {

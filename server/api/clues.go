@@ -30,6 +30,8 @@ func (s *Server) registerClues() {
 	s.post("/v1/clues/:id/reopen", "reopenClue", "clue.reopen", reasoned(f.ReopenClue))
 	s.post("/v1/clues/:id/void", "voidClue", "clue.void", reasoned(f.VoidClue))
 
+	s.post("/v1/clues/:id/export", "exportClue", "clue.export", s.exportClue)
+
 	s.post("/v1/clues/:id/links", "linkEvidence", "link.create", s.linkEvidence())
 	s.get("/v1/clues/:id/links", "listLinks", listed(s.listLinks))
 	s.post("/v1/links/:id/confirm", "confirmEvidence", "link.confirm", plain(f.ConfirmEvidence))

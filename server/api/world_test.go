@@ -27,6 +27,7 @@ import (
 	"fieldclue/server/accounts"
 	"fieldclue/server/api"
 	"fieldclue/server/api/guard"
+	"fieldclue/server/casefile"
 	"fieldclue/server/field"
 	"fieldclue/server/store"
 	"fieldclue/server/store/mongo"
@@ -116,6 +117,7 @@ func startOn(t *testing.T, s storetest.Store, options ...option) *world {
 	o := api.Options{
 		Accounts: w.users, Engine: w.engine, Pokes: w.engine, Store: w.store, Blobs: w.blobUp,
 		Flow: workflow.New(w.store, w.engine, w.clock.now), Receipts: signer.PublicKey(),
+		Cases: &casefile.Maker{Store: s, Blobs: w.blobs, Key: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))},
 		Uploads: intake.New(intake.Config{
 			Blobs: w.blobs, Staging: w.blobs.Staging(), Docs: w.store, Ledger: nobodyUploads{}, Signer: signer, Now: w.clock.now,
 		}),

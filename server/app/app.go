@@ -21,6 +21,7 @@ import (
 	"fieldclue/server/accounts"
 	"fieldclue/server/api"
 	"fieldclue/server/api/guard"
+	"fieldclue/server/casefile"
 	"fieldclue/server/checks"
 	"fieldclue/server/config"
 	"fieldclue/server/workflow"
@@ -78,7 +79,8 @@ func (a *App) wire(ctx context.Context) error {
 	a.pool = worker.New(worker.Config{Docs: p.store, Workers: a.cfg.Workers, Log: a.log, Now: time.Now})
 	a.http = api.New(api.Options{
 		Accounts: a.users, Engine: a.engine, Pokes: a.engine, Store: p.store, Blobs: photoBytes{p},
-		Flow: workflow.New(p.store, a.engine, time.Now), Uploads: a.uploads, Jobs: a.pool, Receipts: signer.PublicKey(), Log: a.log,
+		Flow: workflow.New(p.store, a.engine, time.Now), Cases: &casefile.Maker{Store: p.store, Blobs: photoBytes{p}, Key: key},
+		Uploads: a.uploads, Jobs: a.pool, Receipts: signer.PublicKey(), Log: a.log,
 		Guard: guard.Config{}, RequestTimeout: a.cfg.RequestTimeout, TrustedProxies: a.cfg.TrustedProxies,
 	})
 	return nil

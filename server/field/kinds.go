@@ -33,6 +33,7 @@ const (
 	KindConflicts Kind = "conflict"
 	KindParked    Kind = "parked"
 	KindRegister  Kind = "register"
+	KindExport    Kind = "export"
 )
 
 // Spec declares a kind: its home, its fields, its life cycle.
@@ -322,7 +323,7 @@ func rank(n int64) string {
 func KeyFor[T ~string](name string, value T) string { return name + "=" + string(value) }
 
 var kinds = []*Spec{
-	orgSpec, personSpec, grantSpec, recusalSpec, noticeSpec, registerSpec,
+	orgSpec, personSpec, grantSpec, recusalSpec, noticeSpec, registerSpec, exportSpec,
 	projectSpec, siteSpec, templateSpec,
 	reportSpec, findingSpec, photoSpec, interviewSpec, flagSpec,
 	clueSpec, linkSpec, campaignSpec, revisitSpec,

@@ -16,7 +16,7 @@ const (
 	ScopeSite     ScopeType = "site"     // visit reports, findings, photos, interviews, revisit tasks of one site
 	ScopeClue     ScopeType = "clue"     // one case: the clue and its evidence links
 	ScopeCampaign ScopeType = "campaign" // one revisit campaign: strata, frame, sample
-	ScopeRegister ScopeType = "register" // the clue numbers that an organisation has given out
+	ScopeRegister ScopeType = "register" // the clue numbers that an organisation has given out, and the case files
 )
 
 // ScopeTypes lists the types in the order in which a phone pulls them.

@@ -78,7 +78,7 @@ func (f *Flow) History(ctx context.Context, who *access.Actor, kind field.Kind, 
 			if err != nil {
 				return Page[Event]{}, err
 			}
-			if event, ok := eventOf(&body, e.Hash, id); ok {
+			if event, ok := EventOf(&body, e.Hash, id); ok {
 				page.Items = append(page.Items, event)
 				by = append(by, field.RecordID(body.Actor))
 			}
@@ -94,8 +94,8 @@ func (f *Flow) History(ctx context.Context, who *access.Actor, kind field.Kind, 
 	return page, nil
 }
 
-// eventOf reads what an entry says about a record; false when it only mentions it.
-func eventOf(b *protocol.Body, hash string, id field.RecordID) (Event, bool) {
+// EventOf reads what an entry says about a record; false when it only mentions it. By is left to the caller.
+func EventOf(b *protocol.Body, hash string, id field.RecordID) (Event, bool) {
 	e := Event{
 		Scope: b.Scope, Seq: b.Seq, Hash: hash, Device: b.Device, App: b.App, ServerTime: b.At, DeviceTime: b.DeviceTime, SkewMS: b.SkewMS,
 		Operations: []protocol.Decided{}, With: b.With,

@@ -1,0 +1,116 @@
+package app
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"fieldclue/server/casefile"
+	"fieldclue/server/config"
+	"fieldclue/server/field"
+	"fieldclue/server/store"
+	"fieldclue/server/workflow"
+	"fieldclue/sync/engine"
+)
+
+// VerifyCase checks the file of a case, without any configuration or data. keyOf is the published key, or a file that
+// holds it; empty: the key in the file is believed.
+func VerifyCase(path, keyOf string) (*casefile.Report, error) {
+	var key ed25519.PublicKey
+	if keyOf != "" {
+		b, err := os.ReadFile(keyOf)
+		if err != nil {
+			b = []byte(keyOf)
+		}
+		if key, err = casefile.ParseKey(b); err != nil {
+			return nil, fmt.Errorf("--key: %w", err)
+		}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	report, err := casefile.Check(f, st.Size(), key)
+	return report, errors.Join(err, f.Close())
+}
+
+// writeNew writes a file that must not be there yet, and leaves nothing behind when it fails.
+func writeNew(path string, write func(io.Writer) error) error {
+	if _, err := os.Lstat(path); err == nil {
+		return fmt.Errorf("%s is there already", path)
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".fieldclue-*")
+	if err != nil {
+		return err
+	}
+	err = errors.Join(write(f), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Link(f.Name(), path) // fails where somebody made it meanwhile
+	}
+	return errors.Join(err, os.Remove(f.Name()))
+}
+
+// ExportCase writes the file of a case to a new file at path. clue is the id or the number of the clue; an empty path is
+// made of it. The export is written into the register first, in nobody's name: who works on the machine is not known to it.
+func ExportCase(ctx context.Context, cfg config.Config, log *slog.Logger, clue, path string) (done *field.Record, at string, err error) {
+	p, err := open(ctx, cfg, log)
+	if err != nil {
+		return nil, "", err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	id, err := p.clueID(ctx, clue)
+	if err != nil {
+		return nil, "", err
+	}
+	key, err := signingKey(ctx, p.store, serverKey)
+	if err != nil {
+		return nil, "", err
+	}
+	file, err := (&casefile.Maker{Store: p.store, Blobs: photoBytes{p}, Key: key}).Gather(ctx, everything, id)
+	if err != nil {
+		return nil, "", err
+	}
+	if path == "" {
+		path = file.Name()
+	}
+	flow := workflow.New(p.store, engine.New(engine.Options{Store: p.store, Log: log}), time.Now)
+	act := workflow.Act{Actor: engine.Server, Device: "server/export", Number: time.Now().UnixMilli()}
+	err = writeNew(path, func(w io.Writer) error {
+		sum, size, err := file.Write(ctx, w)
+		if err != nil {
+			return err
+		}
+		record, err := flow.ExportableClue(ctx, act, id)
+		if err != nil {
+			return err
+		}
+		done, err = flow.RecordExport(ctx, act, workflow.Exported{Clue: record, SHA256: sum, Size: size, Photos: file.Photos})
+		return err
+	})
+	return done, path, err
+}
+
+// clueID finds a clue by its id or its number.
+func (p *parts) clueID(ctx context.Context, clue string) (field.ClueID, error) {
+	if field.ValidID(clue) {
+		return field.ClueID(clue), nil
+	}
+	found, err := p.store.List(ctx, store.Query{Visible: everything, Kinds: []field.Kind{field.KindClue}, Keys: []string{field.KeyFor("number", clue)}, Limit: 2})
+	switch {
+	case err != nil:
+		return "", err
+	case len(found) != 1:
+		return "", fmt.Errorf("%d clues have the number %s", len(found), clue)
+	}
+	return field.ClueID(found[0].ID), nil
+}

@@ -1,0 +1,41 @@
+package app_test
+
+import (
+	"bytes"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"fieldclue/server/app"
+	"fieldclue/server/config"
+)
+
+// exportCase writes the file of a clue of the demo with the command, and gives its bytes.
+func exportCase(t *testing.T, cfg config.Config, number string) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "case.zip")
+	done, at, err := app.ExportCase(t.Context(), cfg, slog.New(slog.DiscardHandler), number, path)
+	if err != nil || at != path {
+		t.Fatal(at, err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil || int64(len(b)) != done.Int("size") {
+		t.Fatalf("%d bytes, %d are recorded: %v", len(b), done.Int("size"), err)
+	}
+	return b
+}
+
+func TestTheSameCaseGivesTheSameFile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("plays the whole demo; skipped with -short")
+	}
+	cfg := configured(t, t.TempDir())
+	a := start(t, cfg)
+	play(t, a, t.TempDir())
+	stop(t, a)
+	first := exportCase(t, cfg, "gz-liwan-2026-0001")
+	if again := exportCase(t, cfg, "gz-liwan-2026-0001"); !bytes.Equal(first, again) {
+		t.Error("another file the second time")
+	}
+}

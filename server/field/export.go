@@ -1,0 +1,17 @@
+package field
+
+// exportSpec says that the file of a case has left the house: which, to the byte, and by whom. It lives in the register
+// of the managing organisation and not in the scope of the clue, so that exporting changes nothing about the case: the same
+// case gives the same file again.
+var exportSpec = &Spec{
+	Kind: KindExport, ZH: "案卷导出", EN: "export of a case file", Home: ScopeRegister, ServerOK: true,
+	Initial: "made", States: []Choice{{Code: "made", ZH: "已导出", EN: "made"}},
+	Fields: []Field{
+		{Name: "clueId", Type: ID, Of: KindClue, Required: true, Server: true, Key: true, ZH: "线索", EN: "clue"},
+		{Name: "by", Type: ID, Of: KindPerson, Server: true, Key: true, ZH: "导出人", EN: "exported by; missing: by a command on the server"},
+		{Name: "sha256", Type: Hash, Required: true, Server: true, Key: true, ZH: "文件哈希", EN: "SHA-256 of the file"},
+		{Name: "size", Type: Integer, Low: 1, High: 1 << 50, Required: true, Server: true, ZH: "大小（字节）", EN: "size in bytes"},
+		{Name: "photos", Type: ID, Of: KindPhoto, List: true, Items: 10_000, Server: true, Key: true, ZH: "照片", EN: "photos whose originals are in it"},
+	},
+	Rank: func(r *Record) string { return RankNewest(r.CreatedAt) },
+}
