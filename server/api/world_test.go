@@ -24,6 +24,7 @@ import (
 	"fieldclue/media/receipt"
 	"fieldclue/server/access"
 	"fieldclue/server/accounts"
+	"fieldclue/server/alike"
 	"fieldclue/server/api"
 	"fieldclue/server/api/guard"
 	"fieldclue/server/field"
@@ -114,7 +115,7 @@ func startOn(t *testing.T, s storetest.Store, options ...option) *world {
 	w.blobUp = &switchable{Store: w.blobs}
 	o := api.Options{
 		Accounts: w.users, Engine: w.engine, Pokes: w.engine, Store: w.store, Blobs: w.blobUp,
-		Flow: workflow.New(w.store, w.engine, w.clock.now), Receipts: signer.PublicKey(),
+		Flow: workflow.New(w.store, w.engine, alike.New(w.store, w.clock.now), w.clock.now), Receipts: signer.PublicKey(),
 		Uploads: intake.New(intake.Config{
 			Blobs: w.blobs, Staging: w.blobs.Staging(), Docs: w.store, Ledger: nobodyUploads{}, Signer: signer, Now: w.clock.now,
 		}),

@@ -1,7 +1,9 @@
 package checks_test
 
 import (
+	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -74,7 +76,7 @@ func TestPhotoRules(t *testing.T) {
 		want   map[string]string
 	}{
 		{"an honest photo raises nothing", func(*checks.Photo) {}, map[string]string{}},
-		{"the same file elsewhere blocks", func(p *checks.Photo) { p.SameHash = []string{"x"} }, map[string]string{"photo_same": "blocking"}},
+		{"the same file elsewhere blocks", func(p *checks.Photo) { p.SameCount = 1 }, map[string]string{"photo_same": "blocking"}},
 		{"a phone that sends GCJ-02 is not a liar", func(p *checks.Photo) { g := checks.ToGCJ02(*p.Position); p.Position = &g }, map[string]string{"photo_coordinate_system": "info"}},
 		{"stated GCJ-02 is simply converted", func(p *checks.Photo) { g := checks.ToGCJ02(*p.Position); p.Position = &g; p.System = "gcj02" }, map[string]string{}},
 		{"two kilometres away", func(p *checks.Photo) { p.Position = &checks.Point{Lat: site.Lat + 0.02, Lon: site.Lon} }, map[string]string{"photo_far": "high"}},
@@ -99,6 +101,50 @@ func TestPhotoRules(t *testing.T) {
 		for code, severity := range c.want {
 			if got[code] != severity {
 				t.Errorf("%s: %v, want %v", c.name, got, c.want)
+			}
+		}
+	}
+}
+
+func TestPicturesThatLookAlike(t *testing.T) {
+	many := make([]checks.Like, 20)
+	for i := range many {
+		many[i] = checks.Like{Photo: fmt.Sprint(i)}
+	}
+	for _, c := range []struct {
+		name     string
+		nearest  []checks.Like
+		total    int
+		severity string
+	}{
+		{"nothing is like it", nil, 0, ""},
+		{"the same picture, saved again", []checks.Like{{"a", 0}, {"b", 9}}, 2, "high"},
+		{"at the border of the same", []checks.Like{{"a", 5}}, 1, "high"},
+		{"alike", []checks.Like{{"a", 6}}, 1, "review"},
+		{"at the border of alike", []checks.Like{{"a", 10}}, 1, "review"},
+		{"not alike", []checks.Like{{"a", 11}}, 1, ""},
+		{"black, as thousands", many, 4711, "high"},
+	} {
+		flags := checks.Alike(checks.Likeness{Hash: "phash/1", Nearest: c.nearest, Total: c.total}, checks.DefaultThresholds)
+		if c.severity == "" {
+			if len(flags) != 0 {
+				t.Errorf("%s: %+v", c.name, flags)
+			}
+			continue
+		}
+		if got := codes(flags); len(got) != 1 || got["photo_alike"] != c.severity {
+			t.Errorf("%s: %v, want %s", c.name, got, c.severity)
+			continue
+		}
+		f := flags[0]
+		if others := f.Inputs["otherPhotos"].([]string); len(others) != len(c.nearest) || f.Inputs["count"] != c.total ||
+			f.Inputs["hashVersion"] != "phash/1" || f.Inputs["distance"] != c.nearest[0].Distance {
+			t.Errorf("%s: inputs %v", c.name, f.Inputs)
+		}
+		for _, text := range []string{f.ZH, f.EN} {
+			if !strings.Contains(text, fmt.Sprint(c.nearest[0].Distance)) || c.total > 1 && !strings.Contains(text, fmt.Sprint(c.total)) ||
+				c.total > len(c.nearest) && !strings.Contains(text, fmt.Sprint(len(c.nearest))) {
+				t.Errorf("%s says %q", c.name, text)
 			}
 		}
 	}
