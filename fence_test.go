@@ -109,6 +109,10 @@ var fences = []fence{
 		},
 	},
 	{
+		why:    "an index of likenesses knows hashes and who may see them, not what a likeness means",
+		around: []string{"server/alike"}, ours: []string{"server/field", "server/access", "server/store"},
+	},
+	{
 		why:    "a third store must be a change in one place: only the program's builder chooses one",
 		except: []string{"server/app/...", "server", "server/store/...", "bench/...", "sync/synctest/soak"},
 		without: []string{

@@ -176,16 +176,22 @@ func idIn(c *fiber.Ctx) (field.RecordID, error) {
 // askIn reads the page that is asked for.
 func askIn(c *fiber.Ctx) (workflow.Ask, error) {
 	ask := workflow.Ask{After: c.Query("after")}
-	given := c.Query("limit")
+	n, err := numberIn(c, "limit", 0, workflow.MaxPage)
+	ask.Limit = n
+	return ask, err
+}
+
+// numberIn reads a number from 1 to most out of the query.
+func numberIn(c *fiber.Ctx, name string, otherwise, most int) (int, error) {
+	given := c.Query(name)
 	if given == "" {
-		return ask, nil
+		return otherwise, nil
 	}
 	n, err := strconv.Atoi(given)
-	if err != nil || n < 1 || n > workflow.MaxPage {
-		return ask, field.Refuse(field.CodeBadRequest, "limit is a number from 1 to %d.", workflow.MaxPage)
+	if err != nil || n < 1 || n > most {
+		return 0, field.Refuse(field.CodeBadRequest, "%s is a number from 1 to %d.", name, most)
 	}
-	ask.Limit = n
-	return ask, nil
+	return n, nil
 }
 
 // listed is the handler of a list.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"fieldclue/server/alike"
 	"fieldclue/server/field"
 	"fieldclue/server/workflow"
 )
@@ -43,7 +44,28 @@ func (s *Server) registerReview() {
 	s.get("/v1/photos/:id", "getPhoto", s.one(field.KindPhoto))
 	s.get("/v1/photos/:id/impact", "getPhotoImpact", viewed(f.PhotoImpact))
 	s.get("/v1/photos/:id/pair", "getPhotoPair", viewed(f.PhotoPair))
+	s.get("/v1/photos/:id/similar", "listSimilarPhotos", s.similarPhotos)
 	s.post("/v1/photos/:id/void", "voidPhoto", "photo.void", reasoned(f.VoidPhoto))
+}
+
+func (s *Server) similarPhotos(c *fiber.Ctx) error {
+	id, err := idIn(c)
+	if err != nil {
+		return err
+	}
+	distance, err := numberIn(c, "distance", alike.MaxDistance, alike.MaxDistance)
+	if err != nil {
+		return err
+	}
+	limit, err := numberIn(c, "limit", workflow.DefaultSimilar, workflow.MaxSimilar)
+	if err != nil {
+		return err
+	}
+	similar, err := s.flow.SimilarPhotos(c.UserContext(), actor(c), field.PhotoID(id), distance, limit)
+	if err != nil {
+		return err
+	}
+	return reply(c, similar)
 }
 
 func (s *Server) listReports(c *fiber.Ctx, ask workflow.Ask) (workflow.Records, error) {

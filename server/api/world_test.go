@@ -25,6 +25,7 @@ import (
 	"fieldclue/media/worker"
 	"fieldclue/server/access"
 	"fieldclue/server/accounts"
+	"fieldclue/server/alike"
 	"fieldclue/server/api"
 	"fieldclue/server/api/guard"
 	"fieldclue/server/casefile"
@@ -116,7 +117,7 @@ func startOn(t *testing.T, s storetest.Store, options ...option) *world {
 	w.blobUp = &switchable{Store: w.blobs}
 	o := api.Options{
 		Accounts: w.users, Engine: w.engine, Pokes: w.engine, Store: w.store, Blobs: w.blobUp,
-		Flow: workflow.New(w.store, w.engine, w.clock.now), Receipts: signer.PublicKey(),
+		Flow: workflow.New(w.store, w.engine, alike.New(w.store, w.clock.now), w.clock.now), Receipts: signer.PublicKey(),
 		Cases: &casefile.Maker{Store: s, Blobs: w.blobs, Key: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))},
 		Uploads: intake.New(intake.Config{
 			Blobs: w.blobs, Staging: w.blobs.Staging(), Docs: w.store, Ledger: nobodyUploads{}, Signer: signer, Now: w.clock.now,

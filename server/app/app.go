@@ -19,6 +19,7 @@ import (
 	"fieldclue/media/sandbox"
 	"fieldclue/media/worker"
 	"fieldclue/server/accounts"
+	"fieldclue/server/alike"
 	"fieldclue/server/api"
 	"fieldclue/server/api/guard"
 	"fieldclue/server/casefile"
@@ -36,6 +37,7 @@ type App struct {
 	engine  *engine.Engine
 	users   *accounts.Accounts
 	ledger  *ledger
+	alike   *alike.Index
 	uploads *intake.Service
 	pool    *worker.Pool
 	http    *api.Server
@@ -73,13 +75,14 @@ func (a *App) wire(ctx context.Context) error {
 	a.engine = engine.New(engine.Options{Store: p.store, Log: a.log, Horizon: days(a.cfg.HorizonDays)})
 	a.users = accounts.New(accounts.Options{Docs: p.store, Records: p.store, Commit: a.engine, AccessTTL: a.cfg.AccessTTL, Log: a.log})
 	a.ledger = &ledger{engine: a.engine, store: p.store, users: a.users}
+	a.alike = alike.New(p.store, time.Now)
 	a.uploads = intake.New(intake.Config{
 		Blobs: p.originals, Staging: p.staging, Docs: p.store, Ledger: a.ledger, Signer: signer, Now: time.Now, MaxImage: a.cfg.UploadMax,
 	})
 	a.pool = worker.New(worker.Config{Docs: p.store, Workers: a.cfg.Workers, Log: a.log, Now: time.Now})
 	a.http = api.New(api.Options{
 		Accounts: a.users, Engine: a.engine, Pokes: a.engine, Store: p.store, Blobs: photoBytes{p},
-		Flow: workflow.New(p.store, a.engine, time.Now), Cases: &casefile.Maker{Store: p.store, Blobs: photoBytes{p}, Key: key},
+		Flow: workflow.New(p.store, a.engine, a.alike, time.Now), Cases: &casefile.Maker{Store: p.store, Blobs: photoBytes{p}, Key: key},
 		Uploads: a.uploads, Jobs: a.pool, Receipts: signer.PublicKey(), Log: a.log,
 		Guard: guard.Config{}, RequestTimeout: a.cfg.RequestTimeout, TrustedProxies: a.cfg.TrustedProxies,
 	})
@@ -102,7 +105,9 @@ func (a *App) start() {
 			}
 		})
 	}
-	examine := &examiner{parts: a.parts, ledger: a.ledger, heic: sandbox.New(sandbox.Limits{}), thresholds: checks.DefaultThresholds}
+	examine := &examiner{
+		parts: a.parts, ledger: a.ledger, heic: sandbox.New(sandbox.Limits{}), alike: a.alike, thresholds: checks.DefaultThresholds,
+	}
 	a.pool.Handle(examineJob, examine.photo)
 	a.pool.Handle(recheckJob, examine.report)
 	goOn("the examination of photos", a.pool.Run)
@@ -111,6 +116,7 @@ func (a *App) start() {
 	})
 	goOn("taking in what newer apps had sent", a.reconsider)
 	goOn("hearing what other servers write", a.hearOthers)
+	goOn("reading the hashes of photos", a.readHashes)
 	goOn("keeping access fresh", a.keepAccessFresh)
 	goOn("housekeeping", a.keepHouse)
 	goOn("keeping signed statements of the logs", a.anchorDaily)
@@ -132,6 +138,18 @@ func (a *App) keepAccessFresh(ctx context.Context) error {
 			}
 		}
 		cancel()
+	}
+	return nil
+}
+
+// readHashes fills the index of photos that look alike, so that the first question does not wait for it. From then on
+// every question brings it up to date.
+func (a *App) readHashes(ctx context.Context) error {
+	begun := time.Now()
+	if err := a.alike.Fresh(ctx); err != nil && ctx.Err() == nil {
+		a.log.Warn("the hashes of the photos could not be read; the first question tries again", "error", err)
+	} else if err == nil {
+		a.log.Debug("the hashes of the photos are read", "took", time.Since(begun))
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"fieldclue/server/alike"
 	"fieldclue/server/casefile"
 	"fieldclue/server/config"
 	"fieldclue/server/field"
@@ -83,7 +84,7 @@ func ExportCase(ctx context.Context, cfg config.Config, log *slog.Logger, clue, 
 	if path == "" {
 		path = file.Name()
 	}
-	flow := workflow.New(p.store, engine.New(engine.Options{Store: p.store, Log: log}), time.Now)
+	flow := workflow.New(p.store, engine.New(engine.Options{Store: p.store, Log: log}), alike.New(p.store, time.Now), time.Now)
 	act := workflow.Act{Actor: engine.Server, Device: "server/export", Number: time.Now().UnixMilli()}
 	err = writeNew(path, func(w io.Writer) error {
 		sum, size, err := file.Write(ctx, w)

@@ -18,6 +18,8 @@ import (
 	"fieldclue/media/thumb"
 	"fieldclue/media/verify"
 	"fieldclue/media/worker"
+	"fieldclue/server/access"
+	"fieldclue/server/alike"
 	"fieldclue/server/checks"
 	"fieldclue/server/field"
 	"fieldclue/server/store"
@@ -63,10 +65,14 @@ type examiner struct {
 	parts      *parts
 	ledger     *ledger
 	heic       *sandbox.Decoder
+	alike      *alike.Index
 	thresholds checks.Thresholds
 }
 
 // photo is the job. It may run again after a crash: everything that it writes has a name derived from the photo.
+//
+// A photo is compared with others only when its own hash is in the log. Of two that are examined at the same moment, on
+// whichever servers, the one that is written later is then sure to find the other.
 func (x *examiner) photo(ctx context.Context, payload json.RawMessage) error {
 	var id string
 	if err := json.Unmarshal(payload, &id); err != nil {
@@ -76,30 +82,84 @@ func (x *examiner) photo(ctx context.Context, payload json.RawMessage) error {
 	if err != nil || photo == nil || photo.Deleted || !field.PhotoIsStored(photo) {
 		return err
 	}
-	if photo.Fields["facts"] != nil { // it was cut short before it could look again
-		return x.recheck(ctx, photo)
+	if photo.Fields["facts"] == nil {
+		if photo, err = x.record(ctx, photo); err != nil || photo == nil {
+			return err
+		}
 	}
+	// What changed in the report meanwhile was checked before this photo could be: look again.
+	if err := x.recheck(ctx, photo); err != nil {
+		return err
+	}
+	return x.compare(ctx, photo)
+}
+
+// record writes what the file says, and the flags of the rules that need nothing else.
+func (x *examiner) record(ctx context.Context, photo *field.Record) (*field.Record, error) {
 	seen, args, err := x.look(ctx, photo)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	flags, err := x.flags(ctx, photo, seen)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	ops := []protocol.Operation{{ID: photo.ID, Kind: field.KindPhoto, Base: photo.Version, Command: "analyse", Args: args}}
-	_, err = x.ledger.engine.Commit(ctx, protocol.Batch{
-		Actor: engine.Server, Device: field.DeviceID("server/examine/" + id), Number: 1, Scope: photo.Scope, Strict: true, Trusted: true,
-		Operations: append(ops, flags...),
+	if err := x.commit(ctx, "server/examine/", photo, append(ops, flags...)); err != nil {
+		return nil, err
+	}
+	return x.ledger.photo(ctx, string(photo.ID))
+}
+
+// mostAlike is how many other photos a flag names.
+const mostAlike = 20
+
+// compare raises the flag of a picture that looks like one at another site of the organisations that take part here.
+func (x *examiner) compare(ctx context.Context, photo *field.Record) error {
+	hash := photo.Text("perceptual")
+	name, _, ok := alike.Parse(hash)
+	if !ok || photo.Deleted {
+		return nil
+	}
+	same, err := x.sameBytes(ctx, photo)
+	if err != nil {
+		return err
+	}
+	except := []field.RecordID{photo.ID}
+	for _, p := range same { // has a flag of its own
+		except = append(except, p.ID)
+	}
+	answer, err := x.alike.Near(ctx, alike.Question{
+		Visible: among(photo.Info.Orgs), Hash: hash, Within: x.thresholds.AlikeReview, Except: except, NotAt: photo.Scope, Name: mostAlike,
 	})
 	if err != nil {
 		return err
 	}
-	// What changed in the report meanwhile was checked before this photo could be: look again.
-	if photo, err = x.ledger.photo(ctx, id); err != nil || photo == nil {
-		return err
+	likeness := checks.Likeness{Hash: name, Total: answer.Total}
+	for _, f := range answer.Nearest {
+		likeness.Nearest = append(likeness.Nearest, checks.Like{Photo: string(f.ID), Distance: f.Distance})
 	}
-	return x.recheck(ctx, photo)
+	flags := checks.Alike(likeness, x.thresholds)
+	if len(flags) == 0 {
+		return nil
+	}
+	return x.commit(ctx, "server/alike/", photo, raise(photo, flags))
+}
+
+// among shows the sites in which one of the organisations takes part.
+func among(orgs []field.OrgID) access.Filter {
+	if len(orgs) == 0 {
+		return access.Filter{}
+	}
+	return access.Filter{Any: []access.Clause{{Types: []field.ScopeType{field.ScopeSite}, Orgs: orgs}}}
+}
+
+func (x *examiner) commit(ctx context.Context, device string, photo *field.Record, ops []protocol.Operation) error {
+	_, err := x.ledger.engine.Commit(ctx, protocol.Batch{
+		Actor: engine.Server, Device: field.DeviceID(device + string(photo.ID)), Number: 1, Scope: photo.Scope, Strict: true, Trusted: true,
+		Operations: ops,
+	})
+	return err
 }
 
 // look reads the original once, from a copy on disk: the decoders jump about in it.
@@ -230,8 +290,13 @@ func (x *examiner) flags(ctx context.Context, photo *field.Record, seen analysis
 	if err != nil {
 		return nil, err
 	}
+	return raise(photo, checks.All(in, x.thresholds)), nil
+}
+
+// raise makes a flag of each thing that the rules saw.
+func raise(photo *field.Record, flags []checks.Flag) []protocol.Operation {
 	var ops []protocol.Operation
-	for _, f := range checks.All(in, x.thresholds) {
+	for _, f := range flags {
 		ops = append(ops, protocol.Operation{
 			ID: field.DeriveID(photo.CreatedAt, "flag", f.Code, string(photo.ID)), Kind: field.KindFlag, Set: map[string]field.Value{
 				"code": field.Quote(f.Code), "rule": field.Quote(f.Rule), "severity": field.Quote(f.Severity), "reportId": photo.Fields["reportId"],
@@ -239,7 +304,7 @@ func (x *examiner) flags(ctx context.Context, photo *field.Record, seen analysis
 			},
 		})
 	}
-	return ops, nil
+	return ops
 }
 
 // inputs puts together what the rules want to know.
@@ -262,18 +327,31 @@ func (x *examiner) inputs(ctx context.Context, photo *field.Record, seen analysi
 			in.Start, in.End = r.Time("startedAt"), r.Time("endedAt")
 		}
 	}
-	same, err := x.parts.store.List(ctx, store.Query{
-		Visible: everything, Kinds: []field.Kind{field.KindPhoto}, Keys: []string{field.KeyFor("sha256", photo.Text("sha256"))}, Limit: 20,
-	})
+	same, err := x.sameBytes(ctx, photo)
 	if err != nil {
 		return in, err
 	}
-	for _, other := range same {
-		if other.ID != photo.ID && (other.Scope != photo.Scope || other.Text("reportId") != photo.Text("reportId")) {
+	in.SameCount = len(same)
+	near := among(photo.Info.Orgs)
+	for _, other := range same { // that the bytes are elsewhere is told; where, to those who take part there
+		if len(in.SameHash) < mostAlike && near.Match(other.Scope, other.Info) {
 			in.SameHash = append(in.SameHash, string(other.ID))
 		}
 	}
 	return in, nil
+}
+
+// mostSame bounds how many photos with the same bytes are looked at.
+const mostSame = 200
+
+// sameBytes finds the other photos with the same SHA-256, in other reports or at other sites.
+func (x *examiner) sameBytes(ctx context.Context, photo *field.Record) ([]*field.Record, error) {
+	same, err := x.parts.store.List(ctx, store.Query{
+		Visible: everything, Kinds: []field.Kind{field.KindPhoto}, Keys: []string{field.KeyFor("sha256", photo.Text("sha256"))}, Limit: mostSame,
+	})
+	return slices.DeleteFunc(same, func(p *field.Record) bool {
+		return p.ID == photo.ID || p.Scope == photo.Scope && p.Text("reportId") == photo.Text("reportId")
+	}), err
 }
 
 // area is where a site is, in WGS-84.

@@ -29,6 +29,7 @@ import (
 type allStore interface {
 	engine.Kept
 	Archive(ctx context.Context, b store.Bundled) error
+	Hashes(ctx context.Context, after store.Hash, limit int) ([]store.Hash, error)
 	GetDoc(ctx context.Context, shelf store.Shelf, id string) (store.Doc, error)
 	PutDoc(ctx context.Context, d store.Doc) (store.Doc, error)
 	DeleteDoc(ctx context.Context, shelf store.Shelf, id string, version int64) error

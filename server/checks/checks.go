@@ -1,8 +1,9 @@
 // Package checks holds the rules that look at uploads: each says what it saw, how bad it would be, and why, in words
 // for a person. A rule never decides anything; somebody decides the flag that it raises. It is pure.
 //
-// photo.go holds the rules on a photo (Q1 same photo, Q2 place, Q3 time), evidence.go what each source states of
-// place and time, geo.go the geometry and the coordinate systems. Thresholds are configuration with the defaults of DefaultThresholds.
+// photo.go holds the rules on a photo (Q1 same photo, Q2 place, Q3 time), alike.go Q1 for pictures that look alike,
+// evidence.go what each source states of place and time, geo.go the geometry and the coordinate systems. Thresholds are
+// configuration with the defaults of DefaultThresholds.
 package checks
 
 // Flag is what a rule raises.
@@ -21,7 +22,9 @@ type Thresholds struct {
 	VisitMinutes    float64 // how far outside the visit a photo may be taken
 	GPSClockMinutes float64 // how far the camera's clock may be from GPS time
 	SkewMinutes     float64 // how far the phone's clock may be from the server's
+	AlikeHigh       int     // up to how many of 64 bits two pictures differ and are the same picture
+	AlikeReview     int     // and up to how many somebody should look
 }
 
-// DefaultThresholds are those of domain.md: 100 m, 3 × accuracy, 10, 5 and 5 minutes.
-var DefaultThresholds = Thresholds{FarMetres: 100, AccuracyFactor: 3, VisitMinutes: 10, GPSClockMinutes: 5, SkewMinutes: 5}
+// DefaultThresholds are those of domain.md: 100 m, 3 × accuracy, 10, 5 and 5 minutes, 5 and 10 bits.
+var DefaultThresholds = Thresholds{FarMetres: 100, AccuracyFactor: 3, VisitMinutes: 10, GPSClockMinutes: 5, SkewMinutes: 5, AlikeHigh: 5, AlikeReview: 10}

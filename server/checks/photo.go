@@ -15,7 +15,8 @@ type Photo struct {
 	SkewMS      int64    // device clock minus server clock
 	Site        Area
 	Start, End  time.Time // of the visit; zero: not known yet
-	SameHash    []string  // other photos with the same SHA-256 at another site or report
+	SameCount   int       // how many other photos have the same SHA-256 at another site or report
+	SameHash    []string  // those of them that may be named
 	IsStatement bool      // a scan of paper, video or sound: place and time of taking say nothing
 }
 
@@ -29,15 +30,16 @@ func (p Photo) by(source string) *Moment {
 	return nil
 }
 
-// Same is Q1 for equal bytes (FIPS 180-4): one file stands as evidence in two places.
+// Same is Q1 for equal bytes (FIPS 180-4): one file stands as evidence in two places. No photo point excuses that: two
+// pictures of one point look alike, and are never the same file.
 func Same(p Photo) []Flag {
-	if len(p.SameHash) == 0 {
+	if p.SameCount == 0 {
 		return nil
 	}
 	return []Flag{{
-		Code: "photo_same", Rule: "Q1/1", Severity: "blocking",
+		Code: "photo_same", Rule: "Q1/2", Severity: "blocking",
 		ZH: "同一文件已用于其他报告或项目点。", EN: "The same file stands in another report or at another site.",
-		Inputs: map[string]any{"otherPhotos": p.SameHash},
+		Inputs: map[string]any{"otherPhotos": append([]string{}, p.SameHash...), "count": p.SameCount},
 	}}
 }
 

@@ -1,6 +1,7 @@
 package checks_test
 
 import (
+	"fmt"
 	"maps"
 	"math"
 	"strings"
@@ -125,7 +126,7 @@ func TestPhotoRules(t *testing.T) {
 		want   map[string]string
 	}{
 		{"an honest photo raises nothing", func(*shot) {}, nil},
-		{"the same file elsewhere blocks", func(s *shot) { s.inputs.SameHash = []string{"x"} }, map[string]string{"photo_same": "blocking"}},
+		{"the same file elsewhere blocks", func(s *shot) { s.inputs.SameCount = 1 }, map[string]string{"photo_same": "blocking"}},
 		{"a phone that sends GCJ-02 is not a liar", func(s *shot) { s.move(checks.ToGCJ02(spot), "") }, map[string]string{"photo_coordinate_system": "info"}},
 		{"nor is one that sends BD-09", func(s *shot) { s.move(checks.ToBD09(spot), "wgs84") }, map[string]string{"photo_coordinate_system": "info"}},
 		{"nor one that says GCJ-02 and sends WGS-84", func(s *shot) { s.move(spot, "gcj02") }, map[string]string{"photo_coordinate_system": "info"}},
@@ -226,6 +227,50 @@ func TestEverySourceIsKept(t *testing.T) {
 		places, err := checks.Places(r, stated)
 		if err != nil || places[1].System != system || places[1].ErrorMetres == 0 {
 			t.Errorf("%s: %+v, %v", datum, places, err)
+		}
+	}
+}
+
+func TestPicturesThatLookAlike(t *testing.T) {
+	many := make([]checks.Like, 20)
+	for i := range many {
+		many[i] = checks.Like{Photo: fmt.Sprint(i)}
+	}
+	for _, c := range []struct {
+		name     string
+		nearest  []checks.Like
+		total    int
+		severity string
+	}{
+		{"nothing is like it", nil, 0, ""},
+		{"the same picture, saved again", []checks.Like{{"a", 0}, {"b", 9}}, 2, "high"},
+		{"at the border of the same", []checks.Like{{"a", 5}}, 1, "high"},
+		{"alike", []checks.Like{{"a", 6}}, 1, "review"},
+		{"at the border of alike", []checks.Like{{"a", 10}}, 1, "review"},
+		{"not alike", []checks.Like{{"a", 11}}, 1, ""},
+		{"black, as thousands", many, 4711, "high"},
+	} {
+		flags := checks.Alike(checks.Likeness{Hash: "phash/1", Nearest: c.nearest, Total: c.total}, checks.DefaultThresholds)
+		if c.severity == "" {
+			if len(flags) != 0 {
+				t.Errorf("%s: %+v", c.name, flags)
+			}
+			continue
+		}
+		if got := codes(flags); len(got) != 1 || got["photo_alike"] != c.severity {
+			t.Errorf("%s: %v, want %s", c.name, got, c.severity)
+			continue
+		}
+		f := flags[0]
+		if others := f.Inputs["otherPhotos"].([]string); len(others) != len(c.nearest) || f.Inputs["count"] != c.total ||
+			f.Inputs["hashVersion"] != "phash/1" || f.Inputs["distance"] != c.nearest[0].Distance {
+			t.Errorf("%s: inputs %v", c.name, f.Inputs)
+		}
+		for _, text := range []string{f.ZH, f.EN} {
+			if !strings.Contains(text, fmt.Sprint(c.nearest[0].Distance)) || c.total > 1 && !strings.Contains(text, fmt.Sprint(c.total)) ||
+				c.total > len(c.nearest) && !strings.Contains(text, fmt.Sprint(len(c.nearest))) {
+				t.Errorf("%s says %q", c.name, text)
+			}
 		}
 	}
 }

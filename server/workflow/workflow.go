@@ -3,8 +3,8 @@
 // gives the record back as it stands then. It also answers what the desk's screens ask.
 //
 // Open this file first: Flow, Act and command, over which every action is a few lines. review.go, clues.go,
-// campaigns.go, reference.go and inbox.go hold the actions and the lists of one desk each; view.go, graph.go and
-// history.go put together what one screen shows; followers.go holds what follows the log. Nothing here knows HTTP, and
+// campaigns.go, reference.go and inbox.go hold the actions and the lists of one desk each; view.go, graph.go,
+// alike.go and history.go put together what one screen shows; followers.go holds what follows the log. Nothing here knows HTTP, and
 // nothing here writes to the store.
 package workflow
 
@@ -37,12 +37,13 @@ type Store interface {
 type Flow struct {
 	store  Store
 	commit Committer
+	alike  Alike
 	now    func() time.Time
 }
 
 // New makes a Flow. now is the server's clock.
-func New(s Store, c Committer, now func() time.Time) *Flow {
-	return &Flow{store: s, commit: c, now: now}
+func New(s Store, c Committer, x Alike, now func() time.Time) *Flow {
+	return &Flow{store: s, commit: c, alike: x, now: now}
 }
 
 // Act says who clicks. Device is "desk/" and the id of the device that is signed in. Number makes the click one of its

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"fieldclue/server/access"
+	"fieldclue/server/alike"
 	"fieldclue/server/field"
 	"fieldclue/server/store"
 	"fieldclue/server/store/sqlite"
@@ -71,7 +72,7 @@ func newWorld(t *testing.T) *world {
 		}
 	})
 	w.engine = engine.New(engine.Options{Store: w.store, Now: w.now})
-	w.flow = workflow.New(w.store, w.engine, w.now)
+	w.flow = workflow.New(w.store, w.engine, alike.New(w.store, w.now), w.now)
 	for _, org := range []string{"gz", "elsewhere"} {
 		w.server(field.MakeScope(field.ScopeOrg, org), protocol.Operation{ID: w.id(), Kind: field.KindOrg, Set: quoted(map[string]any{
 			"code": org, "name": org, "region": "520500",

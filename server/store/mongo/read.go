@@ -206,16 +206,21 @@ func (s *Store) List(ctx context.Context, q store.Query) ([]*field.Record, error
 	if !q.Deleted {
 		where = append(where, bson.D{{Key: "deleted", Value: false}})
 	}
-	if after := q.After; after != (store.Place{}) {
-		// The first condition bounds the index; the second cuts within the rank.
-		where = append(where,
-			bson.D{{Key: "_sync.rank", Value: bson.D{{Key: "$gte", Value: after.Rank}}}},
-			bson.D{{Key: "$or", Value: bson.A{
-				bson.D{{Key: "_sync.rank", Value: bson.D{{Key: "$gt", Value: after.Rank}}}},
-				bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: string(after.ID)}}}},
-			}}})
+	if q.After != (store.Place{}) {
+		where = append(where, behind(q.After)...)
 	}
 	return list(ctx, s, "List", s.records, and(where), up("_sync.rank", "_id"), q.Limit, decodeRecord)
+}
+
+// behind are the records that follow on a place. The first condition bounds the index; the second cuts within the rank.
+func behind(after store.Place) []bson.D {
+	return []bson.D{
+		{{Key: "_sync.rank", Value: bson.D{{Key: "$gte", Value: after.Rank}}}},
+		{{Key: "$or", Value: bson.A{
+			bson.D{{Key: "_sync.rank", Value: bson.D{{Key: "$gt", Value: after.Rank}}}},
+			bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: string(after.ID)}}}},
+		}}},
+	}
 }
 
 // names says how a collection calls what access asks about.

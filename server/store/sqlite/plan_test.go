@@ -37,6 +37,7 @@ func TestPlans(t *testing.T) {
 		"a key":          list(store.Query{Keys: []string{"reportId=1"}}),
 		"keys and kinds": list(store.Query{Keys: []string{"reportId=1", "siteId=2"}, Kinds: []field.Kind{"photo", "finding"}}),
 		"changed":        plain(changedQuery, "site/1", int64(3), int64(9)),
+		"hashes":         plain(hashesQuery, "perceptual=a", "0", "1", int64(9)),
 		"due":            plain(docsDueQuery, "jobs", int64(3), int64(9)),
 		"by key":         plain(docsByKeyQuery, "jobs", "k", "a", int64(9)),
 	} {

@@ -2,7 +2,7 @@
 // comments of server/store; a new promise starts here as a new case.
 //
 // Start with Store and Run. commit.go holds the log, archive.go its bundles, records.go the images, list.go lists and
-// visibility, docs.go the working documents, durable.go what outlives a process, keep.go what verification and repair ask;
+// visibility, hashes.go what looks alike, docs.go the working documents, durable.go what outlives a process, keep.go what verification and repair ask;
 // desk.go is the caller that the cases share.
 //
 // A case that the engine under test cannot pass, because it has no transactions or no second process, is skipped with
@@ -37,6 +37,8 @@ type Store interface {
 	DeleteDoc(ctx context.Context, shelf store.Shelf, id string, version int64) error
 	DocsByKey(ctx context.Context, shelf store.Shelf, key, after string, limit int) ([]store.Doc, error)
 	DocsDue(ctx context.Context, shelf store.Shelf, before time.Time, limit int) ([]store.Doc, error)
+
+	Hashes(ctx context.Context, after store.Hash, limit int) ([]store.Hash, error)
 
 	LastEntries(ctx context.Context, after field.Scope, limit int) ([]store.Entry, error)
 	Docs(ctx context.Context, shelf store.Shelf, after string, limit int) ([]store.Doc, error)
@@ -75,6 +77,7 @@ func Run(t *testing.T, open func(t *testing.T) Store, caps Capabilities) {
 		{"commit", commitCases},
 		{"records", recordCases},
 		{"list", listCases},
+		{"hashes", hashCases},
 		{"docs", docCases},
 		{"archive", archiveCases},
 		{"durable", durableCases},
