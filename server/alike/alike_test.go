@@ -97,14 +97,17 @@ func (c *county) near(q alike.Question) alike.Answer {
 			a.Nearest = append(a.Nearest, alike.Found{ID: p.ID, Scope: p.Scope, Distance: d})
 		}
 	}
-	slices.SortFunc(a.Nearest, func(a, b alike.Found) int { return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(a.Nearest, func(a, b alike.Found) int {
+		return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.ID, b.ID))
+	})
 	a.Nearest = a.Nearest[:min(len(a.Nearest), q.Name)]
 	return a
 }
 
 func (c *county) same(t interface {
 	Fatalf(format string, args ...any)
-}, x *alike.Index, q alike.Question) {
+}, x *alike.Index, q alike.Question,
+) {
 	got, err := x.Near(context.Background(), q)
 	want := c.near(q)
 	if err != nil || got.Total != want.Total || !slices.Equal(got.Nearest, want.Nearest) {
@@ -128,7 +131,8 @@ func TestTheIndexAnswersAsLookingAtEveryPhotoDoes(t *testing.T) {
 		}
 		name := func() string { return rapid.SampledFrom([]string{"phash/1", "phash/1", "phash/2"}).Draw(t, "name") }
 		filters := []access.Filter{
-			access.Everything, {},
+			access.Everything,
+			{},
 			{Any: []access.Clause{{Types: []field.ScopeType{field.ScopeSite}, Orgs: []field.OrgID{"bijie"}}}},
 			{Any: []access.Clause{{Orgs: []field.OrgID{"gz"}, Regions: []string{"44"}}, {Scopes: []field.Scope{sites[3]}}}},
 			{Any: []access.Clause{{Orgs: []field.OrgID{"gz", "far"}}}, Except: []field.Scope{sites[2]}},

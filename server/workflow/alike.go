@@ -34,7 +34,7 @@ type SimilarItem struct {
 const (
 	// MaxSimilar is how many similar photos can be asked for. There are no pages: what looks like more than a hundred is a
 	// picture of nothing, and the total says so.
-	MaxSimilar     = 100
+	MaxSimilar = 100
 	// DefaultSimilar is how many a screen shows.
 	DefaultSimilar = 20
 	similarAge     = time.Second // how long ago another server may have written what is not found yet
