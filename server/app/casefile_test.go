@@ -26,6 +26,7 @@ func exportCase(t *testing.T, cfg config.Config, number string) []byte {
 	return b
 }
 
+// The same case gives the same file: again, from another process's view of the store, and from other engines.
 func TestTheSameCaseGivesTheSameFile(t *testing.T) {
 	if testing.Short() {
 		t.Skip("plays the whole demo; skipped with -short")
@@ -38,4 +39,20 @@ func TestTheSameCaseGivesTheSameFile(t *testing.T) {
 	if again := exportCase(t, cfg, "gz-liwan-2026-0001"); !bytes.Equal(first, again) {
 		t.Error("another file the second time")
 	}
+	path := filepath.Join(t.TempDir(), "case.zip")
+	if err := os.WriteFile(path, first, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if report, err := app.VerifyCase(path, ""); err != nil || !report.Sound() || report.Photos != 2 {
+		t.Errorf("%v\n%v", err, report)
+	}
+	t.Run("after moving to MongoDB and MinIO", func(t *testing.T) {
+		to := onEngines(t)
+		if _, err := app.Move(t.Context(), cfg, to, slog.New(slog.DiscardHandler), nil); err != nil {
+			t.Fatal(err)
+		}
+		if again := exportCase(t, to, "gz-liwan-2026-0001"); !bytes.Equal(first, again) {
+			t.Error("another file from the other engines")
+		}
+	})
 }

@@ -417,7 +417,7 @@ func (g *sealer) label(r *field.Record) string {
 		}
 	}
 	if r.Kind == field.KindReport {
-		return strings.TrimSpace(g.name(r.Text("siteId")) + " " + clip(readableText(r.Text("startedAt")), 10))
+		return strings.TrimSpace(g.name(r.Text("siteId")) + " " + strings.SplitN(readableText(r.Text("startedAt")), " ", 2)[0])
 	}
 	return string(r.ID)
 }

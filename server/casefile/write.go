@@ -125,10 +125,6 @@ func blank(w io.Writer, n int64) error {
 	return nil
 }
 
-type counter int64
-
-func (c *counter) Write(p []byte) (int, error) { *c += counter(len(p)); return len(p), nil }
-
 // Write writes the ZIP, and says what it wrote. It fails, before the ZIP is complete, when a photo or an entry is not what
 // it was. Every call writes the same bytes.
 func (f *File) Write(ctx context.Context, w io.Writer) (sum string, size int64, err error) {

@@ -57,7 +57,7 @@ func open(r io.ReaderAt, size int64) (*bag, error) {
 		case twice:
 			return nil, Fault{f.Name, "is there twice"}
 		case i > 0 && f.Name < z.File[i-1].Name:
-			return nil, Fault{f.Name, "is not in its place: files are in the order of their names"}
+			return nil, Fault{directoryOf, fmt.Sprintf("has %s before %s: one of the two names was changed, or files were moved", z.File[i-1].Name, f.Name)}
 		case f.Method != zip.Store || f.CompressedSize64 != f.UncompressedSize64 || f.Flags != 0:
 			return nil, Fault{f.Name, "is compressed or encrypted: files are stored as they are"}
 		case f.UncompressedSize64 > uint64(size) || held > uint64(size):
