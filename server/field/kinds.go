@@ -32,6 +32,7 @@ const (
 	KindConflicts Kind = "conflict"
 	KindParked    Kind = "parked"
 	KindRegister  Kind = "register"
+	KindReview    Kind = "review"
 )
 
 // Spec declares a kind: its home, its fields, its life cycle.
@@ -311,7 +312,7 @@ var kinds = []*Spec{
 	projectSpec, siteSpec, templateSpec,
 	reportSpec, findingSpec, photoSpec, interviewSpec, flagSpec,
 	clueSpec, linkSpec, campaignSpec, revisitSpec,
-	conflictSpec, parkedSpec,
+	conflictSpec, parkedSpec, reviewSpec,
 }
 
 var byKind = map[Kind]*Spec{}
