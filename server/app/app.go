@@ -2,7 +2,7 @@
 // main program, the demo and the tests start it the same way.
 //
 // Start is the one to read. open.go chooses the engines, watch.go hears what other servers write, photos.go joins uploads and their examination to the log,
-// archive.go moves what is old out of the log, verify.go checks everything that is stored. Nothing here decides anything about a record.
+// holds.go keeps legal holds, archive.go moves what is old out of the log, verify.go checks everything that is stored. Nothing here decides anything about a record.
 package app
 
 import (
@@ -36,6 +36,7 @@ type App struct {
 	ledger  *ledger
 	uploads *intake.Service
 	pool    *worker.Pool
+	holds   *holds
 	http    *api.Server
 	ln      net.Listener
 
@@ -75,6 +76,7 @@ func (a *App) wire(ctx context.Context) error {
 		Blobs: p.originals, Staging: p.staging, Docs: p.store, Ledger: a.ledger, Signer: signer, Now: time.Now, MaxImage: a.cfg.UploadMax,
 	})
 	a.pool = worker.New(worker.Config{Docs: p.store, Workers: a.cfg.Workers, Log: a.log, Now: time.Now})
+	a.holds = &holds{store: p.store, originals: p.originals, log: a.log}
 	a.http = api.New(api.Options{
 		Accounts: a.users, Engine: a.engine, Pokes: a.engine, Store: p.store, Blobs: photoBytes{p},
 		Flow: workflow.New(p.store, a.engine, time.Now), Uploads: a.uploads, Receipts: signer.PublicKey(), Log: a.log,
@@ -103,7 +105,7 @@ func (a *App) start() {
 	a.pool.Handle(examineJob, examine.photo)
 	goOn("the examination of photos", a.pool.Run)
 	goOn("following the log", func(ctx context.Context) error {
-		return a.engine.Follow(ctx, a.parts.store, workflow.NewCampaigns(a.parts.store, a.engine), &arrivals{pool: a.pool})
+		return a.engine.Follow(ctx, a.parts.store, workflow.NewCampaigns(a.parts.store, a.engine), &arrivals{pool: a.pool}, a.holds)
 	})
 	goOn("taking in what newer apps had sent", a.reconsider)
 	goOn("hearing what other servers write", a.hearOthers)
@@ -111,6 +113,7 @@ func (a *App) start() {
 	goOn("housekeeping", a.keepHouse)
 	goOn("keeping signed statements of the logs", a.anchorDaily)
 	goOn("archiving", a.archiveDaily)
+	goOn("mending legal holds", a.mendHolds)
 }
 
 // keepAccessFresh forgets what is remembered about people as soon as this process commits something about them.
