@@ -69,7 +69,7 @@ var table = map[Role]row{
 			"template.create", "template.edit", "template.publish", "template.retire",
 			"report.take", "report.return", "report.approve", "report.archive", "report.void",
 			"finding.create", "finding.classify", "finding.close", "finding.reopen",
-			"photo.void", "interview.review", "interview.seal", "interview.void",
+			"photo.void", "photo.discredit", "review.decide", "interview.review", "interview.seal", "interview.void",
 			"flag.decide", "conflict.resolve", "conflict.arbitrate", "parked.accept", "parked.settle",
 			"campaign.create", "campaign.edit", "campaign.draw", "campaign.run", "campaign.close", "campaign.report",
 			"revisit.assign", "revisit.reassign", "revisit.excuse", "revisit.miss", "revisit.return", "revisit.accept", "revisit.cancel",
@@ -82,7 +82,7 @@ var table = map[Role]row{
 		reads: []reach{{field.ScopeClue, byOrg}, {field.ScopeSite, byOrg}, {field.ScopeRegister, byOrg}},
 		may: actions(
 			"clue.create", "clue.edit", "clue.register", "clue.assign", "clue.merge", "clue.reopen", "clue.void", "clue.export",
-			"link.create", "link.confirm", "link.withdraw",
+			"link.create", "link.confirm", "link.withdraw", "review.decide",
 			"finding.classify", "grant.create", "grant.end", "parked.accept", "parked.settle", "conflict.resolve", "conflict.arbitrate",
 		),
 		writes: []reach{{field.ScopeUser, byOrg}},

@@ -46,6 +46,10 @@ func (s *Server) registerReview() {
 	s.get("/v1/photos/:id/pair", "getPhotoPair", viewed(f.PhotoPair))
 	s.get("/v1/photos/:id/similar", "listSimilarPhotos", s.similarPhotos)
 	s.post("/v1/photos/:id/void", "voidPhoto", "photo.void", reasoned(f.VoidPhoto))
+	s.post("/v1/photos/:id/discredit", "discreditPhoto", "photo.discredit", reasoned(f.DiscreditPhoto))
+
+	s.get("/v1/reviews", "listReviews", listed(s.listReviews))
+	s.post("/v1/reviews/:id/decide", "decideReview", "review.decide", clicked(s.decideReview))
 }
 
 func (s *Server) similarPhotos(c *fiber.Ctx) error {
@@ -119,6 +123,16 @@ type deciding struct {
 
 func (s *Server) decideFlag(ctx context.Context, act workflow.Act, id field.RecordID, req deciding) (*field.Record, error) {
 	return s.flow.DecideFlag(ctx, act, id, req.Version, req.Decision, req.Reason)
+}
+
+func (s *Server) listReviews(c *fiber.Ctx, ask workflow.Ask) (workflow.Records, error) {
+	return s.flow.Reviews(c.UserContext(), actor(c), workflow.ReviewFilter{
+		State: stateIn(c), Kind: c.Query("kind"), RecordID: field.RecordID(c.Query("recordId")), PhotoID: field.PhotoID(c.Query("photoId")),
+	}, ask)
+}
+
+func (s *Server) decideReview(ctx context.Context, act workflow.Act, id field.RecordID, req deciding) (*field.Record, error) {
+	return s.flow.DecideReview(ctx, act, id, req.Version, req.Decision, req.Reason)
 }
 
 func (s *Server) listInterviews(c *fiber.Ctx, ask workflow.Ask) (workflow.Records, error) {

@@ -1,8 +1,9 @@
 // Package app builds the whole program from a configuration: store, blobs, engine, accounts, uploads, workers, HTTP. The
 // main program, the demo and the tests start it the same way.
 //
-// Start is the one to read. open.go chooses the engines, watch.go hears what other servers write, photos.go joins uploads to the log, examine.go and recheck.go look at what arrived,
-// archive.go moves what is old out of the log, verify.go checks everything that is stored. Nothing here decides anything about a record.
+// Start is the one to read. open.go chooses the engines, watch.go hears what other servers write, photos.go joins uploads
+// to the log, examine.go and recheck.go look at what arrived, holds.go keeps legal holds, archive.go moves what is old out of
+// the log, verify.go checks everything that is stored. Nothing here decides anything about a record.
 package app
 
 import (
@@ -40,6 +41,7 @@ type App struct {
 	alike   *alike.Index
 	uploads *intake.Service
 	pool    *worker.Pool
+	holds   *holds
 	http    *api.Server
 	ln      net.Listener
 
@@ -80,6 +82,7 @@ func (a *App) wire(ctx context.Context) error {
 		Blobs: p.originals, Staging: p.staging, Docs: p.store, Ledger: a.ledger, Signer: signer, Now: time.Now, MaxImage: a.cfg.UploadMax,
 	})
 	a.pool = worker.New(worker.Config{Docs: p.store, Workers: a.cfg.Workers, Log: a.log, Now: time.Now})
+	a.holds = &holds{store: p.store, originals: p.originals, log: a.log}
 	a.http = api.New(api.Options{
 		Accounts: a.users, Engine: a.engine, Pokes: a.engine, Store: p.store, Blobs: photoBytes{p},
 		Flow: workflow.New(p.store, a.engine, a.alike, time.Now), Cases: &casefile.Maker{Store: p.store, Blobs: photoBytes{p}, Key: key},
@@ -112,7 +115,7 @@ func (a *App) start() {
 	a.pool.Handle(recheckJob, examine.report)
 	goOn("the examination of photos", a.pool.Run)
 	goOn("following the log", func(ctx context.Context) error {
-		return a.engine.Follow(ctx, a.parts.store, workflow.NewCampaigns(a.parts.store, a.engine), &arrivals{pool: a.pool})
+		return a.engine.Follow(ctx, a.parts.store, workflow.NewCampaigns(a.parts.store, a.engine), &arrivals{pool: a.pool}, a.holds)
 	})
 	goOn("taking in what newer apps had sent", a.reconsider)
 	goOn("hearing what other servers write", a.hearOthers)
@@ -121,6 +124,7 @@ func (a *App) start() {
 	goOn("housekeeping", a.keepHouse)
 	goOn("keeping signed statements of the logs", a.anchorDaily)
 	goOn("archiving", a.archiveDaily)
+	goOn("mending legal holds", a.mendHolds)
 }
 
 // keepAccessFresh forgets what is remembered about people as soon as this process commits something about them.

@@ -104,6 +104,20 @@ func (o *office) ok(method, path, token string, body, into any) {
 	}
 }
 
+const password = "a long enough password"
+
+func device(id field.RecordID) obj { return obj{"id": id, "name": "test", "platform": "test"} }
+
+// person makes somebody with a role, signed in on a device.
+func (o *office) person(login, role string, on field.RecordID) (id field.RecordID, token string) {
+	o.t.Helper()
+	var p struct{ ID field.RecordID }
+	o.ok("POST", "/v1/people", o.admin, obj{"login": login, "password": password, "name": login, "roles": []obj{{"role": role}}}, &p)
+	var s struct{ AccessToken string }
+	o.ok("POST", "/v1/auth/sign-in", "", obj{"login": login, "password": password, "device": device(on)}, &s)
+	return p.ID, s.AccessToken
+}
+
 func open(t *testing.T, cfg config.Config) *office {
 	t.Helper()
 	o := &office{t: t, a: start(t, cfg), phone: newID(), site: newID()}
@@ -112,24 +126,15 @@ func open(t *testing.T, cfg config.Config) *office {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const password = "a long enough password"
-	device := func(id field.RecordID) obj { return obj{"id": id, "name": "test", "platform": "test"} }
 	var admin struct{ AccessToken string }
 	o.ok("POST", "/v1/setup", "", obj{
 		"code": code, "org": obj{"code": "bijie", "name": "毕节", "region": "520500"}, "name": "管理员", "login": "admin", "password": password, "device": device(newID()),
 	}, &admin)
 	o.admin = admin.AccessToken
-	person := func(login, role string, device obj) (id field.RecordID, token string) {
-		var p struct{ ID field.RecordID }
-		o.ok("POST", "/v1/people", admin.AccessToken, obj{"login": login, "password": password, "name": login, "roles": []obj{{"role": role}}}, &p)
-		var s struct{ AccessToken string }
-		o.ok("POST", "/v1/auth/sign-in", "", obj{"login": login, "password": password, "device": device}, &s)
-		return p.ID, s.AccessToken
-	}
-	_, o.desk = person("cai", "supervisor", device(newID()))
-	ann, token := person("ann", "inspector", device(o.phone))
+	_, o.desk = o.person("cai", "supervisor", newID())
+	ann, token := o.person("ann", "inspector", o.phone)
 	o.ann = token
-	_, o.far = person("far", "inspector", device(newID()))
+	_, o.far = o.person("far", "inspector", newID())
 	project := newID()
 	o.ok("POST", "/v1/projects", o.desk, obj{"id": project, "fields": obj{"externalId": "P", "name": "茶园", "type": "industry", "county": "520502"}}, nil)
 	o.ok("POST", "/v1/sites", o.desk, obj{"id": o.site, "fields": obj{"name": "一号", "projectId": project, "region": "520502", "position": obj{"lat": 27.3, "lon": 105.3}, "radius": 200}}, nil)

@@ -29,6 +29,7 @@ type Report struct {
 	Photos     int64     `json:"photos"` // originals that are recorded as stored, with a receipt that holds and equal bytes
 	Bytes      int64     `json:"bytes"`
 	Renditions int64     `json:"renditions"`
+	Held       int64     `json:"held"`       // photo records whose original is under legal hold
 	Statements int       `json:"statements"` // signed statements of where the logs stood, which the logs confirm
 	Newest     time.Time `json:"newestStatement,omitzero"`
 	Remarks    []string  `json:"remarks,omitempty"` // what a person should know and is no fault
@@ -47,7 +48,7 @@ func (r *Report) String() string {
 	if r.Moved > 0 {
 		fmt.Fprintf(&b, "            %d more were changed while this was read; the next run compares them\n", r.Moved)
 	}
-	fmt.Fprintf(&b, "photos      %d originals with %d bytes, equal to their SHA-256 and their receipts; %d renditions\n", r.Photos, r.Bytes, r.Renditions)
+	fmt.Fprintf(&b, "photos      %d originals with %d bytes, equal to their SHA-256 and their receipts; %d renditions; %d under legal hold\n", r.Photos, r.Bytes, r.Renditions, r.Held)
 	if r.Statements > 0 {
 		fmt.Fprintf(&b, "statements  %d, signed; the newest of %s\n", r.Statements, r.Newest.UTC().Format(time.RFC3339))
 	} else {
@@ -104,7 +105,7 @@ func check(ctx context.Context, p *parts, progress func(string)) (*Report, error
 	if r.Statements, r.Newest, faults, err = p.hear(ctx, r.key, &said); err != nil {
 		return r, err
 	}
-	looked, told := 0, time.Now()
+	looked, told, held := 0, time.Now(), &holds{store: p.store, originals: p.originals}
 	v, err := engine.Verify(ctx, p.store, engine.Look{
 		Entry: said.Confirm,
 		Record: func(rec *field.Record) error {
@@ -115,7 +116,13 @@ func check(ctx context.Context, p *parts, progress func(string)) (*Report, error
 			if rec.Kind != field.KindPhoto {
 				return nil
 			}
-			return r.photo(ctx, p, rec)
+			if err := r.photo(ctx, p, rec); err != nil {
+				return err
+			}
+			if rec.Fields["receipt"] == nil {
+				return nil
+			}
+			return r.hold(ctx, held, blob.Sum(rec.Text("sha256")))
 		},
 	})
 	r.Verification = *v

@@ -133,6 +133,10 @@ var (
 		{Code: "info", ZH: "通知", EN: "information"},
 		{Code: "reassigned", ZH: "改派", EN: "reassigned"},
 	}
+	reviewCauses    = []Choice{{Code: "photo_discredited", ZH: "照片不可采信", EN: "a photo was discredited"}}
+	reviewDecisions = []Choice{
+		{Code: "stands", ZH: "仍然成立", EN: "still stands"}, {Code: "weakened", ZH: "证据减弱", EN: "weakened"}, {Code: "falls", ZH: "不再成立", EN: "no longer stands"},
+	}
 	takes = []Choice{{Code: "current", ZH: "保留现值", EN: "keep the current value"}, {Code: "offered", ZH: "采用新值", EN: "take the offered value"}, {Code: "other", ZH: "另填一值", EN: "write a third value"}}
 )
 
@@ -144,5 +148,6 @@ func Enums() map[string][]Choice {
 		"stratum": strata, "household": households, "channel": channels, "urgency": urgencies, "disposition": dispositions,
 		"relation": relations, "evidenceKind": evidenceKinds, "flagDecision": decisions, "revisitResult": results,
 		"subjectKind": subjectKinds, "noticeType": noticeTypes, "conflictTake": takes,
+		"reviewCause": reviewCauses, "reviewDecision": reviewDecisions,
 	}
 }

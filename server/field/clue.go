@@ -19,6 +19,13 @@ const (
 	ClueMerged     State = "merged"
 )
 
+// States of an evidence link.
+const (
+	LinkProposed  State = "proposed"
+	LinkConfirmed State = "confirmed"
+	LinkWithdrawn State = "withdrawn"
+)
+
 var clueSpec = &Spec{
 	Kind: KindClue, ZH: "问题线索", EN: "clue", Home: ScopeClue,
 	Initial: ClueReceived,
@@ -205,6 +212,7 @@ var linkSpec = &Spec{
 		{Name: "relation", Type: Enum, Choices: relations, Required: true, Once: true, ZH: "关系", EN: "relation"},
 		{Name: "why", Type: Text, Max: 1000, Once: true, ZH: "理由", EN: "why"},
 		{Name: "withdrawReason", Type: Text, Max: 1000, Server: true, ZH: "撤回理由", EN: "reason for withdrawing"},
+		{Name: "discredited", Type: Bool, Server: true, ZH: "证据不可采信", EN: "the evidence was discredited"},
 	},
 	Made: func(c *Case) error {
 		links, err := c.Look.Find(KindLink, KeyFor("targetId", c.Record.Text("targetId")))
@@ -212,7 +220,7 @@ var linkSpec = &Spec{
 			return err
 		}
 		if slices.ContainsFunc(links, func(l *Record) bool {
-			return l.ID != c.Record.ID && l.State != "withdrawn" && l.Text("clueId") == c.Record.Text("clueId")
+			return l.ID != c.Record.ID && l.State != LinkWithdrawn && l.Text("clueId") == c.Record.Text("clueId")
 		}) {
 			return Refuse(CodeDuplicateLink, "")
 		}
@@ -227,6 +235,9 @@ var linkSpec = &Spec{
 			return Refuse(CodeWrongKind, "The evidence is a %s.", target.Kind)
 		}
 		c.Set("targetScope", target.Scope)
+		if target.Kind == KindPhoto && Discredited(target) {
+			c.Set("discredited", true)
+		}
 		return nil
 	},
 	Commands: []Command{

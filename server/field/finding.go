@@ -109,17 +109,19 @@ func classifyFinding(c *Case) error {
 		set["subjects"] = Quote([]map[string]string{{"kind": "project", "ref": string(c.Record.Info.Project), "name": c.Record.Text("title")}})
 	}
 	c.Effect(Effect{ID: clue, Kind: KindClue, Scope: scope, Info: &info, Make: true, Set: set})
-	linkTo := func(kind Kind, id RecordID, why string) {
-		c.Effect(Effect{
-			ID: DeriveID(c.Now, "link", string(clue), string(id)), Kind: KindLink, Scope: scope, Make: true, Set: map[string]Value{
-				"clueId": Quote(clue), "targetKind": Quote(kind), "targetId": Quote(id), "targetScope": Quote(c.Record.Scope),
-				"relation": Quote("supports"), "why": Quote(why),
-			},
-		})
+	linkTo := func(kind Kind, id RecordID, why string, discredited bool) {
+		set := map[string]Value{
+			"clueId": Quote(clue), "targetKind": Quote(kind), "targetId": Quote(id), "targetScope": Quote(c.Record.Scope),
+			"relation": Quote("supports"), "why": Quote(why),
+		}
+		if discredited {
+			set["discredited"] = Quote(true)
+		}
+		c.Effect(Effect{ID: DeriveID(c.Now, "link", string(clue), string(id)), Kind: KindLink, Scope: scope, Make: true, Set: set})
 	}
-	linkTo(KindFinding, c.Record.ID, "发现问题转为线索 / the finding that became this clue")
+	linkTo(KindFinding, c.Record.ID, "发现问题转为线索 / the finding that became this clue", false)
 	if r := c.Record.Text("reportId"); r != "" {
-		linkTo(KindReport, RecordID(r), "所属现场检查报告 / the report of the visit")
+		linkTo(KindReport, RecordID(r), "所属现场检查报告 / the report of the visit", false)
 	}
 	var evidence []RecordID
 	if v, ok := c.Record.Fields["evidence"]; ok {
@@ -133,7 +135,7 @@ func classifyFinding(c *Case) error {
 			return err
 		}
 		if e != nil && e.Scope == c.Record.Scope && (e.Kind == KindPhoto || e.Kind == KindInterview) {
-			linkTo(e.Kind, id, "发现问题所附证据 / evidence of the finding")
+			linkTo(e.Kind, id, "发现问题所附证据 / evidence of the finding", e.Kind == KindPhoto && Discredited(e))
 		}
 	}
 	return nil

@@ -34,6 +34,7 @@ const (
 	KindParked    Kind = "parked"
 	KindRegister  Kind = "register"
 	KindExport    Kind = "export"
+	KindReview    Kind = "review"
 )
 
 // Spec declares a kind: its home, its fields, its life cycle.
@@ -327,7 +328,7 @@ var kinds = []*Spec{
 	projectSpec, siteSpec, templateSpec,
 	reportSpec, findingSpec, photoSpec, interviewSpec, flagSpec,
 	clueSpec, linkSpec, campaignSpec, revisitSpec,
-	conflictSpec, parkedSpec,
+	conflictSpec, parkedSpec, reviewSpec,
 }
 
 var byKind = map[Kind]*Spec{}

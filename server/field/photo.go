@@ -65,6 +65,9 @@ var photoSpec = &Spec{
 		{Name: "large", Type: Hash, Server: true, ZH: "大图", EN: "rendition of 1600 px"},
 		{Name: "perceptual", Type: Text, Max: 100, Server: true, Key: true, ZH: "感知哈希", EN: "perceptual hash with its version"},
 		{Name: "analysisNote", Type: Text, Max: 500, Server: true, ZH: "分析说明", EN: "what the analysis could not do"},
+		{Name: "discreditedAt", Type: Time, Server: true, ZH: "认定不可采信时间", EN: "when it was discredited"},
+		{Name: "discreditedBy", Type: ID, Of: KindPerson, Server: true, ZH: "认定人", EN: "who discredited it"},
+		{Name: "discreditReason", Type: Text, Max: 1000, Server: true, ZH: "不可采信理由", EN: "why it was discredited"},
 		voidReason,
 	},
 	Commands: []Command{
@@ -106,6 +109,10 @@ var photoSpec = &Spec{
 				}
 				return nil
 			},
+		},
+		{
+			Name: "discredit", ZH: "认定不可采信", EN: "discredit", From: []State{PhotoStored, PhotoVerified, PhotoAnalysed, PhotoLinked},
+			Args: []Field{reason}, Do: discreditPhoto,
 		},
 		void(PhotoDeclared, PhotoStored, PhotoVerified, PhotoAnalysed),
 	},

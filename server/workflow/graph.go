@@ -7,7 +7,6 @@ import (
 	"fieldclue/server/access"
 	"fieldclue/server/field"
 	"fieldclue/server/store"
-	"fieldclue/sync/protocol"
 )
 
 // Node is a record in a graph. Of one that the reader may not see only the id and the kind are told, which the link
@@ -185,111 +184,4 @@ func (g *grapher) graph() *Graph {
 		out.Edges = []Edge{}
 	}
 	return out
-}
-
-// Impact is what rests on a photo, as far as the reader may see it.
-type Impact struct {
-	Photo     protocol.PulledRecord   `json:"photo"`
-	SameBytes []protocol.PulledRecord `json:"sameBytes"` // other photo records with the same SHA-256
-	Findings  []protocol.PulledRecord `json:"findings"`  // that name it as evidence
-	Links     []protocol.PulledRecord `json:"links"`     // to clues, not withdrawn
-	Clues     []ClueImpact            `json:"clues"`
-}
-
-// ClueImpact says whether a clue would still stand without the photo.
-type ClueImpact struct {
-	ClueID      field.RecordID          `json:"clueId"`
-	Clue        *protocol.PulledRecord  `json:"clue,omitempty"` // left out when the reader may not see it
-	Independent bool                    `json:"independent"`    // something else supports it
-	Supports    []protocol.PulledRecord `json:"supports"`       // the links that do not rest on the photo
-}
-
-// PhotoImpact gives what rests on a photo. A clue keeps an independent support when a link that supports it or
-// identifies somebody, and is not withdrawn, leads to evidence that does not itself rest on these bytes: not the photo,
-// not a photo with the same bytes, not the report that holds it, and not a finding that has no other evidence.
-func (f *Flow) PhotoImpact(ctx context.Context, who *access.Actor, id field.PhotoID) (*Impact, error) {
-	photo, err := f.read(ctx, who, field.KindPhoto, field.RecordID(id))
-	if err != nil {
-		return nil, err
-	}
-	same, _, err := f.all(ctx, who, store.Query{Kinds: []field.Kind{field.KindPhoto}, Keys: where{}.is("sha256", photo.Text("sha256"))}, mostLinks)
-	if err != nil {
-		return nil, err
-	}
-	same = slices.DeleteFunc(same, func(p *field.Record) bool { return p.ID == photo.ID })
-	links, findings, err := f.resting(ctx, who, photo.ID)
-	if err != nil {
-		return nil, err
-	}
-	out := &Impact{Photo: protocol.FromRecord(photo), SameBytes: wire(same), Findings: wire(findings), Links: wire(links), Clues: []ClueImpact{}}
-	var clues []field.RecordID
-	for _, l := range links {
-		clues = append(clues, field.RecordID(l.Text("clueId")))
-	}
-	for _, x := range findings {
-		clues = append(clues, field.RecordID(x.Text("clueId")))
-	}
-	clues = distinct(clues)
-	visible, err := f.readMany(ctx, who, clues)
-	if err != nil {
-		return nil, err
-	}
-	for _, clue := range clues {
-		c := ClueImpact{ClueID: clue, Clue: wireOne(visible[clue]), Supports: []protocol.PulledRecord{}}
-		if visible[clue] != nil {
-			supports, err := f.independent(ctx, who, clue, append(same, photo))
-			if err != nil {
-				return nil, err
-			}
-			c.Supports, c.Independent = wire(supports), len(supports) > 0
-		}
-		out.Clues = append(out.Clues, c)
-	}
-	return out, nil
-}
-
-// resting finds the links and findings that name a photo.
-func (f *Flow) resting(ctx context.Context, who *access.Actor, photo field.RecordID) (links, findings []*field.Record, err error) {
-	links, _, err = f.all(ctx, who, store.Query{
-		Kinds: []field.Kind{field.KindLink}, States: []field.State{"proposed", "confirmed"}, Keys: where{}.is("targetId", string(photo)),
-	}, mostLinks)
-	if err != nil {
-		return nil, nil, err
-	}
-	findings, _, err = f.all(ctx, who, store.Query{Kinds: []field.Kind{field.KindFinding}, Keys: where{}.is("evidence", string(photo))}, mostLinks)
-	return links, findings, err
-}
-
-func (f *Flow) independent(ctx context.Context, who *access.Actor, clue field.RecordID, photos []*field.Record) ([]*field.Record, error) {
-	links, _, err := f.all(ctx, who, store.Query{
-		Kinds: []field.Kind{field.KindLink}, States: []field.State{"proposed", "confirmed"}, Keys: where{}.is("clueId", string(clue)),
-	}, mostLinks)
-	if err != nil {
-		return nil, err
-	}
-	fallen := map[string]bool{}
-	for _, p := range photos {
-		fallen[string(p.ID)] = true
-		fallen[p.Text("reportId")] = true
-	}
-	var ids []field.RecordID
-	for _, l := range links {
-		ids = append(ids, field.RecordID(l.Text("targetId")))
-	}
-	targets, err := f.readMany(ctx, who, distinct(ids))
-	if err != nil {
-		return nil, err
-	}
-	var stand []*field.Record
-	for _, l := range links {
-		target := targets[field.RecordID(l.Text("targetId"))]
-		if l.Text("relation") == "contradicts" || fallen[l.Text("targetId")] {
-			continue
-		}
-		if target != nil && target.Kind == field.KindFinding && !slices.ContainsFunc(target.Texts("evidence"), func(e string) bool { return !fallen[e] }) {
-			continue
-		}
-		stand = append(stand, l)
-	}
-	return stand, nil
 }

@@ -86,6 +86,18 @@ func (f *Flow) VoidPhoto(ctx context.Context, act Act, id field.PhotoID, version
 	return f.command(ctx, act, field.KindPhoto, field.RecordID(id), version, "void", values{"reason": reason})
 }
 
+// DiscreditPhoto says that a photo no longer proves anything, and why. It stays to be seen; on everything that rests on
+// it a review item is opened in the same commit. Whoever took it, or was on the visit, does not.
+func (f *Flow) DiscreditPhoto(ctx context.Context, act Act, id field.PhotoID, version int64, reason string) (*field.Record, error) {
+	return f.command(ctx, act, field.KindPhoto, field.RecordID(id), version, "discredit", values{"reason": reason})
+}
+
+// DecideReview says whether a record still stands after what it rested on has moved: stands, weakened or falls, with a
+// reason. The record itself is not changed by it.
+func (f *Flow) DecideReview(ctx context.Context, act Act, id field.RecordID, version int64, decision, reason string) (*field.Record, error) {
+	return f.command(ctx, act, field.KindReview, id, version, "decide", values{"decision": decision, "reason": reason})
+}
+
 // QueueItem is one line of the review queue.
 type QueueItem struct {
 	ID             field.RecordID `json:"id"`
@@ -261,6 +273,22 @@ type FlagFilter struct {
 func (f *Flow) Flags(ctx context.Context, who *access.Actor, by FlagFilter, ask Ask) (Records, error) {
 	return f.page(ctx, who, store.Query{
 		Kinds: []field.Kind{field.KindFlag}, States: states(by.State), Keys: where{}.is("code", by.Code).is("reportId", string(by.ReportID)),
+	}, ask)
+}
+
+// ReviewFilter narrows a list of review items; empty: all.
+type ReviewFilter struct {
+	State    field.State
+	Kind     string
+	RecordID field.RecordID
+	PhotoID  field.PhotoID
+}
+
+// Reviews lists review items, the oldest first.
+func (f *Flow) Reviews(ctx context.Context, who *access.Actor, by ReviewFilter, ask Ask) (Records, error) {
+	return f.page(ctx, who, store.Query{
+		Kinds: []field.Kind{field.KindReview}, States: states(by.State),
+		Keys: where{}.is("recordKind", by.Kind).is("recordId", string(by.RecordID)).is("photoId", string(by.PhotoID)),
 	}, ask)
 }
 

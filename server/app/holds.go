@@ -1,0 +1,290 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"fieldclue/media/blob"
+	"fieldclue/server/field"
+	"fieldclue/server/store"
+	"fieldclue/sync/protocol"
+)
+
+// holds keeps the legal holds of originals equal to what the records say: an original is held while a photo with its
+// bytes is linked to a clue that has a number. It follows the logs of the cases, and those of the sites for photos that
+// arrive after they were linked. docs/decisions/custody.md says what counts.
+type holds struct {
+	store     allStore
+	originals blob.Store
+	log       *slog.Logger
+}
+
+func (h *holds) Name() string             { return "holds" }
+func (h *holds) Types() []field.ScopeType { return []field.ScopeType{field.ScopeClue, field.ScopeSite} }
+
+// Entry implements engine.Follower. What it sets follows from the records as they are now, not from the entry, so it
+// may be given the same entry any number of times.
+func (h *holds) Entry(ctx context.Context, e store.Entry) error {
+	if e.Scope.Type() == field.ScopeSite && !bytes.Contains(e.Body, []byte(`"receipt":`)) {
+		return nil // most entries, and not worth parsing
+	}
+	body, err := protocol.Open(e)
+	if err != nil {
+		return err
+	}
+	var ids []field.RecordID
+	for _, c := range body.Changes {
+		if e.Scope.Type() == field.ScopeClue || c.Set["receipt"] != nil {
+			ids = append(ids, c.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	records, err := h.store.Records(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for _, r := range records {
+		switch r.Kind {
+		case field.KindPhoto:
+			err = h.photo(ctx, r.ID)
+		case field.KindLink:
+			err = h.link(ctx, r)
+		case field.KindClue:
+			err = h.clue(ctx, r.ID, 0)
+		}
+		if err != nil {
+			return fmt.Errorf("legal hold after entry %s %d: %w", e.Scope, e.Seq, err)
+		}
+	}
+	return nil
+}
+
+// mostMerged is how far a chain of clues that were merged into each other is followed.
+const mostMerged = 20
+
+// clue settles what a clue is linked to, and what those are linked to that were merged into it.
+func (h *holds) clue(ctx context.Context, id field.RecordID, depth int) error {
+	err := h.each(ctx, store.Query{Kinds: []field.Kind{field.KindLink}, Keys: []string{field.KeyFor("clueId", id)}}, h.link)
+	if err != nil || depth == mostMerged {
+		return err
+	}
+	return h.each(ctx, store.Query{Kinds: []field.Kind{field.KindClue}, States: []field.State{field.ClueMerged}}, func(ctx context.Context, c *field.Record) error {
+		if c.Text("mergedInto") != string(id) {
+			return nil
+		}
+		return h.clue(ctx, c.ID, depth+1)
+	})
+}
+
+func (h *holds) link(ctx context.Context, l *field.Record) error {
+	if l.Text("targetKind") != string(field.KindPhoto) {
+		return nil
+	}
+	return h.photo(ctx, field.RecordID(l.Text("targetId")))
+}
+
+// photo sets or releases the hold of a photo's bytes. Of several servers that do so at once each looks again after it has
+// set something, so the last of them leaves what the records say. Bytes that have not arrived are held when they do.
+func (h *holds) photo(ctx context.Context, id field.RecordID) error {
+	records, err := h.store.Records(ctx, []field.RecordID{id})
+	if err != nil || len(records) == 0 || records[0].Fields["receipt"] == nil {
+		return err
+	}
+	sum := blob.Sum(records[0].Text("sha256"))
+	for range 10 {
+		want, err := h.wanted(ctx, sum)
+		if err != nil {
+			return err
+		}
+		held, err := h.originals.Held(ctx, sum)
+		if err != nil {
+			return err
+		}
+		if held == (want != nil) {
+			return nil
+		}
+		if held {
+			if bundle, err := h.bundle(ctx, sum); err != nil || bundle {
+				return err
+			}
+		}
+		if err := h.originals.SetHold(ctx, sum, want != nil); err != nil {
+			return err
+		}
+		h.log.Info("legal hold", "sha256", sum, "on", want != nil)
+	}
+	return field.Refuse(field.CodeBusy, "The legal hold of %s does not come to rest.", sum)
+}
+
+// bundle reports whether a blob is a bundle of the archive (gzip, which no photo is): these are held for ever, also when
+// somebody has declared a photo with the hash of one.
+func (h *holds) bundle(ctx context.Context, sum blob.Sum) (bool, error) {
+	r, err := h.originals.Open(ctx, sum, 0, 2)
+	if err != nil {
+		return false, err
+	}
+	b, err := io.ReadAll(r)
+	return string(b) == "\x1f\x8b", errors.Join(err, r.Close())
+}
+
+// demand is why an original is to be held: the case, the entries that say so, and when the last of them was written.
+type demand struct {
+	clue field.Scope
+	said map[field.Scope]int64
+	at   time.Time
+}
+
+// wanted says why an original is to be held; nil when nothing asks for it.
+func (h *holds) wanted(ctx context.Context, sum blob.Sum) (*demand, error) {
+	var found *demand
+	photos := store.Query{Kinds: []field.Kind{field.KindPhoto}, Keys: []string{field.KeyFor("sha256", sum)}, Deleted: true} // a voided one may be evidence of that
+	err := h.each(ctx, photos, func(ctx context.Context, p *field.Record) error {
+		links := store.Query{
+			Kinds: []field.Kind{field.KindLink}, States: []field.State{field.LinkProposed, field.LinkConfirmed}, Keys: []string{field.KeyFor("targetId", p.ID)},
+		}
+		return h.each(ctx, links, func(ctx context.Context, l *field.Record) error {
+			clue, err := h.standing(ctx, field.RecordID(l.Text("clueId")))
+			if err != nil || clue == nil || found != nil {
+				return err
+			}
+			found = &demand{clue: clue.Scope, said: map[field.Scope]int64{p.Scope: p.Stamps["receipt"].Seq}}
+			for _, r := range []*field.Record{l, clue} {
+				found.said[r.Scope] = max(found.said[r.Scope], r.Version)
+			}
+			for _, r := range []*field.Record{l, clue, p} {
+				if r.UpdatedAt.After(found.at) {
+					found.at = r.UpdatedAt
+				}
+			}
+			return nil
+		})
+	})
+	return found, err
+}
+
+// standing is the clue, or the one that it was merged into, if that one has a number and was not voided.
+func (h *holds) standing(ctx context.Context, id field.RecordID) (*field.Record, error) {
+	for range mostMerged {
+		records, err := h.store.Records(ctx, []field.RecordID{id})
+		if err != nil || len(records) == 0 {
+			return nil, err
+		}
+		switch clue := records[0]; clue.State {
+		case field.ClueMerged:
+			id = field.RecordID(clue.Text("mergedInto"))
+		case field.ClueReceived, field.StateVoided:
+			return nil, nil
+		default:
+			return clue, nil
+		}
+	}
+	return nil, nil
+}
+
+// each calls fn for all records of a query.
+func (h *holds) each(ctx context.Context, q store.Query, fn func(context.Context, *field.Record) error) error {
+	q.Visible, q.Limit = everything, 500
+	for {
+		records, err := h.store.List(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, r := range records {
+			if err := fn(ctx, r); err != nil {
+				return err
+			}
+		}
+		if len(records) < q.Limit {
+			return nil
+		}
+		q.After = store.PlaceOf(records[len(records)-1])
+	}
+}
+
+// mend sets the holds that are missing. The follower sees to every change of the records; this sees to what happened
+// outside of them: a hold that somebody took off, a photo store that was put back from a copy. It releases nothing, because
+// a hold that nobody's link asks for may have been set by hand.
+func (h *holds) mend(ctx context.Context) error {
+	return h.each(ctx, store.Query{Kinds: []field.Kind{field.KindLink}, States: []field.State{field.LinkProposed, field.LinkConfirmed}},
+		func(ctx context.Context, l *field.Record) error {
+			if clue, err := h.standing(ctx, field.RecordID(l.Text("clueId"))); err != nil || clue == nil {
+				return err
+			}
+			return h.link(ctx, l)
+		})
+}
+
+// mendHolds looks for missing holds at the start and once a day.
+func (a *App) mendHolds(ctx context.Context) error {
+	tick := time.NewTicker(24 * time.Hour)
+	defer tick.Stop()
+	for {
+		if err := a.holds.mend(ctx); err != nil && ctx.Err() == nil {
+			a.log.Warn("looking for missing legal holds; the next day tries again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// holdsDue is how long after a change of the records a missing hold is no fault: the server that follows may be down.
+const holdsDue = 10 * time.Minute
+
+// hold compares the legal hold of a photo's original with what the records say.
+func (r *Report) hold(ctx context.Context, h *holds, sum blob.Sum) error {
+	held, err := h.originals.Held(ctx, sum)
+	if err != nil {
+		return fmt.Errorf("the legal hold of photo %s: %w", sum, err)
+	}
+	if held {
+		r.Held++
+	}
+	want, err := h.wanted(ctx, sum)
+	switch {
+	case err != nil:
+		return err
+	case held == (want != nil):
+		return nil
+	case held:
+		r.Remarks = append(r.Remarks, fmt.Sprintf("photo %s is under legal hold and no clue asks for it: set by hand, or about to be released", sum))
+		return nil
+	}
+	passed, err := h.passed(ctx, want)
+	if err != nil {
+		return err
+	}
+	if !passed && r.At.Sub(want.at) < holdsDue {
+		r.Remarks = append(r.Remarks, fmt.Sprintf("photo %s is not under legal hold yet: the server that sets it has not come to it", sum))
+		return nil
+	}
+	return fmt.Errorf("photo %s is linked to a clue (%s) and not under legal hold; the server sets it at its next start", sum, want.clue)
+}
+
+// passed reports whether the follower has said that it was there.
+func (h *holds) passed(ctx context.Context, d *demand) (bool, error) {
+	for scope, seq := range d.said {
+		doc, err := h.store.GetDoc(ctx, store.Cursors, h.Name()+"@"+string(scope))
+		if field.Is(err, field.CodeNotFound) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		var at struct{ Seq int64 }
+		if err := json.Unmarshal(doc.Body, &at); err != nil || at.Seq < seq {
+			return false, err
+		}
+	}
+	return true, nil
+}

@@ -1,0 +1,334 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"fieldclue/media/blob"
+	"fieldclue/media/blob/dir"
+	"fieldclue/media/blob/minio"
+	"fieldclue/media/blob/miniotest"
+	"fieldclue/server/field"
+	"fieldclue/server/store"
+	"fieldclue/server/store/mongo"
+	"fieldclue/server/store/mongotest"
+	"fieldclue/server/store/sqlite"
+	"fieldclue/sync/engine"
+	"fieldclue/sync/protocol"
+)
+
+// file is a small archive of cases, its photos in a blob store.
+type file struct {
+	t      *testing.T
+	holds  *holds
+	engine *engine.Engine
+	batch  int64
+	n      int
+}
+
+// onBothEngines runs a test on SQLite with a directory, and on MongoDB or its stand-in with MinIO.
+func onBothEngines(t *testing.T, test func(*testing.T, *file)) {
+	t.Run("embedded", func(t *testing.T) {
+		s, err := sqlite.Open(t.Context(), t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		originals, err := dir.Open(dir.Config{Root: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		test(t, newFile(t, s, originals))
+	})
+	t.Run("production", func(t *testing.T) {
+		mongodb, s3 := mongotest.Start(t), miniotest.Start(t)
+		name := fmt.Sprintf("holds-%d-%d", os.Getpid(), time.Now().UnixNano())
+		s, err := mongo.Open(t.Context(), mongo.Options{URI: mongodb.URI, Database: name, AllowStandIn: true, Logger: slog.New(slog.DiscardHandler), Kinds: kinds()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		originals, err := minio.Open(t.Context(), minio.Config{Endpoint: s3.Endpoint, AccessKey: s3.AccessKey, SecretKey: s3.SecretKey, Bucket: name, Locked: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		test(t, newFile(t, s, originals))
+	})
+}
+
+func newFile(t *testing.T, s allStore, originals blob.Store) *file {
+	t.Cleanup(func() { _ = s.Close() }) // what it keeps goes away with the test
+	return &file{
+		t: t, engine: engine.New(engine.Options{Store: s}),
+		holds: &holds{store: s, originals: originals, log: slog.New(slog.DiscardHandler)},
+	}
+}
+
+func (f *file) must(err error) {
+	f.t.Helper()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// id makes ids that are the same in every run.
+func (f *file) id() field.RecordID {
+	f.n++
+	return field.DeriveID(time.Unix(1_700_000_000, 0), "holds", fmt.Sprint(f.n))
+}
+
+func (f *file) do(scope field.Scope, op protocol.Operation) {
+	f.t.Helper()
+	f.batch++
+	if op.Command != "" {
+		r, err := f.holds.store.Records(f.t.Context(), []field.RecordID{op.ID})
+		f.must(err)
+		op.Base = r[0].Version
+	}
+	_, err := f.engine.Commit(f.t.Context(), protocol.Batch{
+		Actor: engine.Server, Device: "server/test", Number: f.batch, Scope: scope, Strict: true, Trusted: true, Operations: []protocol.Operation{op},
+	})
+	f.must(err)
+}
+
+func said(fields map[string]any) map[string]field.Value {
+	out := map[string]field.Value{}
+	for name, v := range fields {
+		out[name] = field.Quote(v)
+	}
+	return out
+}
+
+func clueScope(id field.RecordID) field.Scope { return field.MakeScope(field.ScopeClue, string(id)) }
+
+func sumOf(content []byte) blob.Sum {
+	h := sha256.Sum256(content)
+	return blob.Sum(hex.EncodeToString(h[:]))
+}
+
+// declare says that a photo of some bytes was taken at a site of its own.
+func (f *file) declare(content []byte) (photo field.RecordID, site field.Scope) {
+	f.t.Helper()
+	id, at := f.id(), f.id()
+	site = field.MakeScope(field.ScopeSite, string(at))
+	f.do(site, protocol.Operation{ID: id, Kind: field.KindPhoto, Set: said(map[string]any{
+		"reportId": f.id(), "siteId": at, "sha256": sumOf(content), "size": len(content), "type": "image/jpeg",
+	})})
+	return id, site
+}
+
+// arrive says that the bytes are there.
+func (f *file) arrive(photo field.RecordID, site field.Scope, content []byte) {
+	f.t.Helper()
+	_, err := f.holds.originals.PutIfAbsent(f.t.Context(), sumOf(content), int64(len(content)), bytes.NewReader(content))
+	f.must(err)
+	f.do(site, protocol.Operation{ID: photo, Kind: field.KindPhoto, Command: "store", Args: said(map[string]any{"receipt": map[string]any{"sha256": sumOf(content)}})})
+}
+
+func (f *file) clue() field.RecordID {
+	f.t.Helper()
+	id := f.id()
+	f.do(clueScope(id), protocol.Operation{ID: id, Kind: field.KindClue, Set: said(map[string]any{"title": "线索", "channel": "petition", "managingOrg": "gz"})})
+	return id
+}
+
+func (f *file) give(clue field.RecordID, command string, args map[string]any) {
+	f.t.Helper()
+	f.do(clueScope(clue), protocol.Operation{ID: clue, Kind: field.KindClue, Command: command, Args: said(args)})
+}
+
+func (f *file) link(clue, photo field.RecordID) field.RecordID {
+	f.t.Helper()
+	id := f.id()
+	f.do(clueScope(clue), protocol.Operation{ID: id, Kind: field.KindLink, Set: said(map[string]any{
+		"clueId": clue, "targetKind": "photo", "targetId": photo, "relation": "supports",
+	})})
+	return id
+}
+
+func (f *file) withdraw(clue, link field.RecordID) {
+	f.t.Helper()
+	f.do(clueScope(clue), protocol.Operation{ID: link, Kind: field.KindLink, Command: "withdraw", Args: said(map[string]any{"reason": "有误"})})
+}
+
+// follow gives the follower every entry that there is, from the first on, in every scope that it asks for: an entry that
+// it has seen before changes nothing.
+func (f *file) follow() {
+	f.t.Helper()
+	heads, err := f.holds.store.Heads(f.t.Context(), store.ListScopes{Visible: everything, Types: f.holds.Types(), Limit: 1000})
+	f.must(err)
+	for _, h := range heads {
+		entries, err := f.holds.store.Entries(f.t.Context(), h.Scope, 0, 1000)
+		f.must(err)
+		for _, e := range entries {
+			f.must(f.holds.Entry(f.t.Context(), e))
+		}
+	}
+}
+
+// held follows, and says whether the bytes are held then.
+func (f *file) held(what string, content []byte, want bool) {
+	f.t.Helper()
+	f.follow()
+	held, err := f.holds.originals.Held(f.t.Context(), sumOf(content))
+	f.must(err)
+	if held != want {
+		f.t.Errorf("%s: held %v", what, held)
+	}
+}
+
+func TestAnOriginalIsHeldWhileARegisteredClueRestsOnIt(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, f *file) {
+		a := []byte("\xff\xd8\xff a photo")
+		photo, site := f.declare(a)
+		first := f.clue()
+		link := f.link(first, photo)
+		f.follow() // nothing has arrived
+		f.arrive(photo, site, a)
+		f.held("the clue has no number", a, false)
+		f.give(first, "register", nil)
+		f.held("it has one", a, true)
+		f.withdraw(first, link)
+		f.held("the only link is withdrawn", a, false)
+
+		link = f.link(first, photo)
+		second := f.clue()
+		f.give(second, "register", nil)
+		again := f.link(second, photo)
+		f.withdraw(first, link)
+		f.held("another clue rests on it", a, true)
+		twin, elsewhere := f.declare(a)
+		f.arrive(twin, elsewhere, a)
+		third := f.link(first, twin)
+		f.withdraw(second, again)
+		f.held("the same bytes were declared elsewhere and are linked there", a, true)
+		f.withdraw(first, third)
+		f.held("nothing is left", a, false)
+	})
+}
+
+func TestAHoldFollowsTheCase(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, f *file) {
+		b := []byte("\xff\xd8\xff late")
+		late, site := f.declare(b)
+		clue, into := f.clue(), f.clue()
+		f.give(clue, "register", nil)
+		f.link(clue, late)
+		f.follow()
+		f.arrive(late, site, b)
+		f.held("it arrived after it was linked", b, true)
+		f.give(clue, "merge", map[string]any{"into": into, "reason": "并案"})
+		f.held("merged into a clue without a number", b, false)
+		f.give(into, "register", nil)
+		f.held("which has one now", b, true)
+		f.give(into, "void", map[string]any{"reason": "误收"})
+		f.held("and is voided", b, false)
+
+		c := []byte("\xff\xd8\xff voided")
+		photo, site := f.declare(c)
+		f.arrive(photo, site, c)
+		clue = f.clue()
+		f.give(clue, "register", nil)
+		f.link(clue, photo)
+		f.do(site, protocol.Operation{ID: photo, Kind: field.KindPhoto, Command: "void", Args: said(map[string]any{"reason": "误传"})})
+		f.held("a voided photo may be evidence of that", c, true)
+	})
+}
+
+// A bundle of the archive lies beside the originals. Who declares a photo with its hash does not get it released.
+func TestABundleIsNeverReleased(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, f *file) {
+		bundle := []byte("\x1f\x8b a bundle")
+		photo, site := f.declare(bundle)
+		f.arrive(photo, site, bundle)
+		f.must(f.holds.originals.SetHold(t.Context(), sumOf(bundle), true))
+		clue := f.clue()
+		f.give(clue, "register", nil)
+		f.withdraw(clue, f.link(clue, photo))
+		f.held("a bundle", bundle, true)
+	})
+}
+
+// A hold that was taken off behind the server's back is a fault in the report, and is set again at the next start.
+func TestAMissingHoldIsFoundAndMended(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, f *file) {
+		a, free := []byte("\xff\xd8\xff held"), []byte("\xff\xd8\xff by hand")
+		photo, site := f.declare(a)
+		f.arrive(photo, site, a)
+		other, elsewhere := f.declare(free)
+		f.arrive(other, elsewhere, free)
+		clue := f.clue()
+		f.give(clue, "register", nil)
+		f.link(clue, photo)
+		report := func(at time.Time) (faults, remarks int, held int64) {
+			t.Helper()
+			r := &Report{At: at}
+			for _, sum := range []blob.Sum{sumOf(a), sumOf(free)} {
+				if r.hold(t.Context(), f.holds, sum) != nil {
+					faults++
+				}
+			}
+			return faults, len(r.Remarks), r.Held
+		}
+		if faults, remarks, held := report(time.Now()); faults != 0 || remarks != 1 || held != 0 {
+			t.Errorf("before the follower has come to it: %d faults, %d remarks, %d held", faults, remarks, held)
+		}
+		if faults, _, _ := report(time.Now().Add(time.Hour)); faults != 1 {
+			t.Errorf("an hour later: %d faults", faults)
+		}
+		for _, scope := range []field.Scope{site, clueScope(clue)} { // as if it had said so and done nothing
+			_, err := f.holds.store.PutDoc(t.Context(), store.Doc{Shelf: store.Cursors, ID: "holds@" + string(scope), Body: field.Quote(map[string]int64{"seq": 100})})
+			f.must(err)
+		}
+		if faults, _, _ := report(time.Now()); faults != 1 {
+			t.Errorf("after the follower has passed: %d faults", faults)
+		}
+		f.must(f.holds.originals.SetHold(t.Context(), sumOf(free), true))
+		f.must(f.holds.mend(t.Context()))
+		if faults, remarks, held := report(time.Now()); faults != 0 || remarks != 1 || held != 2 {
+			t.Errorf("after mending: %d faults, %d remarks, %d held", faults, remarks, held)
+		}
+	})
+}
+
+// restless is a photo store in which somebody withdraws a link while its hold is being set.
+type restless struct {
+	blob.Store
+	during func()
+}
+
+func (r *restless) SetHold(ctx context.Context, sum blob.Sum, on bool) error {
+	if during := r.during; during != nil {
+		r.during = nil
+		during()
+	}
+	return r.Store.SetHold(ctx, sum, on)
+}
+
+// Two servers follow the same log. One is slow: it sets a hold after the other has released it.
+func TestTheLastToSetAHoldLooksAgain(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, f *file) {
+		a := []byte("\xff\xd8\xff contended")
+		photo, site := f.declare(a)
+		f.arrive(photo, site, a)
+		clue := f.clue()
+		f.give(clue, "register", nil)
+		link := f.link(clue, photo)
+		quick := f.holds
+		slow := *f.holds
+		slow.originals = &restless{Store: quick.originals, during: func() {
+			f.withdraw(clue, link)
+			f.must(quick.photo(t.Context(), photo))
+		}}
+		f.must(slow.photo(t.Context(), photo))
+		held, err := quick.originals.Held(t.Context(), sumOf(a))
+		if err != nil || held {
+			t.Errorf("held %v, %v", held, err)
+		}
+	})
+}
