@@ -43,6 +43,7 @@ func TestEveryRowIsMeasuredAndNothingIsLost(t *testing.T) {
 		"single pushes", "bare single writes", "documents in batches of 50", "bare batches", "documents pulled, first load",
 		"examine: ", "both renditions",
 		"half-load: ", "p99.9", "hot-scope: ", "4 devices in a closed loop", "pull-1m: ", "600 records", "finds 200 changed records of one scope", "finds nothing new",
+		"alike: ", "600 photos at 30 sites", "as of now", "finds the same",
 		"first-load: ", "2 at once: peak heap", "listeners: ", "every one of 30 heard of it", "12 listeners that do not read", "none of those that read",
 		"photos in, examined beside", "recordings in, nothing to examine", "bare photos", "0 are missing, 0 are there twice", "verified: no fault",
 	} {

@@ -77,7 +77,7 @@ func main() {
 	flag.IntVar(&o.photoBytes, "photo-bytes", 4_000_000, "size of a photo")
 	flag.StringVar(&o.dir, "dir", "", "where to keep the data; empty: a temporary directory")
 	flag.StringVar(&o.only, "only", "", "measure the rows and the parts whose name holds this, or one of these between commas; the parts are "+partNames())
-	flag.BoolVar(&o.all, "all", false, "measure the parts that take long as well: pull-1m, first-load, listeners")
+	flag.BoolVar(&o.all, "all", false, "measure the parts that take long as well: pull-1m, alike, first-load, listeners")
 	flag.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of the measurements to this file")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
