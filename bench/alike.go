@@ -37,7 +37,8 @@ func lookAlike(ctx context.Context, o options, say sayer) (err error) {
 	defer func() { err = errors.Join(err, s.Close()) }()
 	random := rand.New(rand.NewPCG(1, 1))
 	begin := time.Now()
-	if err := photosInto(ctx, s, random, o.sizes.large, o.sizes.perSite); err != nil {
+	known, err := photosInto(ctx, s, random, o.sizes.large, o.sizes.perSite)
+	if err != nil {
 		return err
 	}
 	say("%s photos at %s sites were made through the engine in %.0f s", thousands(float64(o.sizes.large*o.sizes.perSite)), thousands(float64(o.sizes.large)), time.Since(begin).Seconds())
@@ -77,6 +78,7 @@ func lookAlike(ctx context.Context, o options, say sayer) (err error) {
 	}
 
 	q := question(0)
+	q.Hash = hashText(known)
 	want, err := x.Near(ctx, q)
 	if err != nil {
 		return err
@@ -86,7 +88,7 @@ func lookAlike(ctx context.Context, o options, say sayer) (err error) {
 	if err != nil {
 		return err
 	}
-	if got != want.Total {
+	if got != want.Total || got == 0 {
 		return fmt.Errorf("the index finds %d photos, and reading all of them %d", want.Total, got)
 	}
 	say("the same by reading every hash from the store: %.1f s; it finds the same %d", time.Since(begin).Seconds(), got)
@@ -95,8 +97,8 @@ func lookAlike(ctx context.Context, o options, say sayer) (err error) {
 
 func hashText(h uint64) string { return fmt.Sprintf("%s%016x", hashName, h) }
 
-// photosInto makes sites, every other one of which is mine, and photos there. One hash in ten is near one before it.
-func photosInto(ctx context.Context, s *sqlite.Store, random *rand.Rand, sites, perSite int) error {
+// photosInto makes sites, every other one of which is mine, and photos there. One hash in ten is near the one before it. known is the hash of a photo of mine.
+func photosInto(ctx context.Context, s *sqlite.Store, random *rand.Rand, sites, perSite int) (known uint64, err error) {
 	e := engine.New(engine.Options{Store: s})
 	commit := func(scope field.Scope, number int64, ops []protocol.Operation) error {
 		_, err := e.Commit(ctx, protocol.Batch{Actor: engine.Server, Device: "server/bench", Number: number, Scope: scope, Operations: ops, Strict: true, Trusted: true})
@@ -109,7 +111,7 @@ func photosInto(ctx context.Context, s *sqlite.Store, random *rand.Rand, sites, 
 			"name": field.Quote("村"), "projectId": report, "region": field.Quote("520502"), "orgs": field.Quote([]string{org}),
 		}}
 		if err := commit(field.MakeScope(field.ScopeOrg, org), int64(i+1), []protocol.Operation{place}); err != nil {
-			return err
+			return 0, err
 		}
 		scope := field.MakeScope(field.ScopeSite, string(site))
 		for left, number := perSite, int64(1); left > 0; number++ {
@@ -128,11 +130,14 @@ func photosInto(ctx context.Context, s *sqlite.Store, random *rand.Rand, sites, 
 				}})
 			}
 			if err := commit(scope, number, ops); err != nil {
-				return err
+				return 0, err
+			}
+			if org == "mine" {
+				known = last
 			}
 		}
 	}
-	return nil
+	return known, nil
 }
 
 // readAll counts what a question asks for without an index.

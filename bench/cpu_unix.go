@@ -3,8 +3,6 @@
 package main
 
 import (
-	"os"
-	"runtime"
 	"syscall"
 	"time"
 )
@@ -16,16 +14,4 @@ func cpuTime() time.Duration {
 		return 0
 	}
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
-}
-
-// peakMemory is the largest resident set of a process that has ended, in bytes.
-func peakMemory(ended *os.ProcessState) int64 {
-	r, ok := ended.SysUsage().(*syscall.Rusage)
-	if !ok {
-		return 0
-	}
-	if runtime.GOOS == "darwin" {
-		return int64(r.Maxrss)
-	}
-	return int64(r.Maxrss) * 1024
 }
