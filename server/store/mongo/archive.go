@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"go.mongodb.org/mongo-driver/bson"
-	"go.mongodb.org/mongo-driver/mongo"
 	"go.mongodb.org/mongo-driver/mongo/options"
 
 	"fieldclue/server/field"
@@ -17,35 +16,7 @@ func (s *Store) Archive(ctx context.Context, b store.Bundled) error {
 	if b.Bundle == "" {
 		return field.Refuse(field.CodeBadRequest, "").Because(fmt.Errorf("mongo: a bundle without a name"))
 	}
-	ctx, cancel, err := s.bound(ctx)
-	if err != nil {
-		return err
-	}
-	defer cancel()
-	if s.server.standIn {
-		s.standIn.Lock()
-		defer s.standIn.Unlock()
-		return fault("Archive", s.archiveInside(ctx, b))
-	}
-	for try := 0; ; try++ {
-		err := s.archiveOnce(ctx, b)
-		if !hasLabel(err, "TransientTransactionError") || try+1 >= maxTries || pause(ctx, try) != nil {
-			return fault("Archive", err)
-		}
-	}
-}
-
-func (s *Store) archiveOnce(ctx context.Context, b store.Bundled) error {
-	session, err := s.startTransaction()
-	if err != nil {
-		return err
-	}
-	if err := s.archiveInside(mongo.NewSessionContext(ctx, session), b); err != nil {
-		s.giveUp(session)
-		return err
-	}
-	defer session.EndSession(ctx)
-	return settle(ctx, session.CommitTransaction)
+	return fault("Archive", s.whole(ctx, func(ctx context.Context) error { return s.archiveInside(ctx, b) }))
 }
 
 // archiveInside looks at all entries before it changes one.

@@ -44,6 +44,16 @@ func (s *Store) Docs(ctx context.Context, shelf store.Shelf, after string, limit
 
 // Repair makes a scope's head and records what its log says.
 func (s *Store) Repair(ctx context.Context, r store.Repair) error {
+	err := s.whole(ctx, func(ctx context.Context) error { return s.repairInside(ctx, r) })
+	if errors.Is(err, store.ErrHeadMoved) {
+		return store.ErrHeadMoved
+	}
+	return fault("Repair", err)
+}
+
+// whole does something in one transaction, again when another one was in its way. On the stand-in, which has none, it is
+// done alone.
+func (s *Store) whole(ctx context.Context, inside func(context.Context) error) error {
 	ctx, cancel, err := s.bound(ctx)
 	if err != nil {
 		return err
@@ -52,29 +62,22 @@ func (s *Store) Repair(ctx context.Context, r store.Repair) error {
 	if s.server.standIn {
 		s.standIn.Lock()
 		defer s.standIn.Unlock()
-		return s.judgeRepair(s.repairInside(ctx, r))
+		return inside(ctx)
 	}
 	for try := 0; ; try++ {
-		err := s.repairOnce(ctx, r)
+		err := s.once(ctx, inside)
 		if !hasLabel(err, "TransientTransactionError") || try+1 >= maxTries || pause(ctx, try) != nil {
-			return s.judgeRepair(err)
+			return err
 		}
 	}
 }
 
-func (s *Store) judgeRepair(err error) error {
-	if errors.Is(err, store.ErrHeadMoved) {
-		return store.ErrHeadMoved
-	}
-	return fault("Repair", err)
-}
-
-func (s *Store) repairOnce(ctx context.Context, r store.Repair) error {
+func (s *Store) once(ctx context.Context, inside func(context.Context) error) error {
 	session, err := s.startTransaction()
 	if err != nil {
 		return err
 	}
-	if err := s.repairInside(mongo.NewSessionContext(ctx, session), r); err != nil {
+	if err := inside(mongo.NewSessionContext(ctx, session)); err != nil {
 		s.giveUp(session)
 		return err
 	}
