@@ -76,6 +76,9 @@ func (e *Engine) Pull(ctx context.Context, actor Actor, req protocol.PullRequest
 		}
 	}
 	slices.Sort(p.Gone)
+	if heads, err = p.tasksFirst(actor, heads, req.Cursors); err != nil {
+		return protocol.PullResponse{}, fmt.Errorf("pull: %w", err)
+	}
 	if p.Missing, err = e.missing(ctx, actor, req.Acknowledged); err != nil {
 		return protocol.PullResponse{}, fmt.Errorf("pull: %w", err)
 	}
@@ -86,6 +89,50 @@ func (e *Engine) Pull(ctx context.Context, actor Actor, req protocol.PullRequest
 	}
 	p.ServerTime = protocol.Stamp(e.now())
 	return p.PullResponse, nil
+}
+
+// openTask are the states of a revisit that somebody still has to do something about.
+var openTask = []field.State{"assigned", "downloaded", "in_progress", "returned"}
+
+// mostTasks bounds how many open tasks of one person are looked at.
+const mostTasks = 500
+
+// tasksFirst puts the sites at which the actor has something to do before everything else but the inbox. It is asked only
+// when there is more than one site to read: then they may not all fit on the page, or not for many pages of a slow link.
+func (p *page) tasksFirst(actor Actor, heads []store.Head, from map[field.Scope]protocol.Cursor) ([]store.Head, error) {
+	behind := 0
+	for i := range heads {
+		if h := &heads[i]; h.Scope.Type() == field.ScopeSite && from[h.Scope].Hash != h.Hash {
+			behind++
+		}
+	}
+	if behind < 2 {
+		return heads, nil
+	}
+	first := map[field.Scope]bool{}
+	for _, role := range []string{"assignee", "companion"} {
+		tasks, err := p.e.store.List(p.ctx, store.Query{
+			Visible: access.Visible(actor), Kinds: []field.Kind{field.KindRevisit}, States: openTask,
+			Keys: []string{field.KeyFor(role, actor.User)}, Limit: mostTasks,
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range tasks {
+			first[t.Scope] = true
+		}
+	}
+	rank := func(h store.Head) int {
+		switch {
+		case h.Scope.Type() == field.ScopeUser:
+			return 0
+		case first[h.Scope]:
+			return 1
+		}
+		return 2
+	}
+	slices.SortStableFunc(heads, func(a, b store.Head) int { return rank(a) - rank(b) })
+	return heads, nil
 }
 
 func pageBytes(asked int) int {

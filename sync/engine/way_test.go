@@ -380,3 +380,56 @@ func TestLeavingOutTombstonesIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// A phone reads its inbox first, then the sites at which its owner has something to do, then the rest.
+func TestTasksComeBeforeOtherRecords(t *testing.T) {
+	onBothStores(t, func(t *testing.T, c *county) {
+		scopes := []field.Scope{c.scope}
+		for range 3 {
+			site := id()
+			c.server("org/gz-liwan", protocol.Operation{ID: site, Kind: field.KindSite, Set: fields(m{
+				"name": "村", "projectId": c.project, "region": "520502", "orgs": []string{"gz-liwan", "bijie"},
+			})})
+			scopes = append(scopes, field.MakeScope(field.ScopeSite, string(site)))
+		}
+		c.chen.Scopes, c.lin.Scopes = scopes, scopes
+		last := scopes[len(scopes)-1]
+		task := id()
+		c.server(string(last), protocol.Operation{ID: task, Kind: field.KindRevisit, Set: fields(m{
+			"campaignId": id(), "siteId": last.ID(), "stratum": "problems", "due": "2026-12-01",
+		})})
+		order := func(who *access.Actor) (read []field.Scope) {
+			t.Helper()
+			req := protocol.PullRequest{Device: who.Device, Cursors: map[field.Scope]protocol.Cursor{}, Limit: 1}
+			for pages := 0; ; pages++ {
+				page, err := c.Pull(c.ctx, who, req)
+				c.must(err)
+				for _, r := range page.Records {
+					if !slices.Contains(read, r.Scope) {
+						read = append(read, r.Scope)
+					}
+				}
+				for scope, at := range page.Cursors {
+					req.Cursors[scope] = at
+				}
+				if !page.More || pages > 200 {
+					return read
+				}
+			}
+		}
+		place := func(who *access.Actor) int {
+			read := order(who)
+			return slices.Index(read, last) - slices.IndexFunc(read, func(s field.Scope) bool { return s.Type() == field.ScopeOrg })
+		}
+		if n := place(c.chen); n < 1 {
+			t.Errorf("without a task the site comes %d after the organisation", n)
+		}
+		c.must(c.click(c.zhao, c.get(task), "assign", m{"assignee": c.chen.User, "companion": c.lin.User, "due": "2026-12-01"}))
+		for _, who := range []*access.Actor{c.chen, c.lin} {
+			read := order(who)
+			if read[0].Type() != field.ScopeUser || read[1] != last {
+				t.Errorf("%s reads %v, and the task is at %s", who.Name, read, last)
+			}
+		}
+	})
+}
