@@ -110,8 +110,10 @@ func (p *parts) clueID(ctx context.Context, clue string) (field.ClueID, error) {
 	switch {
 	case err != nil:
 		return "", err
-	case len(found) != 1:
-		return "", fmt.Errorf("%d clues have the number %s", len(found), clue)
+	case len(found) > 1:
+		return "", fmt.Errorf("several clues have the number %s: give the clue's id", clue)
+	case len(found) == 0:
+		return "", fmt.Errorf("there is no clue with the number %s: give a number such as bijie-2026-0001, or the clue's id", clue)
 	}
 	return field.ClueID(found[0].ID), nil
 }
