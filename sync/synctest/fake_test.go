@@ -49,6 +49,8 @@ type server struct {
 	files   map[string][]byte // uploads by place
 	sizes   map[string]int64
 	photo   map[string]string // photo by place
+	pieces  int               // bodies of uploads that have ended, whole or cut
+	cutter  *synctest.Link    // cuts nothing but pieces of uploads
 	forge   bool              // receipts are signed with another key
 	pages   []protocol.PullResponse
 	cursors []map[field.Scope]protocol.Cursor // as the pulls sent them
@@ -175,6 +177,7 @@ func (s *server) upload(w http.ResponseWriter, r *http.Request) {
 func (s *server) patch(w http.ResponseWriter, r *http.Request, body []byte) {
 	at := r.URL.Path
 	offset, _ := strconv.Atoi(r.Header.Get("Upload-Offset"))
+	s.pieces++
 	switch {
 	case r.Header.Get("Authorization") != "Bearer "+s.access:
 		s.problem(w, http.StatusUnauthorized, field.CodeTokenExpired)
@@ -235,7 +238,7 @@ func (s *server) phone(t *testing.T, dir string, link *synctest.Link) *synctest.
 	t.Helper()
 	o := synctest.Options{
 		Dir: dir, BaseURL: s.http.URL, Device: device, Now: func() time.Time { return now }, Attempts: 40,
-		Sleep:  func(context.Context, time.Duration) error { return nil },
+		Sleep:  func(context.Context, time.Duration) error { s.awaitCuts(); return nil },
 		Unlock: func() (string, string) { return "somebody", "password" },
 	}
 	if link != nil {
@@ -247,6 +250,21 @@ func (s *server) phone(t *testing.T, dir string, link *synctest.Link) *synctest.
 	}
 	t.Cleanup(func() { _ = p.Close() }) // some tests close it themselves
 	return p
+}
+
+// awaitCuts waits until every piece that cutter has cut ended here too: unlike the real server, this one does not end
+// the request before when it is asked how far an upload is. One that was reset before its head was read never ends
+// here, so the wait is bounded.
+func (s *server) awaitCuts() {
+	for range 400 {
+		s.mu.Lock()
+		all := s.cutter == nil || s.pieces >= s.cutter.Counts().Cut
+		s.mu.Unlock()
+		if all {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 }
 
 func must(t *testing.T, err error) {

@@ -105,6 +105,7 @@ func sorted(s []string) []string { return slices.Sorted(slices.Values(s)) }
 func TestACutUploadGoesOnWhereItStood(t *testing.T) {
 	s := newServer(t)
 	link := synctest.NewLink(synctest.LinkOptions{})
+	s.cutter = link
 	p := s.phone(t, t.TempDir(), link)
 	writeReport(t, p, "a", 3_000_000)
 	link.Plan(
