@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 
 	"fieldclue/server/field"
 	"fieldclue/sync/protocol"
@@ -146,55 +147,84 @@ type file struct {
 }
 
 // jpegPhoto is the county's picture with a comment of its own: as slow to examine as any, and known to nobody yet.
-func jpegPhoto(c *county) (file, error) {
-	id := newID()
+func jpegPhoto(c *county, id field.RecordID) file {
 	b := make([]byte, 0, len(c.picture)+4+len(id))
 	b = append(b, c.picture[:2]...)               // start of image
 	b = append(b, 0xff, 0xfe, 0, byte(2+len(id))) // comment
 	b = append(b, id...)
-	return file{"image/jpeg", append(b, c.picture[2:]...)}, nil
+	return file{"image/jpeg", append(b, c.picture[2:]...)}
 }
 
 // recording is a sound file: stored and receipted like a photo, with nothing to be examined.
-func recording(c *county) (file, error) {
+func recording(c *county, id field.RecordID) file {
 	const head = "\x00\x00\x00\x18ftypM4A \x00\x00\x00\x00M4A isom\x00\x00\x00\x00mdat"
-	id := newID()
 	b := make([]byte, 0, len(c.noise))
 	b = append(append(b, head...), id...)
-	return file{"audio/mp4", append(b, c.noise[min(len(b), len(c.noise)):]...)}, nil
+	return file{"audio/mp4", append(b, c.noise[min(len(b), len(c.noise)):]...)}
 }
 
-// photo declares a file and uploads it by tus, in one request as on a good link. The time of the declaration counts.
-func (c *county) photo(make func(*county) (file, error)) func(ctx context.Context, client, n int) (float64, error) {
+// perReport is how many files a report declares in one push, as the phone does when its report is written.
+const perReport = 10
+
+// declared is a file that the server waits for.
+type declared struct {
+	id  field.RecordID
+	sum string
+}
+
+// photo uploads a file by tus, in one request as on a good link; before every tenth it declares ten. The time of the
+// declaration counts.
+func (c *county) photo(make func(*county, field.RecordID) file) func(ctx context.Context, client, n int) (float64, error) {
+	waiting := map[int][]declared{}
+	var mu sync.Mutex // guards waiting
 	return func(ctx context.Context, client, _ int) (float64, error) {
 		h := c.hands[client]
-		f, err := make(c)
-		if err != nil {
-			return 0, err
+		mu.Lock()
+		due := waiting[client]
+		mu.Unlock()
+		if len(due) == 0 {
+			var err error
+			if due, err = h.declare(ctx, make); err != nil {
+				return 0, err
+			}
 		}
-		hash := sha256.Sum256(f.bytes)
-		sum, id := hex.EncodeToString(hash[:]), newID()
-		b := h.begin()
-		b = fmt.Appendf(b, `{"id":"%s","kind":"photo","base":0,"set":{"reportId":"%s","siteId":"%s","sha256":"%s","size":%d,"type":"%s","capture":"app"}}]}`,
-			id, h.report, h.site, sum, len(f.bytes), f.kind)
-		h.body = b
-		if err := h.pushed(ctx, 1); err != nil {
-			return 0, err
-		}
+		d := due[0]
+		mu.Lock()
+		waiting[client] = due[1:]
+		mu.Unlock()
+		f := make(c, d.id)
 		meta := func(name, value string) string { return name + " " + base64.StdEncoding.EncodeToString([]byte(value)) }
 		_, head, err := h.send(ctx, "POST", "/v1/uploads", h.token, f.bytes,
 			"Tus-Resumable", "1.0.0", "Content-Type", "application/offset+octet-stream", "Upload-Length", strconv.Itoa(len(f.bytes)),
-			"Upload-Metadata", strings.Join([]string{meta("photoId", string(id)), meta("sha256", sum), meta("filetype", f.kind)}, ","))
+			"Upload-Metadata", strings.Join([]string{meta("photoId", string(d.id)), meta("sha256", d.sum), meta("filetype", f.kind)}, ","))
 		if err != nil {
 			return 0, err
 		}
 		if head.Get("Fieldclue-Receipt") == "" {
 			return 0, errors.New("a whole file was answered without a receipt")
 		}
-		h.docs = append(h.docs, id)
+		h.docs = append(h.docs, d.id)
 		c.files.Add(1)
 		return float64(len(f.bytes)) / 1e6, nil
 	}
+}
+
+// declare hashes the files of a report and pushes their declarations.
+func (h *hand) declare(ctx context.Context, make func(*county, field.RecordID) file) ([]declared, error) {
+	var all []declared
+	b := h.begin()
+	for _, id := range newIDs(perReport) {
+		f := make(h.county, id)
+		hash := sha256.Sum256(f.bytes)
+		if len(all) > 0 {
+			b = append(b, ',')
+		}
+		all = append(all, declared{id, hex.EncodeToString(hash[:])})
+		b = fmt.Appendf(b, `{"id":"%s","kind":"photo","base":0,"set":{"reportId":"%s","siteId":"%s","sha256":"%s","size":%d,"type":"%s","capture":"app"}}`,
+			id, h.report, h.site, all[len(all)-1].sum, len(f.bytes), f.kind)
+	}
+	h.body = append(b, `]}`...)
+	return all, h.pushed(ctx, perReport)
 }
 
 func (c *county) acknowledged() int {

@@ -104,8 +104,9 @@ type Staging interface {
 // the bytes go straight to their place and are staged only if something fails on the way.
 type Whole interface {
 	// StoreWhole tries to store all of r as the blob sum. done means that it is stored, as if PutIfAbsent had said
-	// so. Otherwise n and err are as those of Append at offset 0, or CodeHashMismatch with nothing kept.
-	StoreWhole(ctx context.Context, id string, generation int64, sum Sum, size int64, r io.Reader) (n int64, done bool, err error)
+	// so. Otherwise n and err are as those of Append at offset 0, or CodeHashMismatch with nothing kept. staged is called
+	// before a byte is staged, so that somebody knows of it; its error is given back, and nothing is kept.
+	StoreWhole(ctx context.Context, id string, generation int64, sum Sum, size int64, r io.Reader, staged func() error) (n int64, done bool, err error)
 }
 
 // Exact reads exactly size bytes with the given hash from a source, and gives the last of them away only when the

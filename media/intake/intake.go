@@ -8,8 +8,6 @@ package intake
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"io"
 	"sync"
@@ -62,9 +60,9 @@ type Ledger interface {
 	// DeclaredPhoto is asked at every request. CodePhotoNotDeclared, or CodeNotFound, when there is no such photo or
 	// who may not upload it; the two must look alike to the sender.
 	DeclaredPhoto(ctx context.Context, who Uploader, photoID string) (Declared, error)
-	// PhotoStored records that the bytes are safe. It may be called again with the same values and must then change
-	// nothing.
-	PhotoStored(ctx context.Context, p StoredPhoto) error
+	// PhotoStored records that the bytes are safe and returns the receipt that stands in the log: of several calls for
+	// one photo the first counts, and the others change nothing and return its receipt.
+	PhotoStored(ctx context.Context, p StoredPhoto) (json.RawMessage, error)
 }
 
 // Docs is the shelf of working documents that uploads need, with the contract stated at store.Doc.
@@ -135,11 +133,8 @@ type Upload struct {
 }
 
 // ID is the upload of a photo with certain bytes. There is only one, so a phone that lost its database finds its
-// half-finished upload by asking for it again.
-func ID(photoID string, sum blob.Sum) string {
-	h := sha256.Sum256([]byte("upload\n" + photoID + "\n" + string(sum)))
-	return hex.EncodeToString(h[:16])
-}
+// half-finished upload by asking for it again; and it names the photo, so that an upload which is over needs no document.
+func ID(photoID string, sum blob.Sum) string { return photoID + "_" + string(sum[:16]) }
 
 // Create begins the upload of a declared photo, or finds the one that was begun. When the bytes are stored already,
 // by whomever, the upload is complete at once. CodeHashMismatch, CodeSizeMismatch or CodeNotAPhoto when the request
@@ -185,11 +180,11 @@ func (s *Service) create(ctx context.Context, who Uploader, req Request, p *Piec
 		return Upload{}, err
 	}
 	defer leave()
-	u, err := s.begin(ctx, who, id, req, d)
+	u, err := s.begin(ctx, who, id, req, d, p != nil && s.whole(p, req.Size))
 	if err != nil {
 		return Upload{}, err
 	}
-	if u.Receipt == nil || !u.Recorded {
+	if u.receipt == nil {
 		switch info, err := s.cfg.Blobs.Stat(ctx, u.Sum); {
 		case err == nil && info.Size == u.Size:
 			u.stored = true
@@ -328,10 +323,11 @@ func (s *Service) Sweep(ctx context.Context, limit int, notify func(context.Cont
 		if err != nil {
 			return n, err
 		}
-		if err := s.owed(ctx, u); err != nil {
+		known, err := s.known(ctx, u)
+		if err != nil {
 			return n, err
 		}
-		if u.Receipt == nil {
+		if !known {
 			e := Expired{UploadID: u.id, PhotoID: u.PhotoID, By: u.By, Offset: u.Offset, Size: u.Size, Created: u.Created}
 			if err := notify(ctx, e); err != nil {
 				return n, err

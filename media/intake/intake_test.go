@@ -159,6 +159,45 @@ func TestAPhotoInOneRequest(t *testing.T) {
 	}
 }
 
+func TestAPhotoThatComesWholeLeavesNoDocument(t *testing.T) {
+	p := onDir(t)
+	b, req := p.photo("photo", 10_000)
+	writes := 0
+	p.docs.Fail = func() error { writes++; return nil }
+	u, err := p.server().Send(t.Context(), me, req, piece(b, 0, len(b)))
+	must(t, err)
+	p.check(t, u, b, req)
+	if writes != 0 || len(p.docs.All) != 0 {
+		t.Fatalf("%d writes, documents %v", writes, p.docs.All)
+	}
+
+	// The phone that lost the answer asks again, in each way that it may.
+	again, err := p.server().Head(t.Context(), me, u.ID)
+	must(t, err)
+	p.check(t, again, b, req)
+	for _, from := range []int{0, len(b)} {
+		_, err = p.server().Append(t.Context(), me, u.ID, piece(b, from, len(b)))
+		if from == 0 {
+			code(t, err, field.CodeOffsetMismatch)
+		} else {
+			must(t, err)
+		}
+	}
+	again, err = p.server().Send(t.Context(), me, req, piece(b, 0, len(b)))
+	must(t, err)
+	p.check(t, again, b, req)
+	must(t, p.server().Terminate(t.Context(), me, u.ID))
+	p.stored(t, req.Sum, b)
+
+	_, err = p.server().Head(t.Context(), intake.Uploader{User: "u2"}, u.ID)
+	code(t, err, field.CodeUploadUnknown)
+	_, other := p.photo("other", 10_000)
+	for _, id := range []string{intake.ID("photo", other.Sum), intake.ID("other", other.Sum), "photo_", "_", "photo"} {
+		_, err = p.server().Head(t.Context(), me, id)
+		code(t, err, field.CodeUploadUnknown)
+	}
+}
+
 // Cuts at random places, another server every time, now and then a server that dies before it saves.
 func TestAnyServerGoesOnAfterAnyCut(t *testing.T) {
 	for _, kind := range []string{"directory", "minio"} {
@@ -456,7 +495,13 @@ func TestManyAtOnceStoreOnce(t *testing.T) {
 		wg.Go(func() {
 			s := servers[i%2]
 			for range 200 {
-				u, err := s.Create(t.Context(), me, req)
+				var u intake.Upload
+				var err error
+				if i < 4 {
+					u, err = s.Send(t.Context(), me, req, piece(b, 0, len(b)))
+				} else {
+					u, err = s.Create(t.Context(), me, req)
+				}
 				if err == nil && u.Receipt == nil {
 					u, err = s.Append(t.Context(), me, u.ID, piece(b, int(u.Offset), len(b)))
 				}
@@ -517,8 +562,8 @@ func TestACrashBetweenAnyTwoSteps(t *testing.T) {
 	}
 }
 
-// A receipt that the log was not told of, and nobody comes back: the sweep tells it.
-func TestAReceiptReachesTheLogThoughNobodyAsks(t *testing.T) {
+// Complete bytes that the log was not told of, and nobody comes back: the sweep tells it.
+func TestCompleteBytesReachTheLogThoughNobodyAsks(t *testing.T) {
 	p := onDir(t)
 	b, req := p.photo("photo", 40_000)
 	p.ledger.Fail = func() error {

@@ -6,6 +6,7 @@ import (
 	"encoding"
 	"encoding/json"
 	"hash"
+	"strings"
 	"time"
 
 	"fieldclue/media/blob"
@@ -27,23 +28,26 @@ type state struct {
 	Hash       []byte `json:"hash,omitempty"` // base64; as crypto/sha256 marshals it
 	Generation int64  `json:"generation"`     // of the request that may write; only ever rises, also over a new life
 
-	Interruptions []Interruption  `json:"interruptions,omitempty"`
-	Receipt       json.RawMessage `json:"receipt,omitempty"`   // set when the bytes are stored
-	ReceivedAt    time.Time       `json:"receivedAt,omitzero"` // as in the receipt
-	Recorded      bool            `json:"recorded,omitempty"`  // the log knows
+	Interruptions []Interruption `json:"interruptions,omitempty"`
 }
 
 // upload is a state with where it is kept and what this request knows besides.
 type upload struct {
 	state
 	id      string
-	version int64
+	version int64 // of the document; 0: there is none
 	expires time.Time
-	stored  bool // the blob is known to be there
-	typed   bool // the first bytes were found to be of the declared type
+	receipt json.RawMessage // as the log has it; nil: the log does not know the bytes yet
+	stored  bool            // the blob is known to be there
+	typed   bool            // the first bytes were found to be of the declared type
 
 	fresh    bool // this request began it, so nothing of it is staged yet
 	straight bool // the bytes went to their place without being staged
+}
+
+// over is an upload whose photo the log knows as stored. It needs no document.
+func over(id string, d Declared) *upload {
+	return &upload{id: id, receipt: d.Receipt, state: state{PhotoID: d.PhotoID, Sum: d.Sum, Size: d.Size, Type: d.Type, Offset: d.Size}}
 }
 
 const maxInterruptions = 200
@@ -57,11 +61,7 @@ func decode(d store.Doc) (*upload, error) {
 }
 
 func (u *upload) public() Upload {
-	p := Upload{ID: u.id, PhotoID: u.PhotoID, Offset: u.Offset, Size: u.Size, Expires: u.expires}
-	if u.Recorded {
-		p.Receipt = u.Receipt
-	}
-	return p
+	return Upload{ID: u.id, PhotoID: u.PhotoID, Offset: u.Offset, Size: u.Size, Expires: u.expires, Receipt: u.receipt}
 }
 
 // save writes the state unless a newer request has written since: CodeUploadReplaced.
@@ -94,25 +94,49 @@ func (s *Service) load(ctx context.Context, id string) (*upload, error) {
 	return decode(d)
 }
 
-// take loads an upload for a request that may see it, and raises the generation: from here on no older request can
-// write.
+// take finds an upload for a request that may see it, also one that is over. From here on no older request can write.
 func (s *Service) take(ctx context.Context, who Uploader, id string) (*upload, error) {
+	u, err := s.claim(ctx, who, id)
+	photo, _, named := strings.Cut(id, "_")
+	if !field.Is(err, field.CodeUploadUnknown) || !named {
+		return u, err
+	}
+	d, e := s.declared(ctx, who, photo)
+	if e != nil {
+		return nil, e
+	}
+	if !d.Stored || ID(photo, d.Sum) != id {
+		return nil, err
+	}
+	return over(id, d), nil
+}
+
+// declared is asked by those who name an upload: a photo that is not theirs is an upload that is not known.
+func (s *Service) declared(ctx context.Context, who Uploader, photo string) (Declared, error) {
+	d, err := s.cfg.Ledger.DeclaredPhoto(ctx, who, photo)
+	if field.Is(err, field.CodeNotFound) || field.Is(err, field.CodePhotoNotDeclared) {
+		err = field.Refuse(field.CodeUploadUnknown, "").Because(err)
+	}
+	return d, err
+}
+
+// claim loads the document of an upload and raises the generation.
+func (s *Service) claim(ctx context.Context, who Uploader, id string) (*upload, error) {
 	for tries := 0; ; tries++ {
 		u, err := s.load(ctx, id)
 		if err != nil {
 			return nil, err
 		}
-		if _, err := s.cfg.Ledger.DeclaredPhoto(ctx, who, u.PhotoID); err != nil {
-			if field.Is(err, field.CodeNotFound) || field.Is(err, field.CodePhotoNotDeclared) {
-				return nil, field.Refuse(field.CodeUploadUnknown, "").Because(err)
-			}
+		d, err := s.declared(ctx, who, u.PhotoID)
+		if err != nil {
 			return nil, err
 		}
-		if u.Receipt == nil && !s.cfg.Now().Before(u.expires) {
-			return nil, field.Refuse(field.CodeUploadExpired, "").About(u.PhotoID)
-		}
-		if u.Recorded {
+		if d.Stored && d.Sum == u.Sum {
+			u.Offset, u.receipt = u.Size, d.Receipt
 			return u, nil // nobody writes any more
+		}
+		if !s.cfg.Now().Before(u.expires) {
+			return nil, field.Refuse(field.CodeUploadExpired, "").About(u.PhotoID)
 		}
 		s.raise(u)
 		err = s.save(ctx, u)
@@ -126,10 +150,14 @@ func (s *Service) take(ctx context.Context, who Uploader, id string) (*upload, e
 // staged segments might not all have been removed.
 func (s *Service) raise(u *upload) { u.Generation = max(u.Generation+1, s.cfg.Now().UnixMilli()) }
 
-// begin finds or makes the document of an upload.
-func (s *Service) begin(ctx context.Context, who Uploader, id string, req Request, d Declared) (*upload, error) {
+// begin finds or makes the document of an upload. One that comes whole in this request is written down only when that
+// fails, so that a photo over a good link costs one write to the log and no other.
+func (s *Service) begin(ctx context.Context, who Uploader, id string, req Request, d Declared, whole bool) (*upload, error) {
+	if d.Stored {
+		return over(id, d), nil
+	}
 	for tries := 0; ; tries++ {
-		u, err := s.take(ctx, who, id)
+		u, err := s.claim(ctx, who, id)
 		if err == nil {
 			return u, nil
 		}
@@ -152,12 +180,12 @@ func (s *Service) begin(ctx context.Context, who Uploader, id string, req Reques
 			PhotoID: req.PhotoID, By: who, Sum: req.Sum, Size: req.Size, Type: req.Type, Created: now,
 			Generation: u.Generation,
 		}
-		if d.Stored && len(d.Receipt) > 0 {
-			u.Offset, u.Receipt, u.Recorded = u.Size, d.Receipt, true
-		}
 		u.expires = now.Add(s.cfg.Keep).Truncate(time.Millisecond)
 		s.raise(u)
 		u.fresh = true
+		if whole && u.version == 0 {
+			return u, nil
+		}
 		err = s.save(ctx, u)
 		if err == nil || tries == 20 || !field.Is(err, field.CodeUploadReplaced) {
 			return u, err
@@ -168,6 +196,9 @@ func (s *Service) begin(ctx context.Context, who Uploader, id string, req Reques
 func (s *Service) forget(ctx context.Context, u *upload) error {
 	if err := s.cfg.Staging.Remove(ctx, u.id); err != nil {
 		return err
+	}
+	if u.version == 0 {
+		return nil
 	}
 	err := s.cfg.Docs.DeleteDoc(ctx, store.Uploads, u.id, u.version)
 	switch {

@@ -162,7 +162,10 @@ type nobodyUploads struct{}
 func (nobodyUploads) DeclaredPhoto(context.Context, intake.Uploader, string) (intake.Declared, error) {
 	return intake.Declared{}, field.Refuse(field.CodePhotoNotDeclared, "")
 }
-func (nobodyUploads) PhotoStored(context.Context, intake.StoredPhoto) error { return nil }
+
+func (nobodyUploads) PhotoStored(context.Context, intake.StoredPhoto) (json.RawMessage, error) {
+	return nil, nil
+}
 
 // switchable is the blob store, which a test may take down.
 type switchable struct {

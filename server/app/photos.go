@@ -106,29 +106,40 @@ func (l *ledger) keptPhoto(ctx context.Context, user field.UserID, photoID strin
 }
 
 // PhotoStored records that the bytes of a photo are safe, with the receipt, and so moves its report on.
-func (l *ledger) PhotoStored(ctx context.Context, p intake.StoredPhoto) error {
-	photo, err := l.photo(ctx, p.PhotoID)
-	if err != nil {
-		return err
+func (l *ledger) PhotoStored(ctx context.Context, p intake.StoredPhoto) (json.RawMessage, error) {
+	photo, known, err := l.storedPhoto(ctx, p)
+	if err != nil || known != nil {
+		return known, err
 	}
-	if photo == nil {
-		kept, declared, err := l.keptPhoto(ctx, field.UserID(p.By.User), p.PhotoID)
-		switch {
-		case err != nil:
-			return err
-		case kept == nil:
-			return field.Refuse(field.CodePhotoNotDeclared, "").About(p.PhotoID)
-		case declared.Stored:
-			return nil
-		}
-		photo = kept
-	}
-	if field.PhotoIsStored(photo) {
-		return nil
-	}
-	return l.command(ctx, photo, "server/intake/"+p.PhotoID, "store", map[string]field.Value{
+	err = l.command(ctx, photo, "server/intake/"+p.PhotoID, "store", map[string]field.Value{
 		"receipt": field.Value(p.Receipt), "interruptions": field.Quote(len(p.Interruptions)),
 	})
+	if err == nil {
+		return p.Receipt, nil
+	}
+	if _, known, e := l.storedPhoto(ctx, p); e == nil && known != nil {
+		return known, nil // another server was first
+	}
+	return nil, err
+}
+
+// storedPhoto finds the record, or the kept declaration, that the bytes belong to, with the receipt if it has one.
+func (l *ledger) storedPhoto(ctx context.Context, p intake.StoredPhoto) (*field.Record, json.RawMessage, error) {
+	photo, err := l.photo(ctx, p.PhotoID)
+	if err != nil {
+		return nil, nil, err
+	}
+	if photo != nil {
+		if !field.PhotoIsStored(photo) {
+			return photo, nil, nil
+		}
+		return photo, json.RawMessage(photo.Fields["receipt"]), nil
+	}
+	kept, declared, err := l.keptPhoto(ctx, field.UserID(p.By.User), p.PhotoID)
+	if err == nil && kept == nil {
+		err = field.Refuse(field.CodePhotoNotDeclared, "").About(p.PhotoID)
+	}
+	return kept, declared.Receipt, err
 }
 
 // command gives one of the server's own commands to a photo, or to the kept declaration of one; under the same device it has its effect once.

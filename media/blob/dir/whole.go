@@ -14,7 +14,7 @@ import (
 
 // StoreWhole follows blob.Whole: a temporary file becomes the blob or, when the link broke or the disk filled up, the
 // first segment. So a whole upload flushes one file and one directory.
-func (t *Staging) StoreWhole(ctx context.Context, id string, generation int64, sum blob.Sum, size int64, r io.Reader) (int64, bool, error) {
+func (t *Staging) StoreWhole(ctx context.Context, id string, generation int64, sum blob.Sum, size int64, r io.Reader, staged func() error) (int64, bool, error) {
 	d, err := t.dir(id)
 	if err != nil {
 		return 0, false, err
@@ -54,6 +54,9 @@ func (t *Staging) StoreWhole(ctx context.Context, id string, generation int64, s
 	case failed != nil || n < size:
 		if n == 0 {
 			return 0, false, failed
+		}
+		if err := staged(); err != nil {
+			return 0, false, err
 		}
 		if err := t.keep(d, tmp, fmt.Sprintf("0-%d", generation)); err != nil {
 			return 0, false, err
