@@ -9,6 +9,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -193,19 +195,44 @@ func (c *county) photo(make func(*county, field.RecordID) file) func(ctx context
 		waiting[client] = due[1:]
 		mu.Unlock()
 		f := make(c, d.id)
-		meta := func(name, value string) string { return name + " " + base64.StdEncoding.EncodeToString([]byte(value)) }
-		_, head, err := h.send(ctx, "POST", "/v1/uploads", h.token, f.bytes,
-			"Tus-Resumable", "1.0.0", "Content-Type", "application/offset+octet-stream", "Upload-Length", strconv.Itoa(len(f.bytes)),
-			"Upload-Metadata", strings.Join([]string{meta("photoId", string(d.id)), meta("sha256", d.sum), meta("filetype", f.kind)}, ","))
-		if err != nil {
+		if err := h.upload(ctx, d, f.kind, int64(len(f.bytes)), bytes.NewReader(f.bytes)); err != nil {
 			return 0, err
-		}
-		if head.Get("Fieldclue-Receipt") == "" {
-			return 0, errors.New("a whole file was answered without a receipt")
 		}
 		h.docs = append(h.docs, d.id)
 		c.files.Add(1)
 		return float64(len(f.bytes)) / 1e6, nil
+	}
+}
+
+// upload sends a declared file in one request.
+func (h *hand) upload(ctx context.Context, d declared, kind string, size int64, body io.Reader) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url+"/v1/uploads", body)
+	if err != nil {
+		return err
+	}
+	req.ContentLength = size
+	req.Header = uploadHead(d, kind, size)
+	req.Header.Set("Authorization", "Bearer "+h.token)
+	resp, err := h.http.Do(req)
+	if err != nil {
+		return err
+	}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 300))
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusCreated || resp.Header.Get("Fieldclue-Receipt") == "" {
+		return fmt.Errorf("a file of %d bytes was answered %s without a receipt: %s", size, resp.Status, text)
+	}
+	return nil
+}
+
+// uploadHead is what a creation with bytes says of itself, by tus.
+func uploadHead(d declared, kind string, size int64) http.Header {
+	pair := func(name, value string) string { return name + " " + base64.StdEncoding.EncodeToString([]byte(value)) }
+	return http.Header{
+		"Tus-Resumable": {"1.0.0"}, "Content-Type": {"application/offset+octet-stream"}, "Upload-Length": {strconv.FormatInt(size, 10)},
+		"Upload-Metadata": {strings.Join([]string{pair("photoId", string(d.id)), pair("sha256", d.sum), pair("filetype", kind)}, ",")},
 	}
 }
 
@@ -220,11 +247,15 @@ func (h *hand) declare(ctx context.Context, make func(*county, field.RecordID) f
 			b = append(b, ',')
 		}
 		all = append(all, declared{id, hex.EncodeToString(hash[:])})
-		b = fmt.Appendf(b, `{"id":"%s","kind":"photo","base":0,"set":{"reportId":"%s","siteId":"%s","sha256":"%s","size":%d,"type":"%s","capture":"app"}}`,
-			id, h.report, h.site, all[len(all)-1].sum, len(f.bytes), f.kind)
+		b = h.declaration(b, all[len(all)-1], f.kind, int64(len(f.bytes)))
 	}
 	h.body = append(b, `]}`...)
 	return all, h.pushed(ctx, perReport)
+}
+
+func (h *hand) declaration(b []byte, d declared, kind string, size int64) []byte {
+	return fmt.Appendf(b, `{"id":"%s","kind":"photo","base":0,"set":{"reportId":"%s","siteId":"%s","sha256":"%s","size":%d,"type":"%s","capture":"app"}}`,
+		d.id, h.report, h.site, d.sum, size, kind)
 }
 
 func (c *county) acknowledged() int {
