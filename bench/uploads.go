@@ -91,8 +91,8 @@ func halfSent(ctx context.Context, o options, say sayer) error {
 			return err
 		}
 		say("%d uploads of %.1f MB, half of each sent, all connections open; the server in its own process, as it tells its memory itself, looked at every 20 ms", len(due), float64(o.photoBytes)/1e6)
-		say("resident %s before, %s while they wait: %s more (goal: 20 MB); %s at most while they came; heap in use %s, %s, %s; before and while they wait after a collection", mb(before.resident), mb(still.resident),
-			mb(still.resident-before.resident), mb(most.resident), mb(before.heap), mb(still.heap), mb(most.heap))
+		say("resident %s before; %s while they wait, %s more; %s at most while they came, %s more (goal: 20 MB); heap in use %s, %s, %s; before and while they wait after a collection", mb(before.resident),
+			mb(still.resident), mb(still.resident-before.resident), mb(most.resident), mb(most.resident-before.resident), mb(before.heap), mb(still.heap), mb(most.heap))
 		say("then the other halves were sent: %d of %d were receipted", len(due), len(due))
 		return nil
 	})

@@ -95,8 +95,7 @@ func (s *Store) PutIfAbsent(ctx context.Context, sum blob.Sum, size int64, r io.
 		_ = os.Remove(tmp) // gone already, or swept by CleanTemp
 	}()
 	exact := blob.NewExact(r, sum, size)
-	// The buffer keeps io.Copy from allocating by itself; Exact must see its EOF also for an empty blob.
-	_, err = io.CopyBuffer(struct{ io.Writer }{f}, exact, make([]byte, 128<<10))
+	_, _, err = blob.Copy(f, exact) // Exact must see its EOF also for an empty blob
 	if e := exact.Err(); e != nil {
 		_ = f.Close() // the file is thrown away
 		return false, e

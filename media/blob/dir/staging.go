@@ -43,11 +43,7 @@ func (t *Staging) Append(_ context.Context, id string, generation, offset int64,
 	if err != nil {
 		return 0, down(err)
 	}
-	src := &sourceError{r: io.LimitReader(r, limit)}
-	n, err := io.CopyBuffer(struct{ io.Writer }{f}, src, make([]byte, 128<<10))
-	if src.err != nil {
-		err = nil // the writing went well; the source's error is given back below
-	}
+	n, broken, err := blob.Copy(f, io.LimitReader(r, limit))
 	if err == nil && n > 0 {
 		err = f.Sync()
 	}
@@ -59,26 +55,12 @@ func (t *Staging) Append(_ context.Context, id string, generation, offset int64,
 		if err != nil {
 			return 0, down(err)
 		}
-		return 0, src.err
+		return 0, broken
 	}
 	if err := syncDir(d); err != nil {
 		return 0, down(err)
 	}
-	return n, src.err
-}
-
-// sourceError tells an error of the source from one of the file.
-type sourceError struct {
-	r   io.Reader
-	err error
-}
-
-func (s *sourceError) Read(p []byte) (int, error) {
-	n, err := s.r.Read(p)
-	if err != nil && err != io.EOF {
-		s.err = err
-	}
-	return n, err
+	return n, broken
 }
 
 func (t *Staging) chain(id string, size int64) (string, []blob.Segment, error) {

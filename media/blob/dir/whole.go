@@ -31,11 +31,9 @@ func (t *Staging) StoreWhole(ctx context.Context, id string, generation int64, s
 		_ = os.Remove(tmp) // gone already, or swept by CleanTemp
 	}()
 	h := sha256.New()
-	src := &sourceError{r: io.LimitReader(r, size)}
-	n, err := io.CopyBuffer(struct{ io.Writer }{f}, io.TeeReader(src, h), make([]byte, 128<<10))
-	failed := err // of the file, or of the source
-	if src.err == nil && failed != nil {
-		failed = down(failed)
+	n, failed, err := blob.Copy(f, io.TeeReader(io.LimitReader(r, size), h))
+	if err != nil {
+		failed = down(err)
 	}
 	if failed == nil && n == size {
 		err = f.Chmod(0o444)

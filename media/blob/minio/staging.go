@@ -302,7 +302,7 @@ func (s *spool) Write(p []byte) (int, error) {
 // fill copies r to its end. It tells the source's error from its own.
 func (s *spool) fill(r io.Reader) (srcErr, err error) {
 	tee := &teeSpool{r: r, sp: s}
-	_, _ = io.CopyBuffer(io.Discard, struct{ io.Reader }{tee}, make([]byte, 64<<10)) // both errors are kept in tee
+	_, _, _ = blob.Copy(io.Discard, tee) // its errors are kept in tee
 	return tee.srcErr, tee.spoolErr
 }
 
