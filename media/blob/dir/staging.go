@@ -35,7 +35,7 @@ func (t *Staging) Append(_ context.Context, id string, generation, offset int64,
 	if err != nil {
 		return 0, err
 	}
-	if err := makeDirs(d); err != nil {
+	if err := os.MkdirAll(d, 0o750); err != nil {
 		return 0, down(err)
 	}
 	name := filepath.Join(d, fmt.Sprintf("%d-%d", offset, generation))
@@ -57,7 +57,7 @@ func (t *Staging) Append(_ context.Context, id string, generation, offset int64,
 		}
 		return 0, broken
 	}
-	if err := syncDir(d); err != nil {
+	if err := errors.Join(syncDir(d), syncDir(filepath.Dir(d))); err != nil {
 		return 0, down(err)
 	}
 	return n, broken

@@ -3,6 +3,7 @@ package dir
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -71,13 +72,13 @@ func (t *Staging) StoreWhole(ctx context.Context, id string, generation int64, s
 
 // keep makes a flushed file a segment.
 func (t *Staging) keep(d, from, name string) error {
-	if err := makeDirs(d); err != nil {
+	if err := os.MkdirAll(d, 0o750); err != nil {
 		return down(err)
 	}
 	if err := os.Rename(from, filepath.Join(d, name)); err != nil {
 		return down(err)
 	}
-	if err := syncDir(d); err != nil {
+	if err := errors.Join(syncDir(d), syncDir(filepath.Dir(d))); err != nil {
 		return down(err)
 	}
 	return nil
