@@ -34,7 +34,7 @@ func (s *Service) record(ctx context.Context, u *upload) error {
 	r := s.cfg.Signer.Sign(u.PhotoID, string(u.Sum), u.Size, u.Type, s.cfg.Now())
 	recorded, err := s.cfg.Ledger.PhotoStored(ctx, StoredPhoto{
 		PhotoID: u.PhotoID, Sum: u.Sum, Size: u.Size, Type: u.Type, By: u.By,
-		ReceivedAt: r.ReceivedAt, Receipt: r.JSON(), Interruptions: u.Interruptions,
+		ReceivedAt: r.ReceivedAt, Receipt: r.JSON(), Interruptions: u.Interruptions, Broken: u.broke(),
 	})
 	u.Offset = u.Size
 	if err != nil {

@@ -45,7 +45,8 @@ type StoredPhoto struct {
 	By            Uploader  // who began the upload
 	ReceivedAt    time.Time // the clock of the receipt
 	Receipt       json.RawMessage
-	Interruptions []Interruption
+	Interruptions []Interruption // the first 200
+	Broken        int            // how many there were
 }
 
 // Interruption is one break of an upload, kept for the custody of the photo.

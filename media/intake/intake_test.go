@@ -717,6 +717,21 @@ func TestInterruptionsAreKeptForCustody(t *testing.T) {
 	if len(got) != 1 || got[0].Offset != 7_000 || got[0].Code != field.CodeBodyTruncated || !got[0].At.Equal(p.now) {
 		t.Fatalf("%+v", got)
 	}
+
+	// Of a link that breaks without end the first 200 are listed, and all are counted.
+	b, req = p.photo("far", 40_000)
+	u, err = s.Create(t.Context(), me, req)
+	must(t, err)
+	for i := range 205 {
+		_, err = s.Append(t.Context(), me, u.ID, cut(b, 10*i, 40_000, 10))
+		code(t, err, field.CodeBodyTruncated)
+	}
+	_, err = s.Append(t.Context(), me, u.ID, piece(b, 2_050, 40_000))
+	must(t, err)
+	far := p.ledger.Stored["far"]
+	if far.Broken != 205 || len(far.Interruptions) != 200 || far.Interruptions[199].Offset != 2_000 {
+		t.Fatalf("%d breaks, %d listed, the last at %d", far.Broken, len(far.Interruptions), far.Interruptions[len(far.Interruptions)-1].Offset)
+	}
 }
 
 func must(t *testing.T, err error) {

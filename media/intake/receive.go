@@ -173,6 +173,7 @@ func (s *Service) look(u *upload, p Piece) (io.Reader, error) {
 // interrupted saves how far the bytes came and notes the break; it returns why, or that a newer request took over.
 func (s *Service) interrupted(ctx context.Context, u *upload, at int64, mark []byte, why error) error {
 	u.Offset, u.Hash = at, mark
+	u.Broken = u.broke() + 1
 	if len(u.Interruptions) < maxInterruptions {
 		u.Interruptions = append(u.Interruptions, Interruption{Offset: at, At: s.cfg.Now().UTC(), Code: field.AsError(why).Code})
 	}

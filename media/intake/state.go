@@ -28,7 +28,8 @@ type state struct {
 	Hash       []byte `json:"hash,omitempty"` // base64; as crypto/sha256 marshals it
 	Generation int64  `json:"generation"`     // of the request that may write; only ever rises, also over a new life
 
-	Interruptions []Interruption `json:"interruptions,omitempty"`
+	Interruptions []Interruption `json:"interruptions,omitempty"` // the first of them
+	Broken        int            `json:"broken,omitempty"`        // how many there were; 0 with some listed: an older server counted
 }
 
 // upload is a state with where it is kept and what this request knows besides.
@@ -51,6 +52,9 @@ func over(id string, d Declared) *upload {
 }
 
 const maxInterruptions = 200
+
+// broke is how often the upload broke.
+func (u *upload) broke() int { return max(u.Broken, len(u.Interruptions)) }
 
 func decode(d store.Doc) (*upload, error) {
 	u := &upload{id: d.ID, version: d.Version, expires: d.Due}

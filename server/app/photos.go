@@ -111,9 +111,11 @@ func (l *ledger) PhotoStored(ctx context.Context, p intake.StoredPhoto) (json.Ra
 	if err != nil || known != nil {
 		return known, err
 	}
-	err = l.command(ctx, photo, "server/intake/"+p.PhotoID, "store", map[string]field.Value{
-		"receipt": field.Value(p.Receipt), "interruptions": field.Quote(len(p.Interruptions)),
-	})
+	args := map[string]field.Value{"receipt": field.Value(p.Receipt), "interruptions": field.Quote(p.Broken)}
+	if len(p.Interruptions) > 0 {
+		args["breaks"] = field.Quote(p.Interruptions)
+	}
+	err = l.command(ctx, photo, "server/intake/"+p.PhotoID, "store", args)
 	if err == nil {
 		return p.Receipt, nil
 	}

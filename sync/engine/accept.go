@@ -78,8 +78,10 @@ func (s *step) readmit(parked *field.Record) error {
 		in.Actor, in.Trusted = Server, true
 		st = &step{b: &inner, view: s.view.above(), infos: s.infos}
 		decided.Operation = protocol.Operation{ID: op.ID, Kind: op.Kind, Command: "store", Args: map[string]field.Value{"receipt": receipt}}
-		if n := parked.Fields["interruptions"]; n != nil {
-			decided.Args["interruptions"] = n
+		for _, name := range []string{"interruptions", "breaks"} {
+			if v := parked.Fields[name]; v != nil {
+				decided.Args[name] = v
+			}
 		}
 		if _, err := st.apply(&decided); err != nil {
 			return err
