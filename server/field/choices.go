@@ -48,6 +48,11 @@ var (
 		{Code: "high", ZH: "高", EN: "high"},
 		{Code: "blocking", ZH: "阻断", EN: "blocking"},
 	}
+	viewParts = []Choice{
+		{Code: "original", ZH: "原件", EN: "original"},
+		{Code: "large", ZH: "大图", EN: "rendition of 1600 px"},
+		{Code: "small", ZH: "缩略图", EN: "renditions of 320 px"},
+	}
 	findingSeverities = []Choice{
 		{Code: "minor", ZH: "轻微", EN: "minor"}, {Code: "serious", ZH: "较重", EN: "serious"}, {Code: "major", ZH: "重大", EN: "major"},
 	}
