@@ -111,7 +111,10 @@ func (l *ledger) PhotoStored(ctx context.Context, p intake.StoredPhoto) (json.Ra
 	if err != nil || known != nil {
 		return known, err
 	}
-	args := map[string]field.Value{"receipt": field.Value(p.Receipt), "interruptions": field.Quote(p.Broken)}
+	args := map[string]field.Value{
+		"receipt": field.Value(p.Receipt), "interruptions": field.Quote(p.Broken),
+		"sentBy": field.Quote(p.By.User), "sentFrom": field.Quote(p.By.Device),
+	}
 	if len(p.Interruptions) > 0 {
 		args["breaks"] = field.Quote(p.Interruptions)
 	}

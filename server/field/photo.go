@@ -61,6 +61,8 @@ var photoSpec = &Spec{
 		{Name: "receipt", Type: Object, Server: true, ZH: "回执", EN: "signed receipt", Fields: receiptFields},
 		{Name: "interruptions", Type: Integer, Low: 0, High: 1e9, Server: true, ZH: "中断次数", EN: "interruptions of the upload"},
 		{Name: "breaks", Type: Object, List: true, Items: 200, Server: true, ZH: "中断记录", EN: "the first 200 interruptions", Fields: breakFields},
+		{Name: "sentBy", Type: ID, Of: KindPerson, Server: true, ZH: "上传人", EN: "who began the upload"},
+		{Name: "sentFrom", Type: Text, Max: 80, Server: true, ZH: "上传设备", EN: "from which device"},
 		{Name: "facts", Type: JSON, Server: true, ZH: "图像信息", EN: "facts read from the bytes"},
 		{Name: "small", Type: Hash, Server: true, ZH: "缩略图", EN: "rendition of 320 px"},
 		{Name: "large", Type: Hash, Server: true, ZH: "大图", EN: "rendition of 1600 px"},
@@ -78,6 +80,8 @@ var photoSpec = &Spec{
 				{Name: "receipt", Type: Object, Required: true, Fields: receiptFields},
 				{Name: "interruptions", Type: Integer, Low: 0, High: 1e9},
 				{Name: "breaks", Type: Object, List: true, Items: 200, Fields: breakFields},
+				{Name: "sentBy", Type: ID, Of: KindPerson},
+				{Name: "sentFrom", Type: Text, Max: 80},
 			},
 			To: PhotoStored,
 			Do: func(c *Case) error {
@@ -124,9 +128,11 @@ var breakFields = []Field{
 	{Name: "code", Type: Text, Max: 60},
 }
 
-// arrived notes how the bytes of a photo came. An entry of an older server tells only how often they were interrupted.
+// ArrivalFields say how the bytes of a photo came. An entry of an older server has the first two.
+var ArrivalFields = []string{"receipt", "interruptions", "breaks", "sentBy", "sentFrom"}
+
 func arrived(c *Case) {
-	for _, name := range []string{"receipt", "interruptions", "breaks"} {
+	for _, name := range ArrivalFields {
 		if v, ok := c.Args[name]; ok {
 			c.Record.Fields[name] = v
 		}
