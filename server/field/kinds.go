@@ -36,6 +36,7 @@ const (
 	KindExport    Kind = "export"
 	KindReview    Kind = "review"
 	KindView      Kind = "view"
+	KindHold      Kind = "hold"
 )
 
 // Spec declares a kind: its home, its fields, its life cycle.
@@ -329,7 +330,7 @@ var kinds = []*Spec{
 	projectSpec, siteSpec, templateSpec,
 	reportSpec, findingSpec, photoSpec, interviewSpec, flagSpec,
 	clueSpec, linkSpec, campaignSpec, revisitSpec,
-	conflictSpec, parkedSpec, reviewSpec, viewSpec,
+	conflictSpec, parkedSpec, reviewSpec, viewSpec, holdSpec,
 }
 
 var byKind = map[Kind]*Spec{}
