@@ -202,7 +202,7 @@ func (w *world) story() {
 		w.t.Fatal(err)
 	}
 	paper := receipt.NewSigner(w.key).Sign(string(photo), sum, int64(len(w.photo)), "image/jpeg", w.clock)
-	w.does(engine.Server, w.site, command(field.KindPhoto, photo, "store", set("receipt", paper, "interruptions", 2)))
+	w.does(engine.Server, w.site, command(field.KindPhoto, photo, "store", set("receipt", paper, "interruptions", 2, "sentBy", w.ann.User)))
 	w.clue, w.other = field.ClueID(w.id()), field.ClueID(w.id())
 	for f, clue := range map[field.RecordID]field.ClueID{finding: w.clue, second: w.other} {
 		w.does(w.cai, w.site, command(field.KindFinding, f, "classify", set("class", "clue", "violation", "false_claim", "clueId", clue, "reason", "移送")))
@@ -253,7 +253,7 @@ func TestTheFileOfACase(t *testing.T) {
 				t.Errorf("%s is in the file", s)
 			}
 		}
-		for _, s := range []string{"屋面漏水", "甲户", "没有水", "检查员安", string(w.photo), string(w.interviews["mine"])} {
+		for _, s := range []string{"屋面漏水", "甲户", "没有水", "检查员安", "中断 interrupted 2", string(w.photo), string(w.interviews["mine"])} {
 			if !bytes.Contains(b, []byte(s)) {
 				t.Errorf("%.20s is not in the file", s)
 			}
