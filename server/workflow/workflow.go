@@ -27,6 +27,7 @@ type Committer interface {
 // Store is what is read here. The contracts of the methods stand in server/store/log.go.
 type Store interface {
 	Head(ctx context.Context, scope field.Scope) (store.Head, error)
+	Entry(ctx context.Context, scope field.Scope, seq int64) (store.Entry, error)
 	Batch(ctx context.Context, scope field.Scope, device field.DeviceID, batch int64) (store.Entry, error)
 	Entries(ctx context.Context, scope field.Scope, after int64, limit int) ([]store.Entry, error)
 	Records(ctx context.Context, ids []field.RecordID) ([]*field.Record, error)
