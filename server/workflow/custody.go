@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"fieldclue/server/access"
@@ -135,7 +136,7 @@ func (t told) step(code string, details map[string]field.Value) CustodyEvent {
 		Entry: EntryRef{t.body.Scope, t.body.Seq, t.hash}, Details: details,
 	}
 	if t.body.Actor != "" {
-		e.Device = t.body.Device
+		e.Device = deviceOf(t.body.Device)
 	}
 	for _, s := range field.CustodySteps {
 		if s.Code == code {
@@ -211,7 +212,7 @@ func (c *chain) declared(t told, e Event) {
 	}
 	by := func(code string, details map[string]field.Value) CustodyEvent {
 		s := t.step(code, details)
-		s.by, s.Device = c.photo.Author, c.photo.Device
+		s.by, s.Device = c.photo.Author, deviceOf(c.photo.Device)
 		return s
 	}
 	if at := c.photo.Text("takenAt"); at != "" {
@@ -232,7 +233,10 @@ func (c *chain) declared(t told, e Event) {
 
 // received are the steps of the upload. By whom it was sent is not known of what an older server received.
 func (c *chain) received(t told, set map[string]field.Value) error {
-	var paper struct{ ReceivedAt time.Time }
+	var paper struct {
+		ReceivedAt time.Time
+		Size       int64
+	}
 	if err := json.Unmarshal(set["receipt"], &paper); err != nil {
 		return err
 	}
@@ -264,7 +268,11 @@ func (c *chain) received(t told, set map[string]field.Value) error {
 		c.add(at(field.StepInterrupted, b.At, piece))
 		from = b.Offset
 	}
-	c.add(at(field.StepReceived, paper.ReceivedAt, with(part(set, "interruptions"), "from", field.Quote(from))))
+	whole := with(part(set, "interruptions"), "from", field.Quote(from))
+	if paper.Size > 0 {
+		whole["size"] = field.Quote(paper.Size)
+	}
+	c.add(at(field.StepReceived, paper.ReceivedAt, whole))
 	s := at(field.StepReceipt, paper.ReceivedAt, part(set, "receipt"))
 	s.by, s.Device = "", ""
 	c.add(s)
@@ -432,6 +440,11 @@ func (c *chain) steps(r *field.Record, do func(t told, e Event) error) error {
 		}
 	}
 	return nil
+}
+
+// deviceOf is the enrolled device behind the name under which a batch stands in the log: "desk/0193…", "via/site/…/desk/0193…".
+func deviceOf(d field.DeviceID) field.DeviceID {
+	return d[strings.LastIndexByte(string(d), '/')+1:]
 }
 
 func (c *chain) add(e CustodyEvent) { c.events = append(c.events, e) }
