@@ -45,7 +45,7 @@ func TestEveryRowIsMeasuredAndNothingIsLost(t *testing.T) {
 		"half-load: ", "p99.9", "hot-scope: ", "4 devices in a closed loop", "pull-1m: ", "600 records", "finds 200 changed records of one scope", "finds nothing new",
 		"alike: ", "600 photos at 30 sites", "as of now", "finds the same",
 		"first-load: ", "2 at once: peak heap", "listeners: ", "every one of 30 heard of it", "12 listeners that do not read", "none of those that read",
-		"half-sent: ", "15 of 15 were receipted", "large-file: ", "20 MB in", "review-screen: ", "10 small renditions", "10 large renditions",
+		"half-sent: ", "15 of 15 were receipted", "large-file: ", "20 MB in", "review-screen: ", "10 small renditions", "10 large renditions", "within the quarter of an hour",
 		"photos in, examined beside", "recordings in, nothing to examine", "bare photos", "0 are missing, 0 are there twice", "verified: no fault",
 	} {
 		if !strings.Contains(out.String(), want) {
