@@ -13,6 +13,11 @@ import (
 // the receipt, the upload is forgotten. Each can be repeated, so after a crash between any two of them the next request
 // of the phone goes on.
 func (s *Service) finishIfDue(ctx context.Context, u *upload) error {
+	if u.receipt == nil {
+		if err := s.fromSealed(ctx, u); err != nil {
+			return err
+		}
+	}
 	if u.receipt != nil || (u.Offset < u.Size && !u.stored) {
 		return nil
 	}
@@ -55,6 +60,9 @@ func (s *Service) keep(ctx context.Context, u *upload, why error) error {
 // known reports whether the log knows the photo of an upload that is swept. If a crash came before it was told of complete
 // bytes, and nobody asked since, it is told now.
 func (s *Service) known(ctx context.Context, u *upload) (bool, error) {
+	if u.Ended {
+		return true, nil
+	}
 	if u.Offset == u.Size {
 		err := s.finishIfDue(ctx, u)
 		if err == nil || gone(err) {

@@ -3,7 +3,8 @@
 //
 // Here is what an upload is, where it stands, and what happens when it is complete: compared, stored, receipted,
 // recorded. Not here: HTTP (server/api/tus), how bytes are kept (media/blob), what they show (media/verify). Start
-// with Service; state.go is the document that survives a crash, finish.go the steps at the end.
+// with Service; state.go is the document that survives a crash, finish.go the steps at the end, sealed.go the way past the
+// server for phones on good links.
 package intake
 
 import (
@@ -88,6 +89,7 @@ type Config struct {
 	Keep       time.Duration // how long a half-finished upload waits [30 days]
 	Checkpoint int64         // bytes after which progress is saved within one request [16 MiB]
 	Patience   time.Duration // how long a new request waits for the one it overtakes to save its bytes [5 s]
+	SealedLife time.Duration // how long an address for a sealed put is good; 0: none are given
 }
 
 // Service receives uploads. Its methods may be called from many goroutines, and many servers may share the stores.
@@ -310,10 +312,12 @@ type Expired struct {
 	By                Uploader
 	Offset, Size      int64
 	Created           time.Time
+	Whole             bool // all bytes lay at a sealed address, and could not be taken
 }
 
 // Sweep forgets up to limit uploads whose time is over and returns how many. For each that was half finished notify
-// is called first; when it fails the upload stays for the next sweep, so nothing expires silently.
+// is called first; when it fails the upload stays for the next sweep, so nothing expires silently. What was put at a
+// sealed address and never confirmed is completed.
 func (s *Service) Sweep(ctx context.Context, limit int, notify func(context.Context, Expired) error) (int, error) {
 	due, err := s.cfg.Docs.DocsDue(ctx, store.Uploads, s.cfg.Now(), limit)
 	if err != nil {
@@ -328,8 +332,18 @@ func (s *Service) Sweep(ctx context.Context, limit int, notify func(context.Cont
 		if err != nil {
 			return n, err
 		}
+		whole := false
+		if !known && u.Sealed != nil {
+			over := false
+			if over, whole, err = s.sweepSealed(ctx, u); err != nil && !field.Is(err, field.CodeUploadReplaced) {
+				return n, err
+			}
+			if over || err != nil {
+				continue
+			}
+		}
 		if !known {
-			e := Expired{UploadID: u.id, PhotoID: u.PhotoID, By: u.By, Offset: u.Offset, Size: u.Size, Created: u.Created}
+			e := Expired{UploadID: u.id, PhotoID: u.PhotoID, By: u.By, Offset: u.Offset, Size: u.Size, Created: u.Created, Whole: whole}
 			if err := notify(ctx, e); err != nil {
 				return n, err
 			}

@@ -30,6 +30,10 @@ type state struct {
 
 	Interruptions []Interruption `json:"interruptions,omitempty"` // the first of them
 	Broken        int            `json:"broken,omitempty"`        // how many there were; 0 with some listed: an older server counted
+
+	Sealed  *sealedState `json:"sealed,omitempty"` // addresses for a sealed put were given away
+	Expires time.Time    `json:"expires,omitzero"` // where it is not the due time of the document
+	Ended   bool         `json:"ended,omitempty"`  // forgotten; it stays until nothing can arrive at an address any more
 }
 
 // upload is a state with where it is kept and what this request knows besides.
@@ -61,6 +65,9 @@ func decode(d store.Doc) (*upload, error) {
 	if err := json.Unmarshal(d.Body, &u.state); err != nil {
 		return nil, field.Refuse(field.CodeInternal, "").Because(err).About(d.ID)
 	}
+	if !u.Expires.IsZero() {
+		u.expires = u.Expires
+	}
 	return u, nil
 }
 
@@ -70,12 +77,16 @@ func (u *upload) public() Upload {
 
 // save writes the state unless a newer request has written since: CodeUploadReplaced.
 func (s *Service) save(ctx context.Context, u *upload) error {
+	due := u.due()
+	if u.Expires = u.expires; due.Equal(u.expires) {
+		u.Expires = time.Time{}
+	}
 	body, err := json.Marshal(u.state)
 	if err != nil {
 		return field.Refuse(field.CodeInternal, "").Because(err).About(u.id)
 	}
 	saved, err := s.cfg.Docs.PutDoc(ctx, store.Doc{
-		Shelf: store.Uploads, ID: u.id, Version: u.version, Key: u.PhotoID, Due: u.expires, Body: body,
+		Shelf: store.Uploads, ID: u.id, Version: u.version, Key: u.PhotoID, Due: due, Body: body,
 	})
 	if field.Is(err, field.CodeStale) {
 		return field.Refuse(field.CodeUploadReplaced, "").About(u.PhotoID)
@@ -124,7 +135,8 @@ func (s *Service) declared(ctx context.Context, who Uploader, photo string) (Dec
 	return d, err
 }
 
-// claim loads the document of an upload and raises the generation.
+// claim loads the document of an upload and raises the generation. With CodeUploadExpired, and with CodeUploadUnknown
+// when it was forgotten and its document is still here, it gives what was left.
 func (s *Service) claim(ctx context.Context, who Uploader, id string) (*upload, error) {
 	for tries := 0; ; tries++ {
 		u, err := s.load(ctx, id)
@@ -139,8 +151,11 @@ func (s *Service) claim(ctx context.Context, who Uploader, id string) (*upload, 
 			u.Offset, u.receipt = u.Size, d.Receipt
 			return u, nil // nobody writes any more
 		}
+		if u.Ended {
+			return u, field.Refuse(field.CodeUploadUnknown, "")
+		}
 		if !s.cfg.Now().Before(u.expires) {
-			return nil, field.Refuse(field.CodeUploadExpired, "").About(u.PhotoID)
+			return u, field.Refuse(field.CodeUploadExpired, "").About(u.PhotoID)
 		}
 		s.raise(u)
 		err = s.save(ctx, u)
@@ -161,28 +176,21 @@ func (s *Service) begin(ctx context.Context, who Uploader, id string, req Reques
 		return over(id, d), nil
 	}
 	for tries := 0; ; tries++ {
-		u, err := s.claim(ctx, who, id)
+		old, err := s.claim(ctx, who, id)
 		if err == nil {
-			return u, nil
+			return old, nil
 		}
-		u = &upload{id: id}
-		switch {
-		case field.Is(err, field.CodeUploadExpired): // a new life in the same document
-			old, err := s.load(ctx, id)
-			if err != nil {
-				return nil, err
-			}
-			if err := s.cfg.Staging.Remove(ctx, id); err != nil {
-				return nil, err
-			}
-			u.version, u.Generation = old.version, old.Generation
-		case !field.Is(err, field.CodeUploadUnknown):
+		if !field.Is(err, field.CodeUploadExpired) && !field.Is(err, field.CodeUploadUnknown) {
 			return nil, err
 		}
 		now := s.cfg.Now().UTC()
-		u.state = state{
-			PhotoID: req.PhotoID, By: who, Sum: req.Sum, Size: req.Size, Type: req.Type, Created: now,
-			Generation: u.Generation,
+		u := &upload{id: id}
+		u.state = state{PhotoID: req.PhotoID, By: who, Sum: req.Sum, Size: req.Size, Type: req.Type, Created: now}
+		if old != nil { // a new life in the same document
+			if err := s.clear(ctx, old); err != nil {
+				return nil, err
+			}
+			u.version, u.Generation, u.Sealed = old.version, old.Generation, old.Sealed
 		}
 		u.expires = now.Add(s.cfg.Keep).Truncate(time.Millisecond)
 		s.raise(u)
@@ -197,8 +205,32 @@ func (s *Service) begin(ctx context.Context, who Uploader, id string, req Reques
 	}
 }
 
+// clear removes whatever was staged of an upload, on every way.
+func (s *Service) clear(ctx context.Context, u *upload) error {
+	if !u.straight {
+		if err := s.cfg.Staging.Remove(ctx, u.id); err != nil {
+			return err
+		}
+	}
+	if seals, ok := s.cfg.Staging.(blob.Seals); ok && u.Sealed != nil {
+		return seals.RemoveSealed(ctx, u.id)
+	}
+	return nil
+}
+
 func (s *Service) forget(ctx context.Context, u *upload) error {
-	if err := s.cfg.Staging.Remove(ctx, u.id); err != nil {
+	if s.sealedLives(u) {
+		rest := &upload{id: u.id, version: u.version, expires: u.Sealed.Until.Add(sealedRest), state: state{
+			PhotoID: u.PhotoID, By: u.By, Sum: u.Sum, Size: u.Size, Type: u.Type, Created: u.Created, Generation: u.Generation,
+			Sealed: u.Sealed, Ended: true,
+		}}
+		if err := s.save(ctx, rest); err != nil {
+			return err
+		}
+		s.closeSealed(ctx, u)
+		return s.cfg.Staging.Remove(ctx, u.id)
+	}
+	if err := s.clear(ctx, u); err != nil {
 		return err
 	}
 	if u.version == 0 {
