@@ -132,6 +132,7 @@ func New(o Options) *Server {
 	s.registerJobs()
 	s.registerDesk()
 	s.registerUploads(o.Uploads, o.Receipts)
+	s.registerSealed(o.Uploads)
 
 	o.Guard.Rules = []guard.Rule{
 		{Prefix: tus.Path, Max: o.Uploads.MaxSize(), Stream: true},

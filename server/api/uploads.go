@@ -44,9 +44,7 @@ func (s *Server) registerUploads(svc *intake.Service, key ed25519.PublicKey) {
 		}
 		return nil
 	})
-	tus.Register(s.app, svc, func(c *fiber.Ctx) intake.Uploader {
-		return intake.Uploader{User: string(actor(c).User), Device: string(actor(c).Device)}
-	})
+	tus.Register(s.app, svc, uploader)
 }
 
 // receiptKey publishes the key with which receipts are checked.

@@ -80,6 +80,7 @@ func (a *App) wire(ctx context.Context) error {
 	a.alike = alike.New(p.store, time.Now)
 	a.uploads = intake.New(intake.Config{
 		Blobs: p.originals, Staging: p.staging, Docs: p.store, Ledger: a.ledger, Signer: signer, Now: time.Now, MaxImage: a.cfg.UploadMax,
+		SealedLife: p.sealedLife,
 	})
 	a.pool = worker.New(worker.Config{Docs: p.store, Workers: a.cfg.Workers, Log: a.log, Now: time.Now})
 	a.holds = &holds{store: p.store, commit: a.engine, originals: p.originals, log: a.log}

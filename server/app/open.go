@@ -51,6 +51,8 @@ type parts struct {
 	small     blob.Store   // renditions: can be made again
 	staging   blob.Staging // half-finished uploads, beside the originals
 	anchors   blob.Store   // signed statements of where the logs stand
+
+	sealedLife time.Duration // of an address at which a phone may put a photo; 0: none are given
 }
 
 func (p *parts) close() error { return p.store.Close() }
@@ -145,7 +147,10 @@ func (p *parts) openBlobs(ctx context.Context, cfg config.Config) error {
 	}
 	c := minio.Config{
 		Endpoint: cfg.S3.Endpoint, AccessKey: string(cfg.S3.AccessKey), SecretKey: string(cfg.S3.SecretKey), Secure: cfg.S3.TLS, Region: cfg.S3.Region,
-		Bucket: cfg.S3.Bucket, Locked: true, StagingBucket: cfg.S3.Bucket + "-staging",
+		Bucket: cfg.S3.Bucket, Locked: true, StagingBucket: cfg.S3.Bucket + "-staging", PublicURL: cfg.S3.PublicURL,
+	}
+	if cfg.S3.PublicURL != "" {
+		p.sealedLife = cfg.S3.SealedTTL
 	}
 	if cfg.S3.RetentionDays > 0 {
 		c.Retention, c.RetainDays = "GOVERNANCE", cfg.S3.RetentionDays
@@ -158,6 +163,7 @@ func (p *parts) openBlobs(ctx context.Context, cfg config.Config) error {
 	if err != nil {
 		return err
 	}
+	c.PublicURL = ""
 	c.Bucket, c.StagingBucket, c.Retention, c.RetainDays = cfg.S3.Bucket+"-anchors", "", "COMPLIANCE", anchorDays
 	anchors, err := minio.Open(ctx, c)
 	if err != nil {

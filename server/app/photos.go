@@ -168,16 +168,22 @@ func (l *ledger) photo(ctx context.Context, id string) (*field.Record, error) {
 	return rs[0], nil
 }
 
-// uploadExpired puts a notice into the sender's inbox: half an upload is never dropped silently.
+// uploadExpired puts a notice into the sender's inbox: half an upload is never dropped silently, and a whole one that could
+// not be taken even less.
 func (l *ledger) uploadExpired(ctx context.Context, e intake.Expired) error {
+	zh := fmt.Sprintf("一张照片只收到 %d／%d 字节，上传已过期；请重新上传。", e.Offset, e.Size)
+	en := fmt.Sprintf("Of a photo only %d of %d bytes arrived, and the upload has expired; upload it again.", e.Offset, e.Size)
+	if e.Whole {
+		zh = fmt.Sprintf("一张照片的 %d 字节已直传到位，但无法采用：照片已作废、您已无权上传，或文件与声明的类型不符。所传内容将删除。", e.Size)
+		en = fmt.Sprintf("All %d bytes of a photo lay at its sealed address and cannot be taken: the photo was voided, you may not upload it any more, or it is not of the declared type. They are removed.", e.Size)
+	}
 	inbox := field.MakeScope(field.ScopeUser, e.By.User)
 	_, err := l.engine.Commit(ctx, protocol.Batch{
 		Actor: engine.Server, Device: field.DeviceID("server/expired/" + e.UploadID), Number: max(1, e.Created.UnixMilli()), Scope: inbox, Strict: true, Trusted: true,
 		Operations: []protocol.Operation{{
 			ID: field.DeriveID(e.Created, "expired", e.UploadID, e.PhotoID), Kind: field.KindNotice, Set: map[string]field.Value{
 				"type": field.Quote("info"), "recordId": field.Quote(e.PhotoID), "recordKind": field.Quote(field.KindPhoto),
-				"zh": field.Quote(fmt.Sprintf("一张照片只收到 %d／%d 字节，上传已过期；请重新上传。", e.Offset, e.Size)),
-				"en": field.Quote(fmt.Sprintf("Of a photo only %d of %d bytes arrived, and the upload has expired; upload it again.", e.Offset, e.Size)),
+				"zh": field.Quote(zh), "en": field.Quote(en),
 			},
 		}},
 	})
