@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"fieldclue/media/blob"
+	"fieldclue/media/receipt"
 	"fieldclue/media/verify"
 	"fieldclue/server/field"
 )
@@ -36,12 +37,16 @@ func (s *Service) finishIfDue(ctx context.Context, u *upload) error {
 
 // record signs the receipt and tells the log. Nobody has seen a receipt before the log has it.
 func (s *Service) record(ctx context.Context, u *upload) error {
-	r := s.cfg.Signer.Sign(u.PhotoID, string(u.Sum), u.Size, u.Type, s.cfg.Now())
+	u.Offset = u.Size
+	ring, err := s.cfg.Keys(ctx)
+	if err != nil {
+		return s.keep(ctx, u, err)
+	}
+	r := receipt.NewSigner(ring.Private).Sign(u.PhotoID, string(u.Sum), u.Size, u.Type, s.cfg.Now())
 	recorded, err := s.cfg.Ledger.PhotoStored(ctx, StoredPhoto{
 		PhotoID: u.PhotoID, Sum: u.Sum, Size: u.Size, Type: u.Type, By: u.By,
 		ReceivedAt: r.ReceivedAt, Receipt: r.JSON(), Interruptions: u.Interruptions, Broken: u.broke(),
 	})
-	u.Offset = u.Size
 	if err != nil {
 		return s.keep(ctx, u, err)
 	}

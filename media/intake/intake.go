@@ -81,7 +81,7 @@ type Config struct {
 	Staging blob.Staging // of the same place as Blobs
 	Docs    Docs
 	Ledger  Ledger
-	Signer  receipt.Signer
+	Keys    receipt.Holder // sign the receipts
 	Now     func() time.Time
 
 	MaxImage   int64         // bytes [64 MiB]

@@ -39,13 +39,13 @@ type place struct {
 	staging blob.Staging
 	docs    *intaketest.Docs
 	ledger  *intaketest.Ledger
-	signer  receipt.Signer
+	key     ed25519.PrivateKey
 	now     time.Time
 }
 
 func (p *place) server(change ...func(*intake.Config)) *intake.Service {
 	cfg := intake.Config{
-		Blobs: p.blobs, Staging: p.staging, Docs: p.docs, Ledger: p.ledger, Signer: p.signer,
+		Blobs: p.blobs, Staging: p.staging, Docs: p.docs, Ledger: p.ledger, Keys: receipt.NewRing(p.key).Always(),
 		Now: func() time.Time { return p.now }, Checkpoint: 16 << 10,
 	}
 	for _, c := range change {
@@ -65,7 +65,7 @@ func newPlace(b blob.Store, st blob.Staging) *place {
 	return &place{
 		blobs: b, staging: st, docs: intaketest.NewDocs(),
 		ledger: intaketest.NewLedger(me.User),
-		signer: receipt.NewSigner(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))),
+		key:    ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)),
 		now:    time.Date(2026, 5, 1, 8, 0, 0, 0, time.UTC),
 	}
 }
@@ -92,7 +92,7 @@ func (p *place) check(t *testing.T, u intake.Upload, b []byte, req intake.Reques
 	if err := json.Unmarshal(u.Receipt, &r); err != nil {
 		t.Fatalf("no receipt: %v (%+v)", err, u)
 	}
-	must(t, receipt.Verify(p.signer.PublicKey(), r))
+	must(t, receipt.NewRing(p.key).Keys.Verify(r))
 	if r.PhotoID != req.PhotoID || r.SHA256 != string(req.Sum) || r.Size != req.Size || u.Offset != u.Size {
 		t.Fatalf("upload %+v, receipt %+v", u, r)
 	}

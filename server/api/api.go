@@ -9,7 +9,6 @@ package api
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"log/slog"
 	"net"
@@ -20,6 +19,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"fieldclue/media/intake"
+	"fieldclue/media/receipt"
 	"fieldclue/server/access"
 	"fieldclue/server/accounts"
 	"fieldclue/server/api/guard"
@@ -58,7 +58,7 @@ type Options struct {
 	Cases    Cases
 	Uploads  *intake.Service
 	Jobs     Jobs
-	Receipts ed25519.PublicKey // with which the receipts of uploads are checked
+	Receipts receipt.Holder // keys with which receipts are signed; the public ones are published
 
 	Now            func() time.Time // nil: time.Now
 	Log            *slog.Logger     // nil: discards

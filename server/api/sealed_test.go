@@ -51,7 +51,7 @@ func TestASealedPutAsItIsDocumented(t *testing.T) {
 		}
 		o.Uploads = intake.New(intake.Config{
 			Blobs: s, Staging: staging, Docs: docs, Ledger: ledger, Now: time.Now, SealedLife: time.Minute,
-			Signer: receipt.NewSigner(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))),
+			Keys: receipt.NewRing(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))).Always(),
 		})
 	})
 	ann := w.setUp().hire("ann", access.Inspector)

@@ -119,7 +119,7 @@ func readableText(s string) string {
 func (g *sealer) page() ([]byte, error) {
 	clue := g.tale.image[g.clue.ID]
 	v := view{
-		Number: clue.Text("number"), Title: clue.Text("title"), At: readable(g.heads.At), KeyID: g.keyID, State: stateOf(clue),
+		Number: clue.Text("number"), Title: clue.Text("title"), At: readable(g.heads.At), KeyID: g.keyID(), State: stateOf(clue),
 		Clue: g.rows(clue, "title", "number", "subjects", "findingId"), Logs: g.about.Logs, LeftOut: g.about.LeftOut, History: g.history(),
 	}
 	if err := g.subjects(&v, clue); err != nil {
