@@ -55,6 +55,11 @@ type server struct {
 	pages   []protocol.PullResponse
 	cursors []map[field.Scope]protocol.Cursor // as the pulls sent them
 	refuse  func(batch int64) *field.Error
+
+	older     receipt.Keys       // those before key
+	signs     ed25519.PrivateKey // nil: key does
+	later     time.Duration      // after now, at which receipts are signed
+	askedKeys int                // how often the keys were asked for
 }
 
 func newServer(t *testing.T) *server {
@@ -95,7 +100,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/v1/sync/pull":
 		s.pull(w, body)
 	case r.URL.Path == "/v1/receipt-key":
-		s.json(w, map[string]any{"publicKey": base64.StdEncoding.EncodeToString(s.key.Public().(ed25519.PublicKey))})
+		s.askedKeys++
+		s.json(w, append(receipt.NewRing(s.key).Keys, s.older...).Publish())
 	case strings.HasPrefix(r.URL.Path, "/v1/uploads"):
 		s.upload(w, r)
 	case strings.HasPrefix(r.URL.Path, "/v1/records/"):
@@ -197,11 +203,14 @@ func (s *server) record(w http.ResponseWriter, photo string) {
 			continue
 		}
 		key := s.key
+		if s.signs != nil {
+			key = s.signs
+		}
 		if s.forge {
 			key = ed25519.NewKeyFromSeed(slices.Repeat([]byte{7}, ed25519.SeedSize))
 		}
 		sum := sha256.Sum256(s.files[at])
-		fields["receipt"] = receipt.NewSigner(key).Sign(photo, hex.EncodeToString(sum[:]), s.sizes[at], "image/jpeg", now)
+		fields["receipt"] = receipt.NewSigner(key).Sign(photo, hex.EncodeToString(sum[:]), s.sizes[at], "image/jpeg", now.Add(s.later))
 	}
 	s.json(w, map[string]any{"id": photo, "fields": fields})
 }
