@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fieldclue/media/receipt"
+	"fieldclue/server/accounts"
 	"fieldclue/server/config"
 	"fieldclue/server/field"
 	"fieldclue/server/store"
@@ -90,7 +91,8 @@ func noKey(err error) error {
 }
 
 // RotateKey makes a new key, with which everything is signed from now on, and destroys the private part of the one before.
-// With leaked the old one is marked: others may have it. A statement with the new key vouches at once for all that the logs
+// With leaked the old one is marked: others may have it, and so the key of access tokens that lies beside it, which is renewed
+// too. A statement with the new key vouches at once for all that the logs
 // hold, so that what the old key signed does not rest on it alone. statement is empty when nothing was written yet.
 func RotateKey(ctx context.Context, cfg config.Config, log *slog.Logger, leaked bool) (keys receipt.Keys, statement string, err error) {
 	p, err := open(ctx, cfg, log)
@@ -108,6 +110,11 @@ func RotateKey(ctx context.Context, cfg config.Config, log *slog.Logger, leaked 
 	doc.Body = field.Quote(next)
 	if _, err := p.store.PutDoc(ctx, doc); err != nil {
 		return nil, "", err // CodeStale: somebody else changed it just now, which is as good
+	}
+	if leaked {
+		if err := accounts.RenewTokenKey(ctx, p.store); err != nil {
+			return next.ring().Keys, "", fmt.Errorf("the key of receipts was changed and that of access tokens was not; do it again: %w", err)
+		}
 	}
 	sum, _, err := p.keepStatement(ctx, time.Now(), false)
 	if err != nil {
