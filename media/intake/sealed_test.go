@@ -240,6 +240,59 @@ func TestWhatIsNoPhotoIsRefusedAtConfirm(t *testing.T) {
 	}
 }
 
+// careless stands for a store that lets other bytes in under a sealed address, and may not even say so when it is asked.
+type careless struct {
+	*minio.Staging
+	takes  blob.Sum
+	silent bool
+}
+
+func (c *careless) Seal(ctx context.Context, id string, _ blob.Sum, size int64, life time.Duration) (blob.SealedPut, error) {
+	return c.Staging.Seal(ctx, id, c.takes, size, life)
+}
+
+func (c *careless) CheckSealed(ctx context.Context, id string, sum blob.Sum, size int64) error {
+	err := c.Staging.CheckSealed(ctx, id, sum, size)
+	if c.silent && field.Is(err, field.CodeHashMismatch) {
+		return nil
+	}
+	return err
+}
+
+func TestOtherBytesAreFoundOutAtConfirm(t *testing.T) {
+	p := onSealing(t)
+	real, ok := p.staging.(*minio.Staging)
+	if !ok {
+		t.Fatal("another staging")
+	}
+	for name, silent := range map[string]bool{"by the checksum that is read back": false, "by hashing every byte": true} {
+		b, req := p.photo(name, 40_000)
+		other, otherReq := p.photo("other "+name, 40_000)
+		p.staging = &careless{real, otherReq.Sum, silent}
+		u, at := p.seal(t, req)
+		if status := put(t, at, other); status != http.StatusOK {
+			t.Fatal(status)
+		}
+		_, err := p.server(sealing).Confirm(t.Context(), me, u.ID)
+		code(t, err, field.CodeHashMismatch)
+		for _, sum := range []blob.Sum{req.Sum, otherReq.Sum} {
+			if _, err := p.blobs.Stat(t.Context(), sum); !field.Is(err, field.CodeNotFound) {
+				t.Errorf("%s: stored: %v", name, err)
+			}
+		}
+		if len(p.ledger.Stored) != 0 {
+			t.Errorf("%s: the log has %v", name, p.ledger.Stored)
+		}
+		_, err = p.server(sealing).Confirm(t.Context(), me, u.ID)
+		code(t, err, field.CodeSealedPutMissing)
+		p.staging = real
+		u, err = p.server().Append(t.Context(), me, u.ID, piece(b, 0, len(b))) // tus takes it over
+		must(t, err)
+		p.check(t, u, b, req)
+		p.ledger.Stored = map[string]intake.StoredPhoto{}
+	}
+}
+
 func TestATerminatedUploadCanBeginAnew(t *testing.T) {
 	p := onSealing(t)
 	b, req := p.photo("photo", 10_000)

@@ -162,6 +162,11 @@ func (r *Report) photo(ctx context.Context, p *parts, rec *field.Record) error {
 	if err := json.Unmarshal(rec.Fields["receipt"], &paper); err != nil {
 		return fmt.Errorf("photo %s has a receipt that cannot be read: %w", sum, err)
 	}
+	if _, known := r.keys.Find(paper.KeyID); !known { // the key may have been changed since this began
+		if key, _, err := storedKey(ctx, p.store); err == nil {
+			r.keys = key.ring().Keys
+		}
+	}
 	if err := r.keys.Verify(paper); err != nil {
 		return fmt.Errorf("photo %s: %w", sum, err)
 	}
