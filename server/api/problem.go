@@ -117,6 +117,9 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 	}
 	switch e.Kind {
 	case field.KindInternal, field.KindFull:
+		if e.Kind == field.KindFull {
+			c.Set(fiber.HeaderRetryAfter, "60") // somebody has to make room first
+		}
 		s.log.LogAttrs(c.UserContext(), slog.LevelError, "failed", slog.String("requestId", p.RequestID), slog.String("error", err.Error()))
 	case field.KindBusy:
 		s.log.LogAttrs(c.UserContext(), slog.LevelWarn, "busy", slog.String("requestId", p.RequestID), slog.String("error", err.Error()))

@@ -45,8 +45,13 @@ func (t *Staging) Append(_ context.Context, id string, generation, offset int64,
 	}
 	src := &sourceError{r: io.LimitReader(r, limit)}
 	n, err := io.CopyBuffer(struct{ io.Writer }{f}, src, make([]byte, 128<<10))
-	if src.err != nil {
-		err = nil // the writing went well; the source's error is given back below
+	why := src.err
+	if why != nil {
+		err = nil // the writing went well
+	}
+	if full(err) {
+		why = down(err)
+		n, err = cutBack(f, n)
 	}
 	if err == nil && n > 0 {
 		err = f.Sync()
@@ -59,12 +64,22 @@ func (t *Staging) Append(_ context.Context, id string, generation, offset int64,
 		if err != nil {
 			return 0, down(err)
 		}
-		return 0, src.err
+		return 0, why
 	}
 	if err := syncDir(d); err != nil {
 		return 0, down(err)
 	}
-	return n, src.err
+	return n, why
+}
+
+// spare is what an upload that filled the disk gives back of its last bytes. The store of records often lies on the same
+// disk, and what it cannot write down was received in vain.
+const spare = 1 << 20
+
+// cutBack gives the spare bytes at the end of a file back and returns how many are left.
+func cutBack(f *os.File, n int64) (int64, error) {
+	n = max(0, n-spare)
+	return n, f.Truncate(n)
 }
 
 // sourceError tells an error of the source from one of the file.

@@ -34,13 +34,15 @@ func (t *Staging) StoreWhole(ctx context.Context, id string, generation int64, s
 	src := &sourceError{r: io.LimitReader(r, size)}
 	n, err := io.CopyBuffer(struct{ io.Writer }{f}, io.TeeReader(src, h), make([]byte, 128<<10))
 	failed := err // of the file, or of the source
+	err = nil
 	if src.err == nil && failed != nil {
+		if full(failed) {
+			n, err = cutBack(f, n)
+		}
 		failed = down(failed)
 	}
 	if failed == nil && n == size {
 		err = f.Chmod(0o444)
-	} else {
-		err = nil
 	}
 	if err == nil {
 		err = f.Sync()
