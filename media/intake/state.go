@@ -133,9 +133,17 @@ func (s *Service) begin(ctx context.Context, who Uploader, id string, req Reques
 		if err == nil {
 			return u, nil
 		}
+		expired := field.Is(err, field.CodeUploadExpired)
+		if !expired && !field.Is(err, field.CodeUploadUnknown) {
+			return nil, err
+		}
+		if !d.Stored {
+			if err := s.cfg.Ledger.Room(ctx, d); err != nil {
+				return nil, err
+			}
+		}
 		u = &upload{id: id}
-		switch {
-		case field.Is(err, field.CodeUploadExpired): // a new life in the same document
+		if expired { // a new life in the same document
 			old, err := s.load(ctx, id)
 			if err != nil {
 				return nil, err
@@ -144,8 +152,6 @@ func (s *Service) begin(ctx context.Context, who Uploader, id string, req Reques
 				return nil, err
 			}
 			u.version, u.Generation = old.version, old.Generation
-		case !field.Is(err, field.CodeUploadUnknown):
-			return nil, err
 		}
 		now := s.cfg.Now().UTC()
 		u.state = state{

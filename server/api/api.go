@@ -1,8 +1,8 @@
 // Package api is the HTTP door: routes, decoding, tokens, the problem table. It decides nothing.
 //
 // Open this file first: Options says what is needed, New puts the app together, route registers one route with its
-// operationId and its rule. problem.go alone knows HTTP statuses. auth.go, people.go, sync.go, events.go, photos.go and
-// ops.go hold the routes of sign-in, administration, sync, live events, photo bytes and operation; desk.go and the files
+// operationId and its rule. problem.go alone knows HTTP statuses. auth.go, people.go, sync.go, events.go, photos.go,
+// space.go and ops.go hold the routes of sign-in, administration, sync, live events, photo bytes, their space and operation; desk.go and the files
 // it names hold those of the desk. Not here: what the bodies of uploads mean (api/tus), and how bodies are kept
 // honest before any handler sees them (api/guard).
 package api
@@ -58,6 +58,7 @@ type Options struct {
 	Cases    Cases
 	Uploads  *intake.Service
 	Jobs     Jobs
+	Space    Space
 	Receipts ed25519.PublicKey // with which the receipts of uploads are checked
 
 	Now            func() time.Time // nil: time.Now
@@ -77,6 +78,7 @@ type Server struct {
 	flow     *workflow.Flow
 	cases    Cases
 	jobs     Jobs
+	space    Space
 
 	now     func() time.Time
 	log     *slog.Logger
@@ -99,9 +101,9 @@ type Server struct {
 // New puts the server together. It does not listen yet.
 func New(o Options) *Server {
 	s := &Server{
-		accounts: o.Accounts, engine: o.Engine, store: o.Store, blobs: o.Blobs, flow: o.Flow, jobs: o.Jobs,
+		accounts: o.Accounts, engine: o.Engine, store: o.Store, blobs: o.Blobs, flow: o.Flow, jobs: o.Jobs, space: o.Space,
 		cases: o.Cases, exports: make(chan struct{}, mostExports),
-		now: o.Now, log: o.Log, timeout: o.RequestTimeout, metrics: newMetrics(), stopping: make(chan struct{}),
+		now: o.Now, log: o.Log, timeout: o.RequestTimeout, metrics: newMetrics(o.Space), stopping: make(chan struct{}),
 	}
 	if s.now == nil {
 		s.now = time.Now

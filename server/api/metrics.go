@@ -21,7 +21,7 @@ type metrics struct {
 	uploaded   prometheus.Counter
 }
 
-func newMetrics() *metrics {
+func newMetrics(space Space) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -36,7 +36,7 @@ func newMetrics() *metrics {
 		pulled:     prometheus.NewCounter(prometheus.CounterOpts{Name: "fieldclue_sync_pulled_records_total", Help: "Records given to phones."}),
 		uploaded:   prometheus.NewCounter(prometheus.CounterOpts{Name: "fieldclue_upload_bytes_total", Help: "Bytes of uploads that were taken."}),
 	}
-	m.registry.MustRegister(m.durations, m.inFlight, m.listeners, m.pushes, m.operations, m.pulled, m.diverged, m.uploaded,
+	m.registry.MustRegister(m.durations, m.inFlight, m.listeners, m.pushes, m.operations, m.pulled, m.diverged, m.uploaded, spaceMetrics{space},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

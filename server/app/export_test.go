@@ -14,3 +14,6 @@ func (a *App) SweepAt(ctx context.Context, now time.Time) (int, error) {
 	})
 	return other.Sweep(ctx, 100, a.ledger.uploadExpired)
 }
+
+// TellOfSpace does what the server does a few seconds after something was written; as one that has just started.
+func (a *App) TellOfSpace(ctx context.Context) error { return a.tellOfSpace(ctx, map[string]bool{}) }

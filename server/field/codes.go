@@ -33,6 +33,7 @@ const (
 	CodeTooMany          Code = "too_many_requests"
 	CodeStoreDown        Code = "store_down"
 	CodeStorageFull      Code = "storage_full"
+	CodeSpaceLimit       Code = "space_limit"
 	CodeOffsetMismatch   Code = "offset_mismatch"
 	CodeHashMismatch     Code = "hash_mismatch"
 	CodeSizeMismatch     Code = "size_mismatch"
@@ -118,6 +119,7 @@ var codes = map[Code]codeSpec{
 	CodeTooMany:          {KindTooMany, "Too many requests. Try again after the time in Retry-After.", "请求过于频繁，请按 Retry-After 稍后重试。"},
 	CodeStoreDown:        {KindBusy, "The store does not answer. Nothing was changed; try again later.", "存储暂不可用，未作任何更改，请稍后重试。"},
 	CodeStorageFull:      {KindFull, "There is no room to store this. What was received stays; tell the operator.", "存储空间不足，已接收的内容会保留，请告知运维人员。"},
+	CodeSpaceLimit:       {KindFull, "The organisation has used up its space for photos. The photo stays on the phone; uploads that were begun go on. Ask the administrator for room.", "本组织的照片存储空间已用完。照片保留在手机上，已开始的上传可继续；请联系管理员扩容。"},
 	CodeOffsetMismatch:   {KindConflict, "The offset is not where the upload stands. Ask with HEAD and go on from there.", "偏移量与服务器不一致，请用 HEAD 查询后续传。"},
 	CodeHashMismatch:     {KindMismatch, "The bytes are not those that were declared. Send the original file again from the start.", "文件内容与声明的哈希不符，请从头重新上传原始文件。"},
 	CodeSizeMismatch:     {KindInvalid, "The size is not the one that was declared.", "文件大小与声明不符。"},
