@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"fieldclue/media/intake"
 	"fieldclue/server/access"
@@ -136,10 +137,14 @@ func New(o Options) *Server {
 	s.registerUploads(o.Uploads, o.Receipts)
 
 	o.Guard.Rules = []guard.Rule{
+		{Prefix: "/v1/auth/sign-in", Max: openMax},
+		{Prefix: "/v1/auth/refresh", Max: openMax},
+		{Prefix: "/v1/setup", Max: openMax},
 		{Prefix: tus.Path, Max: o.Uploads.MaxSize(), Stream: true},
 		{Prefix: "/v1/sync/", Max: protocol.MaxBatchBytes},
 	}
 	o.Guard.Default = guard.Rule{Max: 1 << 20}
+	o.Guard.Sender = s.sender
 	s.app.Server().KeepHijackedConns = true // event streams take their connection over
 	guard.Install(s.app, o.Guard)
 	return s
@@ -253,14 +258,38 @@ func documented(path string) string {
 	return strings.Join(parts, "/")
 }
 
+// openMax is the largest body that somebody sends who is not signed in, in bytes. The guard neither counts nor waits for so
+// little.
+const openMax = 8 << 10
+
+// sender tells the guard whose body it is, before the body is read. Whoever is not signed in is told what admit would say.
+func (s *Server) sender(ctx *fasthttp.RequestCtx) (string, error) {
+	token, err := bearer(string(ctx.Request.Header.Peek(fiber.HeaderAuthorization)))
+	if err != nil {
+		return "", err
+	}
+	within, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	user, err := s.accounts.Sender(within, token)
+	return string(user), err
+}
+
+func bearer(header string) (token string, err error) {
+	token, ok := strings.CutPrefix(header, "Bearer ")
+	if !ok || token == "" {
+		return "", field.Refuse(field.CodeTokenMissing, "")
+	}
+	return token, nil
+}
+
 // admit finds out who asks and whether the rule lets them in.
 func (s *Server) admit(c *fiber.Ctx, rule Rule) error {
 	if !rule.signedIn {
 		return nil
 	}
-	token, ok := strings.CutPrefix(c.Get(fiber.HeaderAuthorization), "Bearer ")
-	if !ok || token == "" {
-		return field.Refuse(field.CodeTokenMissing, "")
+	token, err := bearer(c.Get(fiber.HeaderAuthorization))
+	if err != nil {
+		return err
 	}
 	who := s.accounts.Authenticate
 	if rule.revoked {

@@ -91,7 +91,10 @@ func (a *App) wire(ctx context.Context) error {
 		Accounts: a.users, Engine: a.engine, Pokes: a.engine, Store: p.store, Blobs: photoBytes{p},
 		Flow: workflow.New(p.store, a.engine, a.alike, time.Now), Cases: &casefile.Maker{Store: p.store, Blobs: photoBytes{p}, Key: key},
 		Uploads: a.uploads, Jobs: a.pool, Space: a.space, Receipts: signer.PublicKey(), Log: a.log,
-		Guard: guard.Config{}, RequestTimeout: a.cfg.RequestTimeout, TrustedProxies: a.cfg.TrustedProxies,
+		Guard: guard.Config{
+			Uploads: a.cfg.Uploads, UserUploads: a.cfg.UploadsUser, Memory: a.cfg.BodyMemory, UserMemory: a.cfg.BodyMemoryUser,
+		},
+		RequestTimeout: a.cfg.RequestTimeout, TrustedProxies: a.cfg.TrustedProxies,
 	})
 	return nil
 }

@@ -13,6 +13,8 @@ const (
 	CodeBodyTooLarge     Code = "body_too_large"
 	CodeBodyTruncated    Code = "body_truncated"
 	CodeBodySlow         Code = "body_slow"
+	CodeBodyTooMany      Code = "body_too_many"
+	CodeBodyBusy         Code = "body_busy"
 	CodeLengthRequired   Code = "length_required"
 	CodeUnsupportedType  Code = "unsupported_type"
 	CodeTokenMissing     Code = "token_missing"
@@ -99,6 +101,8 @@ var codes = map[Code]codeSpec{
 	CodeBodyTooLarge:     {KindTooLarge, "The body is larger than this route takes.", "请求内容超过此接口的上限。"},
 	CodeBodyTruncated:    {KindInvalid, "The body ended before its declared length. Send it again.", "请求内容未达到声明长度即中断，请重新发送。"},
 	CodeBodySlow:         {KindTimeout, "The body stopped arriving. Resume when the link is better.", "请求内容长时间未到达，请在网络好转后续传。"},
+	CodeBodyTooMany:      {KindTooMany, "You are sending too much at once. Let some of it finish, then go on after the time in Retry-After.", "您同时发送的内容过多，请待部分完成后，按 Retry-After 继续。"},
+	CodeBodyBusy:         {KindBusy, "The server is receiving as much as it can hold. What was received stays; go on after the time in Retry-After.", "服务器正在接收的内容已达上限，已接收的部分会保留，请按 Retry-After 继续。"},
 	CodeLengthRequired:   {KindLengthRequired, "Send a Content-Length; chunked bodies are not taken.", "请提供 Content-Length，不接受分块传输。"},
 	CodeUnsupportedType:  {KindUnsupported, "This route does not take that content type.", "此接口不接受该内容类型。"},
 	CodeTokenMissing:     {KindUnauthenticated, "Sign in and send the access token as a Bearer token.", "请登录，并以 Bearer 方式携带访问令牌。"},

@@ -55,6 +55,7 @@ func start(t *testing.T, change func(*guard.Config)) *server {
 			status := map[field.Code]int{
 				field.CodeLengthRequired: 411, field.CodeBodyTooLarge: 413, field.CodeBodySlow: 408, field.CodeBodyTruncated: 400,
 				field.CodeBadRequest: 400, field.CodeUnsupportedType: 415, field.CodeUploadReplaced: 409,
+				field.CodeBodyTooMany: 429, field.CodeBodyBusy: 503, field.CodeTokenMissing: 401,
 			}[e.Code]
 			if status == 0 {
 				status = 500
@@ -81,7 +82,7 @@ func start(t *testing.T, change func(*guard.Config)) *server {
 		s.note("lazy")
 		return c.SendString("did not look")
 	})
-	app.Post("/up", func(c *fiber.Ctx) error {
+	up := func(c *fiber.Ctx) error {
 		r, length := guard.Body(c)
 		n, err := io.Copy(io.Discard, r)
 		if err != nil {
@@ -90,6 +91,11 @@ func start(t *testing.T, change func(*guard.Config)) *server {
 		}
 		s.note("up %d whole", n)
 		return c.SendString(fmt.Sprint(n))
+	}
+	app.Post("/up", up)
+	app.Post("/up/begin", func(c *fiber.Ctx) error {
+		s.note("began")
+		return up(c)
 	})
 	app.Post("/up/interrupt", func(c *fiber.Ctx) error {
 		r, _ := guard.Body(c)
@@ -162,6 +168,19 @@ func (l *link) answer(status int, want string) *http.Response {
 		l.t.Fatalf("answer %d %q, want %d %q", resp.StatusCode, b, status, want)
 	}
 	return resp
+}
+
+// status reads one response and gives its status.
+func (l *link) status() int {
+	l.t.Helper()
+	resp, err := http.ReadResponse(l.r, nil)
+	if err != nil {
+		l.t.Fatalf("no answer: %v", err)
+	}
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		l.t.Fatal(err)
+	}
+	return resp.StatusCode
 }
 
 // over checks that the server says nothing more and closes.
