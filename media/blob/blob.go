@@ -49,12 +49,14 @@ type Store interface {
 	// PutIfAbsent stores what r gives as sum, unless it is there already: then created is false and r may be left
 	// unread. The bytes are hashed while they stream. CodeHashMismatch when they are not sum; CodeSizeMismatch when
 	// r gives fewer or more bytes than size; r's own error when it fails; CodeStorageFull when there is no room. After
-	// any error nothing is stored. When it returns nil the bytes survive a crash. Of several calls at once for one
+	// any error nothing is stored; only after CodeStoreDown it may be there, whole, when the place died before it could
+	// answer. When it returns nil the bytes survive a crash. Of several calls at once for one
 	// sum exactly one says created.
 	PutIfAbsent(ctx context.Context, sum Sum, size int64, r io.Reader) (created bool, err error)
 
 	// Open reads length bytes from offset; length -1 reads to the end. CodeNotFound when there is no such blob,
-	// CodeRangeInvalid when offset or offset+length lies outside it. The caller closes what it gets.
+	// CodeRangeInvalid when offset or offset+length lies outside it. The caller closes what it gets; reading from it
+	// fails with CodeStoreDown when the store does, and never ends early without an error.
 	Open(ctx context.Context, sum Sum, offset, length int64) (io.ReadCloser, error)
 
 	// Stat describes a blob; CodeNotFound when there is none.

@@ -214,7 +214,18 @@ func (s *Store) Open(ctx context.Context, sum blob.Sum, offset, length int64) (i
 	if err != nil {
 		return nil, coded(err)
 	}
-	return body, nil
+	return answer{body}, nil
+}
+
+// answer is the body of an answer, whose errors have codes.
+type answer struct{ io.ReadCloser }
+
+func (a answer) Read(p []byte) (int, error) {
+	n, err := a.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = coded(err)
+	}
+	return n, err
 }
 
 // Stat follows blob.Store.

@@ -29,6 +29,18 @@ func TestContract(t *testing.T) {
 	})
 }
 
+func TestKilledAndRestartedInTheMiddle(t *testing.T) {
+	srv := miniotest.StartServer(t)
+	blobtest.RunKilled(t, func(t *testing.T) blobtest.Pair {
+		s := open(t, config(srv.Config))
+		staging, err := s.Staging()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return blobtest.Pair{Store: s, Staging: staging}
+	}, srv)
+}
+
 func TestRetentionKeepsTheOnlyVersion(t *testing.T) {
 	srv := miniotest.Start(t)
 	cfg := config(srv)

@@ -1,7 +1,8 @@
 // Package miniotest finds or starts a real MinIO for tests and measurements.
 //
 // Start is for tests, Launch for programs. Both look for FIELDCLUE_TEST_S3_ENDPOINT (a server that runs already),
-// then for an executable: ../shared/bin/minio above the module, $FIELDCLUE_TOOLS/bin/minio, minio on PATH.
+// then for an executable: ../shared/bin/minio above the module, $FIELDCLUE_TOOLS/bin/minio, minio on PATH. StartServer
+// and Run always start one of their own, which can be killed and restarted in the middle of everything.
 package miniotest
 
 import (
@@ -38,6 +39,25 @@ var say sync.Once
 func Start(t testing.TB) Config {
 	t.Helper()
 	cfg, stop, err := Launch(t.TempDir())
+	settle(t, cfg, err)
+	t.Cleanup(stop)
+	return cfg
+}
+
+// StartServer is Start for a test that kills its server.
+func StartServer(t testing.TB) *Server {
+	t.Helper()
+	s, err := Run(t.TempDir())
+	if err != nil {
+		settle(t, Config{}, err)
+	}
+	settle(t, s.Config, nil)
+	t.Cleanup(s.Kill)
+	return s
+}
+
+func settle(t testing.TB, cfg Config, err error) {
+	t.Helper()
 	if errors.Is(err, ErrNoServer) {
 		if os.Getenv("FIELDCLUE_REQUIRE_ENGINES") == "1" {
 			t.Fatalf("blob suite on MinIO: %v, and FIELDCLUE_REQUIRE_ENGINES is 1", err)
@@ -47,13 +67,12 @@ func Start(t testing.TB) Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(stop)
 	t.Logf("engine: %s", cfg.Version)
 	say.Do(func() { fmt.Println("engine: " + cfg.Version) })
-	return cfg
 }
 
-// Launch starts a server on loopback that keeps its data in dir. The caller calls stop, which waits for its end.
+// Launch names the server that runs already, or starts one on loopback that keeps its data in dir. The caller calls
+// stop, which waits for its end.
 func Launch(dir string) (cfg Config, stop func(), err error) {
 	if endpoint := os.Getenv("FIELDCLUE_TEST_S3_ENDPOINT"); endpoint != "" {
 		return Config{
@@ -63,71 +82,121 @@ func Launch(dir string) (cfg Config, stop func(), err error) {
 			Version:   "S3 at " + endpoint,
 		}, func() {}, nil
 	}
-	exe, err := find()
+	s, err := Run(dir)
 	if err != nil {
 		return Config{}, nil, err
 	}
+	return s.Config, s.Kill, nil
+}
+
+// Server is a MinIO that was started here. Its methods may be called from one goroutine at a time.
+type Server struct {
+	Config
+	exe, dir string
+	life     *life // the latest
+}
+
+// life is one process of a server.
+type life struct {
+	cmd  *exec.Cmd
+	out  bytes.Buffer  // complete when gone is closed
+	gone chan struct{} // closed when it has ended
+}
+
+// patience bounds a start.
+const patience = time.Minute
+
+// Run starts a server on loopback that keeps its data in dir. The caller calls Kill in the end.
+func Run(dir string) (*Server, error) {
+	exe, err := find()
+	if err != nil {
+		return nil, err
+	}
 	var random [16]byte
 	if _, err := rand.Read(random[:]); err != nil {
-		return Config{}, nil, err
+		return nil, err
 	}
-	cfg = Config{AccessKey: "fieldclue", SecretKey: hex.EncodeToString(random[:]), Version: version(exe)}
+	s := &Server{exe: exe, dir: dir}
+	s.Config = Config{AccessKey: "fieldclue", SecretKey: hex.EncodeToString(random[:]), Version: version(exe)}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
 	for tries := 0; ; tries++ {
-		stop, err = run(exe, dir, &cfg)
-		if err == nil || tries == 3 { // another program may take the port between the look and the start
-			return cfg, stop, err
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		s.Endpoint = l.Addr().String()
+		if err := l.Close(); err != nil {
+			return nil, err
+		}
+		err = s.start(ctx)
+		if err == nil {
+			return s, nil
+		}
+		if tries == 3 { // another program may take the port between the look and the start
+			return nil, err
 		}
 	}
 }
 
-func run(exe, dir string, cfg *Config) (func(), error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	cfg.Endpoint = l.Addr().String()
-	if err := l.Close(); err != nil {
-		return nil, err
-	}
-	var out bytes.Buffer
-	cmd := exec.Command(exe, "server", "--quiet", "--address", cfg.Endpoint, dir)
-	cmd.Env = append(os.Environ(), "MINIO_ROOT_USER="+cfg.AccessKey, "MINIO_ROOT_PASSWORD="+cfg.SecretKey,
-		"MINIO_BROWSER=off", "MINIO_UPDATE=off", "HOME="+dir)
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	gone := make(chan struct{})
-	go func() {
-		_ = cmd.Wait() // its end is all we wait for
-		close(gone)
-	}()
-	stop := func() {
-		_ = cmd.Process.Kill() // it may have ended by itself
-		<-gone
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+// Kill ends the server with SIGKILL, whatever it is doing, and waits until it is gone. Killing it twice is no error.
+func (s *Server) Kill() {
+	_ = s.life.cmd.Process.Kill() // it may have ended by itself
+	<-s.life.gone
+}
+
+// Restart kills the server if it runs, starts it again on the same port and the same data, and waits until it serves.
+func (s *Server) Restart(ctx context.Context) error {
+	s.Kill()
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	for tries := 0; ; tries++ {
+		err := s.start(ctx)
+		if err == nil || tries == 9 || ctx.Err() != nil { // a connection may sit on the port for a moment
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// start begins another life and waits until it serves.
+func (s *Server) start(ctx context.Context) error {
+	l := &life{gone: make(chan struct{})}
+	l.cmd = exec.Command(s.exe, "server", "--quiet", "--address", s.Endpoint, s.dir)
+	l.cmd.Env = append(os.Environ(), "MINIO_ROOT_USER="+s.AccessKey, "MINIO_ROOT_PASSWORD="+s.SecretKey,
+		"MINIO_BROWSER=off", "MINIO_UPDATE=off", "HOME="+s.dir)
+	l.cmd.Stdout, l.cmd.Stderr = &l.out, &l.out
+	if err := l.cmd.Start(); err != nil {
+		return err
+	}
+	s.life = l
+	go func() {
+		_ = l.cmd.Wait() // its end is all we wait for
+		close(l.gone)
+	}()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+cfg.Endpoint+"/", nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Endpoint+"/", nil)
 		if err != nil {
-			stop()
-			return nil, err
+			s.Kill()
+			return err
 		}
 		if resp, err := http.DefaultClient.Do(req); err == nil {
 			_ = resp.Body.Close()                        // nothing was read
 			if resp.StatusCode == http.StatusForbidden { // not 503: it knows its users, so it can serve
-				return stop, nil
+				return nil
 			}
 		}
 		select {
-		case <-gone:
-			return nil, fmt.Errorf("minio ended at its start: %s", out.String())
+		case <-l.gone:
+			return fmt.Errorf("minio ended at its start: %s", l.out.String())
 		case <-ctx.Done():
-			stop()
-			return nil, fmt.Errorf("minio did not become ready: %s", out.String())
+			s.Kill()
+			return fmt.Errorf("minio did not become ready: %s", l.out.String())
 		case <-tick.C:
 		}
 	}
