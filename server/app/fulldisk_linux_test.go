@@ -8,12 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
+	"fieldclue/media/blob/miniotest"
 	"fieldclue/server/app"
+	"fieldclue/server/config"
 	"fieldclue/server/field"
 )
 
@@ -25,28 +26,39 @@ const smallDiskSize = 48 << 20
 // A disk that is really full: a file system of 48 MiB in memory, which only a child process sees, in a mount namespace of
 // its own. That needs no root where the kernel lets people make user namespaces.
 func TestAFullDisk(t *testing.T) {
-	t.Run("on a file system of its own", func(t *testing.T) {
-		if at := os.Getenv(smallDisk); at != "" {
-			mountSmall(t, at)
-			fullDisk(t, filepath.Join(at, "data"))
-			return
+	t.Run("embedded", func(t *testing.T) { onSmallDisk(t, fullDisk) })
+	t.Run("under MinIO", func(t *testing.T) { onSmallDisk(t, fullMinIO) })
+}
+
+// onSmallDisk runs this very test again in a child process, and there the story.
+func onSmallDisk(t *testing.T, story func(t *testing.T, disk string)) {
+	t.Helper()
+	if at := os.Getenv(smallDisk); at != "" {
+		mountSmall(t, at)
+		story(t, at)
+		return
+	}
+	parent, name, _ := strings.Cut(t.Name(), "/")
+	cmd := exec.Command(os.Args[0], "-test.v", "-test.run", "^"+parent+"$/^"+name+"$")
+	cmd.Env = append(os.Environ(), smallDisk+"="+t.TempDir())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	if os.Geteuid() != 0 {
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
+	}
+	out, err := cmd.CombinedOutput()
+	for _, why := range []string{mayNotMount, "blob suite on MinIO: skipped"} {
+		if bytes.Contains(out, []byte(why)) {
+			t.Skipf("a full disk: skipped, %s", why)
 		}
-		cmd := exec.Command(os.Args[0], "-test.v", "-test.run", "^TestAFullDisk$")
-		cmd.Env = append(os.Environ(), smallDisk+"="+t.TempDir())
-		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
-		if os.Geteuid() != 0 {
-			cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-			cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
-			cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
-		}
-		out, err := cmd.CombinedOutput()
-		if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSYS) || bytes.Contains(out, []byte(mayNotMount)) {
-			t.Skipf("a full disk: skipped, this process may not mount one (%v)", err)
-		}
-		if err != nil || !bytes.Contains(out, []byte("--- PASS: TestAFullDisk/")) {
-			t.Fatalf("%v\n%s", err, out)
-		}
-	})
+	}
+	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSYS) {
+		t.Skipf("a full disk: skipped, %s (%v)", mayNotMount, err)
+	}
+	if err != nil || !bytes.Contains(out, []byte("--- PASS: "+t.Name())) {
+		t.Fatalf("%v\n%s", err, out)
+	}
 }
 
 const mayNotMount = "the disk cannot be mounted"
@@ -108,7 +120,8 @@ func noise(n int, seed uint64) []byte {
 	return b
 }
 
-func fullDisk(t *testing.T, dir string) {
+func fullDisk(t *testing.T, disk string) {
+	dir := filepath.Join(disk, "data")
 	cfg := configured(t, dir)
 	o := open(t, cfg)
 	const size = 6 << 20
@@ -130,8 +143,7 @@ func fullDisk(t *testing.T, dir string) {
 	}
 	free()
 	free = fill(t, dir, 3<<20)
-	status, head, answer = o.ask("POST", "/v1/uploads", o.ann, whole, "Tus-Resumable", "1.0.0", "Content-Type", "application/offset+octet-stream",
-		"Upload-Length", strconv.Itoa(size), "Upload-Metadata", metadata(one, oneSum))
+	status, head, answer = o.ask("POST", "/v1/uploads", o.ann, whole, o.tus(one, oneSum, size)...)
 	later(t, "a whole photo on a full disk", status, head, answer, 507, field.CodeStorageFull)
 	kept := o.offset(head.Get("Location"))
 	if kept < 1<<20 {
@@ -169,8 +181,7 @@ func fullDisk(t *testing.T, dir string) {
 	if status, _, answer := o.ask("GET", "/v1/records/"+string(one), o.desk, nil); status != 200 {
 		t.Errorf("reading on a full disk: %d %s", status, answer)
 	}
-	status, head, answer = o.ask("POST", "/v1/uploads", o.ann, quick, "Tus-Resumable", "1.0.0", "Content-Type", "application/offset+octet-stream",
-		"Upload-Length", strconv.Itoa(len(quick)), "Upload-Metadata", metadata(small, smallSum))
+	status, head, answer = o.ask("POST", "/v1/uploads", o.ann, quick, o.tus(small, smallSum, len(quick))...)
 	later(t, "a photo without room", status, head, answer, 507, field.CodeStorageFull)
 	free()
 	if status, _, answer := o.note(o.batch); status != 200 || !strings.Contains(string(answer), `"applied"`) {
@@ -183,6 +194,46 @@ func fullDisk(t *testing.T, dir string) {
 	stop(t, o.a)
 	again := start(t, cfg)
 	sound(t, again, 3)
+}
+
+// fullMinIO fills the disk under MinIO; the records lie elsewhere.
+func fullMinIO(t *testing.T, disk string) {
+	dir := filepath.Join(disk, "minio")
+	s3, err := miniotest.Run(dir)
+	if errors.Is(err, miniotest.ErrNoServer) && os.Getenv("FIELDCLUE_REQUIRE_ENGINES") != "1" {
+		t.Skipf("blob suite on MinIO: skipped, %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s3.Kill)
+	cfg := configured(t, t.TempDir())
+	cfg.S3 = config.S3{Endpoint: s3.Endpoint, AccessKey: config.Secret(s3.AccessKey), SecretKey: config.Secret(s3.SecretKey), Bucket: "full"}
+	o := open(t, cfg)
+	const size = 6 << 20
+	begun, whole := noise(size, 3), noise(size, 7)
+	photo, sum := o.declare(begun, "image/jpeg")
+	one, oneSum := o.declare(whole, "image/jpeg")
+	upload := o.create(photo, sum, size)
+	if status, _, answer := o.piece(upload, 0, begun[:1<<20]); status != 204 {
+		t.Fatalf("with room: %d %s", status, answer)
+	}
+	free := fill(t, dir, 3<<20)
+	status, head, answer := o.piece(upload, 1<<20, begun[1<<20:])
+	later(t, "the rest on a full disk", status, head, answer, 507, field.CodeStorageFull)
+	if at := o.offset(upload); at != 1<<20 {
+		t.Errorf("the upload stands at %d", at)
+	}
+	status, head, answer = o.ask("POST", "/v1/uploads", o.ann, whole, o.tus(one, oneSum, size)...)
+	later(t, "a whole photo on a full disk", status, head, answer, 507, field.CodeStorageFull)
+	free()
+	o.until("MinIO has looked at its disk again", func() bool {
+		status, _, _ := o.piece(upload, 1<<20, begun[1<<20:])
+		return status == 204
+	})
+	o.arrives(upload, photo, sum, begun)
+	o.arrives(head.Get("Location"), one, oneSum, whole)
+	sound(t, o.a, 2)
 }
 
 // note pushes a finding that takes some room in the log.

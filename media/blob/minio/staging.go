@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/minio/minio-go/v7"
 
@@ -323,7 +324,7 @@ func (t *teeSpool) Read(p []byte) (int, error) {
 
 // spoolError blames the local disk: what cannot be spooled cannot be taken now.
 func spoolError(err error) error {
-	if strings.Contains(err.Error(), "no space left") {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
 		return field.Refuse(field.CodeStorageFull, "").Because(err)
 	}
 	return field.Refuse(field.CodeStoreDown, "").Because(err)
