@@ -268,7 +268,8 @@ func (s *Server) sender(ctx *fasthttp.RequestCtx) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	within, cancel := context.WithTimeout(ctx, askTime)
+	// fasthttp's own context is none to derive from: its Done races with the end of the server.
+	within, cancel := context.WithTimeout(context.Background(), askTime)
 	defer cancel()
 	user, err := s.accounts.Sender(within, token)
 	return string(user), err

@@ -29,10 +29,12 @@ func (a *App) watchSpace(ctx context.Context) error {
 	defer anew.Stop()
 	for ctx.Err() == nil {
 		pokes, cancel := a.engine.Listen(1024)
+		wait := spaceEvery
 		if err := a.tellOfSpace(ctx, told); err != nil && ctx.Err() == nil {
 			a.log.Warn("what photos take up could not be counted; it is tried again", "error", err)
+			wait = spaceSoon
 		}
-		again := time.NewTimer(spaceEvery)
+		again := time.NewTimer(wait)
 		for waiting := true; waiting; {
 			select {
 			case <-ctx.Done():

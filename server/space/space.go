@@ -86,7 +86,7 @@ type account struct {
 	coming map[sum]map[field.RecordID]declared
 }
 
-// sum is the first half of a SHA-256: enough to tell photos apart, and half the memory.
+// sum is half of a SHA-256: enough to tell photos apart, and half the memory.
 type sum [16]byte
 
 type declared struct {
@@ -173,15 +173,18 @@ func (x *Index) Last() []Use {
 }
 
 // Recount counts everything anew, so that what went wrong unseen (records that were mended by hand beside the running
-// server) is right again without a restart.
+// server) is right again without a restart. Questions are answered meanwhile.
 func (x *Index) Recount(ctx context.Context) error {
+	other := New(x.store, x.now)
+	if err := other.catchUp(ctx); err != nil {
+		return err
+	}
 	select {
 	case <-x.turn:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	other := New(x.store, x.now)
-	err := other.catchUp(ctx)
+	err := other.catchUp(ctx) // what came while it counted
 	if err == nil {
 		x.built, x.seen = true, other.seen
 		x.mu.Lock()
@@ -457,6 +460,6 @@ func sumOf(sha256 string) (s sum, ok bool) {
 	if len(sha256) != 64 {
 		return s, false
 	}
-	_, err := hex.Decode(s[:], []byte(sha256[:2*len(s)]))
+	_, err := hex.Decode(s[:], []byte(sha256[64-2*len(s):]))
 	return s, err == nil
 }
