@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,7 +26,8 @@ const serveVariable = "FIELDCLUE_BENCH_SERVE"
 // greeting is what such a process says when it serves.
 type greeting struct{ Address, Code string }
 
-// serveApart is the life of such a process: it serves until its input ends.
+// serveApart is the life of such a process: it serves until its input ends. For every line of it, it gives back the memory
+// that it does not need.
 func serveApart(dir string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -37,8 +39,9 @@ func serveApart(dir string) error {
 	if err == nil {
 		err = json.NewEncoder(os.Stdout).Encode(greeting{a.URL(), code})
 	}
-	if err == nil {
-		_, err = io.Copy(io.Discard, os.Stdin) // until whoever measures has gone
+	for asks := bufio.NewScanner(os.Stdin); err == nil && asks.Scan(); { // until whoever measures has gone
+		debug.FreeOSMemory()
+		_, err = fmt.Println()
 	}
 	last, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -49,7 +52,8 @@ func serveApart(dir string) error {
 type apart struct {
 	greeting
 	cmd *exec.Cmd
-	in  io.Closer
+	in  io.WriteCloser
+	out *bufio.Reader
 }
 
 func startApart(ctx context.Context, o options) (*apart, error) {
@@ -72,10 +76,29 @@ func startApart(ctx context.Context, o options) (*apart, error) {
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
-	if err := json.NewDecoder(bufio.NewReader(out)).Decode(&p.greeting); err != nil {
+	p.out = bufio.NewReader(out)
+	line, err := p.out.ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, &p.greeting)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("the server's process: %w", err), p.stop())
 	}
 	return p, nil
+}
+
+// rest waits until the server has nothing to do, lets it give back the memory that it does not need, and reads its figures.
+func (p *apart) rest(ctx context.Context, c *county) (figures, error) {
+	if err := c.quiet(ctx); err != nil {
+		return figures{}, err
+	}
+	if _, err := fmt.Fprintln(p.in); err != nil {
+		return figures{}, err
+	}
+	if _, err := p.out.ReadString('\n'); err != nil {
+		return figures{}, err
+	}
+	return c.figures(ctx)
 }
 
 func (p *apart) stop() error { return errors.Join(p.in.Close(), p.cmd.Wait()) }

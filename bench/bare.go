@@ -219,10 +219,7 @@ func (b *bare) writeMongo(ctx context.Context, scope string, seq int64, ids []fi
 
 // photo stores one file of its own, hashed first as every phone must.
 func (b *bare) photo(ctx context.Context, _, _ int) (float64, error) {
-	f, err := jpegPhoto(&county{picture: b.picture})
-	if err != nil {
-		return 0, err
-	}
+	f := jpegPhoto(&county{picture: b.picture}, newID())
 	hash := sha256.Sum256(f.bytes)
 	name := hex.EncodeToString(hash[:])
 	return float64(len(f.bytes)) / 1e6, b.keep(ctx, name, bytes.NewReader(f.bytes), int64(len(f.bytes)))
@@ -250,10 +247,7 @@ func (b *bare) sink(w http.ResponseWriter, r *http.Request) {
 
 // photoByHTTP sends one file of its own to the sink.
 func (b *bare) photoByHTTP(ctx context.Context, _, _ int) (float64, error) {
-	f, err := jpegPhoto(&county{picture: b.picture})
-	if err != nil {
-		return 0, err
-	}
+	f := jpegPhoto(&county{picture: b.picture}, newID())
 	hash := sha256.Sum256(f.bytes)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, b.server.URL+"/"+hex.EncodeToString(hash[:]), bytes.NewReader(f.bytes))
 	if err != nil {

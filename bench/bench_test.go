@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-var smallSizes = sizes{pushRate: 50, devices: 4, large: 30, perSite: 20, first: 2000, phones: 2, listeners: 30, deaf: 12, photo: image.Pt(400, 300), idle: 100 * time.Millisecond}
+var smallSizes = sizes{pushRate: 50, devices: 4, large: 30, perSite: 20, first: 2000, phones: 2, listeners: 30, deaf: 12, photo: image.Pt(400, 300), idle: 100 * time.Millisecond, half: 15, file: 20_000_000, screen: 10}
 
 // The figures of so short a run mean nothing; what counts is that every row was measured and nothing was lost.
 func TestEveryRowIsMeasuredAndNothingIsLost(t *testing.T) {
@@ -45,6 +45,7 @@ func TestEveryRowIsMeasuredAndNothingIsLost(t *testing.T) {
 		"half-load: ", "p99.9", "hot-scope: ", "4 devices in a closed loop", "pull-1m: ", "600 records", "finds 200 changed records of one scope", "finds nothing new",
 		"alike: ", "600 photos at 30 sites", "as of now", "finds the same",
 		"first-load: ", "2 at once: peak heap", "listeners: ", "every one of 30 heard of it", "12 listeners that do not read", "none of those that read",
+		"half-sent: ", "15 of 15 were receipted", "large-file: ", "20 MB in", "review-screen: ", "10 small renditions", "10 large renditions", "within the quarter of an hour",
 		"photos in, examined beside", "recordings in, nothing to examine", "bare photos", "0 are missing, 0 are there twice", "verified: no fault",
 	} {
 		if !strings.Contains(out.String(), want) {

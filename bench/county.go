@@ -28,6 +28,7 @@ type county struct {
 	hands []*hand
 	sites []field.RecordID
 	files atomic.Int64 // that have been acknowledged
+	desk  string       // the supervisor's token
 
 	picture []byte // of which photos are made
 	noise   []byte // of which recordings are made, as long as a photo
@@ -109,6 +110,7 @@ func settle(ctx context.Context, a host, o options, l layout) (*county, error) {
 		return nil, err
 	}
 	desk, err := signIn("supervisor", device())
+	c.desk = desk
 	if err != nil {
 		return nil, err
 	}

@@ -9,8 +9,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 
 	"fieldclue/server/field"
 	"fieldclue/sync/protocol"
@@ -146,55 +149,113 @@ type file struct {
 }
 
 // jpegPhoto is the county's picture with a comment of its own: as slow to examine as any, and known to nobody yet.
-func jpegPhoto(c *county) (file, error) {
-	id := newID()
+func jpegPhoto(c *county, id field.RecordID) file {
 	b := make([]byte, 0, len(c.picture)+4+len(id))
 	b = append(b, c.picture[:2]...)               // start of image
 	b = append(b, 0xff, 0xfe, 0, byte(2+len(id))) // comment
 	b = append(b, id...)
-	return file{"image/jpeg", append(b, c.picture[2:]...)}, nil
+	return file{"image/jpeg", append(b, c.picture[2:]...)}
 }
 
 // recording is a sound file: stored and receipted like a photo, with nothing to be examined.
-func recording(c *county) (file, error) {
+func recording(c *county, id field.RecordID) file {
 	const head = "\x00\x00\x00\x18ftypM4A \x00\x00\x00\x00M4A isom\x00\x00\x00\x00mdat"
-	id := newID()
 	b := make([]byte, 0, len(c.noise))
 	b = append(append(b, head...), id...)
-	return file{"audio/mp4", append(b, c.noise[min(len(b), len(c.noise)):]...)}, nil
+	return file{"audio/mp4", append(b, c.noise[min(len(b), len(c.noise)):]...)}
 }
 
-// photo declares a file and uploads it by tus, in one request as on a good link. The time of the declaration counts.
-func (c *county) photo(make func(*county) (file, error)) func(ctx context.Context, client, n int) (float64, error) {
+// perReport is how many files a report declares in one push, as the phone does when its report is written.
+const perReport = 10
+
+// declared is a file that the server waits for.
+type declared struct {
+	id  field.RecordID
+	sum string
+}
+
+// photo uploads a file by tus, in one request as on a good link; before every tenth it declares ten. The time of the
+// declaration counts.
+func (c *county) photo(make func(*county, field.RecordID) file) func(ctx context.Context, client, n int) (float64, error) {
+	waiting := map[int][]declared{}
+	var mu sync.Mutex // guards waiting
 	return func(ctx context.Context, client, _ int) (float64, error) {
 		h := c.hands[client]
-		f, err := make(c)
-		if err != nil {
+		mu.Lock()
+		due := waiting[client]
+		mu.Unlock()
+		if len(due) == 0 {
+			var err error
+			if due, err = h.declare(ctx, make); err != nil {
+				return 0, err
+			}
+		}
+		d := due[0]
+		mu.Lock()
+		waiting[client] = due[1:]
+		mu.Unlock()
+		f := make(c, d.id)
+		if err := h.upload(ctx, d, f.kind, int64(len(f.bytes)), bytes.NewReader(f.bytes)); err != nil {
 			return 0, err
 		}
-		hash := sha256.Sum256(f.bytes)
-		sum, id := hex.EncodeToString(hash[:]), newID()
-		b := h.begin()
-		b = fmt.Appendf(b, `{"id":"%s","kind":"photo","base":0,"set":{"reportId":"%s","siteId":"%s","sha256":"%s","size":%d,"type":"%s","capture":"app"}}]}`,
-			id, h.report, h.site, sum, len(f.bytes), f.kind)
-		h.body = b
-		if err := h.pushed(ctx, 1); err != nil {
-			return 0, err
-		}
-		meta := func(name, value string) string { return name + " " + base64.StdEncoding.EncodeToString([]byte(value)) }
-		_, head, err := h.send(ctx, "POST", "/v1/uploads", h.token, f.bytes,
-			"Tus-Resumable", "1.0.0", "Content-Type", "application/offset+octet-stream", "Upload-Length", strconv.Itoa(len(f.bytes)),
-			"Upload-Metadata", strings.Join([]string{meta("photoId", string(id)), meta("sha256", sum), meta("filetype", f.kind)}, ","))
-		if err != nil {
-			return 0, err
-		}
-		if head.Get("Fieldclue-Receipt") == "" {
-			return 0, errors.New("a whole file was answered without a receipt")
-		}
-		h.docs = append(h.docs, id)
+		h.docs = append(h.docs, d.id)
 		c.files.Add(1)
 		return float64(len(f.bytes)) / 1e6, nil
 	}
+}
+
+// upload sends a declared file in one request.
+func (h *hand) upload(ctx context.Context, d declared, kind string, size int64, body io.Reader) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url+"/v1/uploads", body)
+	if err != nil {
+		return err
+	}
+	req.ContentLength = size
+	req.Header = uploadHead(d, kind, size)
+	req.Header.Set("Authorization", "Bearer "+h.token)
+	resp, err := h.http.Do(req)
+	if err != nil {
+		return err
+	}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 300))
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusCreated || resp.Header.Get("Fieldclue-Receipt") == "" {
+		return fmt.Errorf("a file of %d bytes was answered %s without a receipt: %s", size, resp.Status, text)
+	}
+	return nil
+}
+
+// uploadHead is what a creation with bytes says of itself, by tus.
+func uploadHead(d declared, kind string, size int64) http.Header {
+	pair := func(name, value string) string { return name + " " + base64.StdEncoding.EncodeToString([]byte(value)) }
+	return http.Header{
+		"Tus-Resumable": {"1.0.0"}, "Content-Type": {"application/offset+octet-stream"}, "Upload-Length": {strconv.FormatInt(size, 10)},
+		"Upload-Metadata": {strings.Join([]string{pair("photoId", string(d.id)), pair("sha256", d.sum), pair("filetype", kind)}, ",")},
+	}
+}
+
+// declare hashes the files of a report and pushes their declarations.
+func (h *hand) declare(ctx context.Context, make func(*county, field.RecordID) file) ([]declared, error) {
+	var all []declared
+	b := h.begin()
+	for _, id := range newIDs(perReport) {
+		f := make(h.county, id)
+		hash := sha256.Sum256(f.bytes)
+		if len(all) > 0 {
+			b = append(b, ',')
+		}
+		all = append(all, declared{id, hex.EncodeToString(hash[:])})
+		b = h.declaration(b, all[len(all)-1], f.kind, int64(len(f.bytes)))
+	}
+	h.body = append(b, `]}`...)
+	return all, h.pushed(ctx, perReport)
+}
+
+func (h *hand) declaration(b []byte, d declared, kind string, size int64) []byte {
+	return fmt.Appendf(b, `{"id":"%s","kind":"photo","base":0,"set":{"reportId":"%s","siteId":"%s","sha256":"%s","size":%d,"type":"%s","capture":"app"}}`,
+		d.id, h.report, h.site, d.sum, size, kind)
 }
 
 func (c *county) acknowledged() int {

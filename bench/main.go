@@ -10,7 +10,7 @@
 // Open run.go first: it is the order of the measurements. load.go is the load on the server, bare.go the engines without
 // it, county.go what must exist before anybody can write. After the rows of the table come the parts (parts.go), each with
 // a server of its own: many.go compares a large store with a small one, apart.go watches the memory of a server in its own
-// process, listeners.go opens event streams, examine.go looks at one photo. The program ends with status 1 when an acknowledged document is
+// process, listeners.go opens event streams, uploads.go sends halves of files and very large ones, examine.go looks at one photo. The program ends with status 1 when an acknowledged document is
 // missing or there twice, or when the verification finds a fault; it does not judge speed.
 package main
 
@@ -77,7 +77,7 @@ func main() {
 	flag.IntVar(&o.photoBytes, "photo-bytes", 4_000_000, "size of a photo")
 	flag.StringVar(&o.dir, "dir", "", "where to keep the data; empty: a temporary directory")
 	flag.StringVar(&o.only, "only", "", "measure the rows and the parts whose name holds this, or one of these between commas; the parts are "+partNames())
-	flag.BoolVar(&o.all, "all", false, "measure the parts that take long as well: pull-1m, alike, first-load, listeners")
+	flag.BoolVar(&o.all, "all", false, "measure the parts that take long as well: pull-1m, alike, first-load, listeners, large-file, review-screen")
 	flag.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of the measurements to this file")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

@@ -32,11 +32,14 @@ type sayer func(format string, args ...any)
 var parts = []part{
 	{"half-load", "a single push at half the load", false, halfLoad},
 	{"examine", "a photo of 12 megapixels becomes facts, a hash and two renditions", false, examine},
+	{"half-sent", "uploads that stopped in the middle, and the memory they hold", false, halfSent},
 	{"hot-scope", "one scope to which everybody writes", false, hotScope},
 	{"pull-1m", "a pull from a store a hundred times as large", true, pullFromMany},
 	{"alike", "photos that look like one, among as many", true, lookAlike},
 	{"first-load", "a phone loads everything for the first time", true, firstLoad},
 	{"listeners", "phones that listen", true, manyListeners},
+	{"large-file", "a file of 2 GB, and the memory it takes", true, largeFile},
+	{"review-screen", "the renditions of a report, from a cold cache", true, reviewScreen},
 }
 
 // sizes of the parts. The test takes smaller ones.
@@ -51,9 +54,12 @@ type sizes struct {
 	deaf      int           // listeners that do not read
 	photo     image.Point   // that is examined
 	idle      time.Duration // for which listeners wait before they are looked at
+	half      int           // uploads that are half sent at once
+	file      int64         // bytes of the large file; the small one has a hundredth
+	screen    int           // photos of the review screen
 }
 
-var fullSizes = sizes{pushRate: 1500, devices: 200, large: 2000, perSite: 500, first: 100_000, phones: 20, listeners: 10_000, deaf: 1000, photo: image.Pt(4000, 3000), idle: 16 * time.Second}
+var fullSizes = sizes{pushRate: 1500, devices: 200, large: 2000, perSite: 500, first: 100_000, phones: 20, listeners: 10_000, deaf: 1000, photo: image.Pt(4000, 3000), idle: 16 * time.Second, half: 200, file: 2_000_000_000, screen: 30}
 
 // chosen lists the parts whose name holds what -only says; without it those that are quick, and with -all every one.
 func chosen(o options) []part {

@@ -3,11 +3,13 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
 
+	"fieldclue/media/receipt"
 	"fieldclue/server/app"
 	"fieldclue/server/config"
 	"fieldclue/sync/engine"
@@ -185,6 +187,46 @@ func keepStatement(ctx context.Context, args, environ []string, out console) err
 	}
 	out.say("kept a signed statement of %d logs: %s", n, sum)
 	return nil
+}
+
+// keys prints the public keys, or changes them first.
+func keys(ctx context.Context, args, environ []string, out console) error {
+	verb := ""
+	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
+		verb, args = args[0], args[1:]
+	}
+	id := ""
+	if verb == "leaked" {
+		if len(args) == 0 || args[0] == "" || args[0][0] == '-' {
+			return errors.New("say which: fieldclue keys leaked KEYID")
+		}
+		id, args = args[0], args[1:]
+	}
+	leaked, args := isSet(args, "leaked")
+	if leaked && verb != "rotate" {
+		return errors.New("--leaked goes with fieldclue keys rotate; of an older key say fieldclue keys leaked KEYID")
+	}
+	cfg, err := config.Load(args, environ)
+	if err != nil {
+		return helpOr(err, out)
+	}
+	var all receipt.Keys
+	switch log := logger(cfg, os.Stderr); verb {
+	case "":
+		all, err = app.Keys(ctx, cfg, log)
+	case "rotate":
+		all, _, err = app.RotateKey(ctx, cfg, log, leaked)
+	case "leaked":
+		all, err = app.MarkLeaked(ctx, cfg, log, id)
+	default:
+		return fmt.Errorf("fieldclue keys does not know %q: it prints the keys, rotate changes the present one, leaked KEYID marks an older one", verb)
+	}
+	if len(all) == 0 {
+		return err
+	}
+	text, failed := json.MarshalIndent(all.Publish(), "", "  ")
+	out.say("%s", text)
+	return errors.Join(err, failed)
 }
 
 // withFolder runs a command that needs the configuration and one more place.

@@ -25,7 +25,8 @@ const help = `Fieldclue, the server for field inspection.
   fieldclue demo [flags]        a believable county and one day of two inspectors, played through the API
   fieldclue verify [flags]      check the log's chain, that the records are its image, every photo's bytes and receipt, and
                                 the signed statements; --report FILE writes JSON. Status 2: faults were found
-  fieldclue verify FILE         check the file of a case, offline, with nothing but the published key: --key KEY or a file with it.
+  fieldclue verify FILE         check the file of a case, offline, with nothing but the published key: --key KEY or a file with it,
+                                or with all keys that the server ever had.
                                 Status 2: something does not hold, and is named
   fieldclue export case CLUE    write the file of a case, by the id or the number of its clue; --to FILE
   fieldclue backup --to DIR     copy the embedded store, photos too, while the server runs; the next time only what is new
@@ -34,6 +35,9 @@ const help = `Fieldclue, the server for field inspection.
   fieldclue rebuild [flags]     make all records anew from the log
   fieldclue anchor [flags]      keep a signed statement of where the logs stand now (the server does it every day);
                                 --restored after the database was put back from a copy by other means
+  fieldclue keys [flags]        print the public keys that receipts, statements and case files are checked with: to be published
+  fieldclue keys rotate         sign with a new key from now on; --leaked says that others may have the one before
+  fieldclue keys leaked KEYID   say the same of an older key
   fieldclue archive [flags]     move the bodies of old log entries into bundles, as FIELDCLUE_ARCHIVE_DAYS says
   fieldclue healthcheck [flags] ask a running server whether it is ready; status 0 if it is
   fieldclue help                this page
@@ -93,6 +97,8 @@ func run(ctx context.Context, args, environ []string, out console) error {
 		return rebuild(ctx, args, environ, out)
 	case "anchor":
 		return keepStatement(ctx, args, environ, out)
+	case "keys":
+		return keys(ctx, args, environ, out)
 	case "archive":
 		return archive(ctx, args, environ, out)
 	case "healthcheck":

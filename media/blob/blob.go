@@ -106,8 +106,40 @@ type Staging interface {
 // the bytes go straight to their place and are staged only if something fails on the way.
 type Whole interface {
 	// StoreWhole tries to store all of r as the blob sum. done means that it is stored, as if PutIfAbsent had said
-	// so. Otherwise n and err are as those of Append at offset 0, or CodeHashMismatch with nothing kept.
-	StoreWhole(ctx context.Context, id string, generation int64, sum Sum, size int64, r io.Reader) (n int64, done bool, err error)
+	// so. Otherwise n and err are as those of Append at offset 0, or CodeHashMismatch with nothing kept. staged is called
+	// before a byte is staged, so that somebody knows of it; its error is given back, and nothing is kept.
+	StoreWhole(ctx context.Context, id string, generation int64, sum Sum, size int64, r io.Reader, staged func() error) (n int64, done bool, err error)
+}
+
+// Seals is what a Staging may offer besides: somebody with a good link puts the bytes into the store himself, at an
+// address that takes these bytes, once, and nothing else. Nothing that lies there counts before it was promoted.
+type Seals interface {
+	// Seal signs the address of an upload, good for life from now on. Two of one upload are one place.
+	// CodeSealedPutOff when the store has no address for phones.
+	Seal(ctx context.Context, id string, sum Sum, size int64, life time.Duration) (SealedPut, error)
+
+	// CheckSealed reads back the size and the hash of what was put: nil when they are these. CodeNotFound when nothing
+	// is there, CodeSizeMismatch or CodeHashMismatch when it is something else.
+	CheckSealed(ctx context.Context, id string, sum Sum, size int64) error
+
+	// OpenSealed reads the first length bytes of what was put. The caller closes it.
+	OpenSealed(ctx context.Context, id string, length int64) (io.ReadCloser, error)
+
+	// PromoteSealed makes what was put the blob sum, and hashes every byte on the way; it is content when that blob is
+	// there already. CodeHashMismatch and CodeSizeMismatch as for PutIfAbsent, CodeNotFound when nothing is there.
+	PromoteSealed(ctx context.Context, id string, sum Sum, size int64) error
+
+	// RemoveSealed forgets what was put, or that the address was shut; neither is no error.
+	RemoveSealed(ctx context.Context, id string) error
+
+	// ShutSealed forgets what was put and lets the address take nothing any more.
+	ShutSealed(ctx context.Context, id string) error
+}
+
+// SealedPut is an address for one PUT. Every header must be sent as it stands here: they are signed.
+type SealedPut struct {
+	URL    string // whoever has it may put these bytes there while it is good: it belongs into no log
+	Header map[string]string
 }
 
 // Exact reads exactly size bytes with the given hash from a source, and gives the last of them away only when the

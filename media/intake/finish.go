@@ -5,61 +5,102 @@ import (
 	"io"
 
 	"fieldclue/media/blob"
+	"fieldclue/media/receipt"
 	"fieldclue/media/verify"
 	"fieldclue/server/field"
 )
 
-// finishIfDue takes the steps that a complete upload still needs. Each can be repeated, so after a crash between any
-// two of them the next request of the phone goes on: stored, receipt saved, recorded in the log, staging removed.
+// finishIfDue takes the steps that a complete upload still needs: the bytes become the blob, the log is told together with
+// the receipt, the upload is forgotten. Each can be repeated, so after a crash between any two of them the next request
+// of the phone goes on.
 func (s *Service) finishIfDue(ctx context.Context, u *upload) error {
-	if u.Recorded || (u.Offset < u.Size && !u.stored && u.Receipt == nil) {
+	if u.receipt == nil {
+		if err := s.fromSealed(ctx, u); err != nil {
+			return err
+		}
+	}
+	if u.receipt != nil || (u.Offset < u.Size && !u.stored) {
 		return nil
 	}
 	ctx = context.WithoutCancel(ctx) // a phone that hangs up now must find it done
-	again := u.Receipt != nil
-	if !again {
-		if err := s.settle(ctx, u); err != nil {
-			return err
-		}
+	err := s.settle(ctx, u)
+	if err == nil {
+		err = s.record(ctx, u)
 	}
-	if err := s.record(ctx, u); err != nil {
+	if err != nil {
 		return err
 	}
-	u.Recorded = true
-	// That the log knows is written down for the one who asks a second time: most never do, and the log can be told again.
-	if again {
-		if err := s.save(ctx, u); err != nil && !field.Is(err, field.CodeUploadReplaced) {
-			return err
-		}
-	}
-	if !u.straight {
-		// Bytes that stay behind cost room only; Sweep removes them with the document.
-		_ = s.cfg.Staging.Remove(ctx, u.id)
-	}
+	// What stays behind costs room only, until Sweep comes.
+	_ = s.forget(ctx, u)
 	return nil
 }
 
+// record signs the receipt and tells the log. Nobody has seen a receipt before the log has it.
 func (s *Service) record(ctx context.Context, u *upload) error {
-	return s.cfg.Ledger.PhotoStored(ctx, StoredPhoto{
+	u.Offset = u.Size
+	ring, err := s.cfg.Keys(ctx)
+	if err != nil {
+		return s.keep(ctx, u, err)
+	}
+	r := receipt.NewSigner(ring.Private).Sign(u.PhotoID, string(u.Sum), u.Size, u.Type, s.cfg.Now())
+	recorded, err := s.cfg.Ledger.PhotoStored(ctx, StoredPhoto{
 		PhotoID: u.PhotoID, Sum: u.Sum, Size: u.Size, Type: u.Type, By: u.By,
-		ReceivedAt: u.ReceivedAt, Receipt: u.Receipt, Interruptions: u.Interruptions,
+		ReceivedAt: r.ReceivedAt, Receipt: r.JSON(), Interruptions: u.Interruptions, Broken: u.broke(),
 	})
+	if err != nil {
+		return s.keep(ctx, u, err)
+	}
+	u.receipt = recorded
+	return nil
 }
 
-// owed tells the log of bytes that were receipted, if a crash came before it was told and nobody asked since.
-func (s *Service) owed(ctx context.Context, u *upload) error {
-	if u.Receipt == nil || u.Recorded {
-		return nil
+// keep writes down how far an upload came that could not be finished, and returns why.
+func (s *Service) keep(ctx context.Context, u *upload, why error) error {
+	if err := s.progress(ctx, u); err != nil {
+		return err
 	}
-	err := s.record(ctx, u)
-	if field.Is(err, field.CodePhotoNotDeclared) || field.Is(err, field.CodeNotFound) {
-		return nil // the declaration is gone, and nobody waits
-	}
-	return err
+	return why
 }
 
-// settle makes complete bytes the blob and saves the receipt, or throws them away.
+// known reports whether the log knows the photo of an upload that is swept. If a crash came before it was told of complete
+// bytes, and nobody asked since, it is told now.
+func (s *Service) known(ctx context.Context, u *upload) (bool, error) {
+	if u.Ended {
+		return true, nil
+	}
+	if u.Offset == u.Size {
+		err := s.finishIfDue(ctx, u)
+		if err == nil || gone(err) {
+			return err == nil, nil
+		}
+		return false, err
+	}
+	d, err := s.cfg.Ledger.DeclaredPhoto(ctx, u.By, u.PhotoID)
+	if err != nil && !gone(err) {
+		return false, err
+	}
+	return err == nil && d.Stored, nil
+}
+
+// gone reports whether an error says that the photo is not there for the sender, or that the bytes are not the photo's.
+func gone(err error) bool {
+	switch field.AsError(err).Kind {
+	case field.KindNotFound, field.KindForbidden, field.KindUnauthenticated, field.KindMismatch:
+		return true
+	default:
+		return field.Is(err, field.CodePhotoNotDeclared)
+	}
+}
+
+// settle makes complete bytes the blob, or throws them away.
 func (s *Service) settle(ctx context.Context, u *upload) error {
+	if !u.stored && len(u.Hash) == 0 { // they went straight to their place, and the log could not be told
+		info, err := s.cfg.Blobs.Stat(ctx, u.Sum)
+		if err != nil && !field.Is(err, field.CodeNotFound) {
+			return err
+		}
+		u.stored = err == nil && info.Size == u.Size
+	}
 	refused, err := s.judge(ctx, u)
 	if err == nil && refused == nil && !u.stored {
 		err = s.cfg.Staging.Promote(ctx, u.id, u.Sum, u.Size)
@@ -68,20 +109,16 @@ func (s *Service) settle(ctx context.Context, u *upload) error {
 		}
 	}
 	switch {
-	case err != nil: // the store is down or full: keep how far the phone came
-		if e := s.progress(ctx, u); e != nil {
-			return e
-		}
-		return err
+	case err != nil: // the store is down or full
+		return s.keep(ctx, u, err)
 	case refused != nil:
 		if err := s.forget(ctx, u); err != nil {
 			return err
 		}
 		return refused.About(u.PhotoID)
 	}
-	r := s.cfg.Signer.Sign(u.PhotoID, string(u.Sum), u.Size, u.Type, s.cfg.Now())
-	u.Offset, u.Hash, u.Receipt, u.ReceivedAt = u.Size, nil, r.JSON(), r.ReceivedAt
-	return s.progress(ctx, u)
+	u.stored = true
+	return nil
 }
 
 // judge says whether the bytes may become the blob: refused when they are not what was declared, err when that could

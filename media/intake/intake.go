@@ -3,13 +3,12 @@
 //
 // Here is what an upload is, where it stands, and what happens when it is complete: compared, stored, receipted,
 // recorded. Not here: HTTP (server/api/tus), how bytes are kept (media/blob), what they show (media/verify). Start
-// with Service; state.go is the document that survives a crash, finish.go the steps at the end.
+// with Service; state.go is the document that survives a crash, finish.go the steps at the end, sealed.go the way past the
+// server for phones on good links.
 package intake
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"io"
 	"sync"
@@ -49,7 +48,8 @@ type StoredPhoto struct {
 	By            Uploader  // who began the upload
 	ReceivedAt    time.Time // the clock of the receipt
 	Receipt       json.RawMessage
-	Interruptions []Interruption
+	Interruptions []Interruption // the first 200
+	Broken        int            // how many there were
 }
 
 // Interruption is one break of an upload, kept for the custody of the photo.
@@ -67,9 +67,9 @@ type Ledger interface {
 	// Room is asked before the upload of a declared photo begins, and not again: CodeSpaceLimit when its organisation has
 	// no room for it.
 	Room(ctx context.Context, d Declared) error
-	// PhotoStored records that the bytes are safe. It may be called again with the same values and must then change
-	// nothing.
-	PhotoStored(ctx context.Context, p StoredPhoto) error
+	// PhotoStored records that the bytes are safe and returns the receipt that stands in the log: of several calls for
+	// one photo the first counts, and the others change nothing and return its receipt.
+	PhotoStored(ctx context.Context, p StoredPhoto) (json.RawMessage, error)
 }
 
 // Docs is the shelf of working documents that uploads need, with the contract stated at store.Doc.
@@ -86,7 +86,7 @@ type Config struct {
 	Staging blob.Staging // of the same place as Blobs
 	Docs    Docs
 	Ledger  Ledger
-	Signer  receipt.Signer
+	Keys    receipt.Holder // sign the receipts
 	Now     func() time.Time
 
 	MaxImage   int64         // bytes [64 MiB]
@@ -94,6 +94,7 @@ type Config struct {
 	Keep       time.Duration // how long a half-finished upload waits [30 days]
 	Checkpoint int64         // bytes after which progress is saved within one request [16 MiB]
 	Patience   time.Duration // how long a new request waits for the one it overtakes to save its bytes [5 s]
+	SealedLife time.Duration // how long an address for a sealed put is good; 0: none are given
 }
 
 // Service receives uploads. Its methods may be called from many goroutines, and many servers may share the stores.
@@ -140,11 +141,8 @@ type Upload struct {
 }
 
 // ID is the upload of a photo with certain bytes. There is only one, so a phone that lost its database finds its
-// half-finished upload by asking for it again.
-func ID(photoID string, sum blob.Sum) string {
-	h := sha256.Sum256([]byte("upload\n" + photoID + "\n" + string(sum)))
-	return hex.EncodeToString(h[:16])
-}
+// half-finished upload by asking for it again; and it names the photo, so that an upload which is over needs no document.
+func ID(photoID string, sum blob.Sum) string { return photoID + "_" + string(sum[:16]) }
 
 // Create begins the upload of a declared photo, or finds the one that was begun. When the bytes are stored already,
 // by whomever, the upload is complete at once. CodeHashMismatch, CodeSizeMismatch or CodeNotAPhoto when the request
@@ -190,11 +188,11 @@ func (s *Service) create(ctx context.Context, who Uploader, req Request, p *Piec
 		return Upload{}, err
 	}
 	defer leave()
-	u, err := s.begin(ctx, who, id, req, d)
+	u, err := s.begin(ctx, who, id, req, d, p != nil && s.whole(p, req.Size))
 	if err != nil {
 		return Upload{}, err
 	}
-	if u.Receipt == nil || !u.Recorded {
+	if u.receipt == nil {
 		switch info, err := s.cfg.Blobs.Stat(ctx, u.Sum); {
 		case err == nil && info.Size == u.Size:
 			u.stored = true
@@ -319,10 +317,12 @@ type Expired struct {
 	By                Uploader
 	Offset, Size      int64
 	Created           time.Time
+	Whole             bool // all bytes lay at a sealed address, and could not be taken
 }
 
 // Sweep forgets up to limit uploads whose time is over and returns how many. For each that was half finished notify
-// is called first; when it fails the upload stays for the next sweep, so nothing expires silently.
+// is called first; when it fails the upload stays for the next sweep, so nothing expires silently. What was put at a
+// sealed address and never confirmed is completed.
 func (s *Service) Sweep(ctx context.Context, limit int, notify func(context.Context, Expired) error) (int, error) {
 	due, err := s.cfg.Docs.DocsDue(ctx, store.Uploads, s.cfg.Now(), limit)
 	if err != nil {
@@ -333,11 +333,22 @@ func (s *Service) Sweep(ctx context.Context, limit int, notify func(context.Cont
 		if err != nil {
 			return n, err
 		}
-		if err := s.owed(ctx, u); err != nil {
+		known, err := s.known(ctx, u)
+		if err != nil {
 			return n, err
 		}
-		if u.Receipt == nil {
-			e := Expired{UploadID: u.id, PhotoID: u.PhotoID, By: u.By, Offset: u.Offset, Size: u.Size, Created: u.Created}
+		whole := false
+		if !known && u.Sealed != nil {
+			over := false
+			if over, whole, err = s.sweepSealed(ctx, u); err != nil && !field.Is(err, field.CodeUploadReplaced) {
+				return n, err
+			}
+			if over || err != nil {
+				continue
+			}
+		}
+		if !known {
+			e := Expired{UploadID: u.id, PhotoID: u.PhotoID, By: u.By, Offset: u.Offset, Size: u.Size, Created: u.Created, Whole: whole}
 			if err := notify(ctx, e); err != nil {
 				return n, err
 			}

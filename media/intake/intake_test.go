@@ -39,13 +39,13 @@ type place struct {
 	staging blob.Staging
 	docs    *intaketest.Docs
 	ledger  *intaketest.Ledger
-	signer  receipt.Signer
+	key     ed25519.PrivateKey
 	now     time.Time
 }
 
 func (p *place) server(change ...func(*intake.Config)) *intake.Service {
 	cfg := intake.Config{
-		Blobs: p.blobs, Staging: p.staging, Docs: p.docs, Ledger: p.ledger, Signer: p.signer,
+		Blobs: p.blobs, Staging: p.staging, Docs: p.docs, Ledger: p.ledger, Keys: receipt.NewRing(p.key).Always(),
 		Now: func() time.Time { return p.now }, Checkpoint: 16 << 10,
 	}
 	for _, c := range change {
@@ -65,7 +65,7 @@ func newPlace(b blob.Store, st blob.Staging) *place {
 	return &place{
 		blobs: b, staging: st, docs: intaketest.NewDocs(),
 		ledger: intaketest.NewLedger(me.User),
-		signer: receipt.NewSigner(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))),
+		key:    ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)),
 		now:    time.Date(2026, 5, 1, 8, 0, 0, 0, time.UTC),
 	}
 }
@@ -92,7 +92,7 @@ func (p *place) check(t *testing.T, u intake.Upload, b []byte, req intake.Reques
 	if err := json.Unmarshal(u.Receipt, &r); err != nil {
 		t.Fatalf("no receipt: %v (%+v)", err, u)
 	}
-	must(t, receipt.Verify(p.signer.PublicKey(), r))
+	must(t, receipt.NewRing(p.key).Keys.Verify(r))
 	if r.PhotoID != req.PhotoID || r.SHA256 != string(req.Sum) || r.Size != req.Size || u.Offset != u.Size {
 		t.Fatalf("upload %+v, receipt %+v", u, r)
 	}
@@ -156,6 +156,45 @@ func TestAPhotoInOneRequest(t *testing.T) {
 		if !bytes.Equal(again.Receipt, u.Receipt) || again.Offset != u.Size {
 			t.Fatalf("%+v", again)
 		}
+	}
+}
+
+func TestAPhotoThatComesWholeLeavesNoDocument(t *testing.T) {
+	p := onDir(t)
+	b, req := p.photo("photo", 10_000)
+	writes := 0
+	p.docs.Fail = func() error { writes++; return nil }
+	u, err := p.server().Send(t.Context(), me, req, piece(b, 0, len(b)))
+	must(t, err)
+	p.check(t, u, b, req)
+	if writes != 0 || len(p.docs.All) != 0 {
+		t.Fatalf("%d writes, documents %v", writes, p.docs.All)
+	}
+
+	// The phone that lost the answer asks again, in each way that it may.
+	again, err := p.server().Head(t.Context(), me, u.ID)
+	must(t, err)
+	p.check(t, again, b, req)
+	for _, from := range []int{0, len(b)} {
+		_, err = p.server().Append(t.Context(), me, u.ID, piece(b, from, len(b)))
+		if from == 0 {
+			code(t, err, field.CodeOffsetMismatch)
+		} else {
+			must(t, err)
+		}
+	}
+	again, err = p.server().Send(t.Context(), me, req, piece(b, 0, len(b)))
+	must(t, err)
+	p.check(t, again, b, req)
+	must(t, p.server().Terminate(t.Context(), me, u.ID))
+	p.stored(t, req.Sum, b)
+
+	_, err = p.server().Head(t.Context(), intake.Uploader{User: "u2"}, u.ID)
+	code(t, err, field.CodeUploadUnknown)
+	_, other := p.photo("other", 10_000)
+	for _, id := range []string{intake.ID("photo", other.Sum), intake.ID("other", other.Sum), "photo_", "_", "photo"} {
+		_, err = p.server().Head(t.Context(), me, id)
+		code(t, err, field.CodeUploadUnknown)
 	}
 }
 
@@ -456,7 +495,13 @@ func TestManyAtOnceStoreOnce(t *testing.T) {
 		wg.Go(func() {
 			s := servers[i%2]
 			for range 200 {
-				u, err := s.Create(t.Context(), me, req)
+				var u intake.Upload
+				var err error
+				if i < 4 {
+					u, err = s.Send(t.Context(), me, req, piece(b, 0, len(b)))
+				} else {
+					u, err = s.Create(t.Context(), me, req)
+				}
 				if err == nil && u.Receipt == nil {
 					u, err = s.Append(t.Context(), me, u.ID, piece(b, int(u.Offset), len(b)))
 				}
@@ -517,8 +562,8 @@ func TestACrashBetweenAnyTwoSteps(t *testing.T) {
 	}
 }
 
-// A receipt that the log was not told of, and nobody comes back: the sweep tells it.
-func TestAReceiptReachesTheLogThoughNobodyAsks(t *testing.T) {
+// Complete bytes that the log was not told of, and nobody comes back: the sweep tells it.
+func TestCompleteBytesReachTheLogThoughNobodyAsks(t *testing.T) {
 	p := onDir(t)
 	b, req := p.photo("photo", 40_000)
 	p.ledger.Fail = func() error {
@@ -721,6 +766,21 @@ func TestInterruptionsAreKeptForCustody(t *testing.T) {
 	got := p.ledger.Stored["photo"].Interruptions
 	if len(got) != 1 || got[0].Offset != 7_000 || got[0].Code != field.CodeBodyTruncated || !got[0].At.Equal(p.now) {
 		t.Fatalf("%+v", got)
+	}
+
+	// Of a link that breaks without end the first 200 are listed, and all are counted.
+	b, req = p.photo("far", 40_000)
+	u, err = s.Create(t.Context(), me, req)
+	must(t, err)
+	for i := range 205 {
+		_, err = s.Append(t.Context(), me, u.ID, cut(b, 10*i, 40_000, 10))
+		code(t, err, field.CodeBodyTruncated)
+	}
+	_, err = s.Append(t.Context(), me, u.ID, piece(b, 2_050, 40_000))
+	must(t, err)
+	far := p.ledger.Stored["far"]
+	if far.Broken != 205 || len(far.Interruptions) != 200 || far.Interruptions[199].Offset != 2_000 {
+		t.Fatalf("%d breaks, %d listed, the last at %d", far.Broken, len(far.Interruptions), far.Interruptions[len(far.Interruptions)-1].Offset)
 	}
 }
 

@@ -52,8 +52,8 @@ func (s *Service) receive(ctx context.Context, u *upload, p Piece) error {
 	}
 	// From here on the bytes count more than the sender's patience.
 	ctx = context.WithoutCancel(ctx)
-	if whole, ok := s.cfg.Staging.(blob.Whole); ok && p.Check == nil && p.Offset == 0 && p.Length == u.Size && u.Size <= s.cfg.Checkpoint {
-		return s.receiveWhole(ctx, whole, u, body)
+	if s.whole(&p, u.Size) {
+		return s.receiveWhole(ctx, u, body)
 	}
 	var check hash.Hash
 	if p.Check != nil {
@@ -104,10 +104,21 @@ func (s *Service) receive(ctx context.Context, u *upload, p Piece) error {
 	return s.progress(ctx, u)
 }
 
+// whole reports whether a piece is a file that can go straight to its place.
+func (s *Service) whole(p *Piece, size int64) bool {
+	_, can := s.cfg.Staging.(blob.Whole)
+	return can && p.Check == nil && p.Offset == 0 && p.Length == size && size <= s.cfg.Checkpoint
+}
+
 // receiveWhole lets the store hash the bytes on their way to their place. Only when the link breaks are they hashed again,
 // as they were staged, to save the SHA-256 in the middle of its work.
-func (s *Service) receiveWhole(ctx context.Context, whole blob.Whole, u *upload, body io.Reader) error {
-	n, done, err := whole.StoreWhole(ctx, u.id, u.Generation, u.Sum, u.Size, body)
+func (s *Service) receiveWhole(ctx context.Context, u *upload, body io.Reader) error {
+	staged := func() error { return nil }
+	if u.version == 0 {
+		staged = func() error { return s.progress(ctx, u) }
+	}
+	store := s.cfg.Staging.(blob.Whole) //nolint:forcetypeassert // asked by whole
+	n, done, err := store.StoreWhole(ctx, u.id, u.Generation, u.Sum, u.Size, body, staged)
 	switch {
 	case done:
 		u.Offset, u.stored, u.straight = u.Size, true, u.fresh
@@ -167,13 +178,11 @@ func (s *Service) look(u *upload, p Piece) (io.Reader, error) {
 // interrupted saves how far the bytes came and notes the break; it returns why, or that a newer request took over.
 func (s *Service) interrupted(ctx context.Context, u *upload, at int64, mark []byte, why error) error {
 	u.Offset, u.Hash = at, mark
+	u.Broken = u.broke() + 1
 	if len(u.Interruptions) < maxInterruptions {
 		u.Interruptions = append(u.Interruptions, Interruption{Offset: at, At: s.cfg.Now().UTC(), Code: field.AsError(why).Code})
 	}
-	if err := s.progress(ctx, u); err != nil {
-		return err
-	}
-	return why
+	return s.keep(ctx, u, why)
 }
 
 func (s *Service) progress(ctx context.Context, u *upload) error {

@@ -6,6 +6,7 @@ import (
 	"encoding"
 	"encoding/json"
 	"hash"
+	"strings"
 	"time"
 
 	"fieldclue/media/blob"
@@ -27,51 +28,65 @@ type state struct {
 	Hash       []byte `json:"hash,omitempty"` // base64; as crypto/sha256 marshals it
 	Generation int64  `json:"generation"`     // of the request that may write; only ever rises, also over a new life
 
-	Interruptions []Interruption  `json:"interruptions,omitempty"`
-	Receipt       json.RawMessage `json:"receipt,omitempty"`   // set when the bytes are stored
-	ReceivedAt    time.Time       `json:"receivedAt,omitzero"` // as in the receipt
-	Recorded      bool            `json:"recorded,omitempty"`  // the log knows
+	Interruptions []Interruption `json:"interruptions,omitempty"` // the first of them
+	Broken        int            `json:"broken,omitempty"`        // how many there were; 0 with some listed: an older server counted
+
+	Sealed  *sealedState `json:"sealed,omitempty"` // addresses for a sealed put were given away
+	Expires time.Time    `json:"expires,omitzero"` // where it is not the due time of the document
+	Ended   bool         `json:"ended,omitempty"`  // forgotten; it stays until nothing can arrive at an address any more
 }
 
 // upload is a state with where it is kept and what this request knows besides.
 type upload struct {
 	state
 	id      string
-	version int64
+	version int64 // of the document; 0: there is none
 	expires time.Time
-	stored  bool // the blob is known to be there
-	typed   bool // the first bytes were found to be of the declared type
+	receipt json.RawMessage // as the log has it; nil: the log does not know the bytes yet
+	stored  bool            // the blob is known to be there
+	typed   bool            // the first bytes were found to be of the declared type
 
 	fresh    bool // this request began it, so nothing of it is staged yet
 	straight bool // the bytes went to their place without being staged
 }
 
+// over is an upload whose photo the log knows as stored. It needs no document.
+func over(id string, d Declared) *upload {
+	return &upload{id: id, receipt: d.Receipt, state: state{PhotoID: d.PhotoID, Sum: d.Sum, Size: d.Size, Type: d.Type, Offset: d.Size}}
+}
+
 const maxInterruptions = 200
+
+// broke is how often the upload broke.
+func (u *upload) broke() int { return max(u.Broken, len(u.Interruptions)) }
 
 func decode(d store.Doc) (*upload, error) {
 	u := &upload{id: d.ID, version: d.Version, expires: d.Due}
 	if err := json.Unmarshal(d.Body, &u.state); err != nil {
 		return nil, field.Refuse(field.CodeInternal, "").Because(err).About(d.ID)
 	}
+	if !u.Expires.IsZero() {
+		u.expires = u.Expires
+	}
 	return u, nil
 }
 
 func (u *upload) public() Upload {
-	p := Upload{ID: u.id, PhotoID: u.PhotoID, Offset: u.Offset, Size: u.Size, Expires: u.expires}
-	if u.Recorded {
-		p.Receipt = u.Receipt
-	}
-	return p
+	return Upload{ID: u.id, PhotoID: u.PhotoID, Offset: u.Offset, Size: u.Size, Expires: u.expires, Receipt: u.receipt}
 }
 
 // save writes the state unless a newer request has written since: CodeUploadReplaced.
 func (s *Service) save(ctx context.Context, u *upload) error {
+	due := u.due()
+	if u.Expires = u.expires; due.Equal(u.expires) {
+		u.Expires = time.Time{}
+	}
 	body, err := json.Marshal(u.state)
 	if err != nil {
 		return field.Refuse(field.CodeInternal, "").Because(err).About(u.id)
 	}
 	saved, err := s.cfg.Docs.PutDoc(ctx, store.Doc{
-		Shelf: store.Uploads, ID: u.id, Version: u.version, Key: u.PhotoID, Due: u.expires, Body: body,
+		Shelf: store.Uploads, ID: u.id, Version: u.version, Key: u.PhotoID, Due: due, Body: body,
 	})
 	if field.Is(err, field.CodeStale) {
 		return field.Refuse(field.CodeUploadReplaced, "").About(u.PhotoID)
@@ -94,25 +109,53 @@ func (s *Service) load(ctx context.Context, id string) (*upload, error) {
 	return decode(d)
 }
 
-// take loads an upload for a request that may see it, and raises the generation: from here on no older request can
-// write.
+// take finds an upload for a request that may see it, also one that is over. From here on no older request can write.
 func (s *Service) take(ctx context.Context, who Uploader, id string) (*upload, error) {
+	u, err := s.claim(ctx, who, id)
+	photo, _, named := strings.Cut(id, "_")
+	if !field.Is(err, field.CodeUploadUnknown) || !named {
+		return u, err
+	}
+	d, e := s.declared(ctx, who, photo)
+	if e != nil {
+		return nil, e
+	}
+	if !d.Stored || ID(photo, d.Sum) != id {
+		return nil, err
+	}
+	return over(id, d), nil
+}
+
+// declared is asked by those who name an upload: a photo that is not theirs is an upload that is not known.
+func (s *Service) declared(ctx context.Context, who Uploader, photo string) (Declared, error) {
+	d, err := s.cfg.Ledger.DeclaredPhoto(ctx, who, photo)
+	if field.Is(err, field.CodeNotFound) || field.Is(err, field.CodePhotoNotDeclared) {
+		err = field.Refuse(field.CodeUploadUnknown, "").Because(err)
+	}
+	return d, err
+}
+
+// claim loads the document of an upload and raises the generation. With CodeUploadExpired, and with CodeUploadUnknown
+// when it was forgotten and its document is still here, it gives what was left.
+func (s *Service) claim(ctx context.Context, who Uploader, id string) (*upload, error) {
 	for tries := 0; ; tries++ {
 		u, err := s.load(ctx, id)
 		if err != nil {
 			return nil, err
 		}
-		if _, err := s.cfg.Ledger.DeclaredPhoto(ctx, who, u.PhotoID); err != nil {
-			if field.Is(err, field.CodeNotFound) || field.Is(err, field.CodePhotoNotDeclared) {
-				return nil, field.Refuse(field.CodeUploadUnknown, "").Because(err)
-			}
+		d, err := s.declared(ctx, who, u.PhotoID)
+		if err != nil {
 			return nil, err
 		}
-		if u.Receipt == nil && !s.cfg.Now().Before(u.expires) {
-			return nil, field.Refuse(field.CodeUploadExpired, "").About(u.PhotoID)
-		}
-		if u.Recorded {
+		if d.Stored && d.Sum == u.Sum {
+			u.Offset, u.receipt = u.Size, d.Receipt
 			return u, nil // nobody writes any more
+		}
+		if u.Ended {
+			return u, field.Refuse(field.CodeUploadUnknown, "")
+		}
+		if !s.cfg.Now().Before(u.expires) {
+			return u, field.Refuse(field.CodeUploadExpired, "").About(u.PhotoID)
 		}
 		s.raise(u)
 		err = s.save(ctx, u)
@@ -126,44 +169,38 @@ func (s *Service) take(ctx context.Context, who Uploader, id string) (*upload, e
 // staged segments might not all have been removed.
 func (s *Service) raise(u *upload) { u.Generation = max(u.Generation+1, s.cfg.Now().UnixMilli()) }
 
-// begin finds or makes the document of an upload.
-func (s *Service) begin(ctx context.Context, who Uploader, id string, req Request, d Declared) (*upload, error) {
+// begin finds or makes the document of an upload. One that comes whole in this request is written down only when that
+// fails, so that a photo over a good link costs one write to the log and no other.
+func (s *Service) begin(ctx context.Context, who Uploader, id string, req Request, d Declared, whole bool) (*upload, error) {
+	if d.Stored {
+		return over(id, d), nil
+	}
 	for tries := 0; ; tries++ {
-		u, err := s.take(ctx, who, id)
+		old, err := s.claim(ctx, who, id)
 		if err == nil {
-			return u, nil
+			return old, nil
 		}
-		expired := field.Is(err, field.CodeUploadExpired)
-		if !expired && !field.Is(err, field.CodeUploadUnknown) {
+		if !field.Is(err, field.CodeUploadExpired) && !field.Is(err, field.CodeUploadUnknown) {
 			return nil, err
 		}
-		if !d.Stored {
-			if err := s.cfg.Ledger.Room(ctx, d); err != nil {
-				return nil, err
-			}
-		}
-		u = &upload{id: id}
-		if expired { // a new life in the same document
-			old, err := s.load(ctx, id)
-			if err != nil {
-				return nil, err
-			}
-			if err := s.cfg.Staging.Remove(ctx, id); err != nil {
-				return nil, err
-			}
-			u.version, u.Generation = old.version, old.Generation
+		if err := s.cfg.Ledger.Room(ctx, d); err != nil {
+			return nil, err
 		}
 		now := s.cfg.Now().UTC()
-		u.state = state{
-			PhotoID: req.PhotoID, By: who, Sum: req.Sum, Size: req.Size, Type: req.Type, Created: now,
-			Generation: u.Generation,
-		}
-		if d.Stored && len(d.Receipt) > 0 {
-			u.Offset, u.Receipt, u.Recorded = u.Size, d.Receipt, true
+		u := &upload{id: id}
+		u.state = state{PhotoID: req.PhotoID, By: who, Sum: req.Sum, Size: req.Size, Type: req.Type, Created: now}
+		if old != nil { // a new life in the same document
+			if err := s.clear(ctx, old); err != nil {
+				return nil, err
+			}
+			u.version, u.Generation, u.Sealed = old.version, old.Generation, old.Sealed
 		}
 		u.expires = now.Add(s.cfg.Keep).Truncate(time.Millisecond)
 		s.raise(u)
 		u.fresh = true
+		if whole && u.version == 0 {
+			return u, nil
+		}
 		err = s.save(ctx, u)
 		if err == nil || tries == 20 || !field.Is(err, field.CodeUploadReplaced) {
 			return u, err
@@ -171,9 +208,36 @@ func (s *Service) begin(ctx context.Context, who Uploader, id string, req Reques
 	}
 }
 
+// clear removes whatever was staged of an upload, on every way.
+func (s *Service) clear(ctx context.Context, u *upload) error {
+	if !u.straight {
+		if err := s.cfg.Staging.Remove(ctx, u.id); err != nil {
+			return err
+		}
+	}
+	if seals, ok := s.cfg.Staging.(blob.Seals); ok && u.Sealed != nil {
+		return seals.RemoveSealed(ctx, u.id)
+	}
+	return nil
+}
+
 func (s *Service) forget(ctx context.Context, u *upload) error {
-	if err := s.cfg.Staging.Remove(ctx, u.id); err != nil {
+	if s.sealedLives(u) {
+		rest := &upload{id: u.id, version: u.version, expires: u.Sealed.Until.Add(sealedRest), state: state{
+			PhotoID: u.PhotoID, By: u.By, Sum: u.Sum, Size: u.Size, Type: u.Type, Created: u.Created, Generation: u.Generation,
+			Sealed: u.Sealed, Ended: true,
+		}}
+		if err := s.save(ctx, rest); err != nil {
+			return err
+		}
+		s.closeSealed(ctx, u)
+		return s.cfg.Staging.Remove(ctx, u.id)
+	}
+	if err := s.clear(ctx, u); err != nil {
 		return err
+	}
+	if u.version == 0 {
+		return nil
 	}
 	err := s.cfg.Docs.DeleteDoc(ctx, store.Uploads, u.id, u.version)
 	switch {

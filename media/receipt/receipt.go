@@ -1,7 +1,7 @@
 // Package receipt signs what the server promises about a stored file, and checks such promises without the server.
 //
 // A phone frees the space of a photo only on a receipt. Start with Receipt; Signer makes them, Verify needs only the
-// published key. Nothing is stored here.
+// published key, and Keys (keys.go) all that the server ever signed with. Nothing is stored here.
 package receipt
 
 import (

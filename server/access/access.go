@@ -188,7 +188,7 @@ func (r reach) clauses(a *Actor, g Grant) []Clause {
 	switch r.by {
 	case byOrg:
 		c.Orgs = []field.OrgID{a.Org}
-		if r.scope == field.ScopeSite {
+		if r.scope == field.ScopeSite || r.scope == field.ScopeCustody {
 			c.Regions, c.Projects = g.Regions, g.Projects
 		}
 	case byGrant:

@@ -15,6 +15,7 @@ const (
 	inbox  = field.Scope("user/0193a000-0000-7000-8000-00000000000a")
 	others = field.Scope("user/0193a000-0000-7000-8000-00000000000b")
 	ledger = field.Scope("org/gz-liwan")
+	looked = field.Scope("custody/0193a000-0000-7000-8000-000000000001-gz-liwan")
 )
 
 var ours = field.ScopeInfo{Orgs: []field.OrgID{"gz-liwan", "bijie"}, Region: "520502", Project: "p1"}
@@ -46,11 +47,11 @@ func TestWhatEachRoleReads(t *testing.T) {
 	for role, want := range map[Role][]field.Scope{
 		Inspector: {inbox, ledger}, TeamLead: {inbox, ledger}, Liaison: {inbox, ledger}, Responsible: {inbox, ledger},
 		Handler: {inbox, ledger}, Contributor: {inbox, ledger}, Custodian: {inbox, ledger}, Administrator: {inbox, ledger},
-		Supervisor: {here, season, inbox, ledger}, ClueManager: {here, aCase, inbox, ledger},
-		Leader: {here, aCase, season, inbox, ledger}, Auditor: {here, aCase, season, inbox, others, ledger},
+		Supervisor: {here, season, inbox, ledger, looked}, ClueManager: {here, aCase, inbox, ledger, looked},
+		Leader: {here, aCase, season, inbox, ledger, looked}, Auditor: {here, aCase, season, inbox, others, ledger, looked},
 	} {
 		a := actor(role, nil)
-		for _, scope := range []field.Scope{here, aCase, season, inbox, others, ledger} {
+		for _, scope := range []field.Scope{here, aCase, season, inbox, others, ledger, looked} {
 			if got := MayRead(a, scope, ours); got != slices.Contains(want, scope) {
 				t.Errorf("%s reads %s: %v", role, scope, got)
 			}
@@ -93,8 +94,10 @@ func TestRegionsAndProjectsBoundARole(t *testing.T) {
 		"one of two does not": {Grant{Role: Supervisor, Regions: []string{"5205"}, Projects: []field.ProjectID{"p2"}}, false},
 	} {
 		a := actor(Supervisor, func(a *Actor) { a.Roles = []Grant{c.grant} })
-		if got := MayRead(a, here, ours); got != c.want {
-			t.Errorf("%s: reads %v", name, got)
+		for _, scope := range []field.Scope{here, looked} {
+			if got := MayRead(a, scope, ours); got != c.want {
+				t.Errorf("%s: reads %s: %v", name, scope, got)
+			}
 		}
 		if err := May(a, "report.approve", here, ours); (err == nil) != c.want || !c.want && !field.Is(err, field.CodeNotFound) {
 			t.Errorf("%s: %v", name, err)

@@ -63,7 +63,7 @@ var table = map[Role]row{
 		may:   actions(collect...),
 	},
 	Supervisor: {
-		reads: []reach{{field.ScopeSite, byOrg}, {field.ScopeCampaign, byOrg}, {field.ScopeClue, byGrant}},
+		reads: []reach{{field.ScopeSite, byOrg}, {field.ScopeCampaign, byOrg}, {field.ScopeCustody, byOrg}, {field.ScopeClue, byGrant}},
 		may: actions(
 			"project.create", "project.edit", "project.advance", "site.create", "site.edit", "site.activate", "site.close",
 			"template.create", "template.edit", "template.publish", "template.retire",
@@ -79,7 +79,7 @@ var table = map[Role]row{
 		writes: []reach{{field.ScopeOrg, byOrg}, {field.ScopeUser, byOrg}},
 	},
 	ClueManager: {
-		reads: []reach{{field.ScopeClue, byOrg}, {field.ScopeSite, byOrg}, {field.ScopeRegister, byOrg}},
+		reads: []reach{{field.ScopeClue, byOrg}, {field.ScopeSite, byOrg}, {field.ScopeRegister, byOrg}, {field.ScopeCustody, byOrg}},
 		may: actions(
 			"clue.create", "clue.edit", "clue.register", "clue.assign", "clue.merge", "clue.reopen", "clue.void", "clue.export",
 			"link.create", "link.confirm", "link.withdraw", "review.decide",
@@ -94,7 +94,7 @@ var table = map[Role]row{
 		),
 	},
 	Leader: {
-		reads: []reach{{field.ScopeClue, byOrg}, {field.ScopeSite, byOrg}, {field.ScopeCampaign, byOrg}},
+		reads: []reach{{field.ScopeClue, byOrg}, {field.ScopeSite, byOrg}, {field.ScopeCampaign, byOrg}, {field.ScopeCustody, byOrg}},
 		may: actions(
 			"clue.approve", "clue.close", "clue.file", "clue.export", "campaign.approve", "recusal.create", "recusal.end",
 		),
@@ -108,7 +108,7 @@ var table = map[Role]row{
 	Custodian: {},
 	Auditor: {
 		reads: []reach{
-			{field.ScopeSite, byOrg}, {field.ScopeClue, byOrg}, {field.ScopeCampaign, byOrg}, {field.ScopeRegister, byOrg}, {field.ScopeUser, byOrg},
+			{field.ScopeSite, byOrg}, {field.ScopeClue, byOrg}, {field.ScopeCampaign, byOrg}, {field.ScopeRegister, byOrg}, {field.ScopeUser, byOrg}, {field.ScopeCustody, byOrg},
 		},
 		may: actions("clue.export"), // takes a copy along; it changes nothing
 	},

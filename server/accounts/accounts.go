@@ -70,8 +70,9 @@ type Accounts struct {
 	throttle throttle
 	actors   actors
 
-	keyMu sync.Mutex // guards key
+	keyMu sync.Mutex // guards key and keyAt
 	key   *signingKey
+	keyAt time.Time // when it was read
 	known verified
 }
 

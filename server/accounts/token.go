@@ -28,6 +28,8 @@ type claims struct {
 	Device  field.DeviceID `json:"dev"`
 	Org     field.OrgID    `json:"org"`
 	Session string         `json:"sid"`
+
+	key string // the id of the key that signed it
 }
 
 // Validate is called by the parser after the registered claims were found good.
@@ -49,11 +51,27 @@ type keyBody struct {
 	Made time.Time `json:"made"`
 }
 
+// keyFresh is how long the key is believed without looking again.
+const keyFresh = time.Minute
+
+// RenewTokenKey makes a new key for access tokens, because others may have the one before. Within a minute no server takes
+// a token of the old one any more, whatever it says; whoever has a session gets a new token for it.
+func RenewTokenKey(ctx context.Context, docs Docs) error {
+	body, doc, found, err := read[keyBody](ctx, docs, store.Keys, keyDoc)
+	if err != nil || !found {
+		return err
+	}
+	body = keyBody{Seed: make([]byte, ed25519.SeedSize), Made: time.Now().UTC()}
+	random(body.Seed)
+	return write(ctx, docs, doc, body)
+}
+
 // signing returns the key that all processes on the store share. The first that asks makes it.
 func (a *Accounts) signing(ctx context.Context) (*signingKey, error) {
 	a.keyMu.Lock()
 	defer a.keyMu.Unlock()
-	if a.key != nil {
+	now := a.now()
+	if a.key != nil && now.Sub(a.keyAt) < keyFresh && !now.Before(a.keyAt) {
 		return a.key, nil
 	}
 	body, doc, found, err := read[keyBody](ctx, a.docs, store.Keys, keyDoc)
@@ -77,7 +95,7 @@ func (a *Accounts) signing(ctx context.Context) (*signingKey, error) {
 	private := ed25519.NewKeyFromSeed(body.Seed)
 	public, _ := private.Public().(ed25519.PublicKey) // it is one
 	sum := sha256.Sum256(public)
-	a.key = &signingKey{id: hex.EncodeToString(sum[:4]), private: private, public: public}
+	a.key, a.keyAt = &signingKey{id: hex.EncodeToString(sum[:4]), private: private, public: public}, now
 	return a.key, nil
 }
 
@@ -102,25 +120,31 @@ func (a *Accounts) mint(ctx context.Context, user field.UserID, org field.OrgID,
 	return signed, nil
 }
 
-// open checks an access token: EdDSA by our key and nothing else, audience, issuer, type, time.
+// open checks an access token: EdDSA by our key and nothing else, audience, issuer, type, time. One that names another key
+// has expired: it may be of the key before.
 func (a *Accounts) open(ctx context.Context, token string) (*claims, error) {
+	key, err := a.signing(ctx)
+	if err != nil {
+		return nil, err
+	}
 	sum := sha256.Sum256([]byte(token))
-	if c := a.known.get(sum); c != nil {
+	if c := a.known.get(sum); c != nil && c.key == key.id {
 		if !a.now().Before(c.ExpiresAt.Time) {
 			return nil, field.Refuse(field.CodeTokenExpired, "")
 		}
 		return c, nil
 	}
-	key, err := a.signing(ctx)
-	if err != nil {
-		return nil, err
-	}
-	c := &claims{}
-	_, err = jwt.ParseWithClaims(token, c, func(*jwt.Token) (any, error) { return key.public, nil },
+	c := &claims{key: key.id}
+	parsed, err := jwt.ParseWithClaims(token, c, func(*jwt.Token) (any, error) { return key.public, nil },
 		jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}), jwt.WithAudience(audience), jwt.WithIssuer(audience),
 		jwt.WithExpirationRequired(), jwt.WithTimeFunc(a.now))
 	if errors.Is(err, jwt.ErrTokenExpired) {
 		return nil, field.Refuse(field.CodeTokenExpired, "").Because(err)
+	}
+	if err != nil && parsed != nil {
+		if kid, ok := parsed.Header["kid"].(string); ok && kid != key.id {
+			return nil, field.Refuse(field.CodeTokenExpired, "").Because(err)
+		}
 	}
 	if err != nil {
 		return nil, field.Refuse(field.CodeTokenInvalid, "").Because(err)

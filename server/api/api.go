@@ -9,7 +9,6 @@ package api
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"log/slog"
 	"net"
@@ -21,6 +20,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"fieldclue/media/intake"
+	"fieldclue/media/receipt"
 	"fieldclue/server/access"
 	"fieldclue/server/accounts"
 	"fieldclue/server/api/guard"
@@ -60,7 +60,7 @@ type Options struct {
 	Uploads  *intake.Service
 	Jobs     Jobs
 	Space    Space
-	Receipts ed25519.PublicKey // with which the receipts of uploads are checked
+	Receipts receipt.Holder // keys with which receipts are signed; the public ones are published
 
 	Now            func() time.Time // nil: time.Now
 	Log            *slog.Logger     // nil: discards
@@ -135,6 +135,7 @@ func New(o Options) *Server {
 	s.registerJobs()
 	s.registerDesk()
 	s.registerUploads(o.Uploads, o.Receipts)
+	s.registerSealed(o.Uploads)
 
 	o.Guard.Rules = []guard.Rule{
 		{Prefix: "/v1/auth/sign-in", Max: openMax},
@@ -146,7 +147,7 @@ func New(o Options) *Server {
 	o.Guard.Default = guard.Rule{Max: 1 << 20}
 	o.Guard.Sender = s.sender
 	s.app.Server().KeepHijackedConns = true // event streams take their connection over
-	guard.Install(s.app, o.Guard)
+	s.metrics.bodies(guard.Install(s.app, o.Guard))
 	return s
 }
 

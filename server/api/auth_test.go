@@ -12,6 +12,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"fieldclue/server/access"
+	"fieldclue/server/accounts"
 	"fieldclue/server/field"
 	"fieldclue/server/store"
 )
@@ -207,6 +208,58 @@ func TestTokensThatAreNotOursOpenNothing(t *testing.T) {
 
 func (u *user) refresh(token string) answer {
 	return u.send("POST", "/v1/auth/refresh", obj{"refreshToken": token, "device": u.Device.ID})
+}
+
+// The key of access tokens leaked and was renewed: within a minute what it signed opens nothing, however long a forger lets
+// it live and however often it was used before, and who has a session goes on without a password.
+func TestARenewedTokenKeyEndsWhatTheOldOneSigned(t *testing.T) {
+	w := start(t)
+	u := w.setUp()
+	u.do("GET", "/v1/me", nil).want(200)
+	doc, err := w.store.GetDoc(t.Context(), store.Keys, "access-token")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var leaked struct{ Seed []byte }
+	answer{t: t, body: doc.Body}.into(&leaked)
+	token, _, err := jwt.NewParser().ParseUnverified(u.AccessToken, jwt.MapClaims{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims, _ := token.Claims.(jwt.MapClaims)
+	claims["exp"] = time.Now().AddDate(10, 0, 0).Unix()
+	kid := token.Header["kid"]
+	token = jwt.NewWithClaims(jwt.SigningMethodEdDSA, claims)
+	token.Header["kid"] = kid
+	forged, err := token.SignedString(ed25519.NewKeyFromSeed(leaked.Seed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	forger := &user{world: w}
+	forger.AccessToken = forged
+	forger.do("GET", "/v1/me", nil).want(200)
+	if err := accounts.RenewTokenKey(t.Context(), w.store); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.move(time.Minute)
+	forger.do("GET", "/v1/me", nil).refused(401, field.CodeTokenExpired)
+	u.do("GET", "/v1/me", nil).refused(401, field.CodeTokenExpired)
+	var next user
+	u.refresh(u.RefreshToken).want(200).into(&next.Tokens)
+	u.AccessToken = next.AccessToken
+	u.do("GET", "/v1/me", nil).want(200)
+	// Under the name of the new key it is a forgery like any other.
+	token.Header["kid"] = func() any {
+		parsed, _, err := jwt.NewParser().ParseUnverified(u.AccessToken, jwt.MapClaims{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return parsed.Header["kid"]
+	}()
+	if forger.AccessToken, err = token.SignedString(ed25519.NewKeyFromSeed(leaked.Seed)); err != nil {
+		t.Fatal(err)
+	}
+	forger.do("GET", "/v1/me", nil).refused(401, field.CodeTokenInvalid)
 }
 
 func TestALostAnswerToARefreshSignsNobodyOut(t *testing.T) {

@@ -29,10 +29,7 @@ func TestBodiesUnderWayAreBoundedForEachPerson(t *testing.T) {
 
 		slow := w.half(ann.AccessToken, 60_000) // sends a little of a push, and then nothing
 		defer slow()
-		w.until("she has too much under way", func() bool {
-			status, _ := w.promise(ann.AccessToken, 60_000)
-			return status == 429
-		})
+		w.memory(60_000)
 		a := w.wait(ann.AccessToken, 60_000, 429, field.CodeBodyTooMany)
 		if a == "" {
 			t.Error("429 without Retry-After")
@@ -45,18 +42,13 @@ func TestBodiesUnderWayAreBoundedForEachPerson(t *testing.T) {
 			bob.push(scope, w.long(site)...).want(200)
 		}
 		other := w.half(bob.AccessToken, 60_000)
-		w.until("the server has too much under way", func() bool {
-			status, _ := w.promise(carl.AccessToken, 60_000)
-			return status == 503
-		})
+		w.memory(120_000)
 		if a := w.wait(carl.AccessToken, 60_000, 503, field.CodeBodyBusy); a == "" {
 			t.Error("503 without Retry-After")
 		}
 		other()
-		w.until("there is room again", func() bool {
-			status, _ := w.promise(carl.AccessToken, 60_000)
-			return status != 503
-		})
+		w.memory(60_000)
+		carl.push(scope, w.long(site)...).want(200)
 
 		// Strangers, and tokens that are no longer good, are told so before their bodies are read.
 		for token, code := range map[string]field.Code{"": field.CodeTokenMissing, "x.y.z": field.CodeTokenInvalid, ann.AccessToken + "x": field.CodeTokenInvalid} {
@@ -103,20 +95,12 @@ func (w *world) half(token string, length int) (end func()) {
 	return func() { _ = conn.Close() } // a second time it is closed already
 }
 
-// promise sends a whole push of blanks and gives the answer, which comes before the rest where the push is refused.
-func (w *world) promise(token string, length int) (status int, retry string) {
+// memory waits until so many bytes are counted.
+func (w *world) memory(n int) {
 	w.t.Helper()
-	conn := w.open(token, length)
-	defer func() { _ = conn.Close() }() // the answer was read
-	if _, err := io.WriteString(conn, strings.Repeat(" ", length-9_000)); err != nil {
-		w.t.Fatal(err)
-	}
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	_ = resp.Body.Close() // nothing of it is needed
-	return resp.StatusCode, resp.Header.Get("Retry-After")
+	w.until(fmt.Sprintf("%d bytes are under way", n), func() bool {
+		return strings.Contains(string(w.send("GET", "/metrics", nil).body), fmt.Sprintf("\nfieldclue_body_memory_bytes %d\n", n))
+	})
 }
 
 // wait sends the beginning of a push, waits for its refusal, and gives Retry-After.
@@ -146,7 +130,7 @@ func (w *world) until(what string, done func() bool) {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for tries := 0; !done(); tries++ {
-		if tries == 5_000 {
+		if tries == 2_000 {
 			w.t.Fatalf("it never came that %s", what)
 		}
 		<-tick.C

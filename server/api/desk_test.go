@@ -28,7 +28,11 @@ type office struct {
 
 func newOffice(t *testing.T) *office {
 	t.Helper()
-	w := start(t)
+	return officeOf(start(t))
+}
+
+func officeOf(w *world) *office {
+	w.t.Helper()
 	o := &office{world: w, admin: w.setUp(), done: map[string]bool{}}
 	o.ann, o.ben, o.gus = o.admin.hire("ann", access.Inspector), o.admin.hire("ben", access.Inspector), o.admin.hire("gus", access.Inspector)
 	o.cai, o.dai = o.admin.hire("cai", access.Supervisor), o.admin.hire("dai", access.ClueManager)
@@ -187,7 +191,7 @@ func (o *office) pair(last, now visit) {
 	if p.Point != "gate" || p.Label != "大门" || string(p.Current.Photo.ID) != now.photo || p.Previous == nil || string(p.Previous.Photo.ID) != last.photo {
 		t.Fatalf("the pair is %+v", p)
 	}
-	year := int64((365*24 - 3) * 3600)
+	year := int64(o.world.record(now.photo).Time("takenAt").Sub(o.world.record(last.photo).Time("takenAt")).Seconds()) // less three hours
 	if p.ElapsedSeconds == nil || *p.ElapsedSeconds != year || p.DistanceMetres == nil || math.Abs(*p.DistanceMetres-97.4) > 0.2 || *p.MarginMetres != 10 {
 		t.Errorf("apart by %v s, %v m, %v m", p.ElapsedSeconds, p.DistanceMetres, p.MarginMetres)
 	}
@@ -290,6 +294,7 @@ func TestACaseThroughManyHands(t *testing.T) {
 	clue := o.clue(last)
 	o.campaign(sites, last, clue)
 	o.others(sites[1])
+	o.custody(last, clue)
 
 	for _, r := range o.api.Routes() {
 		desk := slices.ContainsFunc([]string{"records", "review", "reports", "findings", "flags", "interviews", "clues", "links", "campaigns", "revisits", "projects", "sites", "templates", "grants", "recusals", "inbox", "notices", "conflicts", "parked", "photos", "reviews"}, func(p string) bool {
@@ -298,6 +303,50 @@ func TestACaseThroughManyHands(t *testing.T) {
 		bytes := slices.Contains([]string{"photoOriginal", "photoSmall", "photoLarge"}, r.OperationID) // of these ops_test.go tells
 		if desk && !bytes && !o.done[r.Method+" "+r.Path] {
 			t.Errorf("the story does not use %s %s", r.Method, r.Path)
+		}
+	}
+}
+
+// The pair of photos, and who is told what of a photo, on both stores.
+func TestAPhotoBesideThatOfLastYear(t *testing.T) {
+	onBothStores(t, func(t *testing.T, w *world) {
+		o := officeOf(w)
+		sites := o.ledger()
+		last := o.visits(sites[0], 365*24*time.Hour, strings.Repeat("b", 64))
+		now := o.visits(sites[0], 3*time.Hour, strings.Repeat("a", 64))
+		o.pair(last, now)
+		far := o.admin.hire("far", access.Inspector)
+		for _, view := range []string{"/pair", "/custody"} {
+			far.do("GET", "/v1/photos/"+now.photo+view, nil).refused(404, field.CodeNotFound)
+			o.gus.do("GET", "/v1/photos/"+o.id()+view, nil).refused(404, field.CodeNotFound)
+		}
+		o.custody(now, "")
+	})
+}
+
+// custody reads the chain of hands: who reads the case is told that the photo was linked to it.
+func (o *office) custody(v visit, clue string) {
+	t := o.t
+	told := func(u *user) (codes []string) {
+		t.Helper()
+		var c workflow.Custody
+		o.ok(u, "GET", "/v1/photos/"+v.photo+"/custody", nil, &c)
+		for _, e := range c.Events {
+			codes = append(codes, e.Code)
+		}
+		for _, first := range []string{"captured", "hashed", "declared", "received", "receipt"} {
+			if !slices.Contains(codes, first) {
+				t.Errorf("%s is not told that it was %s: %v", u.User.Name, first, codes)
+			}
+		}
+		return codes
+	}
+	if got := slices.Contains(told(o.dai), "linked"); got != (clue != "") {
+		t.Errorf("linked: %v", got)
+	}
+	for _, u := range []*user{o.cai, o.ann} {
+		if slices.Contains(told(u), "linked") {
+			t.Errorf("%s is told of a case that is not for reading", u.User.Name)
 		}
 	}
 }

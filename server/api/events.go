@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -106,7 +107,7 @@ func (s *Server) visibleHeads(ctx context.Context, sees access.Filter, asked []f
 			if err != nil {
 				return nil, err
 			}
-			if sees.Match(scope, h.Info) {
+			if scope.Type().Pulled() && sees.Match(scope, h.Info) {
 				heads = append(heads, h)
 			}
 		}
@@ -119,7 +120,7 @@ func (s *Server) visibleHeads(ctx context.Context, sees access.Filter, asked []f
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, page...)
+		all = append(all, slices.DeleteFunc(slices.Clone(page), func(h store.Head) bool { return !h.Scope.Type().Pulled() })...)
 		if len(page) < q.Limit || len(all) >= eventScopes {
 			return all, nil
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"testing"
 
+	"fieldclue/media/receipt"
 	"fieldclue/server/access"
 	"fieldclue/server/casefile"
 	"fieldclue/server/field"
@@ -28,7 +29,7 @@ func TestACaseFileLeavesOnRecord(t *testing.T) {
 	o.no(o.dai, 404, field.CodeNotFound, "POST", "/v1/clues/"+o.id()+"/export", nil)
 
 	before := fmt.Sprint(o.headOf(field.Scope("clue/" + id)))
-	public, _ := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)).Public().(ed25519.PublicKey)
+	public := receipt.NewRing(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))).Keys
 	auditor := o.admin.hire("aud", access.Auditor)
 	var first []byte
 	for i, u := range []*user{o.dai, o.eva, auditor, auditor} {

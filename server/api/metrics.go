@@ -41,6 +41,20 @@ func newMetrics(space Space) *metrics {
 	return m
 }
 
+// bodies shows what is under way of the guard's bounds.
+func (m *metrics) bodies(underWay func() (uploads, bodies int, memory int64)) {
+	m.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "fieldclue_uploads_under_way", Help: "Uploads that send at this moment."}, func() float64 {
+			uploads, _, _ := underWay()
+			return float64(uploads)
+		}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "fieldclue_body_memory_bytes", Help: "Bytes of other bodies over 8 KiB that are held in memory."}, func() float64 {
+			_, _, memory := underWay()
+			return float64(memory)
+		}),
+	)
+}
+
 func (m *metrics) observe(method, route string, status int, took time.Duration) {
 	m.durations.WithLabelValues(method, route, strconv.Itoa(status)).Observe(took.Seconds())
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"io"
 	"strconv"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"fieldclue/media/blob"
 	"fieldclue/server/access"
 	"fieldclue/server/field"
+	"fieldclue/server/workflow"
 )
 
 // Blobs is what is read here of the photo bytes. The contract stands in media/blob.
@@ -22,17 +24,22 @@ type Blobs interface {
 }
 
 func (s *Server) registerPhotos() {
-	s.route(fiber.MethodGet, "/v1/photos/:id/original", "photoOriginal", signedIn, s.photoBytes("sha256"))
-	s.route(fiber.MethodGet, "/v1/photos/:id/small", "photoSmall", signedIn, s.photoBytes("small"))
-	s.route(fiber.MethodGet, "/v1/photos/:id/large", "photoLarge", signedIn, s.photoBytes("large"))
+	s.route(fiber.MethodGet, "/v1/photos/:id/original", "photoOriginal", signedIn, s.photoBytes("sha256", workflow.ViewOriginal))
+	s.route(fiber.MethodGet, "/v1/photos/:id/small", "photoSmall", signedIn, s.photoBytes("small", workflow.ViewSmall))
+	s.route(fiber.MethodGet, "/v1/photos/:id/large", "photoLarge", signedIn, s.photoBytes("large", workflow.ViewLarge))
 }
 
 // sendTime bounds how long one answer with bytes may take. What is missing then is asked for by Range.
 const sendTime = 15 * time.Minute
 
+// keepFor is how long a browser may show bytes again without asking. Asking is noted as looking, also when the bytes are
+// there already, so what somebody has on the screen is in the log for this window or the one before.
+var keepFor = "private, max-age=" + strconv.Itoa(int(field.ViewWindow/time.Second))
+
 // photoBytes serves the bytes whose hash stands in a field of the photo: the original or a rendition. Bytes that have
-// not arrived, or a rendition that has not been made, are CodeNotFound.
-func (s *Server) photoBytes(name string) fiber.Handler {
+// not arrived, or a rendition that has not been made, are CodeNotFound. That somebody looks is in the log before the first
+// byte leaves.
+func (s *Server) photoBytes(name, what string) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		photo, err := s.photo(c)
 		if err != nil {
@@ -48,10 +55,14 @@ func (s *Server) photoBytes(name string) fiber.Handler {
 		}
 		tag := `"` + sum + `"`
 		c.Set(fiber.HeaderETag, tag)
-		c.Set(fiber.HeaderCacheControl, "private, max-age=31536000, immutable")
+		c.Set(fiber.HeaderCacheControl, keepFor)
 		c.Set(fiber.HeaderAcceptRanges, "bytes")
 		c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+		seen := func() error { return s.flow.RecordView(c.UserContext(), actor(c), photo, what) }
 		if strings.Contains(c.Get(fiber.HeaderIfNoneMatch), tag) {
+			if err := seen(); err != nil {
+				return err
+			}
 			return notModified(c)
 		}
 		media := "image/jpeg" // renditions always are
@@ -60,7 +71,7 @@ func (s *Server) photoBytes(name string) fiber.Handler {
 		}
 		c.Set(fiber.HeaderContentType, media)
 		c.Set(fiber.HeaderContentDisposition, `inline; filename="`+string(photo.ID)+"-"+name+extensions[media]+`"`)
-		return s.sendRange(c, info, tag)
+		return s.sendRange(c, info, tag, seen)
 	}
 }
 
@@ -78,8 +89,9 @@ func (s *Server) photo(c *fiber.Ctx) (*field.Record, error) {
 	return records[0], nil
 }
 
-// sendRange answers with the bytes, or with the single range of them that was asked for (RFC 9110, section 14).
-func (s *Server) sendRange(c *fiber.Ctx, info blob.Info, tag string) error {
+// sendRange answers with the bytes, or with the single range of them that was asked for (RFC 9110, section 14). When they are
+// at hand it calls first, and sends them if that succeeds.
+func (s *Server) sendRange(c *fiber.Ctx, info blob.Info, tag string, first func() error) error {
 	offset, length, ranged, err := rangeOf(c.Get(fiber.HeaderRange), info.Size)
 	if err != nil {
 		c.Set(fiber.HeaderContentRange, "bytes */"+strconv.FormatInt(info.Size, 10))
@@ -103,6 +115,10 @@ func (s *Server) sendRange(c *fiber.Ctx, info blob.Info, tag string) error {
 	if err != nil {
 		cancel()
 		return err
+	}
+	if err := first(); err != nil {
+		cancel()
+		return errors.Join(err, r.Close())
 	}
 	c.Context().SetBodyStream(&ending{ReadCloser: r, cancel: cancel}, int(length)) // fasthttp closes it
 	return nil

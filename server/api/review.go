@@ -44,6 +44,7 @@ func (s *Server) registerReview() {
 	s.get("/v1/photos/:id", "getPhoto", s.one(field.KindPhoto))
 	s.get("/v1/photos/:id/impact", "getPhotoImpact", viewed(f.PhotoImpact))
 	s.get("/v1/photos/:id/pair", "getPhotoPair", viewed(f.PhotoPair))
+	s.get("/v1/photos/:id/custody", "getPhotoCustody", viewed(f.PhotoCustody))
 	s.get("/v1/photos/:id/similar", "listSimilarPhotos", s.similarPhotos)
 	s.post("/v1/photos/:id/void", "voidPhoto", "photo.void", reasoned(f.VoidPhoto))
 	s.post("/v1/photos/:id/discredit", "discreditPhoto", "photo.discredit", reasoned(f.DiscreditPhoto))

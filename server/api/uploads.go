@@ -1,9 +1,6 @@
 package api
 
 import (
-	"crypto/ed25519"
-	"encoding/base64"
-
 	"github.com/gofiber/fiber/v2"
 
 	"fieldclue/media/intake"
@@ -13,8 +10,8 @@ import (
 )
 
 // registerUploads puts the routes of tus behind the sign-in. Asking what is spoken (OPTIONS) is open, as tus wants it.
-func (s *Server) registerUploads(svc *intake.Service, key ed25519.PublicKey) {
-	s.route(fiber.MethodGet, "/v1/receipt-key", "receiptKey", open, receiptKey(key))
+func (s *Server) registerUploads(svc *intake.Service, keys receipt.Holder) {
+	s.route(fiber.MethodGet, "/v1/receipt-key", "receiptKey", open, receiptKey(keys))
 	one := tus.Path + "/{id}"
 	s.routes = append(s.routes,
 		Route{fiber.MethodOptions, tus.Path, "uploadOptions", open},
@@ -44,18 +41,16 @@ func (s *Server) registerUploads(svc *intake.Service, key ed25519.PublicKey) {
 		}
 		return nil
 	})
-	tus.Register(s.app, svc, func(c *fiber.Ctx) intake.Uploader {
-		return intake.Uploader{User: string(actor(c).User), Device: string(actor(c).Device)}
-	})
+	tus.Register(s.app, svc, uploader)
 }
 
-// receiptKey publishes the key with which receipts are checked.
-func receiptKey(key ed25519.PublicKey) fiber.Handler {
+// receiptKey publishes the keys with which receipts are checked: the present one, and those before it.
+func receiptKey(keys receipt.Holder) fiber.Handler {
 	return func(c *fiber.Ctx) error {
-		return reply(c, struct {
-			KeyID     string `json:"keyId"`
-			Algorithm string `json:"algorithm"`
-			PublicKey string `json:"publicKey"` // base64, standard alphabet with padding
-		}{receipt.KeyID(key), "Ed25519", base64.StdEncoding.EncodeToString(key)})
+		ring, err := keys(c.UserContext())
+		if err != nil {
+			return err
+		}
+		return reply(c, ring.Keys.Publish())
 	}
 }

@@ -114,14 +114,14 @@ func startOn(t *testing.T, s storetest.Store, options ...option) *world {
 		Docs: w.store, Records: w.store, Commit: w.engine, Now: w.clock.now, Log: log,
 		Hash: accounts.HashCost{MemoryKiB: 64, Passes: 1}, Fresh: time.Nanosecond,
 	})
-	signer := receipt.NewSigner(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)))
+	keys := receipt.NewRing(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))).Always()
 	w.blobUp = &switchable{Store: w.blobs}
 	o := api.Options{
 		Accounts: w.users, Engine: w.engine, Pokes: w.engine, Store: w.store, Blobs: w.blobUp,
-		Flow: workflow.New(w.store, w.engine, alike.New(w.store, w.clock.now), w.clock.now), Receipts: signer.PublicKey(),
-		Cases: &casefile.Maker{Store: s, Blobs: w.blobs, Key: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))},
+		Flow: workflow.New(w.store, w.engine, alike.New(w.store, w.clock.now), w.clock.now), Receipts: keys,
+		Cases: &casefile.Maker{Store: s, Blobs: w.blobs, Keys: keys},
 		Uploads: intake.New(intake.Config{
-			Blobs: w.blobs, Staging: w.blobs.Staging(), Docs: w.store, Ledger: nobodyUploads{}, Signer: signer, Now: w.clock.now,
+			Blobs: w.blobs, Staging: w.blobs.Staging(), Docs: w.store, Ledger: nobodyUploads{}, Keys: keys, Now: w.clock.now,
 		}),
 		Space: space.New(w.store, w.clock.now),
 		Jobs:  worker.New(worker.Config{Docs: w.store, Log: log, Now: w.clock.now}),
@@ -164,8 +164,12 @@ type nobodyUploads struct{}
 func (nobodyUploads) DeclaredPhoto(context.Context, intake.Uploader, string) (intake.Declared, error) {
 	return intake.Declared{}, field.Refuse(field.CodePhotoNotDeclared, "")
 }
-func (nobodyUploads) Room(context.Context, intake.Declared) error           { return nil }
-func (nobodyUploads) PhotoStored(context.Context, intake.StoredPhoto) error { return nil }
+
+func (nobodyUploads) Room(context.Context, intake.Declared) error { return nil }
+
+func (nobodyUploads) PhotoStored(context.Context, intake.StoredPhoto) (json.RawMessage, error) {
+	return nil, nil
+}
 
 // switchable is the blob store, which a test may take down.
 type switchable struct {

@@ -3,7 +3,6 @@ package app
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"fieldclue/media/blob"
+	"fieldclue/media/receipt"
 	"fieldclue/server/config"
 	"fieldclue/server/field"
 	"fieldclue/server/store"
@@ -99,11 +99,11 @@ func (p *parts) keepStatement(ctx context.Context, now time.Time, restored bool)
 	if len(s.Heads) == 0 {
 		return "", 0, nil // nothing was written yet
 	}
-	key, err := signingKey(ctx, p.store, serverKey)
+	ring, err := p.keys(ctx)
 	if err != nil {
 		return "", 0, err
 	}
-	msg, err := anchor.Sign(key, s)
+	msg, err := anchor.Sign(ring.Private, s)
 	if err != nil {
 		return "", 0, err
 	}
@@ -129,7 +129,7 @@ func Anchor(ctx context.Context, cfg config.Config, log *slog.Logger, restored b
 }
 
 // hear reads all statements that were kept. faults are those that do not hold, or are missing from the row.
-func (p *parts) hear(ctx context.Context, key ed25519.PublicKey, w *anchor.Witness) (n int, newest time.Time, faults []string, err error) {
+func (p *parts) hear(ctx context.Context, keys receipt.Keys, w *anchor.Witness) (n int, newest time.Time, faults []string, err error) {
 	known, wanted := map[string]bool{}, map[string]time.Time{}
 	err = p.anchors.Each(ctx, func(i blob.Info) error {
 		known[string(i.Sum)] = true
@@ -138,7 +138,11 @@ func (p *parts) hear(ctx context.Context, key ed25519.PublicKey, w *anchor.Witne
 			faults = append(faults, fmt.Sprintf("statement %s cannot be read: %v", i.Sum, err))
 			return nil
 		}
-		s, err := anchor.Open(key, msg)
+		s, err := anchor.Open(keys.Public(), msg)
+		if err == nil {
+			signer, _ := keys.Find(receipt.KeyID(s.Key))
+			err = signer.Signed(s.At)
+		}
 		if err != nil {
 			faults = append(faults, fmt.Sprintf("statement %s: %v", i.Sum, err))
 			return nil

@@ -2,9 +2,9 @@
 // main program, the demo and the tests start it the same way.
 //
 // Start is the one to read. open.go chooses the engines, watch.go hears what other servers write, photos.go joins uploads
-// to the log, examine.go and recheck.go look at what arrived, holds.go keeps legal holds, space.go
-// tells of space that runs out, archive.go moves what is old out of
-// the log, verify.go checks everything that is stored. Nothing here decides anything about a record.
+// to the log, examine.go and recheck.go look at what arrived, holds.go keeps legal holds, space.go tells of space that runs
+// out, archive.go moves what is old out of the log, keys.go keeps the key that signs, verify.go checks everything that is
+// stored. Nothing here decides anything about a record.
 package app
 
 import (
@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"fieldclue/media/intake"
-	"fieldclue/media/receipt"
 	"fieldclue/media/sandbox"
 	"fieldclue/media/worker"
 	"fieldclue/server/accounts"
@@ -72,25 +71,24 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (*App, erro
 
 func (a *App) wire(ctx context.Context) error {
 	p := a.parts
-	key, err := signingKey(ctx, p.store, serverKey)
-	if err != nil {
+	if _, err := p.keys(ctx); err != nil { // made at the first start, or what is wrong with them is said at once
 		return err
 	}
-	signer := receipt.NewSigner(key)
 	a.engine = engine.New(engine.Options{Store: p.store, Log: a.log, Horizon: days(a.cfg.HorizonDays)})
 	a.users = accounts.New(accounts.Options{Docs: p.store, Records: p.store, Commit: a.engine, AccessTTL: a.cfg.AccessTTL, Log: a.log})
 	a.space = space.New(p.store, time.Now)
 	a.ledger = &ledger{engine: a.engine, store: p.store, users: a.users, space: a.space}
 	a.alike = alike.New(p.store, time.Now)
 	a.uploads = intake.New(intake.Config{
-		Blobs: p.originals, Staging: p.staging, Docs: p.store, Ledger: a.ledger, Signer: signer, Now: time.Now, MaxImage: a.cfg.UploadMax,
+		Blobs: p.originals, Staging: p.staging, Docs: p.store, Ledger: a.ledger, Keys: p.keys, Now: time.Now, MaxImage: a.cfg.UploadMax,
+		SealedLife: p.sealedLife,
 	})
 	a.pool = worker.New(worker.Config{Docs: p.store, Workers: a.cfg.Workers, Log: a.log, Now: time.Now})
-	a.holds = &holds{store: p.store, originals: p.originals, log: a.log}
+	a.holds = &holds{store: p.store, commit: a.engine, originals: p.originals, log: a.log}
 	a.http = api.New(api.Options{
 		Accounts: a.users, Engine: a.engine, Pokes: a.engine, Store: p.store, Blobs: photoBytes{p},
-		Flow: workflow.New(p.store, a.engine, a.alike, time.Now), Cases: &casefile.Maker{Store: p.store, Blobs: photoBytes{p}, Key: key},
-		Uploads: a.uploads, Jobs: a.pool, Space: a.space, Receipts: signer.PublicKey(), Log: a.log,
+		Flow: workflow.New(p.store, a.engine, a.alike, time.Now), Cases: &casefile.Maker{Store: p.store, Blobs: photoBytes{p}, Keys: p.keys},
+		Uploads: a.uploads, Jobs: a.pool, Space: a.space, Receipts: p.keys, Log: a.log,
 		Guard: guard.Config{
 			Uploads: a.cfg.Uploads, UserUploads: a.cfg.UploadsUser, Memory: a.cfg.BodyMemory, UserMemory: a.cfg.BodyMemoryUser,
 		},

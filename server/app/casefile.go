@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"fieldclue/media/receipt"
 	"fieldclue/server/alike"
 	"fieldclue/server/casefile"
 	"fieldclue/server/config"
@@ -21,15 +21,15 @@ import (
 )
 
 // VerifyCase checks the file of a case, without any configuration or data. keyOf is the published key, or a file that
-// holds it; empty: the key in the file is believed.
+// holds it, or several; empty: the key in the file is believed.
 func VerifyCase(path, keyOf string) (*casefile.Report, error) {
-	var key ed25519.PublicKey
+	var keys receipt.Keys
 	if keyOf != "" {
 		b, err := os.ReadFile(keyOf)
 		if err != nil {
 			b = []byte(keyOf)
 		}
-		if key, err = casefile.ParseKey(b); err != nil {
+		if keys, err = receipt.ParseKeys(b); err != nil {
 			return nil, fmt.Errorf("--key: %w", err)
 		}
 	}
@@ -41,7 +41,7 @@ func VerifyCase(path, keyOf string) (*casefile.Report, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	report, err := casefile.Check(f, st.Size(), key)
+	report, err := casefile.Check(f, st.Size(), keys)
 	return report, errors.Join(err, f.Close())
 }
 
@@ -73,11 +73,7 @@ func ExportCase(ctx context.Context, cfg config.Config, log *slog.Logger, clue, 
 	if err != nil {
 		return nil, "", err
 	}
-	key, err := signingKey(ctx, p.store, serverKey)
-	if err != nil {
-		return nil, "", err
-	}
-	file, err := (&casefile.Maker{Store: p.store, Blobs: photoBytes{p}, Key: key}).Gather(ctx, everything, id)
+	file, err := (&casefile.Maker{Store: p.store, Blobs: photoBytes{p}, Keys: p.keys}).Gather(ctx, everything, id)
 	if err != nil {
 		return nil, "", err
 	}

@@ -65,7 +65,7 @@ func TestHalfUploadsExpireWithANoticeInTheInbox(t *testing.T) {
 			if at := o.offset(upload); at != 10_000 {
 				t.Fatalf("after 29 days the upload stands at %d", at)
 			}
-			if n := sweep(31); n != 2 {
+			if n := sweep(31); n != 1 {
 				t.Fatalf("after 31 days %d uploads were forgotten", n)
 			}
 			if got := inbox(); len(got) != 1 || got[0] != string(photo) {

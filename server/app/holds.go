@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"fieldclue/media/blob"
 	"fieldclue/server/field"
 	"fieldclue/server/store"
+	"fieldclue/sync/engine"
 	"fieldclue/sync/protocol"
 )
 
@@ -21,8 +23,14 @@ import (
 // arrive after they were linked. docs/decisions/custody.md says what counts.
 type holds struct {
 	store     allStore
+	commit    committer
 	originals blob.Store
 	log       *slog.Logger
+}
+
+// committer is the one write path.
+type committer interface {
+	Commit(ctx context.Context, b protocol.Batch) (protocol.PushResponse, error)
 }
 
 func (h *holds) Name() string             { return "holds" }
@@ -109,7 +117,11 @@ func (h *holds) photo(ctx context.Context, id field.RecordID) error {
 			return err
 		}
 		if held == (want != nil) {
-			return nil
+			changed, err := h.note(ctx, sum, want)
+			if err != nil || !changed {
+				return err
+			}
+			continue
 		}
 		if held {
 			if bundle, err := h.bundle(ctx, sum); err != nil || bundle {
@@ -122,6 +134,46 @@ func (h *holds) photo(ctx context.Context, id field.RecordID) error {
 		h.log.Info("legal hold", "sha256", sum, "on", want != nil)
 	}
 	return field.Refuse(field.CodeBusy, "The legal hold of %s does not come to rest.", sum)
+}
+
+// note writes into the register what holds there are: one that the store keeps from now on, or none any more. It is done
+// after the store has done it, and compared with the register each time, so that a crash between the two leaves nothing out.
+func (h *holds) note(ctx context.Context, sum blob.Sum, want *demand) (changed bool, err error) {
+	n, open := 0, []*field.Record{}
+	err = h.each(ctx, store.Query{Kinds: []field.Kind{field.KindHold}, Keys: []string{field.KeyFor("sha256", sum)}}, func(_ context.Context, r *field.Record) error {
+		n++
+		if r.State == field.HoldHeld {
+			open = append(open, r)
+		}
+		return nil
+	})
+	switch {
+	case err != nil || (want != nil) == (len(open) > 0):
+		return false, err
+	case want != nil:
+		id := field.DeriveID(time.Unix(1_600_000_000, 0), "hold", want.org, string(sum), strconv.Itoa(n))
+		return true, h.write(ctx, field.MakeScope(field.ScopeRegister, want.org), protocol.Operation{ID: id, Kind: field.KindHold, Set: map[string]field.Value{
+			"sha256": field.Quote(sum), "clueId": field.Quote(want.clue.ID()),
+		}})
+	}
+	for _, r := range open {
+		if err := h.write(ctx, r.Scope, protocol.Operation{ID: r.ID, Kind: field.KindHold, Base: r.Version, Command: "release"}); err != nil {
+			return true, err
+		}
+	}
+	return true, nil
+}
+
+// write commits one operation of the register. Of several servers that note the same the first is heard.
+func (h *holds) write(ctx context.Context, register field.Scope, op protocol.Operation) error {
+	_, err := h.commit.Commit(ctx, protocol.Batch{
+		Actor: engine.Server, Device: field.DeviceID("server/holds/" + string(op.ID)), Number: 1 + op.Base, Scope: register,
+		Operations: []protocol.Operation{op}, Strict: true, Trusted: true,
+	})
+	if field.Is(err, field.CodeBatchReused) || field.Is(err, field.CodeNotNow) { // another server was first, for another clue
+		return nil
+	}
+	return err
 }
 
 // bundle reports whether a blob is a bundle of the archive (gzip, which no photo is): these are held for ever, also when
@@ -138,6 +190,7 @@ func (h *holds) bundle(ctx context.Context, sum blob.Sum) (bool, error) {
 // demand is why an original is to be held: the case, the entries that say so, and when the last of them was written.
 type demand struct {
 	clue field.Scope
+	org  string // that manages it
 	said map[field.Scope]int64
 	at   time.Time
 }
@@ -155,7 +208,7 @@ func (h *holds) wanted(ctx context.Context, sum blob.Sum) (*demand, error) {
 			if err != nil || clue == nil || found != nil {
 				return err
 			}
-			found = &demand{clue: clue.Scope, said: map[field.Scope]int64{p.Scope: p.Stamps["receipt"].Seq}}
+			found = &demand{clue: clue.Scope, org: clue.Text("managingOrg"), said: map[field.Scope]int64{p.Scope: p.Stamps["receipt"].Seq}}
 			for _, r := range []*field.Record{l, clue} {
 				found.said[r.Scope] = max(found.said[r.Scope], r.Version)
 			}

@@ -63,10 +63,8 @@ func onBothEngines(t *testing.T, test func(*testing.T, *file)) {
 
 func newFile(t *testing.T, s allStore, originals blob.Store) *file {
 	t.Cleanup(func() { _ = s.Close() }) // what it keeps goes away with the test
-	return &file{
-		t: t, engine: engine.New(engine.Options{Store: s}),
-		holds: &holds{store: s, originals: originals, log: slog.New(slog.DiscardHandler)},
-	}
+	e := engine.New(engine.Options{Store: s})
+	return &file{t: t, engine: e, holds: &holds{store: s, commit: e, originals: originals, log: slog.New(slog.DiscardHandler)}}
 }
 
 func (f *file) must(err error) {
@@ -180,6 +178,25 @@ func (f *file) held(what string, content []byte, want bool) {
 	if held != want {
 		f.t.Errorf("%s: held %v", what, held)
 	}
+	open := 0
+	for _, r := range f.noted(content) {
+		if r.State == field.HoldHeld {
+			open++
+		}
+	}
+	if bundle := content[0] == 0x1f; !bundle && (open == 1) != want || open > 1 {
+		f.t.Errorf("%s: the register has %d holds", what, open)
+	}
+}
+
+// noted are the holds of some bytes that stand in a register.
+func (f *file) noted(content []byte) []*field.Record {
+	f.t.Helper()
+	found, err := f.holds.store.List(f.t.Context(), store.Query{
+		Visible: everything, Kinds: []field.Kind{field.KindHold}, Keys: []string{field.KeyFor("sha256", sumOf(content))}, Limit: 100,
+	})
+	f.must(err)
+	return found
 }
 
 func TestAnOriginalIsHeldWhileARegisteredClueRestsOnIt(t *testing.T) {
@@ -209,6 +226,9 @@ func TestAnOriginalIsHeldWhileARegisteredClueRestsOnIt(t *testing.T) {
 		f.held("the same bytes were declared elsewhere and are linked there", a, true)
 		f.withdraw(first, third)
 		f.held("nothing is left", a, false)
+		if noted := f.noted(a); len(noted) != 2 || noted[0].Scope != "register/gz" || noted[0].Text("clueId") == "" {
+			t.Errorf("the register says %+v", noted)
+		}
 	})
 }
 

@@ -2,9 +2,6 @@ package app
 
 import (
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -51,6 +48,8 @@ type parts struct {
 	small     blob.Store   // renditions: can be made again
 	staging   blob.Staging // half-finished uploads, beside the originals
 	anchors   blob.Store   // signed statements of where the logs stand
+
+	sealedLife time.Duration // of an address at which a phone may put a photo; 0: none are given
 }
 
 func (p *parts) close() error { return p.store.Close() }
@@ -145,7 +144,10 @@ func (p *parts) openBlobs(ctx context.Context, cfg config.Config) error {
 	}
 	c := minio.Config{
 		Endpoint: cfg.S3.Endpoint, AccessKey: string(cfg.S3.AccessKey), SecretKey: string(cfg.S3.SecretKey), Secure: cfg.S3.TLS, Region: cfg.S3.Region,
-		Bucket: cfg.S3.Bucket, Locked: true, StagingBucket: cfg.S3.Bucket + "-staging",
+		Bucket: cfg.S3.Bucket, Locked: true, StagingBucket: cfg.S3.Bucket + "-staging", PublicURL: cfg.S3.PublicURL,
+	}
+	if cfg.S3.PublicURL != "" {
+		p.sealedLife = cfg.S3.SealedTTL
 	}
 	if cfg.S3.RetentionDays > 0 {
 		c.Retention, c.RetainDays = "GOVERNANCE", cfg.S3.RetentionDays
@@ -158,6 +160,7 @@ func (p *parts) openBlobs(ctx context.Context, cfg config.Config) error {
 	if err != nil {
 		return err
 	}
+	c.PublicURL = ""
 	c.Bucket, c.StagingBucket, c.Retention, c.RetainDays = cfg.S3.Bucket+"-anchors", "", "COMPLIANCE", anchorDays
 	anchors, err := minio.Open(ctx, c)
 	if err != nil {
@@ -170,41 +173,4 @@ func (p *parts) openBlobs(ctx context.Context, cfg config.Config) error {
 	}
 	p.originals, p.small, p.staging, p.anchors = originals, small, staging, anchors
 	return nil
-}
-
-// serverKey is the name of the key with which receipts and statements are signed.
-const serverKey = "receipts"
-
-// storedKey reads the server's Ed25519 key of a name; CodeNotFound when it was not made yet.
-func storedKey(ctx context.Context, docs allStore, name string) (ed25519.PrivateKey, error) {
-	doc, err := docs.GetDoc(ctx, store.Keys, name)
-	if err != nil {
-		return nil, err
-	}
-	var k keySeed
-	if err := json.Unmarshal(doc.Body, &k); err != nil || len(k.Seed) != ed25519.SeedSize {
-		return nil, fmt.Errorf("the server's key %q is damaged: %w", name, errors.Join(err, errors.New("wrong length")))
-	}
-	return ed25519.NewKeyFromSeed(k.Seed), nil
-}
-
-type keySeed struct {
-	Seed []byte `json:"seed"`
-}
-
-// signingKey returns the server's Ed25519 key of a name; the first process to need it makes it.
-func signingKey(ctx context.Context, docs allStore, name string) (ed25519.PrivateKey, error) {
-	for range 3 {
-		key, err := storedKey(ctx, docs, name)
-		if !field.Is(err, field.CodeNotFound) {
-			return key, err
-		}
-		seed := make([]byte, ed25519.SeedSize)
-		_, _ = rand.Read(seed) // never fails: crypto/rand aborts the program instead
-		_, err = docs.PutDoc(ctx, store.Doc{Shelf: store.Keys, ID: name, Body: field.Quote(keySeed{seed})})
-		if err != nil && !field.Is(err, field.CodeStale) {
-			return nil, err
-		}
-	}
-	return nil, fmt.Errorf("the server's key %q can neither be read nor made", name)
 }

@@ -123,29 +123,45 @@ func (l *ledger) Room(ctx context.Context, d intake.Declared) error {
 }
 
 // PhotoStored records that the bytes of a photo are safe, with the receipt, and so moves its report on.
-func (l *ledger) PhotoStored(ctx context.Context, p intake.StoredPhoto) error {
+func (l *ledger) PhotoStored(ctx context.Context, p intake.StoredPhoto) (json.RawMessage, error) {
+	photo, known, err := l.storedPhoto(ctx, p)
+	if err != nil || known != nil {
+		return known, err
+	}
+	args := map[string]field.Value{
+		"receipt": field.Value(p.Receipt), "interruptions": field.Quote(p.Broken),
+		"sentBy": field.Quote(p.By.User), "sentFrom": field.Quote(p.By.Device),
+	}
+	if len(p.Interruptions) > 0 {
+		args["breaks"] = field.Quote(p.Interruptions)
+	}
+	err = l.command(ctx, photo, "server/intake/"+p.PhotoID, "store", args)
+	if err == nil {
+		return p.Receipt, nil
+	}
+	if _, known, e := l.storedPhoto(ctx, p); e == nil && known != nil {
+		return known, nil // another server was first
+	}
+	return nil, err
+}
+
+// storedPhoto finds the record, or the kept declaration, that the bytes belong to, with the receipt if it has one.
+func (l *ledger) storedPhoto(ctx context.Context, p intake.StoredPhoto) (*field.Record, json.RawMessage, error) {
 	photo, err := l.photo(ctx, p.PhotoID)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	if photo == nil {
-		kept, declared, err := l.keptPhoto(ctx, field.UserID(p.By.User), p.PhotoID)
-		switch {
-		case err != nil:
-			return err
-		case kept == nil:
-			return field.Refuse(field.CodePhotoNotDeclared, "").About(p.PhotoID)
-		case declared.Stored:
-			return nil
+	if photo != nil {
+		if !field.PhotoIsStored(photo) {
+			return photo, nil, nil
 		}
-		photo = kept
+		return photo, json.RawMessage(photo.Fields["receipt"]), nil
 	}
-	if field.PhotoIsStored(photo) {
-		return nil
+	kept, declared, err := l.keptPhoto(ctx, field.UserID(p.By.User), p.PhotoID)
+	if err == nil && kept == nil {
+		err = field.Refuse(field.CodePhotoNotDeclared, "").About(p.PhotoID)
 	}
-	return l.command(ctx, photo, "server/intake/"+p.PhotoID, "store", map[string]field.Value{
-		"receipt": field.Value(p.Receipt), "interruptions": field.Quote(len(p.Interruptions)),
-	})
+	return kept, declared.Receipt, err
 }
 
 // command gives one of the server's own commands to a photo, or to the kept declaration of one; under the same device it has its effect once.
@@ -169,16 +185,22 @@ func (l *ledger) photo(ctx context.Context, id string) (*field.Record, error) {
 	return rs[0], nil
 }
 
-// uploadExpired puts a notice into the sender's inbox: half an upload is never dropped silently.
+// uploadExpired puts a notice into the sender's inbox: half an upload is never dropped silently, and a whole one that could
+// not be taken even less.
 func (l *ledger) uploadExpired(ctx context.Context, e intake.Expired) error {
+	zh := fmt.Sprintf("一张照片只收到 %d／%d 字节，上传已过期；请重新上传。", e.Offset, e.Size)
+	en := fmt.Sprintf("Of a photo only %d of %d bytes arrived, and the upload has expired; upload it again.", e.Offset, e.Size)
+	if e.Whole {
+		zh = fmt.Sprintf("一张照片的 %d 字节已直传到位，但无法采用：照片已作废、您已无权上传，或文件与声明的类型不符。所传内容将删除。", e.Size)
+		en = fmt.Sprintf("All %d bytes of a photo lay at its sealed address and cannot be taken: the photo was voided, you may not upload it any more, or it is not of the declared type. They are removed.", e.Size)
+	}
 	inbox := field.MakeScope(field.ScopeUser, e.By.User)
 	_, err := l.engine.Commit(ctx, protocol.Batch{
 		Actor: engine.Server, Device: field.DeviceID("server/expired/" + e.UploadID), Number: max(1, e.Created.UnixMilli()), Scope: inbox, Strict: true, Trusted: true,
 		Operations: []protocol.Operation{{
 			ID: field.DeriveID(e.Created, "expired", e.UploadID, e.PhotoID), Kind: field.KindNotice, Set: map[string]field.Value{
 				"type": field.Quote("info"), "recordId": field.Quote(e.PhotoID), "recordKind": field.Quote(field.KindPhoto),
-				"zh": field.Quote(fmt.Sprintf("一张照片只收到 %d／%d 字节，上传已过期；请重新上传。", e.Offset, e.Size)),
-				"en": field.Quote(fmt.Sprintf("Of a photo only %d of %d bytes arrived, and the upload has expired; upload it again.", e.Offset, e.Size)),
+				"zh": field.Quote(zh), "en": field.Quote(en),
 			},
 		}},
 	})

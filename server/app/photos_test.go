@@ -9,11 +9,13 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -184,6 +186,25 @@ func (o *office) upload(token string, photo field.RecordID, sum string, content 
 	return status, "", rec
 }
 
+// interrupt sends the first bytes of a file, over 8 KiB of them so that the server begins to read, and hangs up.
+func (o *office) interrupt(token string, photo field.RecordID, sum string, content []byte, after int) {
+	o.t.Helper()
+	meta := func(name, value string) string { return name + " " + base64.StdEncoding.EncodeToString([]byte(value)) }
+	conn, err := net.Dial("tcp", strings.TrimPrefix(o.a.URL(), "http://"))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	_, err = fmt.Fprintf(conn, "POST /v1/uploads HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer %s\r\nTus-Resumable: 1.0.0\r\n"+
+		"Content-Type: application/offset+octet-stream\r\nContent-Length: %d\r\nUpload-Length: %d\r\nUpload-Metadata: %s,%s\r\n\r\n%s",
+		token, len(content), len(content), meta("photoId", string(photo)), meta("sha256", sum), content[:after])
+	if err = errors.Join(err, conn.(*net.TCPConn).CloseWrite()); err == nil {
+		_, err = io.ReadAll(conn) // the server has understood that no more comes
+	}
+	if err = errors.Join(err, conn.Close()); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
 // state of a photo's record.
 func (o *office) state(photo field.RecordID) (state field.State, fields map[string]json.RawMessage) {
 	o.t.Helper()
@@ -292,6 +313,57 @@ func TestOnlyTheBytesThatWereDeclaredBecomeEvidence(t *testing.T) {
 				t.Errorf("%v\n%v", err, report)
 			}
 		})
+	}
+}
+
+// What an upload went through is in the log: how often it broke, and where, when and why each time.
+func TestInterruptionsOfAnUploadAreInTheLog(t *testing.T) {
+	engines := map[string]func(*testing.T) config.Config{
+		"embedded":   func(t *testing.T) config.Config { return configured(t, t.TempDir()) },
+		"production": onEngines,
+	}
+	for name, engine := range engines {
+		t.Run(name, func(t *testing.T) {
+			o := open(t, engine(t))
+			content := picture(t, 3)
+			photo, sum := o.declare(content, "image/jpeg")
+			o.interrupt(o.ann, photo, sum, content, 16_000)
+			o.interrupt(o.ann, photo, sum, content, 26_000)
+			o.upload(o.ann, photo, sum, content)
+			_, fields := o.state(photo)
+			o.broke(fields, 16_000, 26_000)
+			whole, _ := o.declare(content, "image/jpeg")
+			o.upload(o.ann, whole, sum, content)
+			_, fields = o.state(whole)
+			o.broke(fields)
+			report, err := o.a.Verify(t.Context())
+			if err != nil || !report.Sound() {
+				t.Errorf("%v\n%v", err, report)
+			}
+		})
+	}
+}
+
+// broke compares the interruptions of a photo's record with the offsets at which its upload broke.
+func (o *office) broke(fields map[string]json.RawMessage, at ...int64) {
+	o.t.Helper()
+	var breaks []struct {
+		Offset int64
+		At     time.Time
+		Code   field.Code
+	}
+	if raw := fields["breaks"]; raw != nil {
+		if err := json.Unmarshal(raw, &breaks); err != nil {
+			o.t.Fatal(err)
+		}
+	}
+	if len(breaks) != len(at) || string(fields["interruptions"]) != strconv.Itoa(len(at)) {
+		o.t.Fatalf("%s interruptions, of which %s; want %v", fields["interruptions"], fields["breaks"], at)
+	}
+	for i, b := range breaks {
+		if b.Offset != at[i] || b.Code != field.CodeBodyTruncated || time.Since(b.At) > time.Hour {
+			o.t.Errorf("interruption %d: %+v", i, b)
+		}
 	}
 }
 

@@ -57,6 +57,7 @@ func arrivesAfter(o *office, end func(*office)) {
 	if status, _, rec := o.upload(o.far, photo, lateSum, late); rec != nil || status != http.StatusNotFound {
 		t.Errorf("somebody else uploads it: %d", status)
 	}
+	o.interrupt(o.ann, photo, lateSum, late, 12_000)
 	status, code, rec := o.upload(o.ann, photo, lateSum, late)
 	if rec == nil || rec.SHA256 != lateSum {
 		t.Fatalf("%d %s: %+v", status, code, rec)
@@ -78,4 +79,5 @@ func arrivesAfter(o *office, end func(*office)) {
 	if string(fields["sha256"]) != `"`+lateSum+`"` || fields["receipt"] == nil || fields["small"] == nil {
 		t.Errorf("the photo is %s", field.Quote(fields))
 	}
+	o.broke(fields, 12_000)
 }

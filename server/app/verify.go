@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -10,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -34,7 +34,8 @@ type Report struct {
 	Newest     time.Time `json:"newestStatement,omitzero"`
 	Remarks    []string  `json:"remarks,omitempty"` // what a person should know and is no fault
 
-	key ed25519.PublicKey // of this server; nil when it has none yet
+	keys   receipt.Keys     // of this server; empty when it has none yet
+	leaked map[string]int64 // receipts of keys that others may have
 }
 
 // Sound reports whether everything is as it was acknowledged.
@@ -92,17 +93,17 @@ func Verify(ctx context.Context, cfg config.Config, log *slog.Logger, progress f
 func (a *App) Verify(ctx context.Context) (*Report, error) { return check(ctx, a.parts, nil) }
 
 func check(ctx context.Context, p *parts, progress func(string)) (*Report, error) {
-	r := &Report{At: time.Now().UTC().Truncate(time.Millisecond)}
-	key, err := storedKey(ctx, p.store, serverKey)
+	r := &Report{At: time.Now().UTC().Truncate(time.Millisecond), leaked: map[string]int64{}}
+	key, _, err := storedKey(ctx, p.store)
 	switch {
 	case err == nil:
-		r.key, _ = key.Public().(ed25519.PublicKey) // its documented type
+		r.keys = key.ring().Keys
 	case !field.Is(err, field.CodeNotFound):
 		return r, err
 	}
 	var said anchor.Witness
 	var faults []string
-	if r.Statements, r.Newest, faults, err = p.hear(ctx, r.key, &said); err != nil {
+	if r.Statements, r.Newest, faults, err = p.hear(ctx, r.keys, &said); err != nil {
 		return r, err
 	}
 	looked, told, held := 0, time.Now(), &holds{store: p.store, originals: p.originals}
@@ -128,6 +129,9 @@ func check(ctx context.Context, p *parts, progress func(string)) (*Report, error
 	r.Verification = *v
 	r.Faults = append(r.Faults, faults...)
 	r.contradictions(&said)
+	for _, id := range slices.Sorted(maps.Keys(r.leaked)) {
+		r.Remarks = append(r.Remarks, fmt.Sprintf("%d receipts are of the key %s, which may be in other hands: they hold because the log has them, for which later statements vouch", r.leaked[id], id))
+	}
 	return r, err
 }
 
@@ -158,8 +162,16 @@ func (r *Report) photo(ctx context.Context, p *parts, rec *field.Record) error {
 	if err := json.Unmarshal(rec.Fields["receipt"], &paper); err != nil {
 		return fmt.Errorf("photo %s has a receipt that cannot be read: %w", sum, err)
 	}
-	if err := receipt.Verify(r.key, paper); err != nil {
+	if _, known := r.keys.Find(paper.KeyID); !known { // the key may have been changed since this began
+		if key, _, err := storedKey(ctx, p.store); err == nil {
+			r.keys = key.ring().Keys
+		}
+	}
+	if err := r.keys.Verify(paper); err != nil {
 		return fmt.Errorf("photo %s: %w", sum, err)
+	}
+	if key, _ := r.keys.Find(paper.KeyID); key.Leaked {
+		r.leaked[key.KeyID]++
 	}
 	if paper.SHA256 != sum || paper.Size != rec.Int("size") || paper.PhotoID != string(rec.ID) {
 		return fmt.Errorf("photo %s has the receipt of another file", sum)

@@ -21,6 +21,7 @@ const (
 	manifestName  = "manifest.txt" // the SHA-256 of every other file, in the form of sha256sum
 	signatureName = "manifest.sig" // Ed25519 over the manifest's bytes, base64
 	keyName       = "key.pem"      // the server's public key: believed only by who has no better source
+	keysName      = "keys.json"    // where there were older keys: all of them, vouched for by the manifest's signature
 	headsName     = "heads.txt"    // signed statement of where the logs stood (sync/anchor)
 	aboutName     = "case.json"
 	pageName      = "index.html"

@@ -42,6 +42,7 @@ type world struct {
 	engine *engine.Engine
 	blobs  blob.Store
 	key    ed25519.PrivateKey
+	older  receipt.Keys // that the server had before
 	clock  time.Time
 	last   int64
 
@@ -202,7 +203,7 @@ func (w *world) story() {
 		w.t.Fatal(err)
 	}
 	paper := receipt.NewSigner(w.key).Sign(string(photo), sum, int64(len(w.photo)), "image/jpeg", w.clock)
-	w.does(engine.Server, w.site, command(field.KindPhoto, photo, "store", set("receipt", paper, "interruptions", 2)))
+	w.does(engine.Server, w.site, command(field.KindPhoto, photo, "store", set("receipt", paper, "interruptions", 2, "sentBy", w.ann.User)))
 	w.clue, w.other = field.ClueID(w.id()), field.ClueID(w.id())
 	for f, clue := range map[field.RecordID]field.ClueID{finding: w.clue, second: w.other} {
 		w.does(w.cai, w.site, command(field.KindFinding, f, "classify", set("class", "clue", "violation", "false_claim", "clueId", clue, "reason", "移送")))
@@ -212,7 +213,7 @@ func (w *world) story() {
 
 func (w *world) export() []byte {
 	w.t.Helper()
-	m := &Maker{Store: w.store, Blobs: w.blobs, Key: w.key}
+	m := &Maker{Store: w.store, Blobs: w.blobs, Keys: w.ring().Always()}
 	f, err := m.Gather(w.t.Context(), access.Everything, w.clue)
 	if err != nil {
 		w.t.Fatal(err)
@@ -225,12 +226,15 @@ func (w *world) export() []byte {
 	return b.Bytes()
 }
 
-func (w *world) public() ed25519.PublicKey {
-	key, _ := w.key.Public().(ed25519.PublicKey) // its documented type
-	return key
+func (w *world) ring() receipt.Ring {
+	ring := receipt.NewRing(w.key)
+	ring.Keys = append(ring.Keys, w.older...)
+	return ring
 }
 
-func checked(t *testing.T, b []byte, key ed25519.PublicKey) *Report {
+func (w *world) public() receipt.Keys { return receipt.NewRing(w.key).Keys }
+
+func checked(t *testing.T, b []byte, key receipt.Keys) *Report {
 	t.Helper()
 	r, err := Check(bytes.NewReader(b), int64(len(b)), key)
 	if err != nil {
@@ -253,7 +257,7 @@ func TestTheFileOfACase(t *testing.T) {
 				t.Errorf("%s is in the file", s)
 			}
 		}
-		for _, s := range []string{"屋面漏水", "甲户", "没有水", "检查员安", string(w.photo), string(w.interviews["mine"])} {
+		for _, s := range []string{"屋面漏水", "甲户", "没有水", "检查员安", "中断 interrupted 2", string(w.photo), string(w.interviews["mine"])} {
 			if !bytes.Contains(b, []byte(s)) {
 				t.Errorf("%.20s is not in the file", s)
 			}
@@ -296,7 +300,7 @@ func TestTheFileOfACase(t *testing.T) {
 // What one may not see is not in the file either.
 func TestNobodyExportsWhatHeDoesNotSee(t *testing.T) {
 	onBothStores(t, func(t *testing.T, w *world) {
-		m := &Maker{Store: w.store, Blobs: w.blobs, Key: w.key}
+		m := &Maker{Store: w.store, Blobs: w.blobs, Keys: w.ring().Always()}
 		if _, err := m.Gather(t.Context(), access.Visible(w.ann), w.clue); !field.Is(err, field.CodeNotFound) {
 			t.Errorf("an inspector: %v", err)
 		}
@@ -418,7 +422,7 @@ func forged(t *testing.T, b []byte, key ed25519.PrivateKey, change func(files ma
 	change(files)
 	delete(files, manifestName)
 	delete(files, signatureName)
-	g := &sealer{Maker: &Maker{Key: key}, near: &near{clue: &field.Record{}}, tale: newTale()}
+	g := &sealer{Maker: &Maker{}, ring: receipt.NewRing(key), near: &near{clue: &field.Record{}}, tale: newTale()}
 	for name, content := range files {
 		g.addBytes(name, content)
 	}
@@ -586,7 +590,7 @@ func TestAStrangerVerifies(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		key, err := ParseKey([]byte(os.Getenv("FIELDCLUE_TEST_KEY")))
+		key, err := receipt.ParseKeys([]byte(os.Getenv("FIELDCLUE_TEST_KEY")))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -611,7 +615,7 @@ func TestAStrangerVerifies(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := exec.CommandContext(t.Context(), program, "-test.run=^TestAStrangerVerifies$")
-		c.Dir, c.Env = t.TempDir(), []string{"FIELDCLUE_TEST_CASE=" + path, "FIELDCLUE_TEST_KEY=" + base64.StdEncoding.EncodeToString(w.public())}
+		c.Dir, c.Env = t.TempDir(), []string{"FIELDCLUE_TEST_CASE=" + path, "FIELDCLUE_TEST_KEY=" + base64.StdEncoding.EncodeToString(w.public()[0].PublicKey)}
 		return c.Run()
 	}
 	if err := verify(b); err != nil {
@@ -625,18 +629,18 @@ func TestAStrangerVerifies(t *testing.T) {
 
 func FuzzCheck(f *testing.F) {
 	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
-	public, _ := key.Public().(ed25519.PublicKey) // its documented type
+	ring := receipt.NewRing(key)
 	f.Add("case.json", []byte(`{"v":1,"clue":"c","logs":[{"scope":"clue/0193a000-0000-7000-8000-000000000001","entries":1,"parts":1}]}`), "log/clue-0193a000-0000-7000-8000-000000000001/chain.txt", []byte("1 -\n"), []byte("PK"))
 	f.Add("log/org-gz/0000000001.json", []byte(`{"v":1,"scope":"org/gz","seq":1,"at":"2026-01-01T00:00:00Z","changes":[{"id":"x","kind":"photo","op":1}]}`),
 		"case.json", []byte(`{"v":1,"logs":[{"scope":"org/gz","entries":1,"whole":1}]}`), []byte{})
 	f.Fuzz(func(t *testing.T, name string, content []byte, second string, more, raw []byte) {
-		if r, err := Check(bytes.NewReader(raw), int64(len(raw)), public); err == nil && r.Sound() {
+		if r, err := Check(bytes.NewReader(raw), int64(len(raw)), ring.Keys); err == nil && r.Sound() {
 			t.Fatal("any bytes are a case file")
 		}
 		if !goodName(name) || !goodName(second) || name == second {
 			return
 		}
-		g := &sealer{Maker: &Maker{Key: key}, near: &near{clue: &field.Record{}}, tale: newTale()}
+		g := &sealer{Maker: &Maker{}, ring: receipt.NewRing(key), near: &near{clue: &field.Record{}}, tale: newTale()}
 		g.addBytes(name, content)
 		g.addBytes(second, more)
 		if name == manifestName || second == manifestName || name == signatureName || second == signatureName {
@@ -650,7 +654,7 @@ func FuzzCheck(f *testing.F) {
 		if _, _, err := file.Write(context.Background(), &b); err != nil {
 			t.Fatal(err)
 		}
-		if r, err := Check(bytes.NewReader(b.Bytes()), int64(b.Len()), public); err != nil || r.Sound() {
+		if r, err := Check(bytes.NewReader(b.Bytes()), int64(b.Len()), ring.Keys); err != nil || r.Sound() {
 			t.Fatal("two files are a case file", r, err)
 		}
 	})

@@ -6,14 +6,13 @@ import (
 	"cmp"
 	"crypto/ed25519"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,8 +28,9 @@ import (
 // Report is what checking a case file found.
 type Report struct {
 	About    About
-	KeyID    string
-	Believed bool // the key came with the file: it proves nothing about who made it
+	Key      receipt.Key // with which the file is signed; without id: none of those that were given
+	Remarks  []string    // what a person should know and is no fault
+	Believed bool        // the key came with the file: it proves nothing about who made it
 	At       time.Time
 	Files    int
 	Bytes    int64
@@ -66,8 +66,15 @@ func (r *Report) String() string {
 			fmt.Fprintf(&b, "left out    %d records near the case; case.json says which and why\n", n)
 		}
 	}
-	if r.KeyID != "" {
-		fmt.Fprintf(&b, "key         %s\n", r.KeyID)
+	if r.Key.KeyID != "" {
+		fmt.Fprintf(&b, "key         %s", r.Key.KeyID)
+		if !r.Key.Until.IsZero() {
+			fmt.Fprintf(&b, ", with which nothing was signed after %s", r.Key.Until.UTC().Format(time.RFC3339))
+		}
+		b.WriteString("\n")
+	}
+	for _, s := range r.Remarks {
+		fmt.Fprintf(&b, "REMARK      %s\n", s)
 	}
 	if r.Believed {
 		b.WriteString("REMARK      the key was taken from the file itself: it is BELIEVED, NOT CHECKED. Whoever made a false file would have\n" +
@@ -84,34 +91,11 @@ func (r *Report) String() string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
-// ParseKey reads a public key as the server publishes it: base64 of its 32 bytes, the JSON of /v1/receipt-key, or PEM.
-func ParseKey(b []byte) (ed25519.PublicKey, error) {
-	b = bytes.TrimSpace(b)
-	if block, _ := pem.Decode(b); block != nil {
-		known, err := x509.ParsePKIXPublicKey(block.Bytes)
-		if key, ok := known.(ed25519.PublicKey); ok {
-			return key, nil
-		}
-		return nil, errors.Join(errors.New("it is no Ed25519 key"), err)
-	}
-	var published struct {
-		PublicKey string `json:"publicKey"`
-	}
-	if json.Unmarshal(b, &published) == nil {
-		b = []byte(published.PublicKey)
-	}
-	key, err := base64.StdEncoding.DecodeString(string(b))
-	if err != nil || len(key) != ed25519.PublicKeySize {
-		return nil, errors.New("a key is 32 bytes in base64, the answer of /v1/receipt-key, or PEM")
-	}
-	return key, nil
-}
-
-// Check examines a case file. key is the published one; with nil that in the file is believed. It needs memory for the
+// Check examines a case file. keys are the published ones; with none that in the file is believed. It needs memory for the
 // texts of the file, at most maxAllText, whatever the file says about itself. An error means that it could not be read;
 // what does not hold is in the report.
-func Check(r io.ReaderAt, size int64, key ed25519.PublicKey) (*Report, error) {
-	c := &checker{Report: &Report{}, key: key, tale: newTale(), bad: map[string]bool{}, sums: map[string]string{}, used: map[string]bool{}}
+func Check(r io.ReaderAt, size int64, keys receipt.Keys) (*Report, error) {
+	c := &checker{Report: &Report{}, keys: keys, leaked: map[string]int{}, tale: newTale(), bad: map[string]bool{}, sums: map[string]string{}, used: map[string]bool{}}
 	b, err := open(r, size)
 	if err != nil {
 		var f Fault
@@ -128,6 +112,7 @@ func Check(r io.ReaderAt, size int64, key ed25519.PublicKey) (*Report, error) {
 	if err := c.steps(); err != nil {
 		return nil, err
 	}
+	c.distrust()
 	slices.SortStableFunc(c.Faults, func(a, b Fault) int { return strings.Compare(a.File, b.File) })
 	return c.Report, nil
 }
@@ -137,14 +122,15 @@ func (f Fault) Error() string { return f.String() }
 
 type checker struct {
 	*Report
-	bag   *bag
-	key   ed25519.PublicKey
-	sums  map[string]string // of the files as they are
-	bad   map[string]bool   // files that are not what the manifest says: what they say is not looked at
-	used  map[string]bool   // files that have a place in a case file
-	texts int64             // bytes of text that were held
-	heads map[field.Scope]anchor.Head
-	tale  *tale
+	bag    *bag
+	keys   receipt.Keys      // those that were given, and after the manifest was checked the older ones that it vouches for
+	leaked map[string]int    // receipts of keys that others may have
+	sums   map[string]string // of the files as they are
+	bad    map[string]bool   // files that are not what the manifest says: what they say is not looked at
+	used   map[string]bool   // files that have a place in a case file
+	texts  int64             // bytes of text that were held
+	heads  map[field.Scope]anchor.Head
+	tale   *tale
 }
 
 // bytes checks every byte: the contents against the signed manifest, and the rest against the only ZIP that holds them.
@@ -191,18 +177,15 @@ func (c *checker) wrong(name, what string) {
 
 // manifest reads the manifest and its signature.
 func (c *checker) manifest() (map[string]string, error) {
-	if c.key == nil {
+	if len(c.keys) == 0 {
 		c.Believed = true
 		b, err := c.read(keyName)
 		if err != nil {
 			return nil, err
 		}
-		if c.key, err = ParseKey(b); err != nil {
+		if c.keys, err = receipt.ParseKeys(b); err != nil {
 			c.wrong(keyName, "holds no key")
 		}
-	}
-	if c.key != nil {
-		c.KeyID = receipt.KeyID(c.key)
 	}
 	manifest, err := c.read(manifestName)
 	if err != nil {
@@ -213,8 +196,15 @@ func (c *checker) manifest() (map[string]string, error) {
 		return nil, err
 	}
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimSuffix(string(signature), "\n"))
-	if err != nil || c.key == nil || !ed25519.Verify(c.key, manifest, raw) || string(signature) != base64.StdEncoding.EncodeToString(raw)+"\n" {
-		c.fault(manifestName, "is not what was signed: %s, %s or the key is another", manifestName, signatureName)
+	if err == nil && string(signature) == base64.StdEncoding.EncodeToString(raw)+"\n" {
+		for _, key := range c.keys {
+			if ed25519.Verify(key.PublicKey, manifest, raw) {
+				c.Key = key
+			}
+		}
+	}
+	if c.Key.KeyID == "" {
+		c.notSigned(manifest)
 	}
 	sums := map[string]string{}
 	for line := range strings.Lines(string(manifest)) {
@@ -230,6 +220,61 @@ func (c *checker) manifest() (map[string]string, error) {
 		sums[name] = sum
 	}
 	return sums, nil
+}
+
+// notSigned says that no key signed the manifest, and which one did by what it says itself.
+func (c *checker) notSigned(manifest []byte) {
+	for line := range strings.Lines(string(manifest)) {
+		id, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "# key ")
+		if !ok {
+			continue
+		}
+		if _, known := c.keys.Find(id); !known {
+			c.fault(manifestName, "says that it is signed with the key %.40q, which is not among those that were given", id)
+			return
+		}
+		break
+	}
+	c.fault(manifestName, "is not what was signed: %s, %s or the key is another", manifestName, signatureName)
+}
+
+// olderKeys takes the older keys that the file brings: whoever signed it vouches for them. What is said of a key by who
+// gave it to the checker counts more.
+func (c *checker) olderKeys() error {
+	if _, there := c.bag.find(keysName); !there {
+		return nil
+	}
+	c.used[keysName] = true
+	b, err := c.read(keysName)
+	if err != nil || c.bad[keysName] || c.Key.KeyID == "" {
+		return err
+	}
+	brought, err := receipt.ParseKeys(b)
+	if err != nil || brought[0].KeyID != c.Key.KeyID {
+		c.fault(keysName, "does not hold the keys of who signed the file")
+		return nil
+	}
+	if c.Believed {
+		c.Key = brought[0]
+	}
+	for _, key := range brought {
+		if _, given := c.keys.Find(key.KeyID); !given {
+			c.keys = append(c.keys, key)
+		}
+	}
+	return nil
+}
+
+// distrust remarks what was signed with keys that others may have.
+func (c *checker) distrust() {
+	if c.Key.Leaked {
+		c.Remarks = append(c.Remarks, fmt.Sprintf("the key %s may be in other hands: somebody else may have made this file. Ask the office for one that is signed with its present key", c.Key.KeyID))
+	}
+	for _, id := range slices.Sorted(maps.Keys(c.leaked)) {
+		if id != c.Key.KeyID {
+			c.Remarks = append(c.Remarks, fmt.Sprintf("%d receipts are of the key %s, which may be in other hands: they hold because the log has them, for which the key %s vouches", c.leaked[id], id, c.Key.KeyID))
+		}
+	}
 }
 
 // read gives a text file whole; one that is not there is a fault and nil.
@@ -281,6 +326,9 @@ func (c *checker) steps() error {
 		c.fault(aboutName, "does not say what the case is")
 		return nil
 	}
+	if err := c.olderKeys(); err != nil {
+		return err
+	}
 	if err := c.statement(); err != nil {
 		return err
 	}
@@ -301,13 +349,20 @@ func (c *checker) steps() error {
 func (c *checker) statement() error {
 	c.heads = map[field.Scope]anchor.Head{}
 	b, err := c.read(headsName)
-	if err != nil || b == nil || c.bad[headsName] || c.key == nil {
+	if err != nil || b == nil || c.bad[headsName] || len(c.keys) == 0 {
 		return err
 	}
-	s, err := anchor.Open(c.key, b)
+	s, err := anchor.Open(c.keys.Public(), b)
 	if err != nil {
 		c.wrong(headsName, err.Error())
 		return nil
+	}
+	if id := receipt.KeyID(s.Key); c.Key.KeyID != "" && id != c.Key.KeyID {
+		c.fault(headsName, "is signed with the key %s, and the file with %s", id, c.Key.KeyID)
+	}
+	// Its time is that of the newest entry, which may be older than the key; it cannot be newer than the key's end.
+	if signer := (receipt.Key{KeyID: c.Key.KeyID, Until: c.Key.Until}); signer.Signed(s.At) != nil {
+		c.fault(headsName, "%v", signer.Signed(s.At))
 	}
 	c.At = s.At
 	for _, h := range s.Heads {
@@ -512,9 +567,12 @@ func (c *checker) photo(r *field.Record) {
 		c.fault(name, "is not the receipt that is in the log")
 		return
 	}
-	if err := receipt.Verify(c.key, paper); err != nil {
+	if err := c.keys.Verify(paper); err != nil {
 		c.fault(name, "%v", err)
 		return
+	}
+	if key, _ := c.keys.Find(paper.KeyID); key.Leaked {
+		c.leaked[key.KeyID]++
 	}
 	i, ok := c.bag.find(original)
 	switch {

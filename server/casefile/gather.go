@@ -3,11 +3,11 @@ package casefile
 import (
 	"cmp"
 	"context"
-	"crypto/ed25519"
 	"io"
 	"slices"
 
 	"fieldclue/media/blob"
+	"fieldclue/media/receipt"
 	"fieldclue/server/access"
 	"fieldclue/server/field"
 	"fieldclue/server/store"
@@ -33,7 +33,7 @@ type Blobs interface {
 type Maker struct {
 	Store Source
 	Blobs Blobs
-	Key   ed25519.PrivateKey // the server's, with which receipts are signed too
+	Keys  receipt.Holder // the server's, with which receipts are signed too
 }
 
 // near collects the records of a case, as they are stored.

@@ -119,7 +119,7 @@ func readableText(s string) string {
 func (g *sealer) page() ([]byte, error) {
 	clue := g.tale.image[g.clue.ID]
 	v := view{
-		Number: clue.Text("number"), Title: clue.Text("title"), At: readable(g.heads.At), KeyID: g.keyID, State: stateOf(clue),
+		Number: clue.Text("number"), Title: clue.Text("title"), At: readable(g.heads.At), KeyID: g.keyID(), State: stateOf(clue),
 		Clue: g.rows(clue, "title", "number", "subjects", "findingId"), Logs: g.about.Logs, LeftOut: g.about.LeftOut, History: g.history(),
 	}
 	if err := g.subjects(&v, clue); err != nil {
@@ -271,10 +271,29 @@ func (g *sealer) photo(p *field.Record) photoView {
 	}
 	capture := chosen(choicesOf(p.Kind, "capture", ""), p.Text("capture"))
 	v.Facts = append(v.Facts, strings.TrimSpace(capture.ZH+" "+capture.EN)+" · "+g.name(string(p.Author)))
+	v.Facts = append(v.Facts, g.custody(p)...)
 	if s := stateOf(p); p.Deleted || p.State == field.PhotoRejected {
 		v.Facts = append(v.Facts, s.ZH+" "+s.EN+" "+p.Text("voidReason"))
 	}
 	return v
+}
+
+// custody says how the bytes of a photo came: hashed before they were sent, when they were whole, how often the link broke.
+// Who looked at it, and where else it went, is not in the file: that would change while the case stays as it is.
+func (g *sealer) custody(p *field.Record) (lines []string) {
+	lines = append(lines, "声明 declared "+readable(p.CreatedAt)+" · "+g.name(string(p.Author))+" · SHA-256 "+clip(p.Text("sha256"), 16))
+	var paper receipt.Receipt
+	if p.Fields["receipt"] == nil || p.Decode("receipt", &paper) != nil {
+		return lines
+	}
+	got := "收到 received " + readable(paper.ReceivedAt)
+	if p.Fields["interruptions"] != nil {
+		got += fmt.Sprintf(" · 中断 interrupted %d", p.Int("interruptions"))
+	}
+	if by := p.Text("sentBy"); by != "" {
+		got += " · " + g.name(by)
+	}
+	return append(lines, got, "回执 receipt "+paper.Number+" · 密钥 key "+paper.KeyID)
 }
 
 func (g *sealer) interview(r *field.Record) interviewView {

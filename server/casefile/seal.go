@@ -30,7 +30,11 @@ func (m *Maker) Gather(ctx context.Context, visible access.Filter, clue field.Cl
 	if err != nil {
 		return nil, err
 	}
-	g := &sealer{Maker: m, near: n, tale: newTale(), blobs: map[string]bool{}, keyID: receipt.KeyID(m.public())}
+	ring, err := m.Keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	g := &sealer{Maker: m, near: n, tale: newTale(), blobs: map[string]bool{}, ring: ring}
 	if err := g.readLogs(); err != nil {
 		return nil, err
 	}
@@ -43,16 +47,11 @@ func (m *Maker) Gather(ctx context.Context, visible access.Filter, clue field.Cl
 	return g.file(ctx)
 }
 
-func (m *Maker) public() ed25519.PublicKey {
-	key, _ := m.Key.Public().(ed25519.PublicKey) // its documented type
-	return key
-}
-
 // sealer turns what is near a clue into files.
 type sealer struct {
 	*Maker
 	*near
-	keyID string
+	ring  receipt.Ring
 	cut   *cutter
 	logs  []*scopeLog
 	tale  *tale // of what may be shown
@@ -236,16 +235,19 @@ func (g *sealer) files() error {
 		}
 	}
 	g.heads.At = newest
-	statement, err := anchor.Sign(g.Key, g.heads)
+	statement, err := anchor.Sign(g.ring.Private, g.heads)
 	if err != nil {
 		return err
 	}
 	g.addBytes(headsName, statement)
-	key, err := x509.MarshalPKIXPublicKey(g.public())
+	key, err := x509.MarshalPKIXPublicKey(receipt.NewSigner(g.ring.Private).PublicKey())
 	if err != nil {
 		return err
 	}
 	g.addBytes(keyName, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: key}))
+	if len(g.ring.Keys) > 1 {
+		g.addBytes(keysName, document(g.ring.Keys.Publish()))
+	}
 	for _, r := range slices.SortedFunc(maps.Values(g.tale.image), byKindAndAge) {
 		if err := g.addRecord(r); err != nil {
 			return err

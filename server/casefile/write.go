@@ -72,13 +72,13 @@ func (g *sealer) file(ctx context.Context) (*File, error) {
 	}
 	slices.Sort(f.Photos)
 	var m bytes.Buffer
-	fmt.Fprintf(&m, "# fieldclue case 1\n# clue %s\n# key %s\n", g.clue.ID, g.keyID)
+	fmt.Fprintf(&m, "# fieldclue case 1\n# clue %s\n# key %s\n", g.clue.ID, g.keyID())
 	for _, l := range f.files {
 		fmt.Fprintf(&m, "%s  %s\n", l.sum, l.name)
 	}
 	g.out = f.parts
 	g.addBytes(manifestName, m.Bytes())
-	g.addBytes(signatureName, sign(g.Key, m.Bytes()))
+	g.addBytes(signatureName, sign(g.ring.Private, m.Bytes()))
 	for _, p := range g.out[len(f.parts):] {
 		l, err := measure(ctx, p, io.Discard)
 		if err != nil {
@@ -91,6 +91,9 @@ func (g *sealer) file(ctx context.Context) (*File, error) {
 	slices.SortFunc(f.files, func(a, b listed) int { return cmp.Compare(a.name, b.name) })
 	return f, nil
 }
+
+// keyID is that of the key with which the file is signed.
+func (g *sealer) keyID() string { return g.ring.Keys[0].KeyID }
 
 // measure reads a part to its end and copies it to w.
 func measure(ctx context.Context, p part, w io.Writer) (listed, error) {

@@ -104,6 +104,12 @@ type S3 struct {
 	// RetentionDays is for how long a new object can not be removed; 0 for no
 	// retention.
 	RetentionDays int
+	// PublicURL is scheme, host and port under which phones reach the store;
+	// empty when they do not.
+	PublicURL string
+	// SealedTTL is how long an address is good at which a phone may put one
+	// photo.
+	SealedTTL time.Duration
 }
 
 // Load reads the flags in args (without the program's name and command) and
@@ -277,6 +283,9 @@ func (c Config) String() string {
 	}
 	if c.S3.Endpoint != "" {
 		blobs = fmt.Sprintf("s3 at %s/%s (tls %t, retention %d days)", c.S3.Endpoint, c.S3.Bucket, c.S3.TLS, c.S3.RetentionDays)
+		if c.S3.PublicURL != "" {
+			blobs += fmt.Sprintf(", sealed puts at %s for %s", c.S3.PublicURL, c.S3.SealedTTL)
+		}
 	}
 	return fmt.Sprintf("data=%s listen=%s public=%s store=%q blobs=%q log=%s/%s request_timeout=%s access_ttl=%s upload_max=%d uploads=%d/%d body_memory=%d/%d workers=%d horizon_days=%d archive_days=%d",
 		c.Data, c.Listen, c.PublicURL, store, blobs, strings.ToLower(c.LogLevel.String()), c.LogFormat,

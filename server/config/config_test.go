@@ -22,7 +22,7 @@ func TestNothingGivenIsTheEmbeddedServerOnLoopback(t *testing.T) {
 	}
 	want := Config{
 		Data: "./data", Listen: "127.0.0.1:8080", PublicURL: "http://127.0.0.1:8080",
-		MongoDB: MongoDB{Database: "fieldclue"}, S3: S3{Bucket: "fieldclue"},
+		MongoDB: MongoDB{Database: "fieldclue"}, S3: S3{Bucket: "fieldclue", SealedTTL: 15 * time.Minute},
 		HorizonDays: 400, LogLevel: slog.LevelInfo, LogFormat: "json",
 		RequestTimeout: 30 * time.Second, AccessTTL: 15 * time.Minute, UploadMax: 64 << 20,
 		Uploads: 500, UploadsUser: 16, BodyMemory: 128 << 20, BodyMemoryUser: 8 << 20, Workers: runtime.NumCPU(),
@@ -38,6 +38,7 @@ func TestEverythingGiven(t *testing.T) {
 		"FIELDCLUE_MONGODB_URI=mongodb://app:p%40ss@a:27017,b:27018/?replicaSet=rs0", "FIELDCLUE_MONGODB_DATABASE=county",
 		"FIELDCLUE_S3_ENDPOINT=minio:9000", "FIELDCLUE_S3_ACCESS_KEY=key", "FIELDCLUE_S3_SECRET_KEY=secret",
 		"FIELDCLUE_S3_BUCKET=evidence", "FIELDCLUE_S3_REGION=cn-south", "FIELDCLUE_S3_TLS=true", "FIELDCLUE_S3_RETENTION_DAYS=400",
+		"FIELDCLUE_S3_PUBLIC_URL=https://photos.example.org:9443/", "FIELDCLUE_S3_SEALED_TTL=5m",
 		"FIELDCLUE_LOG_LEVEL=warn", "FIELDCLUE_LOG_FORMAT=text", "FIELDCLUE_REQUEST_TIMEOUT=10s", "FIELDCLUE_ACCESS_TTL=5m",
 		"FIELDCLUE_UPLOAD_MAX=20MiB", "FIELDCLUE_UPLOADS=90", "FIELDCLUE_UPLOADS_USER=9", "FIELDCLUE_BODY_MEMORY=32MiB", "FIELDCLUE_BODY_MEMORY_USER=4MiB",
 		"FIELDCLUE_WORKERS=3", "FIELDCLUE_HORIZON_DAYS=0", "FIELDCLUE_ARCHIVE_DAYS=365", "FIELDCLUE_TRUSTED_PROXIES=10.0.0.7, fd00::/8",
@@ -51,7 +52,7 @@ func TestEverythingGiven(t *testing.T) {
 		MongoDB: MongoDB{URI: "mongodb://app:p%40ss@a:27017,b:27018/?replicaSet=rs0", Database: "county"},
 		S3: S3{
 			Endpoint: "minio:9000", AccessKey: "key", SecretKey: "secret", Bucket: "evidence", Region: "cn-south",
-			TLS: true, RetentionDays: 400,
+			TLS: true, RetentionDays: 400, PublicURL: "https://photos.example.org:9443", SealedTTL: 5 * time.Minute,
 		},
 		ArchiveDays: 365, LogLevel: slog.LevelWarn, LogFormat: "json",
 		RequestTimeout: 10 * time.Second, AccessTTL: 5 * time.Minute, UploadMax: 20 << 20,
@@ -109,6 +110,8 @@ func TestFaultsNameTheVariable(t *testing.T) {
 		{"database with a dot", "FIELDCLUE_MONGODB_URI=mongodb://db FIELDCLUE_MONGODB_DATABASE=a.b", "FIELDCLUE_MONGODB_DATABASE"},
 		{"endpoint with scheme", "FIELDCLUE_S3_ENDPOINT=https://minio:9000 FIELDCLUE_S3_ACCESS_KEY=a FIELDCLUE_S3_SECRET_KEY=b", "FIELDCLUE_S3_TLS=true"},
 		{"key without endpoint", "FIELDCLUE_S3_ACCESS_KEY=a", "FIELDCLUE_S3_ENDPOINT"},
+		{"public address of the store with a path", "FIELDCLUE_S3_ENDPOINT=m FIELDCLUE_S3_ACCESS_KEY=a FIELDCLUE_S3_SECRET_KEY=b FIELDCLUE_S3_PUBLIC_URL=https://a.example.org/photos", "FIELDCLUE_S3_PUBLIC_URL"},
+		{"life of addresses that nobody gets", "FIELDCLUE_S3_ENDPOINT=m FIELDCLUE_S3_ACCESS_KEY=a FIELDCLUE_S3_SECRET_KEY=b FIELDCLUE_S3_SEALED_TTL=5m", "FIELDCLUE_S3_PUBLIC_URL"},
 		{"retention without endpoint", "FIELDCLUE_S3_RETENTION_DAYS=3", "FIELDCLUE_S3_ENDPOINT"},
 		{"bucket in capitals", "FIELDCLUE_S3_ENDPOINT=m FIELDCLUE_S3_ACCESS_KEY=a FIELDCLUE_S3_SECRET_KEY=b FIELDCLUE_S3_BUCKET=Photos", "FIELDCLUE_S3_BUCKET"},
 		{"neither true nor false", "FIELDCLUE_S3_ENDPOINT=m FIELDCLUE_S3_ACCESS_KEY=a FIELDCLUE_S3_SECRET_KEY=b FIELDCLUE_S3_TLS=on", "FIELDCLUE_S3_TLS"},

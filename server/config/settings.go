@@ -36,6 +36,7 @@ type setting struct {
 const (
 	mongoURI   = prefix + "MONGODB_URI"
 	s3Endpoint = prefix + "S3_ENDPOINT"
+	s3Public   = prefix + "S3_PUBLIC_URL"
 )
 
 var settings = []setting{
@@ -103,6 +104,18 @@ var settings = []setting{
 		Variable: prefix + "S3_RETENTION_DAYS", Default: "0", needs: s3Endpoint,
 		Help: "Days for which a new original can not be removed by anyone without special rights; 0 for none.",
 		set:  func(c *Config, text string) error { return setInt(&c.S3.RetentionDays, text, 0, 36500) },
+	},
+	{
+		Variable: s3Public, needs: s3Endpoint,
+		Help: "Address under which phones reach the blob store, to put photos there themselves over good links; without it none do.",
+		set:  setS3PublicURL,
+	},
+	{
+		Variable: prefix + "S3_SEALED_TTL", Default: "15m", needs: s3Public,
+		Help: "How long an address is good at which a phone may put one photo.",
+		set: func(c *Config, text string) error {
+			return setDuration(&c.S3.SealedTTL, text, time.Minute, 24*time.Hour)
+		},
 	},
 	{
 		Variable: prefix + "HORIZON_DAYS", Default: "400",
@@ -271,6 +284,16 @@ func setPublicURL(c *Config, text string) error {
 		return fmt.Errorf("%q is no web address. Write it like https://fieldclue.example.org, without user, query and fragment", redactURL(text))
 	}
 	c.PublicURL = strings.TrimRight(text, "/")
+	return nil
+}
+
+func setS3PublicURL(c *Config, text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" ||
+		u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
+		return fmt.Errorf("%q is no address of a blob store. Write it like https://photos.example.org, without user, path, query and fragment", redactURL(text))
+	}
+	c.S3.PublicURL = strings.TrimRight(text, "/")
 	return nil
 }
 

@@ -48,6 +48,11 @@ var (
 		{Code: "high", ZH: "高", EN: "high"},
 		{Code: "blocking", ZH: "阻断", EN: "blocking"},
 	}
+	viewParts = []Choice{
+		{Code: "original", ZH: "原件", EN: "original"},
+		{Code: "large", ZH: "大图", EN: "rendition of 1600 px"},
+		{Code: "small", ZH: "缩略图", EN: "renditions of 320 px"},
+	}
 	findingSeverities = []Choice{
 		{Code: "minor", ZH: "轻微", EN: "minor"}, {Code: "serious", ZH: "较重", EN: "serious"}, {Code: "major", ZH: "重大", EN: "major"},
 	}
@@ -146,7 +151,7 @@ func Enums() map[string][]Choice {
 		"redLine": RedLines, "violation": Violations, "flagSeverity": severities, "findingSeverity": findingSeverities,
 		"projectType": projectTypes, "itemType": itemTypes, "visitType": visitTypes, "findingClass": classes, "capture": captures,
 		"stratum": strata, "household": households, "channel": channels, "urgency": urgencies, "disposition": dispositions,
-		"relation": relations, "evidenceKind": evidenceKinds, "flagDecision": decisions, "revisitResult": results,
+		"relation": relations, "evidenceKind": evidenceKinds, "flagDecision": decisions, "custodyStep": CustodySteps, "viewPart": viewParts, "revisitResult": results,
 		"subjectKind": subjectKinds, "noticeType": noticeTypes, "conflictTake": takes,
 		"reviewCause": reviewCauses, "reviewDecision": reviewDecisions,
 	}

@@ -43,6 +43,8 @@ const (
 	CodeUploadReplaced   Code = "upload_replaced"
 	CodeUploadExpired    Code = "upload_expired"
 	CodeTusVersion       Code = "tus_version"
+	CodeSealedPutOff     Code = "sealed_put_off"
+	CodeSealedPutMissing Code = "sealed_put_missing"
 	CodePhotoNotDeclared Code = "photo_not_declared"
 	CodeNotAPhoto        Code = "not_a_photo"
 	CodePhotoTooBig      Code = "photo_too_big"
@@ -131,6 +133,8 @@ var codes = map[Code]codeSpec{
 	CodeUploadReplaced:   {KindConflict, "A newer request took this upload over.", "该上传已被更新的请求接管。"},
 	CodeUploadExpired:    {KindNotFound, "The upload has expired. Create it anew.", "上传任务已过期，请重新创建。"},
 	CodeTusVersion:       {KindUnsupported, "Send Tus-Resumable: 1.0.0.", "请发送 Tus-Resumable: 1.0.0。"},
+	CodeSealedPutOff:     {KindState, "This server gives no addresses for sealed puts. Upload the photo through /v1/uploads.", "本服务器不提供直传地址，请通过 /v1/uploads 上传。"},
+	CodeSealedPutMissing: {KindState, "Nothing has arrived at the sealed address. Put the bytes there, or upload them through /v1/uploads.", "直传地址尚未收到任何内容，请先直传，或通过 /v1/uploads 上传。"},
 	CodePhotoNotDeclared: {KindNotFound, "Declare the photo through sync before uploading its bytes.", "请先通过同步声明照片，再上传内容。"},
 	CodeNotAPhoto:        {KindInvalid, "The file is not of the declared type.", "文件与声明的类型不符。"},
 	CodePhotoTooBig:      {KindTooLarge, "The image is over 64 megapixels or 64 MiB.", "图像超过 6400 万像素或 64 MiB。"},

@@ -99,6 +99,9 @@ var parkedSpec = &Spec{
 		{Name: "outcome", Type: JSON, Server: true, ZH: "采纳结果", EN: "what came of it when it was accepted"},
 		{Name: "receipt", Type: Object, Server: true, ZH: "回执", EN: "receipt of the photo that the operation declares", Fields: receiptFields},
 		{Name: "interruptions", Type: Integer, Low: 0, High: 1e9, Server: true, ZH: "中断次数", EN: "interruptions of the upload"},
+		{Name: "breaks", Type: Object, List: true, Items: 200, Server: true, ZH: "中断记录", EN: "the first 200 interruptions", Fields: breakFields},
+		{Name: "sentBy", Type: ID, Of: KindPerson, Server: true, ZH: "上传人", EN: "who began the upload"},
+		{Name: "sentFrom", Type: Text, Max: 80, Server: true, ZH: "上传设备", EN: "from which device"},
 		{Name: "decidedBy", Type: ID, Of: KindPerson, Server: true, ZH: "处理人", EN: "who accepted or settled it"},
 		{Name: "note", Type: Text, Max: 1000, Server: true, ZH: "处理说明", EN: "how it was settled"},
 	},
@@ -118,12 +121,12 @@ var parkedSpec = &Spec{
 			Args: []Field{
 				{Name: "receipt", Type: Object, Required: true, Fields: receiptFields},
 				{Name: "interruptions", Type: Integer, Low: 0, High: 1e9},
+				{Name: "breaks", Type: Object, List: true, Items: 200, Fields: breakFields},
+				{Name: "sentBy", Type: ID, Of: KindPerson},
+				{Name: "sentFrom", Type: Text, Max: 80},
 			},
 			Do: func(c *Case) error {
-				c.Record.Fields["receipt"] = c.Args["receipt"]
-				if n, ok := c.Args["interruptions"]; ok {
-					c.Record.Fields["interruptions"] = n
-				}
+				arrived(c)
 				return nil
 			},
 		},

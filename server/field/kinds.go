@@ -35,6 +35,8 @@ const (
 	KindRegister  Kind = "register"
 	KindExport    Kind = "export"
 	KindReview    Kind = "review"
+	KindView      Kind = "view"
+	KindHold      Kind = "hold"
 )
 
 // Spec declares a kind: its home, its fields, its life cycle.
@@ -328,7 +330,7 @@ var kinds = []*Spec{
 	projectSpec, siteSpec, templateSpec,
 	reportSpec, findingSpec, photoSpec, interviewSpec, flagSpec,
 	clueSpec, linkSpec, campaignSpec, revisitSpec,
-	conflictSpec, parkedSpec, reviewSpec,
+	conflictSpec, parkedSpec, reviewSpec, viewSpec, holdSpec,
 }
 
 var byKind = map[Kind]*Spec{}

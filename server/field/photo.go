@@ -60,6 +60,9 @@ var photoSpec = &Spec{
 
 		{Name: "receipt", Type: Object, Server: true, ZH: "回执", EN: "signed receipt", Fields: receiptFields},
 		{Name: "interruptions", Type: Integer, Low: 0, High: 1e9, Server: true, ZH: "中断次数", EN: "interruptions of the upload"},
+		{Name: "breaks", Type: Object, List: true, Items: 200, Server: true, ZH: "中断记录", EN: "the first 200 interruptions", Fields: breakFields},
+		{Name: "sentBy", Type: ID, Of: KindPerson, Server: true, ZH: "上传人", EN: "who began the upload"},
+		{Name: "sentFrom", Type: Text, Max: 80, Server: true, ZH: "上传设备", EN: "from which device"},
 		{Name: "facts", Type: JSON, Server: true, ZH: "图像信息", EN: "facts read from the bytes"},
 		{Name: "small", Type: Hash, Server: true, ZH: "缩略图", EN: "rendition of 320 px"},
 		{Name: "large", Type: Hash, Server: true, ZH: "大图", EN: "rendition of 1600 px"},
@@ -76,13 +79,13 @@ var photoSpec = &Spec{
 			Args: []Field{
 				{Name: "receipt", Type: Object, Required: true, Fields: receiptFields},
 				{Name: "interruptions", Type: Integer, Low: 0, High: 1e9},
+				{Name: "breaks", Type: Object, List: true, Items: 200, Fields: breakFields},
+				{Name: "sentBy", Type: ID, Of: KindPerson},
+				{Name: "sentFrom", Type: Text, Max: 80},
 			},
 			To: PhotoStored,
 			Do: func(c *Case) error {
-				c.Record.Fields["receipt"] = c.Args["receipt"]
-				if n, ok := c.Args["interruptions"]; ok {
-					c.Record.Fields["interruptions"] = n
-				}
+				arrived(c)
 				return photoArrived(c)
 			},
 		},
@@ -116,6 +119,24 @@ var photoSpec = &Spec{
 		},
 		void(PhotoDeclared, PhotoStored, PhotoVerified, PhotoAnalysed),
 	},
+}
+
+// breakFields are those of one interruption of an upload: the bytes that were kept, the server's clock, and a code.
+var breakFields = []Field{
+	{Name: "offset", Type: Integer, Required: true},
+	{Name: "at", Type: Time, Required: true},
+	{Name: "code", Type: Text, Max: 60},
+}
+
+// ArrivalFields say how the bytes of a photo came. An entry of an older server has the first two.
+var ArrivalFields = []string{"receipt", "interruptions", "breaks", "sentBy", "sentFrom"}
+
+func arrived(c *Case) {
+	for _, name := range ArrivalFields {
+		if v, ok := c.Args[name]; ok {
+			c.Record.Fields[name] = v
+		}
+	}
 }
 
 var receiptFields = []Field{

@@ -3,7 +3,7 @@ package field
 import "strings"
 
 // Scope is the unit of order, of access and of partial replication: "site/0192…", "clue/…", "campaign/…", "org/gz",
-// "user/…", "register/gz". Every record has one home scope.
+// "user/…", "register/gz", "custody/0192…-gz". Every record has one home scope.
 type Scope string
 
 // ScopeType is the part of a scope before the slash.
@@ -17,13 +17,33 @@ const (
 	ScopeClue     ScopeType = "clue"     // one case: the clue and its evidence links
 	ScopeCampaign ScopeType = "campaign" // one revisit campaign: strata, frame, sample
 	ScopeRegister ScopeType = "register" // the clue numbers that an organisation has given out, and the case files
+	ScopeCustody  ScopeType = "custody"  // who of one organisation has looked at the photos of one site; nobody pulls it
 )
 
 // ScopeTypes lists the types in the order in which a phone pulls them.
-var ScopeTypes = []ScopeType{ScopeUser, ScopeOrg, ScopeSite, ScopeClue, ScopeCampaign, ScopeRegister}
+var ScopeTypes = []ScopeType{ScopeUser, ScopeOrg, ScopeSite, ScopeClue, ScopeCampaign, ScopeRegister, ScopeCustody}
+
+// Pulled reports whether phones pull scopes of the type, push to them and hear of them. What the server notes about
+// readers is for a page at the desk alone.
+func (t ScopeType) Pulled() bool { return t != ScopeCustody }
 
 // MakeScope joins a type and an id.
 func MakeScope(t ScopeType, id string) Scope { return Scope(string(t) + "/" + id) }
+
+// CustodyScope is where it is noted that people of an organisation look at the photos of a site. Each organisation has its
+// own: what one side looks at tells what it is working on, and the other side may be whom it is about.
+func CustodyScope(site SiteID, org OrgID) Scope {
+	return MakeScope(ScopeCustody, string(site)+"-"+string(org))
+}
+
+// custody takes the id of a custody scope apart.
+func (s Scope) custody() (site SiteID, org OrgID, ok bool) {
+	id := s.ID()
+	if s.Type() != ScopeCustody || len(id) < 37 || id[36] != '-' {
+		return "", "", false
+	}
+	return SiteID(id[:36]), OrgID(id[37:]), ValidID(id[:36]) && ValidOrg(id[37:])
+}
 
 // Type is the part before the slash.
 func (s Scope) Type() ScopeType { t, _, _ := strings.Cut(string(s), "/"); return ScopeType(t) }
@@ -38,6 +58,9 @@ func (s Scope) Valid() bool {
 		return ValidOrg(s.ID())
 	case ScopeUser, ScopeSite, ScopeClue, ScopeCampaign:
 		return ValidID(s.ID())
+	case ScopeCustody:
+		_, _, ok := s.custody()
+		return ok
 	}
 	return false
 }

@@ -4,7 +4,7 @@
 //
 // Open this file first: Flow, Act and command, over which every action is a few lines. review.go, clues.go,
 // campaigns.go, reference.go and inbox.go hold the actions and the lists of one desk each; view.go, graph.go,
-// alike.go and history.go put together what one screen shows; followers.go holds what follows the log. Nothing here knows HTTP, and
+// alike.go, history.go and custody.go put together what one screen shows; views.go notes who looks at photos; followers.go holds what follows the log. Nothing here knows HTTP, and
 // nothing here writes to the store.
 package workflow
 
@@ -27,6 +27,7 @@ type Committer interface {
 // Store is what is read here. The contracts of the methods stand in server/store/log.go.
 type Store interface {
 	Head(ctx context.Context, scope field.Scope) (store.Head, error)
+	Entry(ctx context.Context, scope field.Scope, seq int64) (store.Entry, error)
 	Batch(ctx context.Context, scope field.Scope, device field.DeviceID, batch int64) (store.Entry, error)
 	Entries(ctx context.Context, scope field.Scope, after int64, limit int) ([]store.Entry, error)
 	Records(ctx context.Context, ids []field.RecordID) ([]*field.Record, error)
@@ -39,6 +40,7 @@ type Flow struct {
 	commit Committer
 	alike  Alike
 	now    func() time.Time
+	views  noted
 }
 
 // New makes a Flow. now is the server's clock.

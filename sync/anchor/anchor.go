@@ -11,6 +11,7 @@ package anchor
 import (
 	"cmp"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -28,6 +29,8 @@ type Statement struct {
 	Prev     string    // SHA-256 of the daily statement before, lower-case hexadecimal; empty: the first, or none of the row
 	Restored bool      // the database was put back from a copy just before: earlier statements may know more than the logs
 	Heads    []Head    // by scope
+
+	Key ed25519.PublicKey // that signed it: Open says so
 }
 
 // Head is the end of one log.
@@ -85,16 +88,27 @@ func VerifierKey(key ed25519.PublicKey) string {
 	return k
 }
 
-// Open reads a signed statement. CodeHashMismatch when the key did not sign it, or it is none.
-func Open(key ed25519.PublicKey, msg []byte) (Statement, error) {
+// Open reads a statement that was signed with one of the keys. CodeHashMismatch when none of them did, or it is none.
+func Open(keys []ed25519.PublicKey, msg []byte) (Statement, error) {
 	bad := func(what string, cause error) (Statement, error) {
 		return Statement{}, field.Refuse(field.CodeHashMismatch, "The statement does not hold: %s.", what).Because(cause)
 	}
-	verifier, err := note.NewVerifier(VerifierKey(key))
-	if err != nil {
-		return bad("there is no key to check it with", err)
+	var verifiers []note.Verifier
+	byHash := map[uint32]ed25519.PublicKey{}
+	for _, key := range keys {
+		v, err := note.NewVerifier(VerifierKey(key))
+		if err != nil {
+			return bad("what is given to check it with is no key", err)
+		}
+		verifiers = append(verifiers, v)
+		byHash[v.KeyHash()] = key
 	}
-	n, err := note.Open(msg, note.VerifierList(verifier))
+	n, err := note.Open(msg, note.VerifierList(verifiers...))
+	var unknown *note.UnverifiedNoteError
+	if errors.As(err, &unknown) && len(unknown.Note.UnverifiedSigs) > 0 {
+		sig := unknown.Note.UnverifiedSigs[0]
+		return bad(fmt.Sprintf("the key with which it was signed is not known (%.40q+%08x)", sig.Name, sig.Hash), err)
+	}
 	if err != nil {
 		return bad("it was not signed with this key", err)
 	}
@@ -102,6 +116,7 @@ func Open(key ed25519.PublicKey, msg []byte) (Statement, error) {
 	if err != nil || s.text() != n.Text { // one way to say a thing
 		return bad("it is no statement about logs", err)
 	}
+	s.Key = byHash[n.Sigs[0].Hash]
 	return s, nil
 }
 

@@ -21,6 +21,13 @@ func key(b byte) ed25519.PrivateKey {
 
 func public(k ed25519.PrivateKey) ed25519.PublicKey { return k.Public().(ed25519.PublicKey) }
 
+func of(ks ...ed25519.PrivateKey) (keys []ed25519.PublicKey) {
+	for _, k := range ks {
+		keys = append(keys, public(k))
+	}
+	return keys
+}
+
 func hash(n int) string { return fmt.Sprintf("%064x", n) }
 
 var at = time.Date(2026, 11, 24, 3, 0, 0, 0, time.UTC)
@@ -43,7 +50,8 @@ func TestAStatementIsReadAsItWasSigned(t *testing.T) {
 		if err != nil || !bytes.Equal(msg, again) {
 			t.Errorf("not the same bytes twice: %v", err)
 		}
-		got, err := anchor.Open(public(key(1)), msg)
+		got, err := anchor.Open(of(key(2), key(1), key(3)), msg) // whatever other keys the server has had
+		s.Key = public(key(1))
 		if err != nil || !reflect.DeepEqual(got, s) {
 			t.Errorf("got %+v, %v; signed %+v", got, err, s)
 		}
@@ -58,12 +66,14 @@ func TestNoByteOfAStatementCanBeChanged(t *testing.T) {
 	for i := range msg {
 		bad := bytes.Clone(msg)
 		bad[i] ^= 1
-		if got, err := anchor.Open(public(key(1)), bad); !field.Is(err, field.CodeHashMismatch) {
+		if got, err := anchor.Open(of(key(1)), bad); !field.Is(err, field.CodeHashMismatch) {
 			t.Fatalf("byte %d changed: %+v, %v", i, got, err)
 		}
 	}
-	if _, err := anchor.Open(public(key(2)), msg); !field.Is(err, field.CodeHashMismatch) {
-		t.Errorf("under another key: %v", err)
+	_, name, _ := strings.Cut(anchor.VerifierKey(public(key(1))), "+")
+	name, _, _ = strings.Cut(name, "+")
+	if _, err := anchor.Open(of(key(2), key(3)), msg); !field.Is(err, field.CodeHashMismatch) || !strings.Contains(field.AsError(err).Sentence(), name) {
+		t.Errorf("under other keys: %v does not name %s", err, name)
 	}
 	if _, err := anchor.Open(nil, msg); !field.Is(err, field.CodeHashMismatch) {
 		t.Errorf("under no key: %v", err)

@@ -74,12 +74,14 @@ func (s *step) readmit(parked *field.Record) error {
 	}
 	st.view.fold()
 	s.changes = append(s.changes, st.changes...)
-	if receipt := parked.Fields["receipt"]; receipt != nil && op.Kind == field.KindPhoto { // its bytes arrived meanwhile
+	if parked.Fields["receipt"] != nil && op.Kind == field.KindPhoto { // its bytes arrived meanwhile
 		in.Actor, in.Trusted = Server, true
 		st = &step{b: &inner, view: s.view.above(), infos: s.infos}
-		decided.Operation = protocol.Operation{ID: op.ID, Kind: op.Kind, Command: "store", Args: map[string]field.Value{"receipt": receipt}}
-		if n := parked.Fields["interruptions"]; n != nil {
-			decided.Args["interruptions"] = n
+		decided.Operation = protocol.Operation{ID: op.ID, Kind: op.Kind, Command: "store", Args: map[string]field.Value{}}
+		for _, name := range field.ArrivalFields {
+			if v := parked.Fields[name]; v != nil {
+				decided.Args[name] = v
+			}
 		}
 		if _, err := st.apply(&decided); err != nil {
 			return err

@@ -122,6 +122,10 @@ func (b *batch) scopeRefused() (*field.Error, error) {
 	if actor.HandsIn {
 		return field.Refuse(field.CodeDeviceRevoked, ""), nil
 	}
+	unknown := field.Refuse(field.CodeNotFound, "There is no such scope, or you may not see it.")
+	if !scope.Type().Pulled() {
+		return unknown, nil
+	}
 	head, err := b.view.head(scope)
 	if err != nil {
 		return nil, err
@@ -132,7 +136,7 @@ func (b *batch) scopeRefused() (*field.Error, error) {
 		if spec != nil && ownScope(spec.Kind) && spec.Home == scope.Type() && string(op.ID) == scope.ID() && access.MayAnywhere(actor, access.ActionFor(op.Kind, "create")) {
 			return nil, nil
 		}
-		return field.Refuse(field.CodeNotFound, "There is no such scope, or you may not see it."), nil
+		return unknown, nil
 	}
 	if slices.Contains(actor.Recused, scope) {
 		return field.Refuse(field.CodeRecused, ""), nil
@@ -140,7 +144,7 @@ func (b *batch) scopeRefused() (*field.Error, error) {
 	if access.MayRead(actor, scope, head.Info) || access.MayWrite(actor, scope, head.Info) {
 		return nil, nil
 	}
-	return field.Refuse(field.CodeNotFound, "There is no such scope, or you may not see it."), nil
+	return unknown, nil
 }
 
 // compareHistory finds out whether the device has seen this history of the scope. After a restore from a backup its

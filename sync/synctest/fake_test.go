@@ -49,10 +49,17 @@ type server struct {
 	files   map[string][]byte // uploads by place
 	sizes   map[string]int64
 	photo   map[string]string // photo by place
+	pieces  int               // bodies of uploads that have ended, whole or cut
+	cutter  *synctest.Link    // cuts nothing but pieces of uploads
 	forge   bool              // receipts are signed with another key
 	pages   []protocol.PullResponse
 	cursors []map[field.Scope]protocol.Cursor // as the pulls sent them
 	refuse  func(batch int64) *field.Error
+
+	older     receipt.Keys       // those before key
+	signs     ed25519.PrivateKey // nil: key does
+	later     time.Duration      // after now, at which receipts are signed
+	askedKeys int                // how often the keys were asked for
 }
 
 func newServer(t *testing.T) *server {
@@ -93,7 +100,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/v1/sync/pull":
 		s.pull(w, body)
 	case r.URL.Path == "/v1/receipt-key":
-		s.json(w, map[string]any{"publicKey": base64.StdEncoding.EncodeToString(s.key.Public().(ed25519.PublicKey))})
+		s.askedKeys++
+		s.json(w, append(receipt.NewRing(s.key).Keys, s.older...).Publish())
 	case strings.HasPrefix(r.URL.Path, "/v1/uploads"):
 		s.upload(w, r)
 	case strings.HasPrefix(r.URL.Path, "/v1/records/"):
@@ -175,6 +183,7 @@ func (s *server) upload(w http.ResponseWriter, r *http.Request) {
 func (s *server) patch(w http.ResponseWriter, r *http.Request, body []byte) {
 	at := r.URL.Path
 	offset, _ := strconv.Atoi(r.Header.Get("Upload-Offset"))
+	s.pieces++
 	switch {
 	case r.Header.Get("Authorization") != "Bearer "+s.access:
 		s.problem(w, http.StatusUnauthorized, field.CodeTokenExpired)
@@ -194,11 +203,14 @@ func (s *server) record(w http.ResponseWriter, photo string) {
 			continue
 		}
 		key := s.key
+		if s.signs != nil {
+			key = s.signs
+		}
 		if s.forge {
 			key = ed25519.NewKeyFromSeed(slices.Repeat([]byte{7}, ed25519.SeedSize))
 		}
 		sum := sha256.Sum256(s.files[at])
-		fields["receipt"] = receipt.NewSigner(key).Sign(photo, hex.EncodeToString(sum[:]), s.sizes[at], "image/jpeg", now)
+		fields["receipt"] = receipt.NewSigner(key).Sign(photo, hex.EncodeToString(sum[:]), s.sizes[at], "image/jpeg", now.Add(s.later))
 	}
 	s.json(w, map[string]any{"id": photo, "fields": fields})
 }
@@ -235,7 +247,7 @@ func (s *server) phone(t *testing.T, dir string, link *synctest.Link) *synctest.
 	t.Helper()
 	o := synctest.Options{
 		Dir: dir, BaseURL: s.http.URL, Device: device, Now: func() time.Time { return now }, Attempts: 40,
-		Sleep:  func(context.Context, time.Duration) error { return nil },
+		Sleep:  func(context.Context, time.Duration) error { s.awaitCuts(); return nil },
 		Unlock: func() (string, string) { return "somebody", "password" },
 	}
 	if link != nil {
@@ -247,6 +259,21 @@ func (s *server) phone(t *testing.T, dir string, link *synctest.Link) *synctest.
 	}
 	t.Cleanup(func() { _ = p.Close() }) // some tests close it themselves
 	return p
+}
+
+// awaitCuts waits until every piece that cutter has cut ended here too: unlike the real server, this one does not end
+// the request before when it is asked how far an upload is. One that was reset before its head was read never ends
+// here, so the wait is bounded.
+func (s *server) awaitCuts() {
+	for range 400 {
+		s.mu.Lock()
+		all := s.cutter == nil || s.pieces >= s.cutter.Counts().Cut
+		s.mu.Unlock()
+		if all {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 }
 
 func must(t *testing.T, err error) {

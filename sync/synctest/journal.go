@@ -19,23 +19,23 @@ import (
 
 // state is all that a phone remembers. It changes only by events.
 type state struct {
-	Session    session                                  `json:"session"`
-	ReceiptKey []byte                                   `json:"receiptKey,omitempty"`
-	SkewMS     int64                                    `json:"skewMs,omitempty"`
-	Records    map[field.RecordID]protocol.PulledRecord `json:"records"`
-	Cursors    map[field.Scope]protocol.Cursor          `json:"cursors"`
-	Groups     map[string]bool                          `json:"groups"`
-	Queue      []queued                                 `json:"queue"`             // in the order in which they were written
-	Sealed     []sealed                                 `json:"sealed"`            // batches without an answer; the first goes first
-	Kept       []kept                                   `json:"kept,omitempty"`    // batches with an answer, until a backup is sure to hold them
-	Doubted    bool                                     `json:"doubted,omitempty"` // the server has lost one of them: are the others there?
-	Bytes      int                                      `json:"bytes,omitempty"`   // of a page, as the link allows
-	LastBatch  int64                                    `json:"lastBatch"`
-	Photos     map[field.RecordID]*photo                `json:"photos"`
-	Written    map[field.RecordID]*Written              `json:"written"`
-	Order      []field.RecordID                         `json:"order"` // of Written
-	Problems   []Problem                                `json:"problems"`
-	Stats      Stats                                    `json:"stats"`
+	Session   session                                  `json:"session"`
+	Keys      receipt.Keys                             `json:"keys,omitempty"` // of the server, for receipts
+	SkewMS    int64                                    `json:"skewMs,omitempty"`
+	Records   map[field.RecordID]protocol.PulledRecord `json:"records"`
+	Cursors   map[field.Scope]protocol.Cursor          `json:"cursors"`
+	Groups    map[string]bool                          `json:"groups"`
+	Queue     []queued                                 `json:"queue"`             // in the order in which they were written
+	Sealed    []sealed                                 `json:"sealed"`            // batches without an answer; the first goes first
+	Kept      []kept                                   `json:"kept,omitempty"`    // batches with an answer, until a backup is sure to hold them
+	Doubted   bool                                     `json:"doubted,omitempty"` // the server has lost one of them: are the others there?
+	Bytes     int                                      `json:"bytes,omitempty"`   // of a page, as the link allows
+	LastBatch int64                                    `json:"lastBatch"`
+	Photos    map[field.RecordID]*photo                `json:"photos"`
+	Written   map[field.RecordID]*Written              `json:"written"`
+	Order     []field.RecordID                         `json:"order"` // of Written
+	Problems  []Problem                                `json:"problems"`
+	Stats     Stats                                    `json:"stats"`
 }
 
 func newState() *state {
@@ -117,7 +117,7 @@ type event struct {
 }
 
 type keyEvent struct {
-	ReceiptKey []byte `json:"receiptKey"`
+	Keys receipt.Keys `json:"keys"`
 }
 
 type pageEvent struct {
@@ -170,7 +170,7 @@ func (s *state) apply(e event) {
 	case e.Session != nil:
 		s.Session = *e.Session
 	case e.Key != nil:
-		s.ReceiptKey = e.Key.ReceiptKey
+		s.Keys = e.Key.Keys
 	case e.Page != nil:
 		s.applyPage(e.Page)
 	case e.Group != nil:

@@ -3,6 +3,7 @@ package synctest_test
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,9 +11,11 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"fieldclue/media/receipt"
 	"fieldclue/server/field"
 	"fieldclue/sync/protocol"
 	"fieldclue/sync/synctest"
@@ -105,6 +108,7 @@ func sorted(s []string) []string { return slices.Sorted(slices.Values(s)) }
 func TestACutUploadGoesOnWhereItStood(t *testing.T) {
 	s := newServer(t)
 	link := synctest.NewLink(synctest.LinkOptions{})
+	s.cutter = link
 	p := s.phone(t, t.TempDir(), link)
 	writeReport(t, p, "a", 3_000_000)
 	link.Plan(
@@ -139,6 +143,45 @@ func TestAPhotoIsFreedOnlyOnAReceiptThatHolds(t *testing.T) {
 	must(t, p.Sync(t.Context()))
 	if files, err = p.Files(); err != nil || len(files) != 0 {
 		t.Fatal(files, err)
+	}
+}
+
+// The server changes its key: photos are freed by receipts of either, the keys are asked for when one is not known, and kept.
+func TestAPhoneFollowsAChangedKey(t *testing.T) {
+	s := newServer(t)
+	dir := t.TempDir()
+	p := s.phone(t, dir, nil)
+	freed := func(what string, receipts, asked int) {
+		t.Helper()
+		writeReport(t, p, what, 1000)
+		must(t, p.Sync(t.Context()))
+		if got := p.Stats().Receipts; got != receipts || s.askedKeys != asked {
+			t.Errorf("%s: %d photos have a receipt, want %d; the keys were asked for %d times, want %d", what, got, receipts, s.askedKeys, asked)
+		}
+	}
+	freed("a", 1, 1)
+	before := s.key
+	old := receipt.NewRing(before).Keys[0]
+	old.Until = now
+	s.key, s.older = ed25519.NewKeyFromSeed(slices.Repeat([]byte{3}, ed25519.SeedSize)), receipt.Keys{old}
+	freed("b", 2, 2)
+	s.signs = before // it was received just before the change, and the phone was away
+	freed("c", 3, 2)
+	s.signs = nil
+	must(t, p.Close())
+	p = s.phone(t, dir, nil)
+	freed("d", 4, 2)
+	// Put back to a copy from before the change: the older key signs again, after what was its end.
+	s.key, s.older, s.later = before, nil, time.Hour
+	freed("e", 5, 3)
+	s.forge = true
+	writeReport(t, p, "g", 1000)
+	forger := receipt.KeyID(receipt.NewSigner(ed25519.NewKeyFromSeed(slices.Repeat([]byte{7}, ed25519.SeedSize))).PublicKey())
+	if err := p.Sync(t.Context()); !field.Is(err, field.CodeHashMismatch) || !strings.Contains(err.Error(), forger) {
+		t.Errorf("a key that the server never had: %v", err)
+	}
+	if files, err := p.Files(); err != nil || len(files) != 1 {
+		t.Errorf("%v are left, %v", files, err)
 	}
 }
 

@@ -2,10 +2,10 @@ package synctest
 
 import (
 	"context"
-	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -237,11 +237,7 @@ func (p *Phone) takeReceipt(ctx context.Context, id field.RecordID, ph *photo) e
 	if r == nil {
 		return errors.New("the server has all bytes and gives no receipt yet")
 	}
-	key, err := p.receiptKey(ctx)
-	if err != nil {
-		return err
-	}
-	if err := receipt.Verify(key, *r); err != nil {
+	if err := p.checkReceipt(ctx, *r); err != nil {
 		return err
 	}
 	if r.PhotoID != string(id) || r.SHA256 != ph.SHA256 || r.Size != ph.Size {
@@ -256,25 +252,27 @@ func (p *Phone) takeReceipt(ctx context.Context, id field.RecordID, ph *photo) e
 	return nil
 }
 
-// receiptKey is the server's published key, asked for once and kept: trust on first use.
-func (p *Phone) receiptKey(ctx context.Context) (ed25519.PublicKey, error) {
+// checkReceipt checks a receipt with the server's published keys, which are kept. When it does not hold, the server may
+// have changed its key, or was put back to a copy from before it did: the keys are asked for once more.
+func (p *Phone) checkReceipt(ctx context.Context, r receipt.Receipt) error {
 	p.mu.Lock()
-	key := p.st.ReceiptKey
+	kept := p.st.Keys
 	p.mu.Unlock()
-	if len(key) > 0 {
-		return key, nil
+	if kept.Verify(r) == nil {
+		return nil
 	}
-	var published struct {
-		PublicKey string `json:"publicKey"`
-	}
+	var published json.RawMessage
 	if _, err := p.call(ctx, http.MethodGet, "/v1/receipt-key", nil, &published); err != nil {
-		return nil, err
+		return err
 	}
-	key, err := base64.StdEncoding.DecodeString(published.PublicKey)
-	if err != nil || len(key) != ed25519.PublicKeySize {
-		return nil, errors.New("the server publishes no key for receipts")
+	keys, err := receipt.ParseKeys(published)
+	if err != nil {
+		return err
 	}
-	return key, p.note(event{Key: &keyEvent{ReceiptKey: key}})
+	if err := keys.Verify(r); err != nil {
+		return err
+	}
+	return p.note(event{Key: &keyEvent{Keys: keys}})
 }
 
 // tus sends one request of the upload protocol and returns the headers of the answer.

@@ -348,18 +348,20 @@ func (s *suite) whole(t *testing.T) {
 		t.Fatal("this staging offers no Whole")
 	}
 	b, sum := random(100_000)
-	n, done, err := w.StoreWhole(t.Context(), "whole", 1, sum, 100_000, bytes.NewReader(b))
+	calls := 0
+	staged := func() error { calls++; return nil }
+	n, done, err := w.StoreWhole(t.Context(), "whole", 1, sum, 100_000, bytes.NewReader(b), staged)
 	must(t, err)
-	if n != 100_000 || !done {
-		t.Fatalf("%d bytes, done %v", n, done)
+	if n != 100_000 || !done || calls != 0 {
+		t.Fatalf("%d bytes, done %v, staged %d times", n, done, calls)
 	}
 	s.equal(t, sum, b)
 
 	b, sum = random(100_000)
 	cut := errors.New("the link is gone")
-	n, done, err = w.StoreWhole(t.Context(), "whole-cut", 1, sum, 100_000, io.MultiReader(bytes.NewReader(b[:60_000]), iotest.ErrReader(cut)))
-	if n != 60_000 || done || !errors.Is(err, cut) {
-		t.Fatalf("%d bytes, done %v, %v", n, done, err)
+	n, done, err = w.StoreWhole(t.Context(), "whole-cut", 1, sum, 100_000, io.MultiReader(bytes.NewReader(b[:60_000]), iotest.ErrReader(cut)), staged)
+	if n != 60_000 || done || !errors.Is(err, cut) || calls != 1 {
+		t.Fatalf("%d bytes, done %v, staged %d times, %v", n, done, calls, err)
 	}
 	_, err = s.Store.Stat(t.Context(), sum)
 	code(t, err, field.CodeNotFound)
@@ -368,9 +370,18 @@ func (s *suite) whole(t *testing.T) {
 	must(t, s.Staging.Promote(t.Context(), "whole-cut", sum, 100_000))
 	s.equal(t, sum, b)
 
+	_, unheard := random(100_000)
+	untold := errors.New("nobody could be told")
+	n, done, err = w.StoreWhole(t.Context(), "whole-untold", 1, unheard, 100_000, io.MultiReader(bytes.NewReader(b[:60_000]), iotest.ErrReader(cut)), func() error { return untold })
+	if n != 0 || done || !errors.Is(err, untold) {
+		t.Fatalf("%d bytes, done %v, %v", n, done, err)
+	}
+	_, err = s.Staging.Open(t.Context(), "whole-untold", 1)
+	code(t, err, field.CodeNotFound)
+
 	junk, _ := random(100_000)
 	_, sum = random(100_000)
-	_, done, err = w.StoreWhole(t.Context(), "whole-wrong", 1, sum, 100_000, bytes.NewReader(junk))
+	_, done, err = w.StoreWhole(t.Context(), "whole-wrong", 1, sum, 100_000, bytes.NewReader(junk), staged)
 	code(t, err, field.CodeHashMismatch)
 	if done {
 		t.Fatal("done with wrong bytes")

@@ -138,8 +138,9 @@ func (s *mortal) whole(t *testing.T) {
 	if !ok {
 		t.Fatal("this staging offers no Whole")
 	}
+	unheard := func() error { return nil }
 	b, sum := random(2 << 20)
-	n, done, err := w.StoreWhole(t.Context(), "whole-killed", 1, sum, int64(len(b)), s.killing(b, 1<<20))
+	n, done, err := w.StoreWhole(t.Context(), "whole-killed", 1, sum, int64(len(b)), s.killing(b, 1<<20), unheard)
 	code(t, err, field.CodeStoreDown)
 	if n != 0 || done {
 		t.Fatalf("%d bytes, done %v", n, done)
@@ -147,7 +148,7 @@ func (s *mortal) whole(t *testing.T) {
 	s.restart(t)
 	_, err = s.Store.Stat(t.Context(), sum)
 	code(t, err, field.CodeNotFound)
-	_, done, err = w.StoreWhole(t.Context(), "whole-killed", 2, sum, int64(len(b)), bytes.NewReader(b))
+	_, done, err = w.StoreWhole(t.Context(), "whole-killed", 2, sum, int64(len(b)), bytes.NewReader(b), unheard)
 	must(t, err)
 	if !done {
 		t.Fatal("not done")

@@ -59,7 +59,7 @@ func TestNoRoom(t *testing.T) {
 	if n != kept || !field.Is(err, field.CodeStorageFull) {
 		t.Fatalf("a piece without room: %d, %v", n, err)
 	}
-	n, done, err := staging.StoreWhole(t.Context(), "whole", 1, sum, int64(len(content)), bytes.NewReader(content))
+	n, done, err := staging.StoreWhole(t.Context(), "whole", 1, sum, int64(len(content)), bytes.NewReader(content), func() error { return nil })
 	if n != kept || done || !field.Is(err, field.CodeStorageFull) {
 		t.Fatalf("a whole photo without room: %d, %v, %v", n, done, err)
 	}

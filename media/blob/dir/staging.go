@@ -35,7 +35,7 @@ func (t *Staging) Append(_ context.Context, id string, generation, offset int64,
 	if err != nil {
 		return 0, err
 	}
-	if err := makeDirs(d); err != nil {
+	if err := os.MkdirAll(d, 0o750); err != nil {
 		return 0, down(err)
 	}
 	name := filepath.Join(d, fmt.Sprintf("%d-%d", offset, generation))
@@ -43,14 +43,9 @@ func (t *Staging) Append(_ context.Context, id string, generation, offset int64,
 	if err != nil {
 		return 0, down(err)
 	}
-	src := &sourceError{r: io.LimitReader(r, limit)}
-	n, err := io.CopyBuffer(struct{ io.Writer }{f}, src, make([]byte, 128<<10))
-	why := src.err
-	if why != nil {
-		err = nil // the writing went well
-	}
+	n, broken, err := blob.Copy(f, io.LimitReader(r, limit))
 	if full(err) {
-		why = down(err)
+		broken = down(err)
 		n, err = cutBack(f, n)
 	}
 	if err == nil && n > 0 {
@@ -64,12 +59,12 @@ func (t *Staging) Append(_ context.Context, id string, generation, offset int64,
 		if err != nil {
 			return 0, down(err)
 		}
-		return 0, why
+		return 0, broken
 	}
-	if err := syncDir(d); err != nil {
+	if err := errors.Join(syncDir(d), syncDir(filepath.Dir(d))); err != nil {
 		return 0, down(err)
 	}
-	return n, why
+	return n, broken
 }
 
 // spare is what an upload that filled the disk gives back of its last bytes. The store of records often lies on the same
@@ -80,20 +75,6 @@ const spare = 1 << 20
 func cutBack(f *os.File, n int64) (int64, error) {
 	n = max(0, n-spare)
 	return n, f.Truncate(n)
-}
-
-// sourceError tells an error of the source from one of the file.
-type sourceError struct {
-	r   io.Reader
-	err error
-}
-
-func (s *sourceError) Read(p []byte) (int, error) {
-	n, err := s.r.Read(p)
-	if err != nil && err != io.EOF {
-		s.err = err
-	}
-	return n, err
 }
 
 func (t *Staging) chain(id string, size int64) (string, []blob.Segment, error) {

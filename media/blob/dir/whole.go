@@ -3,6 +3,7 @@ package dir
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,7 +15,7 @@ import (
 
 // StoreWhole follows blob.Whole: a temporary file becomes the blob or, when the link broke or the disk filled up, the
 // first segment. So a whole upload flushes one file and one directory.
-func (t *Staging) StoreWhole(ctx context.Context, id string, generation int64, sum blob.Sum, size int64, r io.Reader) (int64, bool, error) {
+func (t *Staging) StoreWhole(ctx context.Context, id string, generation int64, sum blob.Sum, size int64, r io.Reader, staged func() error) (int64, bool, error) {
 	d, err := t.dir(id)
 	if err != nil {
 		return 0, false, err
@@ -31,15 +32,10 @@ func (t *Staging) StoreWhole(ctx context.Context, id string, generation int64, s
 		_ = os.Remove(tmp) // gone already, or swept by CleanTemp
 	}()
 	h := sha256.New()
-	src := &sourceError{r: io.LimitReader(r, size)}
-	n, err := io.CopyBuffer(struct{ io.Writer }{f}, io.TeeReader(src, h), make([]byte, 128<<10))
-	failed := err // of the file, or of the source
-	err = nil
-	if src.err == nil && failed != nil {
-		if full(failed) {
-			n, err = cutBack(f, n)
-		}
-		failed = down(failed)
+	n, failed, err := blob.Copy(f, io.TeeReader(io.LimitReader(r, size), h))
+	if full(err) {
+		failed = down(err)
+		n, err = cutBack(f, n)
 	}
 	if failed == nil && n == size {
 		err = f.Chmod(0o444)
@@ -57,6 +53,9 @@ func (t *Staging) StoreWhole(ctx context.Context, id string, generation int64, s
 		if n == 0 {
 			return 0, false, failed
 		}
+		if err := staged(); err != nil {
+			return 0, false, err
+		}
 		if err := t.keep(d, tmp, fmt.Sprintf("0-%d", generation)); err != nil {
 			return 0, false, err
 		}
@@ -72,13 +71,13 @@ func (t *Staging) StoreWhole(ctx context.Context, id string, generation int64, s
 
 // keep makes a flushed file a segment.
 func (t *Staging) keep(d, from, name string) error {
-	if err := makeDirs(d); err != nil {
+	if err := os.MkdirAll(d, 0o750); err != nil {
 		return down(err)
 	}
 	if err := os.Rename(from, filepath.Join(d, name)); err != nil {
 		return down(err)
 	}
-	if err := syncDir(d); err != nil {
+	if err := errors.Join(syncDir(d), syncDir(filepath.Dir(d))); err != nil {
 		return down(err)
 	}
 	return nil

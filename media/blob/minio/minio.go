@@ -2,7 +2,7 @@
 //
 // The bucket for originals is made with object lock and versioning, which cannot be added later; renditions go to
 // a bucket without. Start with Open; staging.go has the half-finished uploads, which live in a second bucket that
-// is never locked.
+// is never locked, and sealed.go the addresses at which phones put bytes there themselves.
 package minio
 
 import (
@@ -40,6 +40,7 @@ type Config struct {
 	RetainDays int
 
 	StagingBucket string           // empty: this store takes no half-finished uploads
+	PublicURL     string           // scheme, host and port under which phones reach the server; empty: it seals no puts
 	SpoolDir      string           // where a segment waits on its way; empty: the system's temporary directory
 	Now           func() time.Time // the clock for the end of a retention; nil: time.Now
 }
@@ -48,6 +49,7 @@ type Config struct {
 type Store struct {
 	cfg    Config
 	core   minio.Core
+	public *minio.Client // signs addresses for phones; nil: none are given
 	server string
 }
 
@@ -78,6 +80,11 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	if cfg.StagingBucket != "" {
 		if err := s.makeBucket(ctx, cfg.StagingBucket, false); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.PublicURL != "" {
+		if s.public, err = s.signer(ctx); err != nil {
 			return nil, err
 		}
 	}

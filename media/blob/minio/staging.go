@@ -65,7 +65,7 @@ func (t *Staging) Append(ctx context.Context, id string, generation, offset int6
 
 // StoreWhole follows blob.Whole: the bytes go to the locked bucket and to the spool at once; the spool becomes a
 // segment when the put fails.
-func (t *Staging) StoreWhole(ctx context.Context, id string, generation int64, sum blob.Sum, size int64, r io.Reader) (int64, bool, error) {
+func (t *Staging) StoreWhole(ctx context.Context, id string, generation int64, sum blob.Sum, size int64, r io.Reader, staged func() error) (int64, bool, error) {
 	if _, err := prefix(id); err != nil {
 		return 0, false, err
 	}
@@ -89,6 +89,12 @@ func (t *Staging) StoreWhole(ctx context.Context, id string, generation int64, s
 		if srcErr, err = sp.fill(io.LimitReader(r, size-sp.n)); err != nil {
 			return 0, false, err
 		}
+	}
+	if sp.n == 0 {
+		return 0, false, srcErr
+	}
+	if err := staged(); err != nil {
+		return 0, false, err
 	}
 	if err := t.keep(ctx, id, generation, 0, sp); err != nil {
 		return 0, false, err
@@ -313,7 +319,7 @@ func (s *spool) Write(p []byte) (int, error) {
 // fill copies r to its end. It tells the source's error from its own.
 func (s *spool) fill(r io.Reader) (srcErr, err error) {
 	tee := &teeSpool{r: r, sp: s}
-	_, _ = io.CopyBuffer(io.Discard, struct{ io.Reader }{tee}, make([]byte, 64<<10)) // both errors are kept in tee
+	_, _, _ = blob.Copy(io.Discard, tee) // its errors are kept in tee
 	return tee.srcErr, tee.spoolErr
 }
 

@@ -2,11 +2,10 @@
 package intaketest
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
+	"encoding/json"
 	"sort"
 	"sync"
 	"time"
@@ -141,18 +140,21 @@ func (l *Ledger) Room(context.Context, intake.Declared) error {
 }
 
 // PhotoStored follows intake.Ledger.
-func (l *Ledger) PhotoStored(_ context.Context, p intake.StoredPhoto) error {
+func (l *Ledger) PhotoStored(_ context.Context, p intake.StoredPhoto) (json.RawMessage, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.Fail != nil {
 		if err := l.Fail(); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	l.Calls++
-	if old, ok := l.Stored[p.PhotoID]; ok && !bytes.Equal(old.Receipt, p.Receipt) {
-		return fmt.Errorf("recorded twice with other receipts: %s and %s", old.Receipt, p.Receipt)
+	if old, ok := l.Stored[p.PhotoID]; ok {
+		return old.Receipt, nil
 	}
 	l.Stored[p.PhotoID] = p
-	return nil
+	d := l.Photos[p.PhotoID]
+	d.Stored, d.Receipt = true, p.Receipt
+	l.Photos[p.PhotoID] = d
+	return p.Receipt, nil
 }

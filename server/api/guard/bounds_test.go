@@ -43,6 +43,19 @@ func (s *server) under(t *testing.T, user string, length int) *link {
 	return l
 }
 
+// half sends the beginning of a body that is held in memory, and waits until it is counted.
+func (s *server) half(t *testing.T, user, body string) *link {
+	t.Helper()
+	_, before, _ := s.underWay()
+	l := s.dial(t)
+	l.send(by(user, "/json", len(body)), body[:9_000])
+	s.until(t, func() bool {
+		_, now, _ := s.underWay()
+		return now == before+1
+	})
+	return l
+}
+
 // until waits for something that the server does in its own time.
 func (s *server) until(t *testing.T, done func() bool) {
 	t.Helper()
@@ -101,8 +114,13 @@ func TestUploadsUnderWay(t *testing.T) {
 	if err := two.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s.until(t, func() bool { return s.whole(t, "carl", "/up", strings.Repeat("x", size)) == 200 })
-	s.until(t, func() bool { return s.whole(t, "ann", "/up", strings.Repeat("x", size)) == 200 })
+	s.until(t, func() bool { uploads, _, _ := s.underWay(); return uploads == 1 })
+	for _, user := range []string{"carl", "ann"} {
+		if status := s.whole(t, user, "/up", strings.Repeat("x", size)); status != 200 {
+			t.Errorf("%s, when there is room again: %d", user, status)
+		}
+		s.until(t, func() bool { uploads, _, _ := s.underWay(); return uploads == 1 })
+	}
 	three.send(strings.Repeat("x", size-9_000))
 	three.answer(200, fmt.Sprint(size))
 	// Nothing is left behind: all the room there was is there again.
@@ -117,9 +135,10 @@ func TestUploadsUnderWay(t *testing.T) {
 func TestBodiesInMemory(t *testing.T) {
 	s := start(t, bounded(func(c *guard.Config) { c.UserMemory, c.Memory, c.UserBodies = 100_000, 150_000, 2 }))
 	body := strings.Repeat("b", 60_000)
-	slow := s.dial(t)
-	slow.send(by("ann", "/json", 60_000), body[:9_000])
-	s.until(t, func() bool { return s.whole(t, "ann", "/json", body) == 429 }) // as soon as the slow one is counted
+	slow := s.half(t, "ann", body)
+	if status := s.whole(t, "ann", "/json", body); status != 429 {
+		t.Fatalf("beside her own slow one: %d", status)
+	}
 	for range 20 {
 		if status := s.whole(t, "bob", "/json", body); status != 200 {
 			t.Fatalf("beside a slow sender: %d", status)
@@ -128,16 +147,18 @@ func TestBodiesInMemory(t *testing.T) {
 	if status := s.whole(t, "ann", "/json", body[:8192]); status != 200 {
 		t.Errorf("a little body: %d", status)
 	}
-	other := s.dial(t)
-	other.send(by("bob", "/json", 60_000), body[:9_000])
-	s.until(t, func() bool { return s.whole(t, "carl", "/json", body) == 503 })
+	other := s.half(t, "bob", body)
+	if status := s.whole(t, "carl", "/json", body); status != 503 {
+		t.Fatalf("without room for anybody: %d", status)
+	}
 	if status := s.whole(t, "carl", "/json", body[:20_000]); status != 200 {
 		t.Errorf("what still fits: %d", status)
 	}
 	// By their number.
-	second := s.dial(t)
-	second.send(by("ann", "/json", 10_000), body[:9_000])
-	s.until(t, func() bool { return s.whole(t, "ann", "/json", body[:9_000]) == 429 })
+	second := s.half(t, "ann", body[:10_000])
+	if status := s.whole(t, "ann", "/json", body[:9_000]); status != 429 {
+		t.Fatalf("a third body of hers: %d", status)
+	}
 	// One is cut, one is finished, one is reset: all make room.
 	if err := slow.Close(); err != nil {
 		t.Fatal(err)
@@ -150,7 +171,10 @@ func TestBodiesInMemory(t *testing.T) {
 	if err := second.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s.until(t, func() bool { return s.whole(t, "ann", "/json", strings.Repeat("b", 100_000)) == 200 })
+	s.until(t, func() bool { _, _, memory := s.underWay(); return memory == 0 })
+	if status := s.whole(t, "ann", "/json", strings.Repeat("b", 100_000)); status != 200 {
+		t.Fatalf("when there is room again: %d", status)
+	}
 	// A promise costs as much as it says, and one that nobody can keep is refused at once.
 	l := s.dial(t)
 	l.send(by("ann", "/json", 100_001), body[:8192])

@@ -100,8 +100,9 @@ func (c Config) withDefaults() Config {
 
 // Install puts the guard outermost in an app, before it serves. It also sets those options of the server on which
 // the guard relies, whatever the app was made with: streamed bodies, no limit of fasthttp's own (it would swallow
-// bytes of the next request), no parsing of forms before the handler. Serve the app on Listener's listener.
-func Install(app *fiber.App, cfg Config) {
+// bytes of the next request), no parsing of forms before the handler. Serve the app on Listener's listener. The function
+// that it gives tells what is under way: bodies that are streamed, others, and the bytes of these.
+func Install(app *fiber.App, cfg Config) (underWay func() (uploads, bodies int, memory int64)) {
 	cfg = cfg.withDefaults()
 	srv := app.Server()
 	srv.StreamRequestBody = true
@@ -121,6 +122,11 @@ func Install(app *fiber.App, cfg Config) {
 			}
 		}
 		serve(ctx, cfg, all, inner, refuse)
+	}
+	return func() (uploads, bodies int, memory int64) {
+		all.mu.Lock()
+		defer all.mu.Unlock()
+		return all.all.uploads, all.all.bodies, all.all.bytes
 	}
 }
 

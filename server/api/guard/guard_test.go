@@ -25,6 +25,8 @@ type server struct {
 	addr string
 	mu   sync.Mutex
 	saw  []string
+
+	underWay func() (uploads, bodies int, memory int64)
 }
 
 func (s *server) note(format string, args ...any) {
@@ -107,7 +109,7 @@ func start(t *testing.T, change func(*guard.Config)) *server {
 		_, err := io.Copy(io.Discard, r)
 		return err
 	})
-	guard.Install(app, cfg)
+	s.underWay = guard.Install(app, cfg)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -34,7 +34,7 @@ type server struct {
 	addr   string
 	ledger *intaketest.Ledger
 	blobs  *dir.Store
-	signer receipt.Signer
+	keys   receipt.Ring
 }
 
 func start(t *testing.T) *server {
@@ -43,10 +43,10 @@ func start(t *testing.T) *server {
 	must(t, err)
 	s := &server{
 		t: t, blobs: blobs, ledger: intaketest.NewLedger("u1"),
-		signer: receipt.NewSigner(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))),
+		keys: receipt.NewRing(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))),
 	}
 	svc := intake.New(intake.Config{
-		Blobs: blobs, Staging: blobs.Staging(), Docs: intaketest.NewDocs(), Ledger: s.ledger, Signer: s.signer, Now: time.Now,
+		Blobs: blobs, Staging: blobs.Staging(), Docs: intaketest.NewDocs(), Ledger: s.ledger, Keys: s.keys.Always(), Now: time.Now,
 	})
 	app := fiber.New(fiber.Config{
 		DisableStartupMessage: true, Immutable: true,
@@ -150,7 +150,7 @@ func (s *server) receipt(resp *http.Response, b []byte, req intake.Request) {
 	must(s.t, err)
 	var r receipt.Receipt
 	must(s.t, json.Unmarshal(raw, &r))
-	must(s.t, receipt.Verify(s.signer.PublicKey(), r))
+	must(s.t, s.keys.Keys.Verify(r))
 	if r.SHA256 != string(req.Sum) || r.PhotoID != req.PhotoID {
 		s.t.Fatalf("%+v", r)
 	}

@@ -1,0 +1,53 @@
+package field
+
+// The steps in the chain of hands of a photo, as its custody page names them.
+const (
+	StepCaptured      = "captured"
+	StepHashed        = "hashed"
+	StepKept          = "kept"
+	StepDeclared      = "declared"
+	StepAccepted      = "accepted"
+	StepInterrupted   = "interrupted"
+	StepReceived      = "received"
+	StepReceipt       = "receipt"
+	StepExamined      = "examined"
+	StepFlagRaised    = "flag_raised"
+	StepFlagDecided   = "flag_decided"
+	StepEdited        = "edited"
+	StepViewed        = "viewed"
+	StepEvidence      = "evidence"
+	StepLinked        = "linked"
+	StepLinkConfirmed = "link_confirmed"
+	StepLinkWithdrawn = "link_withdrawn"
+	StepHoldSet       = "hold_set"
+	StepHoldReleased  = "hold_released"
+	StepExported      = "exported"
+	StepDiscredited   = "discredited"
+	StepVoided        = "voided"
+)
+
+// CustodySteps lists them in the order in which they mostly come, with a sentence each.
+var CustodySteps = []Choice{
+	{Code: StepCaptured, ZH: "拍摄；时间和位置由采集应用报告。", EN: "Taken; the time and the place are those that the app states."},
+	{Code: StepHashed, ZH: "手机计算出原始文件的哈希（SHA-256）。", EN: "The phone computed the SHA-256 of the original file."},
+	{Code: StepKept, ZH: "声明到达时发送人已无权限，留存待查。", EN: "The declaration came when its sender had no access; it was kept for review."},
+	{Code: StepDeclared, ZH: "照片已向服务器声明。", EN: "The photo was declared to the server."},
+	{Code: StepAccepted, ZH: "留存的声明已被采纳。", EN: "The declaration that was kept was accepted."},
+	{Code: StepInterrupted, ZH: "上传中断，已收到的部分保留。", EN: "The upload broke; what had arrived was kept."},
+	{Code: StepReceived, ZH: "文件全部收到，哈希与声明一致。", EN: "All bytes have arrived, with the hash that was declared."},
+	{Code: StepReceipt, ZH: "服务器签发了回执。", EN: "The server signed a receipt."},
+	{Code: StepExamined, ZH: "服务器检查了文件。", EN: "The server examined the file."},
+	{Code: StepFlagRaised, ZH: "规则提出标记。", EN: "A rule raised a flag."},
+	{Code: StepFlagDecided, ZH: "标记已处理。", EN: "The flag was decided."},
+	{Code: StepEdited, ZH: "说明信息被修改；文件未变。", EN: "What is said about it was edited; the file is the same."},
+	{Code: StepViewed, ZH: "有人查看。", EN: "Somebody looked at it."},
+	{Code: StepEvidence, ZH: "被列为发现问题的证据。", EN: "A finding names it as evidence."},
+	{Code: StepLinked, ZH: "关联到问题线索。", EN: "It was linked to a clue."},
+	{Code: StepLinkConfirmed, ZH: "与线索的关联已确认。", EN: "The link to the clue was confirmed."},
+	{Code: StepLinkWithdrawn, ZH: "与线索的关联已撤回。", EN: "The link to the clue was withdrawn."},
+	{Code: StepHoldSet, ZH: "原件已设为法律保全。", EN: "The original was put under legal hold."},
+	{Code: StepHoldReleased, ZH: "原件的法律保全已解除。", EN: "The legal hold of the original was released."},
+	{Code: StepExported, ZH: "原件随案卷导出。", EN: "The original left with the file of a case."},
+	{Code: StepDiscredited, ZH: "被认定为不可采信。", EN: "It was discredited."},
+	{Code: StepVoided, ZH: "照片已作废；文件仍保留。", EN: "It was voided; the bytes stay."},
+}

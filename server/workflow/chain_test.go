@@ -1,0 +1,203 @@
+package workflow_test
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"fieldclue/server/field"
+	"fieldclue/server/workflow"
+	"fieldclue/sync/protocol"
+)
+
+// custody is the chain of hands as somebody sees it, each step with the entry that says so compared to the log.
+func (w *world) custody(name string, photo field.RecordID) *workflow.Custody {
+	w.t.Helper()
+	c, err := w.flow.PhotoCustody(w.ctx, w.as(name), field.PhotoID(photo))
+	w.must(err)
+	about := []string{string(photo), w.get(photo).Text("reportId"), w.get(photo).Text("sha256")}
+	for _, e := range c.Events {
+		entry, err := w.store.Entry(w.ctx, e.Entry.Scope, e.Entry.Seq)
+		w.must(err)
+		for _, name := range []string{"flagId", "linkId", "holdId"} {
+			if v := e.Details[name]; v != nil {
+				about = append(about, strings.Trim(string(v), `"`))
+			}
+		}
+		if entry.Hash != e.Entry.Hash || !slices.ContainsFunc(about, func(id string) bool { return bytes.Contains(entry.Body, []byte(id)) }) {
+			w.t.Errorf("%s: entry %s %d does not say so", e.Code, e.Entry.Scope, e.Entry.Seq)
+		}
+		if e.ZH == "" || e.EN == "" {
+			w.t.Errorf("%s has no sentence", e.Code)
+		}
+	}
+	return c
+}
+
+func codes(c *workflow.Custody) string {
+	var all []string
+	for _, e := range c.Events {
+		all = append(all, e.Code)
+	}
+	return strings.Join(all, " ")
+}
+
+func (w *world) event(c *workflow.Custody, code string) workflow.CustodyEvent {
+	w.t.Helper()
+	i := slices.IndexFunc(c.Events, func(e workflow.CustodyEvent) bool { return e.Code == code })
+	if i < 0 {
+		w.t.Fatalf("nothing was %s", code)
+	}
+	return c.Events[i]
+}
+
+// A photo from the shutter to the day on which it is voided, as each who may see it is told; and nobody else.
+func TestTheCustodyOfAPhoto(t *testing.T) {
+	onBothStores(t, func(t *testing.T, w *world) {
+		c := w.county()
+		site := w.together(c)
+		scope := siteScope(site)
+		report, photo, flag := w.id(), w.id(), w.id()
+		ann, hash := w.people["ann"], strings.Repeat("a", 64)
+		at := func(seconds int) string {
+			return w.now().Add(time.Duration(seconds) * time.Second).Format(time.RFC3339)
+		}
+		later := func() { w.pass(time.Minute) }
+		server := func(id field.RecordID, kind field.Kind, name string, args map[string]any) {
+			t.Helper()
+			w.server(scope, protocol.Operation{ID: id, Kind: kind, Base: w.v(id), Command: name, Args: quoted(args)})
+			later()
+		}
+		taken := w.stamp(3 * time.Hour)
+		w.push("ann", scope, protocol.Operation{ID: photo, Kind: field.KindPhoto, Set: quoted(map[string]any{
+			"reportId": report, "siteId": site, "sha256": hash, "size": 9000, "type": "image/jpeg", "takenAt": taken, "capture": "app", "caption": "大门",
+			"position": map[string]any{"lat": 27.3, "lon": 105.3, "accuracy": 8}, "clockSkewMs": 1200,
+		})})
+		later()
+		w.push("ann", scope, protocol.Operation{ID: photo, Kind: field.KindPhoto, Base: w.v(photo), Set: quoted(map[string]any{"caption": "西门"})})
+		later()
+		server(photo, field.KindPhoto, "store", map[string]any{
+			"receipt":       map[string]any{"sha256": hash, "number": "R-7", "keyId": "k1", "receivedAt": at(20), "size": 9000},
+			"interruptions": 2, "breaks": []map[string]any{{"offset": 3000, "at": at(5), "code": "body_truncated"}, {"offset": 7000, "at": at(10), "code": "body_slow"}},
+			"sentBy": ann.id, "sentFrom": ann.device,
+		})
+		server(photo, field.KindPhoto, "analyse", map[string]any{"small": strings.Repeat("b", 64), "facts": map[string]any{"type": "image/jpeg"}})
+		w.server(scope, protocol.Operation{ID: flag, Kind: field.KindFlag, Set: quoted(map[string]any{
+			"code": "photo_far", "rule": "Q2/1", "severity": "high", "reportId": report, "targetId": photo, "inputs": map[string]any{"metres": 900}, "zh": "远离项目点", "en": "far from the site",
+		})})
+		later()
+		w.done(w.flow.DecideFlag(w.ctx, w.act("cai"), flag, w.v(flag), "explained", "山路绕行"))
+		later()
+		for _, look := range []struct{ name, what string }{{"cai", workflow.ViewLarge}, {"dai", workflow.ViewSmall}, {"xin", workflow.ViewOriginal}} {
+			w.must(w.flow.RecordView(w.ctx, w.as(look.name), w.get(photo), look.what))
+			later()
+		}
+		clue := w.done(w.flow.ReceiveClue(w.ctx, w.act("dai"), field.ClueID(w.id()), quoted(map[string]any{"title": "信访件", "channel": "petition"}))).ID
+		w.done(w.flow.RegisterClue(w.ctx, w.act("dai"), field.ClueID(clue), w.v(clue)))
+		link := w.done(w.flow.LinkEvidence(w.ctx, w.act("dai"), w.id(), field.ClueID(clue), workflow.Evidence{Kind: field.KindPhoto, ID: photo, Relation: "supports"})).ID
+		later()
+		w.done(w.flow.ConfirmEvidence(w.ctx, w.act("dai"), link, w.v(link)))
+		later()
+		hold := w.id()
+		w.server("register/gz", protocol.Operation{ID: hold, Kind: field.KindHold, Set: quoted(map[string]any{"sha256": hash, "clueId": clue})})
+		later()
+		w.done(w.flow.RecordExport(w.ctx, w.act("dai"), workflow.Exported{Clue: w.get(clue), SHA256: strings.Repeat("c", 64), Size: 5, Photos: []field.RecordID{photo}}))
+		later()
+		w.done(w.flow.WithdrawEvidence(w.ctx, w.act("dai"), link, w.v(link), "另有更清楚的"))
+		later()
+		w.server("register/gz", protocol.Operation{ID: hold, Kind: field.KindHold, Base: w.v(hold), Command: "release"})
+		later()
+		w.done(w.flow.DiscreditPhoto(w.ctx, w.act("cai"), field.PhotoID(photo), w.v(photo), "翻拍"))
+		later()
+		w.done(w.flow.VoidPhoto(w.ctx, w.act("cai"), field.PhotoID(photo), w.v(photo), "误传"))
+
+		own := "captured hashed declared edited interrupted interrupted received receipt examined flag_raised flag_decided"
+		end := "discredited voided"
+		for name, want := range map[string]string{
+			"dai": own + " viewed viewed linked link_confirmed hold_set exported link_withdrawn hold_released " + end,
+			"aud": own + " viewed viewed linked link_confirmed hold_set exported link_withdrawn hold_released " + end,
+			"eva": own + " viewed viewed linked link_confirmed link_withdrawn " + end,
+			"cai": own + " viewed viewed " + end,
+			"xin": own + " viewed " + end,
+			"yan": own + " viewed " + end,
+			"ann": own + " " + end,
+		} {
+			seen := w.custody(name, photo)
+			if got := codes(seen); got != want {
+				t.Errorf("%s is told\n%s, want\n%s", name, got, want)
+			}
+			if seen.Views != (name != "ann") || seen.Exports != slices.Contains([]string{"dai", "aud", "yan"}, name) || seen.More {
+				t.Errorf("%s: views %v, exports %v, more %v", name, seen.Views, seen.Exports, seen.More)
+			}
+		}
+		for _, name := range []string{"gus", "han", "adm", "con"} {
+			if _, err := w.flow.PhotoCustody(w.ctx, w.as(name), field.PhotoID(photo)); !field.Is(err, field.CodeNotFound) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+
+		seen := w.custody("dai", photo)
+		is := func(code, at, clock, by string, details map[string]string) {
+			t.Helper()
+			e := w.event(seen, code)
+			who := ""
+			if e.By != nil {
+				who = e.By.Name
+			}
+			if at != "" && !strings.HasPrefix(e.At, strings.TrimSuffix(at, "Z")) || e.Clock != clock || who != by || by == "" && e.Device != "" || by != "" && e.Device != w.people[by].device {
+				t.Errorf("%s: at %s by the %s, by %s on %q; want %s by the %s, by %s", code, e.At, e.Clock, who, e.Device, at, clock, by)
+			}
+			for name, want := range details {
+				if got := string(e.Details[name]); got != want {
+					t.Errorf("%s: %s is %s, want %s", code, name, got, want)
+				}
+			}
+		}
+		is("captured", taken, "app", "ann", map[string]string{"capture": `"app"`, "clockSkewMs": "1200"})
+		is("hashed", "", "device", "ann", map[string]string{"sha256": `"` + hash + `"`, "size": "9000"})
+		is("declared", "", "server", "ann", map[string]string{"caption": `"大门"`})
+		is("edited", "", "server", "ann", map[string]string{"caption": `"西门"`})
+		is("interrupted", "", "server", "ann", map[string]string{"from": "0", "offset": "3000", "code": `"body_truncated"`})
+		is("received", "", "server", "ann", map[string]string{"interruptions": "2", "from": "7000", "size": "9000"})
+		is("receipt", "", "server", "", nil)
+		is("examined", "", "server", "", map[string]string{"facts": `{"type":"image/jpeg"}`})
+		is("flag_raised", "", "server", "", map[string]string{"code": `"photo_far"`, "rule": `"Q2/1"`})
+		is("flag_decided", "", "server", "cai", map[string]string{"decision": `"explained"`, "reason": `"山路绕行"`})
+		is("viewed", "", "server", "cai", map[string]string{"what": `"large"`})
+		is("linked", "", "server", "dai", map[string]string{"clueId": `"` + string(clue) + `"`, "relation": `"supports"`})
+		is("exported", "", "server", "dai", map[string]string{"sha256": `"` + strings.Repeat("c", 64) + `"`})
+		is("discredited", "", "server", "cai", map[string]string{"discreditReason": `"翻拍"`})
+		is("voided", "", "server", "cai", map[string]string{"voidReason": `"误传"`})
+		if e := w.event(seen, "flag_raised"); e.EN != "far from the site" || e.ZH != "远离项目点" {
+			t.Errorf("the flag says %s, %s", e.ZH, e.EN)
+		}
+		if e := w.event(seen, "receipt"); !bytes.Contains(e.Details["receipt"], []byte(`"R-7"`)) || !bytes.Contains(e.Details["receipt"], []byte(`"k1"`)) {
+			t.Errorf("the receipt is %s", e.Details["receipt"])
+		}
+	})
+}
+
+// A photo that an older server took in has neither breaks nor a sender, and one that only was declared has no bytes.
+func TestCustodyOfOlderAndUnfinishedPhotos(t *testing.T) {
+	w := newWorld(t)
+	c := w.county()
+	w.see("ann", siteScope(c.sites[0]))
+	w.see("ben", siteScope(c.sites[0]))
+	v := w.visit(c, c.sites[0], 2*time.Hour, strings.Repeat("a", 64))
+	seen := w.custody("cai", v.photo)
+	if got := codes(seen); got != "captured hashed declared evidence received receipt" {
+		t.Errorf("an older one: %s", got)
+	}
+	if e := w.event(seen, "received"); e.By != nil || e.Device != "" {
+		t.Errorf("received from %v", e.By)
+	}
+	waiting := w.id()
+	w.push("ann", siteScope(c.sites[0]), protocol.Operation{ID: waiting, Kind: field.KindPhoto, Set: quoted(map[string]any{
+		"reportId": v.report, "siteId": c.sites[0], "sha256": strings.Repeat("d", 64), "size": 9000, "type": "image/jpeg",
+	})})
+	if got := codes(w.custody("ann", waiting)); got != "hashed declared" {
+		t.Errorf("one that waits: %s", got)
+	}
+}

@@ -1,0 +1,476 @@
+package workflow
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"fieldclue/server/access"
+	"fieldclue/server/field"
+	"fieldclue/server/store"
+	"fieldclue/sync/protocol"
+)
+
+// Custody is the chain of hands of a photo, in the order in which the server learned of it.
+type Custody struct {
+	Photo   protocol.PulledRecord `json:"photo"`
+	Events  []CustodyEvent        `json:"events"`
+	Views   bool                  `json:"views"`   // the reader is told who of the own organisation looked
+	Exports bool                  `json:"exports"` // the reader is told of holds and exports that the own organisation has registered
+	More    bool                  `json:"more"`    // there were more views: the newest are listed
+}
+
+// CustodyEvent is one step. Clock says whose word At is: "server", or "device" and "app" for what a phone stated.
+type CustodyEvent struct {
+	Code    string                 `json:"code"`
+	ZH      string                 `json:"zh"`
+	EN      string                 `json:"en"`
+	At      string                 `json:"at"`
+	Clock   string                 `json:"clock"`
+	By      *Named                 `json:"by,omitempty"` // nil: the server itself
+	Device  field.DeviceID         `json:"device,omitempty"`
+	Entry   EntryRef               `json:"entry"`             // that says so
+	Details map[string]field.Value `json:"details,omitempty"` // as the entry has them
+
+	by   field.UserID
+	when time.Time // by the server's clock: events are ordered by it
+}
+
+// EntryRef names an entry of the log.
+type EntryRef struct {
+	Scope field.Scope `json:"scope"`
+	Seq   int64       `json:"seq"`
+	Hash  string      `json:"hash"`
+}
+
+// mostLooks is how many views, of the photo itself and of its report's small pictures, are listed.
+const mostLooks = 300
+
+// PhotoCustody tells what happened to a photo, by whom, and where the log says so. Every step is read from the entry that
+// made it, which the stamps of the records name: no log is searched. Who may see the photo sees its steps in the site;
+// links, holds, exports and views are for those who read the scope in which they stand.
+func (f *Flow) PhotoCustody(ctx context.Context, who *access.Actor, id field.PhotoID) (*Custody, error) {
+	photo, err := f.read(ctx, who, field.KindPhoto, field.RecordID(id))
+	if err != nil {
+		return nil, err
+	}
+	at := photo.Info
+	at.Orgs = []field.OrgID{who.Org}
+	out := &Custody{
+		Photo:   protocol.FromRecord(photo),
+		Views:   access.MayRead(who, field.CustodyScope(field.SiteID(photo.Scope.ID()), who.Org), at),
+		Exports: access.MayRead(who, field.MakeScope(field.ScopeRegister, string(who.Org)), at),
+	}
+	c := &chain{flow: f, ctx: ctx, who: who, photo: photo, read: map[EntryRef]told{}}
+	for _, part := range []func() error{c.kept, c.own, c.flags, c.evidence, c.links, c.holds, c.exports} {
+		if err := part(); err != nil {
+			return nil, err
+		}
+	}
+	if out.More, err = c.views(); err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(c.events, func(a, b CustodyEvent) int {
+		return cmp.Or(a.when.Compare(b.when), cmp.Compare(a.Entry.Scope, b.Entry.Scope), cmp.Compare(a.Entry.Seq, b.Entry.Seq))
+	})
+	var ids []field.RecordID
+	for _, e := range c.events {
+		ids = append(ids, field.RecordID(e.by))
+	}
+	name, err := f.named(ctx, who, ids)
+	if err != nil {
+		return nil, err
+	}
+	for i := range c.events {
+		c.events[i].By = name(ids[i])
+	}
+	out.Events = c.events
+	return out, nil
+}
+
+// chain collects the steps of one photo.
+type chain struct {
+	flow   *Flow
+	ctx    context.Context
+	who    *access.Actor
+	photo  *field.Record
+	read   map[EntryRef]told // by scope and number
+	sentAt string            // of a declaration that was kept: the clock of the device
+	events []CustodyEvent
+}
+
+type told struct {
+	body protocol.Body
+	hash string
+	at   time.Time
+}
+
+// entry reads an entry once.
+func (c *chain) entry(scope field.Scope, seq int64) (told, error) {
+	place := EntryRef{Scope: scope, Seq: seq}
+	if t, ok := c.read[place]; ok {
+		return t, nil
+	}
+	e, err := c.flow.store.Entry(c.ctx, scope, seq)
+	if err != nil {
+		return told{}, err
+	}
+	body, err := protocol.Open(e)
+	if err != nil {
+		return told{}, err
+	}
+	t := told{body, e.Hash, e.At}
+	c.read[place] = t
+	return t, nil
+}
+
+// step begins the event of an entry: by whoever sent it, at the server's time.
+func (t told) step(code string, details map[string]field.Value) CustodyEvent {
+	e := CustodyEvent{
+		Code: code, At: protocol.Stamp(t.at), Clock: "server", by: t.body.Actor, when: t.at,
+		Entry: EntryRef{t.body.Scope, t.body.Seq, t.hash}, Details: details,
+	}
+	if t.body.Actor != "" {
+		e.Device = deviceOf(t.body.Device)
+	}
+	for _, s := range field.CustodySteps {
+		if s.Code == code {
+			e.ZH, e.EN = s.ZH, s.EN
+		}
+	}
+	return e
+}
+
+// kept finds the declaration among those that were kept because the access of who sent them had ended.
+func (c *chain) kept() error {
+	found, _, err := c.flow.all(c.ctx, c.who, store.Query{Kinds: []field.Kind{field.KindParked}, Keys: where{}.is("recordId", string(c.photo.ID))}, mostParts)
+	if err != nil {
+		return err
+	}
+	for _, p := range found {
+		var op struct{ Command string }
+		if err := p.Decode("operation", &op); err != nil {
+			return err
+		}
+		if p.Text("recordKind") != string(field.KindPhoto) || op.Command != "" {
+			continue
+		}
+		t, err := c.entry(p.Scope, p.Stamps["operation"].Seq)
+		if err != nil {
+			return err
+		}
+		e := t.step(field.StepKept, part(p.Fields, "code"))
+		e.by, e.Device = field.UserID(p.Text("author")), field.DeviceID(p.Text("device"))
+		c.add(e)
+		if p.State == "accepted" {
+			c.sentAt = p.Text("deviceTime")
+		}
+	}
+	return nil
+}
+
+// said are the fields of a photo that people may change.
+var said = []string{"caption", "item", "photoPoint"}
+
+// own are the steps of the photo's record.
+func (c *chain) own() error {
+	return c.steps(c.photo, func(t told, e Event) error {
+		if e.Set["sha256"] != nil {
+			c.declared(t, e)
+		} else {
+			edited := part(e.Set, said...)
+			for _, name := range e.Unset {
+				if slices.Contains(said, name) {
+					edited = with(edited, name, field.Value("null"))
+				}
+			}
+			c.addIf(t, field.StepEdited, edited)
+		}
+		if e.Set["receipt"] != nil {
+			if err := c.received(t, e.Set); err != nil {
+				return err
+			}
+		}
+		c.addIf(t, field.StepExamined, part(e.Set, "facts", "small", "large", "perceptual", "analysisNote"))
+		c.addIf(t, field.StepDiscredited, part(e.Set, "discreditReason"))
+		c.addIf(t, field.StepVoided, part(e.Set, "voidReason"))
+		return nil
+	})
+}
+
+// declared are the steps that the declaration tells: taken, hashed, declared; and that somebody accepted it, if it was kept.
+func (c *chain) declared(t told, e Event) {
+	sentAt := t.body.DeviceTime
+	accepted := t.body.Actor != c.photo.Author
+	if accepted {
+		sentAt = c.sentAt
+	}
+	by := func(code string, details map[string]field.Value) CustodyEvent {
+		s := t.step(code, details)
+		s.by, s.Device = c.photo.Author, deviceOf(c.photo.Device)
+		return s
+	}
+	if at := c.photo.Text("takenAt"); at != "" {
+		s := by(field.StepCaptured, part(e.Set, "takenAt", "position", "capture", "clockSkewMs"))
+		s.At, s.Clock = at, "app"
+		c.add(s)
+	}
+	s := by(field.StepHashed, part(e.Set, "sha256", "size", "type"))
+	if sentAt != "" {
+		s.At, s.Clock = sentAt, "device"
+	}
+	c.add(s)
+	c.add(by(field.StepDeclared, part(e.Set, "reportId", "item", "photoPoint", "caption")))
+	if accepted {
+		c.add(t.step(field.StepAccepted, nil))
+	}
+}
+
+// received are the steps of the upload. By whom it was sent is not known of what an older server received.
+func (c *chain) received(t told, set map[string]field.Value) error {
+	var paper struct {
+		ReceivedAt time.Time
+		Size       int64
+	}
+	if err := json.Unmarshal(set["receipt"], &paper); err != nil {
+		return err
+	}
+	var broke []struct {
+		Offset int64
+		At     time.Time
+		Code   field.Value
+	}
+	if v := set["breaks"]; v != nil {
+		if err := json.Unmarshal(v, &broke); err != nil {
+			return err
+		}
+	}
+	record := &field.Record{Fields: set}
+	at := func(code string, when time.Time, details map[string]field.Value) CustodyEvent {
+		s := t.step(code, details)
+		s.by, s.Device = field.UserID(record.Text("sentBy")), field.DeviceID(record.Text("sentFrom"))
+		if !when.IsZero() {
+			s.At, s.when = protocol.Stamp(when), when
+		}
+		return s
+	}
+	from := int64(0)
+	for _, b := range broke {
+		piece := map[string]field.Value{"from": field.Quote(from), "offset": field.Quote(b.Offset)}
+		if b.Code != nil {
+			piece["code"] = b.Code
+		}
+		c.add(at(field.StepInterrupted, b.At, piece))
+		from = b.Offset
+	}
+	whole := with(part(set, "interruptions"), "from", field.Quote(from))
+	if paper.Size > 0 {
+		whole["size"] = field.Quote(paper.Size)
+	}
+	c.add(at(field.StepReceived, paper.ReceivedAt, whole))
+	s := at(field.StepReceipt, paper.ReceivedAt, part(set, "receipt"))
+	s.by, s.Device = "", ""
+	c.add(s)
+	return nil
+}
+
+// flags are the flags about the photo, and what became of them.
+func (c *chain) flags() error {
+	return c.each(store.Query{Scope: c.photo.Scope, Kinds: []field.Kind{field.KindFlag}, Keys: where{}.is("targetId", string(c.photo.ID))}, func(r *field.Record, t told, e Event) error {
+		if raised := part(e.Set, "code", "rule", "severity", "inputs"); e.Set["code"] != nil {
+			s := t.step(field.StepFlagRaised, with(raised, "flagId", field.Quote(r.ID)))
+			s.ZH, s.EN = cmp.Or(r.Text("zh"), s.ZH), cmp.Or(r.Text("en"), s.EN)
+			c.add(s)
+		}
+		if decided := part(e.Set, "decision", "reason"); decided != nil {
+			c.add(t.step(field.StepFlagDecided, with(with(decided, "flagId", field.Quote(r.ID)), "code", r.Fields["code"])))
+		}
+		return nil
+	})
+}
+
+// evidence are the findings that name the photo, from the entry on that last said so.
+func (c *chain) evidence() error {
+	return c.each(store.Query{Kinds: []field.Kind{field.KindFinding}, Keys: where{}.is("evidence", string(c.photo.ID))}, func(r *field.Record, t told, e Event) error {
+		if e.Set["evidence"] != nil && t.body.Seq == r.Stamps["evidence"].Seq {
+			c.add(t.step(field.StepEvidence, map[string]field.Value{"findingId": field.Quote(r.ID)}))
+		}
+		return nil
+	})
+}
+
+// links are the links to clues.
+func (c *chain) links() error {
+	return c.each(store.Query{Kinds: []field.Kind{field.KindLink}, Keys: where{}.is("targetId", string(c.photo.ID))}, func(r *field.Record, t told, e Event) error {
+		about := map[string]field.Value{"linkId": field.Quote(r.ID), "clueId": r.Fields["clueId"]}
+		if e.Set["targetId"] != nil {
+			c.add(t.step(field.StepLinked, with(maps.Clone(about), "relation", e.Set["relation"])))
+		}
+		if e.State == field.LinkConfirmed {
+			c.add(t.step(field.StepLinkConfirmed, about))
+		}
+		if why := e.Set["withdrawReason"]; why != nil {
+			c.add(t.step(field.StepLinkWithdrawn, with(about, "withdrawReason", why)))
+			return c.confirmed(r)
+		}
+		return nil
+	})
+}
+
+// confirmed finds the confirmation of a link that was withdrawn afterwards: the one step that no stamp names any more. It
+// lies in the log of the case, between the two that are known.
+func (c *chain) confirmed(r *field.Record) error {
+	from, upTo := r.Stamps["targetId"].Seq, r.Stamps["withdrawReason"].Seq
+	for from < upTo-1 {
+		entries, err := c.flow.store.Entries(c.ctx, r.Scope, from, int(min(wholePage, upTo-1-from)))
+		if err != nil || len(entries) == 0 {
+			return err
+		}
+		for _, e := range entries {
+			from = e.Seq
+			if !bytes.Contains(e.Body, []byte(`"`+string(r.ID)+`"`)) {
+				continue
+			}
+			t, err := c.entry(r.Scope, e.Seq)
+			if err != nil {
+				return err
+			}
+			if event, ok := EventOf(&t.body, t.hash, r.ID); ok && event.State == field.LinkConfirmed {
+				c.add(t.step(field.StepLinkConfirmed, map[string]field.Value{"linkId": field.Quote(r.ID), "clueId": r.Fields["clueId"]}))
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+// exports are the case files that took the original along.
+func (c *chain) exports() error {
+	return c.each(store.Query{Kinds: []field.Kind{field.KindExport}, Keys: where{}.is("photos", string(c.photo.ID))}, func(_ *field.Record, t told, e Event) error {
+		c.addIf(t, field.StepExported, part(e.Set, "clueId", "sha256", "size"))
+		return nil
+	})
+}
+
+// holds are the legal holds of the original, whichever photo of the same bytes they were set for.
+func (c *chain) holds() error {
+	return c.each(store.Query{Kinds: []field.Kind{field.KindHold}, Keys: where{}.is("sha256", c.photo.Text("sha256"))}, func(r *field.Record, t told, e Event) error {
+		about := map[string]field.Value{"holdId": field.Quote(r.ID), "clueId": r.Fields["clueId"]}
+		if e.Set["sha256"] != nil {
+			c.add(t.step(field.StepHoldSet, about))
+		}
+		if e.State == field.HoldReleased {
+			c.add(t.step(field.StepHoldReleased, about))
+		}
+		return nil
+	})
+}
+
+// views are those of the own organisation: of the photo itself, and of the small pictures of its report since it has one.
+func (c *chain) views() (more bool, err error) {
+	var small time.Time
+	if s, ok := c.photo.Stamps["small"]; ok {
+		t, err := c.entry(c.photo.Scope, s.Seq)
+		if err != nil {
+			return false, err
+		}
+		small = t.at
+	}
+	for name, about := range map[string]string{"photoId": string(c.photo.ID), "reportId": c.photo.Text("reportId")} {
+		if about == "" || name == "reportId" && small.IsZero() {
+			continue
+		}
+		found, whole, err := c.flow.all(c.ctx, c.who, store.Query{Kinds: []field.Kind{field.KindView}, Keys: where{}.is(name, about)}, mostLooks)
+		if err != nil {
+			return false, err
+		}
+		more = more || !whole
+		for _, r := range found {
+			if name == "reportId" && r.Time("since").Add(field.ViewWindow).Before(small) {
+				continue
+			}
+			t, err := c.entry(r.Scope, r.Version)
+			if err != nil {
+				return false, err
+			}
+			s := t.step(field.StepViewed, part(r.Fields, "what", "reportId"))
+			s.by, s.Device = field.UserID(r.Text("by")), field.DeviceID(r.Text("device"))
+			c.add(s)
+		}
+	}
+	return more, nil
+}
+
+// each calls do for every step of every record that the reader may see.
+func (c *chain) each(q store.Query, do func(r *field.Record, t told, e Event) error) error {
+	q.Deleted = true
+	found, _, err := c.flow.all(c.ctx, c.who, q, mostLinks)
+	if err != nil {
+		return err
+	}
+	for _, r := range found {
+		if err := c.steps(r, func(t told, e Event) error { return do(r, t, e) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// steps calls do for every entry that a record's stamps name, the oldest first, with what it says of the record.
+func (c *chain) steps(r *field.Record, do func(t told, e Event) error) error {
+	var seqs []int64
+	for _, s := range r.Stamps {
+		seqs = append(seqs, s.Seq)
+	}
+	slices.Sort(seqs)
+	for _, seq := range slices.Compact(seqs) {
+		t, err := c.entry(r.Scope, seq)
+		if err != nil {
+			return err
+		}
+		if e, ok := EventOf(&t.body, t.hash, r.ID); ok {
+			if err := do(t, e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// deviceOf is the enrolled device behind the name under which a batch stands in the log: "desk/0193…", "via/site/…/desk/0193…".
+func deviceOf(d field.DeviceID) field.DeviceID {
+	return d[strings.LastIndexByte(string(d), '/')+1:]
+}
+
+func (c *chain) add(e CustodyEvent) { c.events = append(c.events, e) }
+
+// addIf adds a step for which the entry has something to show.
+func (c *chain) addIf(t told, code string, details map[string]field.Value) {
+	if details != nil {
+		c.add(t.step(code, details))
+	}
+}
+
+// part picks values of an entry; nil when none of them is there.
+func part(set map[string]field.Value, names ...string) map[string]field.Value {
+	var out map[string]field.Value
+	for _, n := range names {
+		if v := set[n]; v != nil {
+			out = with(out, n, v)
+		}
+	}
+	return out
+}
+
+func with(set map[string]field.Value, name string, v field.Value) map[string]field.Value {
+	if set == nil {
+		set = map[string]field.Value{}
+	}
+	set[name] = v
+	return set
+}
