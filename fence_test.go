@@ -113,6 +113,10 @@ var fences = []fence{
 		around: []string{"server/alike"}, ours: []string{"server/field", "server/access", "server/store"},
 	},
 	{
+		why:    "a count of bytes knows records and whose they are, not how bytes come or who is told",
+		around: []string{"server/space"}, ours: []string{"server/field", "server/access", "server/accounts", "server/store"},
+	},
+	{
 		why:    "a third store must be a change in one place: only the program's builder chooses one",
 		except: []string{"server/app/...", "server", "server/store/...", "bench/...", "sync/synctest/soak"},
 		without: []string{

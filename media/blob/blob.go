@@ -85,8 +85,8 @@ type Store interface {
 // bytes count (it keeps the offset) and raises the generation with every new writer.
 type Staging interface {
 	// Append keeps up to max bytes of r as those from offset on. It reads until r ends, fails, or max is reached.
-	// n is the number of bytes read from r, and they survive a crash, also when err is r's own error. When they could
-	// not be kept n is 0 and err is CodeStorageFull or CodeStoreDown.
+	// n is the number of bytes that survive a crash: all that were read from r, also when err is r's own error. When they
+	// could not be kept err is CodeStoreDown and n is 0, or it is CodeStorageFull and n is how many of them could be.
 	Append(ctx context.Context, id string, generation, offset int64, r io.Reader, max int64) (n int64, err error)
 
 	// Open reads the first size bytes of an upload. CodeNotFound when they are not all there. The caller closes it.

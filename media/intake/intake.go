@@ -31,9 +31,11 @@ type Uploader struct {
 type Declared struct {
 	PhotoID string
 	Sum     blob.Sum
-	Size    int64  // bytes
-	Type    string // media type
-	Stored  bool   // its bytes are recorded as stored
+	Size    int64     // bytes
+	Type    string    // media type
+	Org     string    // the organisation for which the bytes count
+	At      time.Time // when the log took the declaration
+	Stored  bool      // its bytes are recorded as stored
 	Receipt json.RawMessage
 }
 
@@ -62,6 +64,9 @@ type Ledger interface {
 	// DeclaredPhoto is asked at every request. CodePhotoNotDeclared, or CodeNotFound, when there is no such photo or
 	// who may not upload it; the two must look alike to the sender.
 	DeclaredPhoto(ctx context.Context, who Uploader, photoID string) (Declared, error)
+	// Room is asked before the upload of a declared photo begins, and not again: CodeSpaceLimit when its organisation has
+	// no room for it.
+	Room(ctx context.Context, d Declared) error
 	// PhotoStored records that the bytes are safe and returns the receipt that stands in the log: of several calls for
 	// one photo the first counts, and the others change nothing and return its receipt.
 	PhotoStored(ctx context.Context, p StoredPhoto) (json.RawMessage, error)
@@ -141,7 +146,7 @@ func ID(photoID string, sum blob.Sum) string { return photoID + "_" + string(sum
 
 // Create begins the upload of a declared photo, or finds the one that was begun. When the bytes are stored already,
 // by whomever, the upload is complete at once. CodeHashMismatch, CodeSizeMismatch or CodeNotAPhoto when the request
-// is not what was declared; CodePhotoTooBig; CodeUnsupportedType.
+// is not what was declared; CodePhotoTooBig; CodeUnsupportedType; CodeSpaceLimit, which an upload that was begun never meets.
 func (s *Service) Create(ctx context.Context, who Uploader, req Request) (Upload, error) {
 	return s.create(ctx, who, req, nil)
 }

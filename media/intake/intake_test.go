@@ -703,6 +703,56 @@ func TestHalfUploadsExpireWithNotice(t *testing.T) {
 	}
 }
 
+// Without room nothing begins, and nothing that was begun is stopped.
+func TestWithoutRoom(t *testing.T) {
+	p := onDir(t)
+	s := p.server()
+	b, req := p.photo("begun", 40_000)
+	u, err := s.Create(t.Context(), me, req)
+	must(t, err)
+	_, err = s.Append(t.Context(), me, u.ID, piece(b, 0, 10_000))
+	must(t, err)
+	half, halfReq := p.photo("half", 40_000)
+	old, err := s.Create(t.Context(), me, halfReq)
+	must(t, err)
+	_, err = s.Append(t.Context(), me, old.ID, piece(half, 0, 10_000))
+	must(t, err)
+
+	p.ledger.Full = field.Refuse(field.CodeSpaceLimit, "")
+	docs := len(p.docs.All)
+	late, lateReq := p.photo("late", 1_000)
+	_, err = s.Create(t.Context(), me, lateReq)
+	code(t, err, field.CodeSpaceLimit)
+	_, err = s.Send(t.Context(), me, lateReq, piece(late, 0, 1_000))
+	code(t, err, field.CodeSpaceLimit)
+	if len(p.docs.All) != docs {
+		t.Fatal("the refused upload left a document")
+	}
+	p.untouched(t, lateReq)
+	u, err = s.Send(t.Context(), me, req, piece(b, 0, 40_000))
+	must(t, err)
+	p.check(t, u, b, req)
+	u, err = s.Create(t.Context(), me, req) // its receipt, again
+	must(t, err)
+	p.check(t, u, b, req)
+
+	// What has expired begins anew, and for that there is no room. Its notice comes all the same.
+	p.now = p.now.AddDate(0, 0, 31)
+	_, err = s.Create(t.Context(), me, halfReq)
+	code(t, err, field.CodeSpaceLimit)
+	told := 0
+	_, err = s.Sweep(t.Context(), 10, func(_ context.Context, e intake.Expired) error {
+		if told++; e.PhotoID != "half" || e.Offset != 10_000 {
+			t.Errorf("the notice: %+v", e)
+		}
+		return nil
+	})
+	must(t, err)
+	if told != 1 {
+		t.Errorf("%d notices", told)
+	}
+}
+
 func TestAnExpiredUploadBeginsANewLife(t *testing.T) {
 	p := onDir(t)
 	b, req := p.photo("half", 40_000)

@@ -68,14 +68,19 @@ func (s *Service) receive(ctx context.Context, u *upload, p Piece) error {
 		}
 		src := &counted{r: io.TeeReader(body, h)}
 		n, bodyErr := s.cfg.Staging.Append(ctx, u.id, u.Generation, at, src, min(left, s.cfg.Checkpoint))
-		if n != src.n || n == 0 {
+		if n == 0 || n > src.n || n < src.n && bodyErr == nil {
 			if bodyErr == nil {
 				bodyErr = field.Refuse(field.CodeBodyTruncated, "")
 			}
 			// The body broke before its first byte, or the store could not keep what came: the rest stays.
 			return s.interrupted(ctx, u, at, mark, bodyErr)
 		}
-		if mark, err = saveHash(h); err != nil {
+		if n < src.n { // the disk filled up, and the hash has seen more than was kept
+			mark, err = s.stagedHash(ctx, u.id, at+n)
+		} else {
+			mark, err = saveHash(h)
+		}
+		if err != nil {
 			return err
 		}
 		at, left = at+n, left-n

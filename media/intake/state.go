@@ -183,6 +183,9 @@ func (s *Service) begin(ctx context.Context, who Uploader, id string, req Reques
 		if !field.Is(err, field.CodeUploadExpired) && !field.Is(err, field.CodeUploadUnknown) {
 			return nil, err
 		}
+		if err := s.cfg.Ledger.Room(ctx, d); err != nil {
+			return nil, err
+		}
 		now := s.cfg.Now().UTC()
 		u := &upload{id: id}
 		u.state = state{PhotoID: req.PhotoID, By: who, Sum: req.Sum, Size: req.Size, Type: req.Type, Created: now}

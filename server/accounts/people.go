@@ -88,7 +88,8 @@ func (a *Accounts) CreateOrg(ctx context.Context, act Act, o Org) (*field.Record
 	return a.record(ctx, field.KindOrg, id)
 }
 
-// EditOrg changes an organisation that was last seen at version.
+// EditOrg changes an organisation that was last seen at version. The limit of its space is for an administrator of the
+// founding organisation.
 func (a *Accounts) EditOrg(ctx context.Context, act Act, code field.OrgID, version int64, set map[string]field.Value) (*field.Record, error) {
 	id := OrgRecord(code)
 	r, err := a.record(ctx, field.KindOrg, id)
@@ -102,10 +103,28 @@ func (a *Accounts) EditOrg(ctx context.Context, act Act, code field.OrgID, versi
 	if len(set) == 0 {
 		return nil, field.Refuse(field.CodeMissingField, "Name at least one field to change.")
 	}
+	if _, ok := set["spaceLimit"]; ok { // who is limited does not set the limit
+		if trusted, err = a.isFounder(ctx, act.Actor); err != nil {
+			return nil, err
+		}
+		if !trusted {
+			return nil, field.Refuse(field.CodeNotPermitted, "Only an administrator of the founding organisation sets the limit of space.")
+		}
+	}
 	if _, err := a.commit.Commit(ctx, act.batch(r.Scope, trusted, protocol.Operation{ID: id, Kind: field.KindOrg, Base: version, Set: set})); err != nil {
 		return nil, err
 	}
 	return a.record(ctx, field.KindOrg, id)
+}
+
+// MayManage refuses who is neither an administrator of the organisation nor one of the founding one, as elsewhere does.
+func (a *Accounts) MayManage(ctx context.Context, who *access.Actor, code field.OrgID) error {
+	r, err := a.record(ctx, field.KindOrg, OrgRecord(code))
+	if err != nil {
+		return err
+	}
+	_, err = a.elsewhere(ctx, who, r)
+	return err
 }
 
 // elsewhere reports whether somebody acts on a record of another organisation than the own one. That is for an

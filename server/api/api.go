@@ -1,8 +1,8 @@
 // Package api is the HTTP door: routes, decoding, tokens, the problem table. It decides nothing.
 //
 // Open this file first: Options says what is needed, New puts the app together, route registers one route with its
-// operationId and its rule. problem.go alone knows HTTP statuses. auth.go, people.go, sync.go, events.go, photos.go and
-// ops.go hold the routes of sign-in, administration, sync, live events, photo bytes and operation; desk.go and the files
+// operationId and its rule. problem.go alone knows HTTP statuses. auth.go, people.go, sync.go, events.go, photos.go,
+// space.go and ops.go hold the routes of sign-in, administration, sync, live events, photo bytes, their space and operation; desk.go and the files
 // it names hold those of the desk. Not here: what the bodies of uploads mean (api/tus), and how bodies are kept
 // honest before any handler sees them (api/guard).
 package api
@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"fieldclue/media/intake"
 	"fieldclue/media/receipt"
@@ -58,6 +59,7 @@ type Options struct {
 	Cases    Cases
 	Uploads  *intake.Service
 	Jobs     Jobs
+	Space    Space
 	Receipts receipt.Holder // keys with which receipts are signed; the public ones are published
 
 	Now            func() time.Time // nil: time.Now
@@ -77,6 +79,7 @@ type Server struct {
 	flow     *workflow.Flow
 	cases    Cases
 	jobs     Jobs
+	space    Space
 
 	now     func() time.Time
 	log     *slog.Logger
@@ -99,9 +102,9 @@ type Server struct {
 // New puts the server together. It does not listen yet.
 func New(o Options) *Server {
 	s := &Server{
-		accounts: o.Accounts, engine: o.Engine, store: o.Store, blobs: o.Blobs, flow: o.Flow, jobs: o.Jobs,
+		accounts: o.Accounts, engine: o.Engine, store: o.Store, blobs: o.Blobs, flow: o.Flow, jobs: o.Jobs, space: o.Space,
 		cases: o.Cases, exports: make(chan struct{}, mostExports),
-		now: o.Now, log: o.Log, timeout: o.RequestTimeout, metrics: newMetrics(), stopping: make(chan struct{}),
+		now: o.Now, log: o.Log, timeout: o.RequestTimeout, metrics: newMetrics(o.Space), stopping: make(chan struct{}),
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -135,12 +138,16 @@ func New(o Options) *Server {
 	s.registerSealed(o.Uploads)
 
 	o.Guard.Rules = []guard.Rule{
+		{Prefix: "/v1/auth/sign-in", Max: openMax},
+		{Prefix: "/v1/auth/refresh", Max: openMax},
+		{Prefix: "/v1/setup", Max: openMax},
 		{Prefix: tus.Path, Max: o.Uploads.MaxSize(), Stream: true},
 		{Prefix: "/v1/sync/", Max: protocol.MaxBatchBytes},
 	}
 	o.Guard.Default = guard.Rule{Max: 1 << 20}
+	o.Guard.Sender = s.sender
 	s.app.Server().KeepHijackedConns = true // event streams take their connection over
-	guard.Install(s.app, o.Guard)
+	s.metrics.bodies(guard.Install(s.app, o.Guard))
 	return s
 }
 
@@ -252,14 +259,39 @@ func documented(path string) string {
 	return strings.Join(parts, "/")
 }
 
+// openMax is the largest body that somebody sends who is not signed in, in bytes. The guard neither counts nor waits for so
+// little.
+const openMax = 8 << 10
+
+// sender tells the guard whose body it is, before the body is read. Whoever is not signed in is told what admit would say.
+func (s *Server) sender(ctx *fasthttp.RequestCtx) (string, error) {
+	token, err := bearer(string(ctx.Request.Header.Peek(fiber.HeaderAuthorization)))
+	if err != nil {
+		return "", err
+	}
+	// fasthttp's own context is none to derive from: its Done races with the end of the server.
+	within, cancel := context.WithTimeout(context.Background(), askTime)
+	defer cancel()
+	user, err := s.accounts.Sender(within, token)
+	return string(user), err
+}
+
+func bearer(header string) (token string, err error) {
+	token, ok := strings.CutPrefix(header, "Bearer ")
+	if !ok || token == "" {
+		return "", field.Refuse(field.CodeTokenMissing, "")
+	}
+	return token, nil
+}
+
 // admit finds out who asks and whether the rule lets them in.
 func (s *Server) admit(c *fiber.Ctx, rule Rule) error {
 	if !rule.signedIn {
 		return nil
 	}
-	token, ok := strings.CutPrefix(c.Get(fiber.HeaderAuthorization), "Bearer ")
-	if !ok || token == "" {
-		return field.Refuse(field.CodeTokenMissing, "")
+	token, err := bearer(c.Get(fiber.HeaderAuthorization))
+	if err != nil {
+		return err
 	}
 	who := s.accounts.Authenticate
 	if rule.revoked {

@@ -21,7 +21,7 @@ type metrics struct {
 	uploaded   prometheus.Counter
 }
 
-func newMetrics() *metrics {
+func newMetrics(space Space) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -36,9 +36,23 @@ func newMetrics() *metrics {
 		pulled:     prometheus.NewCounter(prometheus.CounterOpts{Name: "fieldclue_sync_pulled_records_total", Help: "Records given to phones."}),
 		uploaded:   prometheus.NewCounter(prometheus.CounterOpts{Name: "fieldclue_upload_bytes_total", Help: "Bytes of uploads that were taken."}),
 	}
-	m.registry.MustRegister(m.durations, m.inFlight, m.listeners, m.pushes, m.operations, m.pulled, m.diverged, m.uploaded,
+	m.registry.MustRegister(m.durations, m.inFlight, m.listeners, m.pushes, m.operations, m.pulled, m.diverged, m.uploaded, spaceMetrics{space},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// bodies shows what is under way of the guard's bounds.
+func (m *metrics) bodies(underWay func() (uploads, bodies int, memory int64)) {
+	m.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "fieldclue_uploads_under_way", Help: "Uploads that send at this moment."}, func() float64 {
+			uploads, _, _ := underWay()
+			return float64(uploads)
+		}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "fieldclue_body_memory_bytes", Help: "Bytes of other bodies over 8 KiB that are held in memory."}, func() float64 {
+			_, _, memory := underWay()
+			return float64(memory)
+		}),
+	)
 }
 
 func (m *metrics) observe(method, route string, status int, took time.Duration) {

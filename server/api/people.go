@@ -18,6 +18,7 @@ func (s *Server) registerPeople() {
 	s.route(fiber.MethodPost, "/v1/orgs", "createOrg", may("org.create"), s.createOrg)
 	s.route(fiber.MethodGet, "/v1/orgs", "listOrgs", signedIn, s.listOrgs)
 	s.route(fiber.MethodPatch, "/v1/orgs/:code", "editOrg", may("org.edit"), s.editOrg)
+	s.route(fiber.MethodGet, "/v1/orgs/:code/space", "getSpace", may("org.edit"), s.getSpace)
 	s.route(fiber.MethodPost, "/v1/people", "createPerson", may("person.create"), s.createPerson)
 	s.route(fiber.MethodGet, "/v1/people", "listPeople", signedIn, s.listPeople)
 	s.route(fiber.MethodPost, "/v1/people/:id/leave", "leave", may("person.leave"), s.leave)
@@ -63,12 +64,14 @@ func (s *Server) editOrg(c *fiber.Ctx) error {
 		NameEN   field.Value `json:"nameEn"`
 		Region   field.Value `json:"region"`
 		Partners field.Value `json:"partners"`
+
+		SpaceLimit field.Value `json:"spaceLimit"`
 	}](c)
 	if err != nil {
 		return err
 	}
 	set := map[string]field.Value{}
-	for name, v := range map[string]field.Value{"name": req.Name, "nameEn": req.NameEN, "region": req.Region, "partners": req.Partners} {
+	for name, v := range map[string]field.Value{"name": req.Name, "nameEn": req.NameEN, "region": req.Region, "partners": req.Partners, "spaceLimit": req.SpaceLimit} {
 		if v != nil {
 			set[name] = v
 		}

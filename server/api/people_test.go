@@ -104,6 +104,13 @@ func TestTheFoundersMakeOrganisationsAndTheirFirstPeople(t *testing.T) {
 		t.Errorf("partners see each other: %+v", orgs)
 	}
 	// A partner reads; it does not administrate.
+	wang.do("PATCH", "/v1/orgs/bijie", obj{"version": orgs.Items[0].Version, "spaceLimit": 5 << 40}).refused(403, field.CodeNotPermitted)
+	wang.do("GET", "/v1/orgs/bijie/space", nil).want(200)
+	wang.do("GET", "/v1/orgs/gz-liwan/space", nil).refused(404, field.CodeNotFound)
+	admin.do("GET", "/v1/orgs/bijie/space", nil).want(200)
+	admin.do("GET", "/v1/orgs/nowhere/space", nil).refused(404, field.CodeNotFound)
+	admin.do("GET", "/v1/orgs/No%2Fwhere/space", nil).refused(404, field.CodeNotFound)
+	inspector.do("GET", "/v1/orgs/gz-liwan/space", nil).refused(403, field.CodeNotPermitted)
 	wang.do("PATCH", "/v1/orgs/bijie", obj{"version": 0}).refused(400, field.CodeMissingField)
 }
 

@@ -116,8 +116,15 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 		p.Detail = e.Code.Sentence()
 	}
 	switch e.Kind {
-	case field.KindInternal, field.KindFull:
+	case field.KindInternal:
 		s.log.LogAttrs(c.UserContext(), slog.LevelError, "failed", slog.String("requestId", p.RequestID), slog.String("error", err.Error()))
+	case field.KindFull: // somebody has to make room first
+		if e.Code == field.CodeSpaceLimit { // no fault of the server, and its administrators have a notice
+			c.Set(fiber.HeaderRetryAfter, "600")
+			break
+		}
+		c.Set(fiber.HeaderRetryAfter, "60")
+		s.log.LogAttrs(c.UserContext(), slog.LevelError, "no room", slog.String("requestId", p.RequestID), slog.String("error", err.Error()))
 	case field.KindBusy:
 		s.log.LogAttrs(c.UserContext(), slog.LevelWarn, "busy", slog.String("requestId", p.RequestID), slog.String("error", err.Error()))
 		c.Set(fiber.HeaderRetryAfter, "2")

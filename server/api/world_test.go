@@ -30,6 +30,7 @@ import (
 	"fieldclue/server/api/guard"
 	"fieldclue/server/casefile"
 	"fieldclue/server/field"
+	"fieldclue/server/space"
 	"fieldclue/server/store"
 	"fieldclue/server/store/mongo"
 	"fieldclue/server/store/mongotest"
@@ -122,8 +123,9 @@ func startOn(t *testing.T, s storetest.Store, options ...option) *world {
 		Uploads: intake.New(intake.Config{
 			Blobs: w.blobs, Staging: w.blobs.Staging(), Docs: w.store, Ledger: nobodyUploads{}, Keys: keys, Now: w.clock.now,
 		}),
-		Jobs: worker.New(worker.Config{Docs: w.store, Log: log, Now: w.clock.now}),
-		Now:  w.clock.now, Log: log, Guard: guard.Config{Silence: 300 * time.Millisecond},
+		Space: space.New(w.store, w.clock.now),
+		Jobs:  worker.New(worker.Config{Docs: w.store, Log: log, Now: w.clock.now}),
+		Now:   w.clock.now, Log: log, Guard: guard.Config{Silence: 300 * time.Millisecond},
 	}
 	for _, change := range options {
 		change(&o)
@@ -162,6 +164,8 @@ type nobodyUploads struct{}
 func (nobodyUploads) DeclaredPhoto(context.Context, intake.Uploader, string) (intake.Declared, error) {
 	return intake.Declared{}, field.Refuse(field.CodePhotoNotDeclared, "")
 }
+
+func (nobodyUploads) Room(context.Context, intake.Declared) error { return nil }
 
 func (nobodyUploads) PhotoStored(context.Context, intake.StoredPhoto) (json.RawMessage, error) {
 	return nil, nil

@@ -2,8 +2,9 @@
 // main program, the demo and the tests start it the same way.
 //
 // Start is the one to read. open.go chooses the engines, watch.go hears what other servers write, photos.go joins uploads
-// to the log, examine.go and recheck.go look at what arrived, holds.go keeps legal holds, archive.go moves what is old out of
-// the log, keys.go keeps the key that signs, verify.go checks everything that is stored. Nothing here decides anything about a record.
+// to the log, examine.go and recheck.go look at what arrived, holds.go keeps legal holds, space.go tells of space that runs
+// out, archive.go moves what is old out of the log, keys.go keeps the key that signs, verify.go checks everything that is
+// stored. Nothing here decides anything about a record.
 package app
 
 import (
@@ -25,6 +26,7 @@ import (
 	"fieldclue/server/casefile"
 	"fieldclue/server/checks"
 	"fieldclue/server/config"
+	"fieldclue/server/space"
 	"fieldclue/server/workflow"
 	"fieldclue/sync/engine"
 )
@@ -38,6 +40,7 @@ type App struct {
 	users   *accounts.Accounts
 	ledger  *ledger
 	alike   *alike.Index
+	space   *space.Index
 	uploads *intake.Service
 	pool    *worker.Pool
 	holds   *holds
@@ -76,7 +79,8 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	a.engine = engine.New(engine.Options{Store: p.store, Log: a.log, Horizon: days(a.cfg.HorizonDays)})
 	a.users = accounts.New(accounts.Options{Docs: p.store, Records: p.store, Commit: a.engine, AccessTTL: a.cfg.AccessTTL, Log: a.log})
-	a.ledger = &ledger{engine: a.engine, store: p.store, users: a.users}
+	a.space = space.New(p.store, time.Now)
+	a.ledger = &ledger{engine: a.engine, store: p.store, users: a.users, space: a.space}
 	a.alike = alike.New(p.store, time.Now)
 	a.uploads = intake.New(intake.Config{
 		Blobs: p.originals, Staging: p.staging, Docs: p.store, Ledger: a.ledger, Keys: p.keys, Now: time.Now, MaxImage: a.cfg.UploadMax,
@@ -87,8 +91,11 @@ func (a *App) wire(ctx context.Context) error {
 	a.http = api.New(api.Options{
 		Accounts: a.users, Engine: a.engine, Pokes: a.engine, Store: p.store, Blobs: photoBytes{p},
 		Flow: workflow.New(p.store, a.engine, a.alike, time.Now), Cases: &casefile.Maker{Store: p.store, Blobs: photoBytes{p}, Keys: p.keys},
-		Uploads: a.uploads, Jobs: a.pool, Receipts: p.keys, Log: a.log,
-		Guard: guard.Config{}, RequestTimeout: a.cfg.RequestTimeout, TrustedProxies: a.cfg.TrustedProxies,
+		Uploads: a.uploads, Jobs: a.pool, Space: a.space, Receipts: p.keys, Log: a.log,
+		Guard: guard.Config{
+			Uploads: a.cfg.Uploads, UserUploads: a.cfg.UploadsUser, Memory: a.cfg.BodyMemory, UserMemory: a.cfg.BodyMemoryUser,
+		},
+		RequestTimeout: a.cfg.RequestTimeout, TrustedProxies: a.cfg.TrustedProxies,
 	})
 	return nil
 }
@@ -121,6 +128,7 @@ func (a *App) start() {
 	goOn("taking in what newer apps had sent", a.reconsider)
 	goOn("hearing what other servers write", a.hearOthers)
 	goOn("reading the hashes of photos", a.readHashes)
+	goOn("counting the space of photos", a.watchSpace)
 	goOn("keeping access fresh", a.keepAccessFresh)
 	goOn("housekeeping", a.keepHouse)
 	goOn("keeping signed statements of the logs", a.anchorDaily)

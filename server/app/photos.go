@@ -12,6 +12,7 @@ import (
 	"fieldclue/server/access"
 	"fieldclue/server/accounts"
 	"fieldclue/server/field"
+	"fieldclue/server/space"
 	"fieldclue/server/store"
 	"fieldclue/sync/engine"
 	"fieldclue/sync/protocol"
@@ -22,6 +23,7 @@ type ledger struct {
 	engine *engine.Engine
 	store  allStore
 	users  *accounts.Accounts
+	space  *space.Index
 }
 
 // DeclaredPhoto finds the declaration of a photo that somebody may upload: somebody who may declare photos there, or who
@@ -53,7 +55,7 @@ func (l *ledger) DeclaredPhoto(ctx context.Context, who intake.Uploader, photoID
 	}
 	return intake.Declared{
 		PhotoID: photoID, Sum: blob.Sum(photo.Text("sha256")), Size: photo.Int("size"), Type: photo.Text("type"),
-		Stored: field.PhotoIsStored(photo), Receipt: json.RawMessage(photo.Fields["receipt"]),
+		Org: ownerOf(photo), At: photo.CreatedAt, Stored: field.PhotoIsStored(photo), Receipt: json.RawMessage(photo.Fields["receipt"]),
 	}, nil
 }
 
@@ -99,10 +101,25 @@ func (l *ledger) keptPhoto(ctx context.Context, user field.UserID, photoID strin
 		}
 		return r, intake.Declared{
 			PhotoID: photoID, Sum: sum, Size: op.Set.Size, Type: op.Set.Type,
-			Stored: r.Fields["receipt"] != nil, Receipt: json.RawMessage(r.Fields["receipt"]),
+			Org: ownerOf(r), At: r.CreatedAt, Stored: r.Fields["receipt"] != nil, Receipt: json.RawMessage(r.Fields["receipt"]),
 		}, nil
 	}
 	return nil, intake.Declared{}, nil
+}
+
+// ownerOf is the organisation to which the scope of a record belongs.
+func ownerOf(r *field.Record) string {
+	if len(r.Info.Orgs) == 0 {
+		return ""
+	}
+	return string(r.Info.Orgs[0])
+}
+
+// Room asks whether the organisation has room for a declared photo.
+func (l *ledger) Room(ctx context.Context, d intake.Declared) error {
+	return l.space.Room(ctx, space.Photo{
+		ID: field.RecordID(d.PhotoID), Org: field.OrgID(d.Org), SHA256: string(d.Sum), Size: d.Size, DeclaredAt: d.At,
+	})
 }
 
 // PhotoStored records that the bytes of a photo are safe, with the receipt, and so moves its report on.

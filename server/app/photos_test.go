@@ -520,3 +520,63 @@ func TestHEIC(t *testing.T) {
 		}
 	}
 }
+
+func metadata(photo field.RecordID, sum string) string {
+	encode := base64.StdEncoding.EncodeToString
+	return "photoId " + encode([]byte(photo)) + ",sha256 " + encode([]byte(sum))
+}
+
+// create asks for an upload and gives its path.
+func (o *office) create(photo field.RecordID, sum string, size int) string {
+	o.t.Helper()
+	status, head, answer := o.ask("POST", "/v1/uploads", o.ann, nil,
+		"Tus-Resumable", "1.0.0", "Upload-Length", strconv.Itoa(size), "Upload-Metadata", metadata(photo, sum))
+	if status != 201 {
+		o.t.Fatalf("creating an upload: %d %s", status, answer)
+	}
+	return head.Get("Location")
+}
+
+// piece sends bytes from an offset on.
+func (o *office) piece(upload string, offset int64, content []byte) (status int, head http.Header, answer []byte) {
+	o.t.Helper()
+	return o.ask("PATCH", upload, o.ann, content,
+		"Tus-Resumable", "1.0.0", "Content-Type", "application/offset+octet-stream", "Upload-Offset", strconv.FormatInt(offset, 10))
+}
+
+// offset asks where an upload stands.
+func (o *office) offset(upload string) int64 {
+	o.t.Helper()
+	status, head, _ := o.ask("HEAD", upload, o.ann, nil, "Tus-Resumable", "1.0.0")
+	n, err := strconv.ParseInt(head.Get("Upload-Offset"), 10, 64)
+	if status != 200 || err != nil {
+		o.t.Fatalf("asking for the offset: %d %v", status, head)
+	}
+	return n
+}
+
+// later is the answer that tells a phone to keep what it has and come again.
+func later(t *testing.T, what string, status int, head http.Header, answer []byte, want int, code field.Code) {
+	t.Helper()
+	wait, err := strconv.Atoi(head.Get("Retry-After"))
+	if status != want || err != nil || wait < 1 || !strings.Contains(string(answer), `"code":"`+string(code)+`"`) {
+		t.Fatalf("%s: %d, Retry-After %q, %s; want %d %s", what, status, head.Get("Retry-After"), answer, want, code)
+	}
+}
+
+// arrives sends what is left of an upload and checks the receipt and the bytes.
+func (o *office) arrives(upload string, photo field.RecordID, sum string, content []byte) {
+	o.t.Helper()
+	at := o.offset(upload)
+	if at < int64(len(content)) {
+		if status, _, answer := o.piece(upload, at, content[at:]); status != 204 {
+			o.t.Fatalf("the rest from %d on: %d %s", at, status, answer)
+		}
+	}
+	if _, _, rec := o.upload(o.ann, photo, sum, content); rec == nil || rec.SHA256 != sum || rec.Size != int64(len(content)) {
+		o.t.Fatalf("the receipt: %+v", rec)
+	}
+	if status, _, b := o.ask("GET", "/v1/photos/"+string(photo)+"/original", o.desk, nil); status != 200 || !bytes.Equal(b, content) {
+		o.t.Fatalf("the original: %d, %d bytes", status, len(b))
+	}
+}

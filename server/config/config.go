@@ -73,6 +73,13 @@ type Config struct {
 	AccessTTL time.Duration
 	// UploadMax is the largest file in bytes that a phone may send.
 	UploadMax int64
+	// Uploads and UploadsUser are how many uploads may send at the same time, in
+	// all and of one person.
+	Uploads, UploadsUser int
+	// BodyMemory and BodyMemoryUser are the bytes of other requests that may be
+	// held in memory while they arrive and are worked on, in all and of one
+	// person.
+	BodyMemory, BodyMemoryUser int64
 	// Workers is how many photos are examined at the same time.
 	Workers int
 }
@@ -280,7 +287,7 @@ func (c Config) String() string {
 			blobs += fmt.Sprintf(", sealed puts at %s for %s", c.S3.PublicURL, c.S3.SealedTTL)
 		}
 	}
-	return fmt.Sprintf("data=%s listen=%s public=%s store=%q blobs=%q log=%s/%s request_timeout=%s access_ttl=%s upload_max=%d workers=%d horizon_days=%d archive_days=%d",
+	return fmt.Sprintf("data=%s listen=%s public=%s store=%q blobs=%q log=%s/%s request_timeout=%s access_ttl=%s upload_max=%d uploads=%d/%d body_memory=%d/%d workers=%d horizon_days=%d archive_days=%d",
 		c.Data, c.Listen, c.PublicURL, store, blobs, strings.ToLower(c.LogLevel.String()), c.LogFormat,
-		c.RequestTimeout, c.AccessTTL, c.UploadMax, c.Workers, c.HorizonDays, c.ArchiveDays)
+		c.RequestTimeout, c.AccessTTL, c.UploadMax, c.Uploads, c.UploadsUser, c.BodyMemory, c.BodyMemoryUser, c.Workers, c.HorizonDays, c.ArchiveDays)
 }

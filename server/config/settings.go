@@ -155,6 +155,26 @@ var settings = []setting{
 		set:  func(c *Config, text string) error { return setSize(&c.UploadMax, text, 1<<20, 4<<30) },
 	},
 	{
+		Variable: prefix + "UPLOADS", Default: "500",
+		Help: "Uploads that may send at the same time; the next ones are told to come again.",
+		set:  func(c *Config, text string) error { return setInt(&c.Uploads, text, 1, 100_000) },
+	},
+	{
+		Variable: prefix + "UPLOADS_USER", Default: "16",
+		Help: "Uploads of one person that may send at the same time; a phone needs 3.",
+		set:  func(c *Config, text string) error { return setInt(&c.UploadsUser, text, 3, 100_000) },
+	},
+	{
+		Variable: prefix + "BODY_MEMORY", Default: "128MiB",
+		Help: "Memory for the bodies of other requests while they arrive and are worked on, in bytes or with KiB, MiB or GiB.",
+		set:  func(c *Config, text string) error { return setSize(&c.BodyMemory, text, 4<<20, 64<<30) },
+	},
+	{
+		Variable: prefix + "BODY_MEMORY_USER", Default: "8MiB",
+		Help: "The same for one person.",
+		set:  func(c *Config, text string) error { return setSize(&c.BodyMemoryUser, text, 3<<20, 64<<30) },
+	},
+	{
 		Variable: prefix + "WORKERS", Default: "0",
 		Help: "Photos that are examined at the same time; 0 for one per processor.",
 		set:  func(c *Config, text string) error { return setInt(&c.Workers, text, 0, 256) },

@@ -13,6 +13,8 @@ const (
 	CodeBodyTooLarge     Code = "body_too_large"
 	CodeBodyTruncated    Code = "body_truncated"
 	CodeBodySlow         Code = "body_slow"
+	CodeBodyTooMany      Code = "body_too_many"
+	CodeBodyBusy         Code = "body_busy"
 	CodeLengthRequired   Code = "length_required"
 	CodeUnsupportedType  Code = "unsupported_type"
 	CodeTokenMissing     Code = "token_missing"
@@ -33,6 +35,7 @@ const (
 	CodeTooMany          Code = "too_many_requests"
 	CodeStoreDown        Code = "store_down"
 	CodeStorageFull      Code = "storage_full"
+	CodeSpaceLimit       Code = "space_limit"
 	CodeOffsetMismatch   Code = "offset_mismatch"
 	CodeHashMismatch     Code = "hash_mismatch"
 	CodeSizeMismatch     Code = "size_mismatch"
@@ -100,6 +103,8 @@ var codes = map[Code]codeSpec{
 	CodeBodyTooLarge:     {KindTooLarge, "The body is larger than this route takes.", "请求内容超过此接口的上限。"},
 	CodeBodyTruncated:    {KindInvalid, "The body ended before its declared length. Send it again.", "请求内容未达到声明长度即中断，请重新发送。"},
 	CodeBodySlow:         {KindTimeout, "The body stopped arriving. Resume when the link is better.", "请求内容长时间未到达，请在网络好转后续传。"},
+	CodeBodyTooMany:      {KindTooMany, "You are sending too much at once. Let some of it finish, then go on after the time in Retry-After.", "您同时发送的内容过多，请待部分完成后，按 Retry-After 继续。"},
+	CodeBodyBusy:         {KindBusy, "The server is receiving as much as it can hold. What was received stays; go on after the time in Retry-After.", "服务器正在接收的内容已达上限，已接收的部分会保留，请按 Retry-After 继续。"},
 	CodeLengthRequired:   {KindLengthRequired, "Send a Content-Length; chunked bodies are not taken.", "请提供 Content-Length，不接受分块传输。"},
 	CodeUnsupportedType:  {KindUnsupported, "This route does not take that content type.", "此接口不接受该内容类型。"},
 	CodeTokenMissing:     {KindUnauthenticated, "Sign in and send the access token as a Bearer token.", "请登录，并以 Bearer 方式携带访问令牌。"},
@@ -120,6 +125,7 @@ var codes = map[Code]codeSpec{
 	CodeTooMany:          {KindTooMany, "Too many requests. Try again after the time in Retry-After.", "请求过于频繁，请按 Retry-After 稍后重试。"},
 	CodeStoreDown:        {KindBusy, "The store does not answer. Nothing was changed; try again later.", "存储暂不可用，未作任何更改，请稍后重试。"},
 	CodeStorageFull:      {KindFull, "There is no room to store this. What was received stays; tell the operator.", "存储空间不足，已接收的内容会保留，请告知运维人员。"},
+	CodeSpaceLimit:       {KindFull, "The organisation has used up its space for photos. The photo stays on the phone; uploads that were begun go on. Ask the administrator for room.", "本组织的照片存储空间已用完。照片保留在手机上，已开始的上传可继续；请联系管理员扩容。"},
 	CodeOffsetMismatch:   {KindConflict, "The offset is not where the upload stands. Ask with HEAD and go on from there.", "偏移量与服务器不一致，请用 HEAD 查询后续传。"},
 	CodeHashMismatch:     {KindMismatch, "The bytes are not those that were declared. Send the original file again from the start.", "文件内容与声明的哈希不符，请从头重新上传原始文件。"},
 	CodeSizeMismatch:     {KindInvalid, "The size is not the one that was declared.", "文件大小与声明不符。"},

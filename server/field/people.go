@@ -31,6 +31,7 @@ var orgSpec = &Spec{
 		{Name: "nameEn", Type: Text, ZH: "英文名称", EN: "name in English"},
 		{Name: "region", Type: Region, Required: true, ZH: "地区", EN: "region"},
 		{Name: "partners", Type: Org, List: true, Items: 50, ZH: "协作组织", EN: "partner organisations"},
+		{Name: "spaceLimit", Type: Integer, Low: 1 << 20, High: 1 << 50, Server: true, ZH: "照片空间上限（字节）", EN: "limit of space for originals, in bytes"},
 	},
 	Made: orgScope, Edited: orgScope,
 }

@@ -44,6 +44,10 @@ func (t *Staging) Append(_ context.Context, id string, generation, offset int64,
 		return 0, down(err)
 	}
 	n, broken, err := blob.Copy(f, io.LimitReader(r, limit))
+	if full(err) {
+		broken = down(err)
+		n, err = cutBack(f, n)
+	}
 	if err == nil && n > 0 {
 		err = f.Sync()
 	}
@@ -61,6 +65,16 @@ func (t *Staging) Append(_ context.Context, id string, generation, offset int64,
 		return 0, down(err)
 	}
 	return n, broken
+}
+
+// spare is what an upload that filled the disk gives back of its last bytes. The store of records often lies on the same
+// disk, and what it cannot write down was received in vain.
+const spare = 1 << 20
+
+// cutBack gives the spare bytes at the end of a file back and returns how many are left.
+func cutBack(f *os.File, n int64) (int64, error) {
+	n = max(0, n-spare)
+	return n, f.Truncate(n)
 }
 
 func (t *Staging) chain(id string, size int64) (string, []blob.Segment, error) {

@@ -33,13 +33,12 @@ func (t *Staging) StoreWhole(ctx context.Context, id string, generation int64, s
 	}()
 	h := sha256.New()
 	n, failed, err := blob.Copy(f, io.TeeReader(io.LimitReader(r, size), h))
-	if err != nil {
+	if full(err) {
 		failed = down(err)
+		n, err = cutBack(f, n)
 	}
 	if failed == nil && n == size {
 		err = f.Chmod(0o444)
-	} else {
-		err = nil
 	}
 	if err == nil {
 		err = f.Sync()

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
+	"time"
 
 	"github.com/minio/minio-go/v7"
 
@@ -112,18 +114,33 @@ func (t *Staging) keep(ctx context.Context, id string, generation, offset int64,
 	if _, err := io.Copy(h, sp.content()); err != nil {
 		return field.Refuse(field.CodeStoreDown, "").Because(err)
 	}
-	_, err = t.s.core.PutObject(ctx, t.s.cfg.StagingBucket, fmt.Sprintf("%s%020d-%d", p, offset, generation),
-		sp.content(), sp.n, "", "", minio.PutObjectOptions{
-			ContentType:          typeBytes,
-			UserMetadata:         map[string]string{amzChecksum: base64.StdEncoding.EncodeToString(h.Sum(nil))},
-			DisableContentSha256: true,
+	name, sum := fmt.Sprintf("%s%020d-%d", p, offset, generation), base64.StdEncoding.EncodeToString(h.Sum(nil))
+	for try := 1; ; try++ {
+		// Each try has a reader of its own: where the answer came early, the transport may still be reading the one before.
+		// The library would wind that one back, so it is not told that it can.
+		body := struct{ io.Reader }{sp.content()}
+		_, err = t.s.core.PutObject(ctx, t.s.cfg.StagingBucket, name, body, sp.n, "", "", minio.PutObjectOptions{
+			ContentType: typeBytes, UserMetadata: map[string]string{amzChecksum: sum}, DisableContentSha256: true,
 		})
-	if err != nil {
-		sp.failed = true // the transport may still be reading it
-		return coded(err)
+		if err == nil {
+			return nil
+		}
+		sp.failed = true // as above
+		if err = coded(err); try == putTries || !field.Is(err, field.CodeStoreDown) {
+			return err
+		}
+		pause := time.NewTimer(time.Duration(try) * 200 * time.Millisecond)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return err
+		}
 	}
-	return nil
 }
+
+// putTries is how often a segment is put that the store does not answer for.
+const putTries = 3
 
 func (t *Staging) list(ctx context.Context, id string) ([]blob.Segment, error) {
 	p, err := prefix(id)
@@ -329,7 +346,7 @@ func (t *teeSpool) Read(p []byte) (int, error) {
 
 // spoolError blames the local disk: what cannot be spooled cannot be taken now.
 func spoolError(err error) error {
-	if strings.Contains(err.Error(), "no space left") {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
 		return field.Refuse(field.CodeStorageFull, "").Because(err)
 	}
 	return field.Refuse(field.CodeStoreDown, "").Because(err)

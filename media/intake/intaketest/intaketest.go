@@ -103,6 +103,7 @@ type Ledger struct {
 	Stored map[string]intake.StoredPhoto
 	Calls  int          // of PhotoStored
 	Fail   func() error // asked before PhotoStored; nil: nothing fails
+	Full   error        // what Room answers
 }
 
 // NewLedger knows no photo yet; only owner may upload.
@@ -129,6 +130,13 @@ func (l *Ledger) DeclaredPhoto(_ context.Context, who intake.Uploader, id string
 		return d, field.Refuse(field.CodePhotoNotDeclared, "")
 	}
 	return d, nil
+}
+
+// Room follows intake.Ledger.
+func (l *Ledger) Room(context.Context, intake.Declared) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.Full
 }
 
 // PhotoStored follows intake.Ledger.

@@ -4,7 +4,8 @@
 // stop applying, one read timeout spans the whole body, and what a handler leaves unread is parsed as the next
 // request. Install wraps the server of a Fiber app so that none of this reaches a handler: ordinary routes find
 // their complete body in c.Body(), upload routes stream it from Body. Here is nothing about what bodies mean; the
-// app's ErrorHandler renders the refusals. Start with Install; body.go reads, listener.go closes gently.
+// app's ErrorHandler renders the refusals. Start with Install; bounds.go bounds what is under way for each user and in
+// total, body.go reads, listener.go closes gently.
 package guard
 
 import (
@@ -44,6 +45,14 @@ type Config struct {
 	// What a handler left unread is drained when it is at most 64 KiB and comes within this time [50 ms]; otherwise
 	// the connection is closed after the answer.
 	Drain time.Duration
+
+	// Sender says who sends, from the headers alone; what it refuses is answered without reading the body. It is asked about
+	// bodies of which more than 8 KiB would be held or waited for. nil: all are one.
+	Sender func(*fasthttp.RequestCtx) (user string, err error)
+	// What may be under way at once: bodies that a handler streams, others, and the bytes in memory of these.
+	Uploads, UserUploads int   // [500, 16]
+	UserBodies           int   // [16]
+	Memory, UserMemory   int64 // bytes [128 MiB, 8 MiB]
 }
 
 const (
@@ -69,13 +78,31 @@ func (c Config) withDefaults() Config {
 	if c.Default.Max == 0 {
 		c.Default.Max = 1 << 20
 	}
+	if c.Sender == nil {
+		c.Sender = func(*fasthttp.RequestCtx) (string, error) { return "", nil }
+	}
+	number := func(n *int, other int) {
+		if *n == 0 {
+			*n = other
+		}
+	}
+	number(&c.Uploads, 500)
+	number(&c.UserUploads, 16)
+	number(&c.UserBodies, 16)
+	if c.Memory == 0 {
+		c.Memory = 128 << 20
+	}
+	if c.UserMemory == 0 {
+		c.UserMemory = 8 << 20
+	}
 	return c
 }
 
 // Install puts the guard outermost in an app, before it serves. It also sets those options of the server on which
 // the guard relies, whatever the app was made with: streamed bodies, no limit of fasthttp's own (it would swallow
-// bytes of the next request), no parsing of forms before the handler. Serve the app on Listener's listener.
-func Install(app *fiber.App, cfg Config) {
+// bytes of the next request), no parsing of forms before the handler. Serve the app on Listener's listener. The function
+// that it gives tells what is under way: bodies that are streamed, others, and the bytes of these.
+func Install(app *fiber.App, cfg Config) (underWay func() (uploads, bodies int, memory int64)) {
 	cfg = cfg.withDefaults()
 	srv := app.Server()
 	srv.StreamRequestBody = true
@@ -84,7 +111,7 @@ func Install(app *fiber.App, cfg Config) {
 	srv.MaxRequestBodySize = math.MaxInt
 	srv.ReadTimeout = cfg.Header
 	srv.IdleTimeout = cfg.Idle
-	inner := srv.Handler
+	inner, all := srv.Handler, newBounds(cfg)
 	srv.Handler = func(ctx *fasthttp.RequestCtx) {
 		refuse := func(err error) {
 			ctx.Response.Reset()
@@ -94,13 +121,27 @@ func Install(app *fiber.App, cfg Config) {
 				ctx.Response.SetStatusCode(fasthttp.StatusInternalServerError)
 			}
 		}
-		serve(ctx, cfg, inner, refuse)
+		serve(ctx, cfg, all, inner, refuse)
+	}
+	return func() (uploads, bodies int, memory int64) {
+		all.mu.Lock()
+		defer all.mu.Unlock()
+		return all.all.uploads, all.all.bodies, all.all.bytes
 	}
 }
 
-func serve(ctx *fasthttp.RequestCtx, cfg Config, inner func(*fasthttp.RequestCtx), refuse func(error)) {
+func serve(ctx *fasthttp.RequestCtx, cfg Config, all *bounds, inner func(*fasthttp.RequestCtx), refuse func(error)) {
 	rule := cfg.rule(string(ctx.Path()))
+	held := all.share(ctx)
+	defer held.release()
 	body, err := admit(ctx, cfg, rule)
+	if err == nil {
+		if rule.Stream {
+			err = held.upload(body.length)
+		} else {
+			err = held.memory(body.length)
+		}
+	}
 	if err != nil {
 		refuse(err)
 		hangUp(ctx)
@@ -111,7 +152,7 @@ func serve(ctx *fasthttp.RequestCtx, cfg Config, inner func(*fasthttp.RequestCtx
 			ctx.SetUserValue(bodyKey, body)
 		}
 	} else {
-		err = readAll(ctx, body, rule.Max)
+		err = readAll(ctx, body, rule.Max, held)
 	}
 	if err != nil {
 		refuse(err)
@@ -187,7 +228,7 @@ func plain(ctx *fasthttp.RequestCtx) error {
 }
 
 // readAll makes c.Body() the complete, decompressed body.
-func readAll(ctx *fasthttp.RequestCtx, body *stream, limit int64) error {
+func readAll(ctx *fasthttp.RequestCtx, body *stream, limit int64, held *share) error {
 	encoding := string(ctx.Request.Header.Peek(fasthttp.HeaderContentEncoding))
 	zipped := strings.EqualFold(encoding, "gzip")
 	if !zipped && encoding != "" && !strings.EqualFold(encoding, "identity") {
@@ -197,15 +238,13 @@ func readAll(ctx *fasthttp.RequestCtx, body *stream, limit int64) error {
 		ctx.Request.SetBodyRaw(nil)
 		return nil
 	}
-	// It grows with what arrives, not with what was promised: a length costs the sender nothing.
-	var all bytes.Buffer
-	if _, err := all.ReadFrom(body); err != nil {
+	raw := make([]byte, body.length) // as much as was counted, and no more
+	if _, err := io.ReadFull(body, raw); err != nil {
 		return err
 	}
-	raw := all.Bytes()
 	if zipped {
 		var err error
-		if raw, err = unzip(raw, limit); err != nil {
+		if raw, err = unzip(raw, limit, held); err != nil {
 			return err
 		}
 	}
@@ -215,7 +254,8 @@ func readAll(ctx *fasthttp.RequestCtx, body *stream, limit int64) error {
 	return nil
 }
 
-func unzip(raw []byte, limit int64) ([]byte, error) {
+// unzip counts what comes out before it comes out, for a little can become a lot.
+func unzip(raw []byte, limit int64, held *share) ([]byte, error) {
 	bad := func(err error) error {
 		return field.Refuse(field.CodeBadRequest, "The body is not the gzip that its header says.").Because(err)
 	}
@@ -223,16 +263,29 @@ func unzip(raw []byte, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, bad(err)
 	}
-	var out bytes.Buffer
-	n, err := out.ReadFrom(io.LimitReader(z, limit+1))
-	if err != nil {
-		return nil, bad(err)
+	out := make([]byte, 0, min(limit+1, unzipStep))
+	for {
+		n, err := z.Read(out[len(out):cap(out)])
+		out = out[:len(out)+n]
+		switch {
+		case int64(len(out)) > limit:
+			return nil, field.Refuse(field.CodeBodyTooLarge, "")
+		case errors.Is(err, io.EOF):
+			return out, nil
+		case err != nil:
+			return nil, bad(err)
+		case len(out) == cap(out):
+			size := min(limit+1, 2*int64(cap(out)))
+			if err := held.memory(int64(len(raw)) + size); err != nil {
+				return nil, err
+			}
+			out = append(make([]byte, 0, size), out...)
+		}
 	}
-	if n > limit {
-		return nil, field.Refuse(field.CodeBodyTooLarge, "")
-	}
-	return out.Bytes(), nil
 }
+
+// unzipStep is with how much room the unpacking of a body begins.
+const unzipStep = 4 << 10
 
 // Body is the body of a request and its declared length. Under a Stream rule it ends with io.EOF only when all of it
 // came; otherwise with CodeBodyTruncated or CodeBodySlow. It must not be read after the handler returned. What it

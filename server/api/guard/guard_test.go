@@ -26,6 +26,8 @@ type server struct {
 	sent chan struct{} // closed by a test when /up/late has been sent its bytes
 	mu   sync.Mutex
 	saw  []string
+
+	underWay func() (uploads, bodies int, memory int64)
 }
 
 func (s *server) note(format string, args ...any) {
@@ -56,6 +58,7 @@ func start(t *testing.T, change func(*guard.Config)) *server {
 			status := map[field.Code]int{
 				field.CodeLengthRequired: 411, field.CodeBodyTooLarge: 413, field.CodeBodySlow: 408, field.CodeBodyTruncated: 400,
 				field.CodeBadRequest: 400, field.CodeUnsupportedType: 415, field.CodeUploadReplaced: 409,
+				field.CodeBodyTooMany: 429, field.CodeBodyBusy: 503, field.CodeTokenMissing: 401,
 			}[e.Code]
 			if status == 0 {
 				status = 500
@@ -82,7 +85,7 @@ func start(t *testing.T, change func(*guard.Config)) *server {
 		s.note("lazy")
 		return c.SendString("did not look")
 	})
-	app.Post("/up", func(c *fiber.Ctx) error {
+	up := func(c *fiber.Ctx) error {
 		r, length := guard.Body(c)
 		n, err := io.Copy(io.Discard, r)
 		if err != nil {
@@ -91,6 +94,11 @@ func start(t *testing.T, change func(*guard.Config)) *server {
 		}
 		s.note("up %d whole", n)
 		return c.SendString(fmt.Sprint(n))
+	}
+	app.Post("/up", up)
+	app.Post("/up/begin", func(c *fiber.Ctx) error {
+		s.note("began")
+		return up(c)
 	})
 	app.Post("/up/interrupt", func(c *fiber.Ctx) error {
 		r, _ := guard.Body(c)
@@ -114,7 +122,7 @@ func start(t *testing.T, change func(*guard.Config)) *server {
 		s.note("late %d", n)
 		return err
 	})
-	guard.Install(app, cfg)
+	s.underWay = guard.Install(app, cfg)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -175,6 +183,19 @@ func (l *link) answer(status int, want string) *http.Response {
 		l.t.Fatalf("answer %d %q, want %d %q", resp.StatusCode, b, status, want)
 	}
 	return resp
+}
+
+// status reads one response and gives its status.
+func (l *link) status() int {
+	l.t.Helper()
+	resp, err := http.ReadResponse(l.r, nil)
+	if err != nil {
+		l.t.Fatalf("no answer: %v", err)
+	}
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		l.t.Fatal(err)
+	}
+	return resp.StatusCode
 }
 
 // over checks that the server says nothing more and closes.

@@ -1,0 +1,148 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"fieldclue/server/access"
+	"fieldclue/server/accounts"
+	"fieldclue/server/field"
+	"fieldclue/server/space"
+	"fieldclue/server/store"
+	"fieldclue/sync/engine"
+	"fieldclue/sync/protocol"
+)
+
+// How often the count of space is brought up to date: soon after something was written, now and then in any case, because
+// declarations grow old, and once a day from the records alone.
+const (
+	spaceSoon  = 5 * time.Second
+	spaceEvery = 10 * time.Minute
+	spaceAnew  = 24 * time.Hour
+)
+
+// watchSpace keeps the count of space fresh and tells administrators when it runs out.
+func (a *App) watchSpace(ctx context.Context) error {
+	told := map[string]bool{}
+	anew := time.NewTicker(spaceAnew)
+	defer anew.Stop()
+	for ctx.Err() == nil {
+		pokes, cancel := a.engine.Listen(1024)
+		wait := spaceEvery
+		if err := a.tellOfSpace(ctx, told); err != nil && ctx.Err() == nil {
+			a.log.Warn("what photos take up could not be counted; it is tried again", "error", err)
+			wait = spaceSoon
+		}
+		again := time.NewTimer(wait)
+		for waiting := true; waiting; {
+			select {
+			case <-ctx.Done():
+				waiting = false
+			case <-again.C:
+				waiting = false
+			case <-anew.C:
+				if err := a.space.Recount(ctx); err != nil && ctx.Err() == nil {
+					a.log.Warn("what photos take up could not be counted anew; the next day tries again", "error", err)
+				}
+			case _, open := <-pokes:
+				if waiting = open; open {
+					pokes = nil // one is enough
+					again.Reset(spaceSoon)
+				}
+			}
+		}
+		again.Stop()
+		cancel()
+	}
+	return nil
+}
+
+// tellOfSpace puts a notice into the inbox of the administrators of each organisation that has reached a threshold. What was
+// told is remembered to save the asking; that nothing is told twice follows from the numbers of the batches.
+func (a *App) tellOfSpace(ctx context.Context, told map[string]bool) error {
+	all, err := a.space.Look(ctx)
+	if err != nil {
+		return err
+	}
+	for _, u := range all {
+		reached := u.Reached()
+		name := fmt.Sprint(u.Org, u.Limit.Set, reached)
+		if reached == 0 || told[name] {
+			continue
+		}
+		if err := a.ledger.spaceRunsOut(ctx, u, reached); err != nil {
+			return err
+		}
+		told[name] = true
+	}
+	return nil
+}
+
+// spaceRunsOut tells the administrators of an organisation, each once for every threshold of every limit that is set.
+func (l *ledger) spaceRunsOut(ctx context.Context, u space.Use, reached int64) error {
+	org, err := l.store.Records(ctx, []field.RecordID{accounts.OrgRecord(u.Org)})
+	if err != nil || len(org) == 0 {
+		return err
+	}
+	zh := fmt.Sprintf("照片已占用本组织空间上限（%s）的 %d%%，含即将上传的照片。请清点或申请扩容。", size(u.Limit.Bytes), reached)
+	en := fmt.Sprintf("Photos, with those on their way, have reached %d %% of the organisation's space of %s. Ask for more in time.", reached, size(u.Limit.Bytes))
+	if reached >= 100 {
+		zh = fmt.Sprintf("本组织的照片空间（%s）已满：已开始的上传可继续，新照片将留在手机上，直至扩容。", size(u.Limit.Bytes))
+		en = fmt.Sprintf("The organisation's space for photos (%s) is used up: uploads that were begun go on, new photos wait on the phones until there is more.", size(u.Limit.Bytes))
+	}
+	q := store.Query{
+		Visible: everything, Scope: field.MakeScope(field.ScopeOrg, string(u.Org)),
+		Kinds: []field.Kind{field.KindPerson}, States: []field.State{field.StateActive}, Limit: 500,
+	}
+	for {
+		people, err := l.store.List(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, p := range people {
+			var roles []access.Grant
+			if err := p.Decode("roles", &roles); err != nil {
+				return field.Refuse(field.CodeInternal, "").Because(err).About(string(p.ID))
+			}
+			if !(&access.Actor{Roles: roles}).Has(access.Administrator) {
+				continue
+			}
+			if err := l.spaceNotice(ctx, u, reached, org[0], p.ID, zh, en); err != nil {
+				return err
+			}
+		}
+		if len(people) < q.Limit {
+			return nil
+		}
+		q.After = store.PlaceOf(people[len(people)-1])
+	}
+}
+
+// spaceNotice puts one notice into an inbox. Everything in it follows from the limit and the threshold, so every server
+// that comes to it writes the same, and it is there once.
+func (l *ledger) spaceNotice(ctx context.Context, u space.Use, reached int64, org *field.Record, to field.RecordID, zh, en string) error {
+	_, err := l.engine.Commit(ctx, protocol.Batch{
+		Actor: engine.Server, Device: field.DeviceID("server/space/" + string(u.Org)), Number: u.Limit.Set*1000 + reached,
+		Scope: field.MakeScope(field.ScopeUser, string(to)), Strict: true, Trusted: true,
+		Operations: []protocol.Operation{{
+			ID: field.DeriveID(org.CreatedAt, "space", string(u.Org), fmt.Sprint(u.Limit.Set, reached), string(to)), Kind: field.KindNotice,
+			Set: map[string]field.Value{
+				"type": field.Quote("info"), "recordId": field.Quote(org.ID), "recordKind": field.Quote(field.KindOrg), "recordScope": field.Quote(org.Scope),
+				"zh": field.Quote(zh), "en": field.Quote(en),
+			},
+		}},
+	})
+	return err
+}
+
+// size writes a number of bytes for people.
+func size(n int64) string {
+	switch {
+	case n >= 1<<40:
+		return fmt.Sprintf("%.1f TiB", float64(n)/(1<<40))
+	case n >= 1<<30:
+		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+	}
+	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+}
