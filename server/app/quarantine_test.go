@@ -4,9 +4,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"strings"
 	"testing"
 
 	"fieldclue/server/field"
+	"fieldclue/server/workflow"
 )
 
 // The posting ends, or the phone is revoked, while photos are on their way: one is declared, one is not yet. Both arrive,
@@ -80,4 +82,19 @@ func arrivesAfter(o *office, end func(*office)) {
 		t.Errorf("the photo is %s", field.Quote(fields))
 	}
 	o.broke(fields, 12_000)
+
+	var custody workflow.Custody
+	o.ok("GET", "/v1/photos/"+string(photo)+"/custody", o.desk, nil, &custody)
+	var steps []string
+	for _, e := range custody.Events {
+		if e.Code != "flag_raised" { // it has no position
+			steps = append(steps, e.Code)
+		}
+		if who := map[string]string{"kept": "ann", "hashed": "ann", "declared": "ann", "received": "ann", "accepted": "cai"}[e.Code]; who != "" && (e.By == nil || e.By.Name != who) {
+			t.Errorf("%s by %+v", e.Code, e.By)
+		}
+	}
+	if got := strings.Join(steps, " "); got != "kept hashed interrupted received receipt declared accepted examined" {
+		t.Errorf("the custody page tells %s", got)
+	}
 }

@@ -100,7 +100,8 @@ type chain struct {
 	who    *access.Actor
 	photo  *field.Record
 	read   map[EntryRef]told // by scope and number
-	sentAt string            // of a declaration that was kept: the clock of the device
+	asKept *told             // the entry of a declaration that was kept and accepted, if the reader may know of it
+	sentAt string            // its time by the device
 	events []CustodyEvent
 }
 
@@ -148,7 +149,9 @@ func (t told) step(code string, details map[string]field.Value) CustodyEvent {
 
 // kept finds the declaration among those that were kept because the access of who sent them had ended.
 func (c *chain) kept() error {
-	found, _, err := c.flow.all(c.ctx, c.who, store.Query{Kinds: []field.Kind{field.KindParked}, Keys: where{}.is("recordId", string(c.photo.ID))}, mostParts)
+	found, err := c.flow.store.List(c.ctx, store.Query{
+		Visible: access.Quarantine(c.who), Kinds: []field.Kind{field.KindParked}, Keys: where{}.is("recordId", string(c.photo.ID)), Limit: wholePage,
+	})
 	if err != nil {
 		return err
 	}
@@ -168,7 +171,7 @@ func (c *chain) kept() error {
 		e.by, e.Device = field.UserID(p.Text("author")), field.DeviceID(p.Text("device"))
 		c.add(e)
 		if p.State == "accepted" {
-			c.sentAt = p.Text("deviceTime")
+			c.asKept, c.sentAt = &t, p.Text("deviceTime")
 		}
 	}
 	return nil
@@ -205,27 +208,30 @@ func (c *chain) own() error {
 
 // declared are the steps that the declaration tells: taken, hashed, declared; and that somebody accepted it, if it was kept.
 func (c *chain) declared(t told, e Event) {
-	sentAt := t.body.DeviceTime
+	first, sentAt := t, t.body.DeviceTime
 	accepted := t.body.Actor != c.photo.Author
 	if accepted {
 		sentAt = c.sentAt
+		if c.asKept != nil {
+			first = *c.asKept
+		}
 	}
-	by := func(code string, details map[string]field.Value) CustodyEvent {
+	by := func(t told, code string, details map[string]field.Value) CustodyEvent {
 		s := t.step(code, details)
 		s.by, s.Device = c.photo.Author, deviceOf(c.photo.Device)
 		return s
 	}
 	if at := c.photo.Text("takenAt"); at != "" {
-		s := by(field.StepCaptured, part(e.Set, "takenAt", "position", "capture", "clockSkewMs"))
+		s := by(first, field.StepCaptured, part(e.Set, "takenAt", "position", "capture", "clockSkewMs"))
 		s.At, s.Clock = at, "app"
 		c.add(s)
 	}
-	s := by(field.StepHashed, part(e.Set, "sha256", "size", "type"))
+	s := by(first, field.StepHashed, part(e.Set, "sha256", "size", "type"))
 	if sentAt != "" {
 		s.At, s.Clock = sentAt, "device"
 	}
 	c.add(s)
-	c.add(by(field.StepDeclared, part(e.Set, "reportId", "item", "photoPoint", "caption")))
+	c.add(by(t, field.StepDeclared, part(e.Set, "reportId", "item", "photoPoint", "caption")))
 	if accepted {
 		c.add(t.step(field.StepAccepted, nil))
 	}
