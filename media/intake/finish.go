@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"io"
+	"time"
 
 	"fieldclue/media/blob"
 	"fieldclue/media/receipt"
@@ -30,8 +31,12 @@ func (s *Service) finishIfDue(ctx context.Context, u *upload) error {
 	if err != nil {
 		return err
 	}
-	// What stays behind costs room only, until Sweep comes.
-	_ = s.forget(ctx, u)
+	if err := s.forget(ctx, u); err != nil {
+		// What stays behind costs room only. The next Sweep removes it; if that cannot be arranged either, it does so at
+		// the end of the upload's time.
+		u.expires = s.cfg.Now().UTC().Truncate(time.Millisecond)
+		_ = s.progress(ctx, u)
+	}
 	return nil
 }
 

@@ -589,6 +589,37 @@ func TestCompleteBytesReachTheLogThoughNobodyAsks(t *testing.T) {
 	}
 }
 
+// deaf is a staging area that was killed when it should forget.
+type deaf struct{ blob.Staging }
+
+func (deaf) Remove(context.Context, string) error { return field.Refuse(field.CodeStoreDown, "") }
+
+// The phone has its receipt and never asks again: what could not be removed then goes with the next sweep, not at the end
+// of the upload's time.
+func TestStagedBytesThatCouldNotBeRemovedGoSoon(t *testing.T) {
+	p := onDir(t)
+	b, req := p.photo("photo", 40_000)
+	staging := p.staging
+	p.staging = deaf{staging}
+	s := p.server()
+	u, err := s.Create(t.Context(), me, req)
+	must(t, err)
+	_, err = s.Append(t.Context(), me, u.ID, piece(b, 0, 20_000))
+	must(t, err)
+	u, err = s.Append(t.Context(), me, u.ID, piece(b, 20_000, 40_000))
+	must(t, err)
+	if _, err := staging.Open(t.Context(), u.ID, 20_000); err != nil {
+		t.Fatal(err)
+	}
+	p.staging = staging
+	_, err = p.server().Sweep(t.Context(), 10, func(context.Context, intake.Expired) error { return errors.New("nothing is half finished") })
+	must(t, err)
+	p.check(t, u, b, req)
+	u, err = p.server().Create(t.Context(), me, req)
+	must(t, err)
+	p.check(t, u, b, req)
+}
+
 func (p *place) blobHas(sum blob.Sum) bool {
 	_, err := p.blobs.Stat(context.Background(), sum)
 	return err == nil

@@ -56,7 +56,10 @@ func (s *Service) Seal(ctx context.Context, who Uploader, req Request) (Upload, 
 	if err != nil {
 		return Upload{}, nil, err
 	}
-	if u.receipt != nil {
+	if err := s.finishIfDue(ctx, u); err != nil {
+		return Upload{}, nil, err
+	}
+	if u.receipt != nil { // another request was faster
 		return u.public(), nil, nil
 	}
 	// Written down before anybody has the address: what is put there will be found.

@@ -86,7 +86,12 @@ func Visible(a *Actor) Filter {
 	if a.Server {
 		return Everything
 	}
-	f := Filter{Except: a.Recused}
+	f := Filter{Except: slices.Clone(a.Recused)}
+	for _, s := range a.Recused { // who stays away from a site is not told who looks at it
+		if s.Type() == field.ScopeSite {
+			f.Except = append(f.Except, field.CustodyScope(field.SiteID(s.ID()), a.Org))
+		}
+	}
 	f.Any = append(f.Any, Clause{Scopes: []field.Scope{field.MakeScope(field.ScopeUser, string(a.User))}})
 	f.Any = append(f.Any, Clause{Types: []field.ScopeType{field.ScopeOrg}, Orgs: []field.OrgID{a.Org}})
 	for _, g := range a.Roles {

@@ -113,6 +113,9 @@ func TestRecusalBeatsEverything(t *testing.T) {
 			if MayRead(a, scope, ours) {
 				t.Errorf("%s reads %s", r.Code, scope)
 			}
+			if scope == here && MayRead(a, looked, ours) {
+				t.Errorf("%s is told who looks at %s", r.Code, scope)
+			}
 			for _, action := range allActions() {
 				if err := May(a, action, scope, ours); !field.Is(err, field.CodeRecused) {
 					t.Errorf("%s %s in %s: %v", r.Code, action, scope, err)

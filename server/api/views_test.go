@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"fieldclue/server/access"
 	"fieldclue/server/alike"
@@ -107,4 +110,35 @@ func TestNoBytesLeaveBeforeTheViewIsNoted(t *testing.T) {
 		cai.do("GET", path+"/original", nil, "If-None-Match", `"`+w.record(photo).Text("sha256")+`"`).want(304)
 		looks("looking again at what the browser has", 4)
 	}, fallibleLog(log))
+}
+
+// Looking at a photo wakes nobody: events do not speak of who looked, not even to those who may know.
+func TestEventsDoNotSpeakOfViews(t *testing.T) {
+	w := start(t)
+	admin := w.setUp()
+	ann, cai := admin.hire("ann", access.Inspector), admin.hire("cai", access.Supervisor)
+	scope, site := w.place(ann)
+	photo := w.stored(scope, site, w.id(), []byte("original"), []byte("small"))
+	cai.do("GET", "/v1/photos/"+photo+"/small", nil).want(200)
+	lines, _ := cai.stream()
+	cai.do("GET", "/v1/photos/"+photo+"/original", nil).want(200)
+	var res protocol.PushResponse
+	ann.push(scope, w.finding(site)).want(200).into(&res)
+	for limit, last := time.After(20*time.Second), fmt.Sprintf(`"scope":"%s","seq":%d`, scope, res.Seq); ; {
+		select {
+		case line := <-lines:
+			if strings.Contains(line, "custody/") {
+				t.Fatalf("heard %s", line)
+			}
+			if !strings.Contains(line, last) {
+				continue
+			}
+		case <-limit:
+			t.Fatal("nothing was heard of the site")
+		}
+		break
+	}
+	if w.heads()[field.CustodyScope(field.SiteID(site), "gz-liwan")] != 2 {
+		t.Error("the views are not in the log")
+	}
 }

@@ -58,6 +58,9 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (*App, erro
 	if err != nil {
 		return nil, err
 	}
+	if err := p.cleanTemp(cfg); err != nil {
+		return nil, errors.Join(fmt.Errorf("the photo store: %w", err), p.close())
+	}
 	a := &App{cfg: cfg, log: log, parts: p, failed: make(chan error, 1)}
 	if err := a.wire(ctx); err != nil {
 		return nil, errors.Join(err, p.close())

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -104,6 +106,26 @@ func TestTheStoryOnMongoDBAndMinIO(t *testing.T) {
 	report, err := app.Verify(t.Context(), cfg, slog.New(slog.DiscardHandler), nil)
 	if err != nil || !report.Sound() || report.Photos != 15 || report.Renditions != 30 || report.Records < 100 {
 		t.Fatalf("%v\n%v", err, report)
+	}
+}
+
+func TestWhatAKilledServerLeftHalfWrittenIsRemoved(t *testing.T) {
+	dir := t.TempDir()
+	stop(t, start(t, configured(t, dir)))
+	var left []string
+	for _, store := range []string{"photos", "renditions", "anchors"} {
+		left = append(left, filepath.Join(dir, store, "tmp", "put-1"))
+	}
+	for _, name := range left {
+		if err := os.WriteFile(name, []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start(t, configured(t, dir))
+	for _, name := range left {
+		if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

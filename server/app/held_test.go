@@ -50,6 +50,10 @@ func TestTheServerKeepsLegalHolds(t *testing.T) {
 		}
 	}
 	held()
+	o.until("the register says so", func() bool {
+		_, _, page := o.ask("GET", "/v1/photos/"+string(photo)+"/custody", dai, nil)
+		return strings.Contains(string(page), `"hold_set"`)
+	})
 	stop(t, o.a)
 	if err := os.Remove(filepath.Join(cfg.Data, "photos", "data", sum[:2], sum[2:4], sum+".hold")); err != nil {
 		t.Fatal(err)

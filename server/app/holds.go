@@ -139,14 +139,7 @@ func (h *holds) photo(ctx context.Context, id field.RecordID) error {
 // note writes into the register what holds there are: one that the store keeps from now on, or none any more. It is done
 // after the store has done it, and compared with the register each time, so that a crash between the two leaves nothing out.
 func (h *holds) note(ctx context.Context, sum blob.Sum, want *demand) (changed bool, err error) {
-	n, open := 0, []*field.Record{}
-	err = h.each(ctx, store.Query{Kinds: []field.Kind{field.KindHold}, Keys: []string{field.KeyFor("sha256", sum)}}, func(_ context.Context, r *field.Record) error {
-		n++
-		if r.State == field.HoldHeld {
-			open = append(open, r)
-		}
-		return nil
-	})
+	n, open, err := h.noted(ctx, sum)
 	switch {
 	case err != nil || (want != nil) == (len(open) > 0):
 		return false, err
@@ -162,6 +155,18 @@ func (h *holds) note(ctx context.Context, sum blob.Sum, want *demand) (changed b
 		}
 	}
 	return true, nil
+}
+
+// noted counts the holds of an original that stand in a register, and lists those that were not released.
+func (h *holds) noted(ctx context.Context, sum blob.Sum) (n int, open []*field.Record, err error) {
+	err = h.each(ctx, store.Query{Kinds: []field.Kind{field.KindHold}, Keys: []string{field.KeyFor("sha256", sum)}}, func(_ context.Context, r *field.Record) error {
+		n++
+		if r.State == field.HoldHeld {
+			open = append(open, r)
+		}
+		return nil
+	})
+	return n, open, err
 }
 
 // write commits one operation of the register. Of several servers that note the same the first is heard.
@@ -313,7 +318,7 @@ func (r *Report) hold(ctx context.Context, h *holds, sum blob.Sum) error {
 		r.Remarks = append(r.Remarks, fmt.Sprintf("photo %s is under legal hold and no clue asks for it: set by hand, or about to be released", sum))
 		return nil
 	}
-	passed, err := h.passed(ctx, want)
+	passed, err := h.passed(ctx, sum, want)
 	if err != nil {
 		return err
 	}
@@ -324,8 +329,11 @@ func (r *Report) hold(ctx context.Context, h *holds, sum blob.Sum) error {
 	return fmt.Errorf("photo %s is linked to a clue (%s) and not under legal hold; the server sets it at its next start", sum, want.clue)
 }
 
-// passed reports whether the follower has said that it was there.
-func (h *holds) passed(ctx context.Context, d *demand) (bool, error) {
+// passed reports whether the follower has said that it was there: it has noted the hold, or gone on.
+func (h *holds) passed(ctx context.Context, sum blob.Sum, d *demand) (bool, error) {
+	if _, open, err := h.noted(ctx, sum); err != nil || len(open) > 0 {
+		return err == nil, err
+	}
 	for scope, seq := range d.said {
 		doc, err := h.store.GetDoc(ctx, store.Cursors, h.Name()+"@"+string(scope))
 		if field.Is(err, field.CodeNotFound) {

@@ -54,6 +54,22 @@ type parts struct {
 
 func (p *parts) close() error { return p.store.Close() }
 
+// cleanTemp removes what a server that was killed left half written in directories. The embedded store keeps a second
+// server out; on MongoDB others may share the directories, and what they write is never an hour without a byte.
+func (p *parts) cleanTemp(cfg config.Config) error {
+	before := time.Now()
+	if cfg.MongoDB.URI != "" {
+		before = before.Add(-time.Hour)
+	}
+	var all error
+	for _, s := range []blob.Store{p.originals, p.small, p.anchors} {
+		if d, ok := s.(*dir.Store); ok {
+			all = errors.Join(all, d.CleanTemp(before))
+		}
+	}
+	return all
+}
+
 // openToRead reaches the engines without changing anything in them, beside a running server if need be.
 func openToRead(ctx context.Context, cfg config.Config, log *slog.Logger) (*parts, error) {
 	if cfg.MongoDB.URI != "" {

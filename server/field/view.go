@@ -6,15 +6,16 @@ import "time"
 const ViewWindow = 15 * time.Minute
 
 // viewSpec says that the bytes of a photo went to somebody: the original, or a rendition. Small ones are noted by the report
-// whose photos they are, because a list shows many of them. It is written before the first byte leaves.
+// whose photos they are, because a list shows many of them. It is written before the first byte leaves. Its keys have names
+// of their own: there are many views, and a list of what belongs to a report shall not wade through them.
 var viewSpec = &Spec{
 	Kind: KindView, ZH: "查看记录", EN: "view of a photo", Home: ScopeCustody, ServerOK: true,
 	Initial: "seen", States: []Choice{{Code: "seen", ZH: "已查看", EN: "seen"}},
 	Fields: []Field{
-		{Name: "photoId", Type: ID, Of: KindPhoto, Server: true, Key: true, ZH: "照片", EN: "photo; missing: small pictures of the report"},
-		{Name: "reportId", Type: ID, Of: KindReport, Server: true, Key: true, ZH: "报告", EN: "report whose small pictures were shown"},
+		{Name: "photo", Type: ID, Of: KindPhoto, Server: true, Key: true, ZH: "照片", EN: "photo; missing: small pictures of the report"},
+		{Name: "report", Type: ID, Of: KindReport, Server: true, Key: true, ZH: "报告", EN: "report whose small pictures were shown"},
 		{Name: "what", Type: Enum, Choices: viewParts, Required: true, Server: true, ZH: "查看内容", EN: "what was shown"},
-		{Name: "by", Type: ID, Of: KindPerson, Required: true, Server: true, Key: true, ZH: "查看人", EN: "who looked"},
+		{Name: "by", Type: ID, Of: KindPerson, Required: true, Server: true, ZH: "查看人", EN: "who looked"},
 		{Name: "device", Type: Text, Max: 80, Server: true, ZH: "设备", EN: "on which device"},
 		{Name: "since", Type: Time, Required: true, Server: true, ZH: "时段起点", EN: "start of the quarter of an hour in which it was"},
 	},

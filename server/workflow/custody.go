@@ -381,8 +381,8 @@ func (c *chain) views() (more bool, err error) {
 		}
 		small = t.at
 	}
-	for name, about := range map[string]string{"photoId": string(c.photo.ID), "reportId": c.photo.Text("reportId")} {
-		if about == "" || name == "reportId" && small.IsZero() {
+	for name, about := range map[string]string{"photo": string(c.photo.ID), "report": c.photo.Text("reportId")} {
+		if about == "" || name == "report" && small.IsZero() {
 			continue
 		}
 		found, whole, err := c.flow.all(c.ctx, c.who, store.Query{Kinds: []field.Kind{field.KindView}, Keys: where{}.is(name, about)}, mostLooks)
@@ -391,14 +391,14 @@ func (c *chain) views() (more bool, err error) {
 		}
 		more = more || !whole
 		for _, r := range found {
-			if name == "reportId" && r.Time("since").Add(field.ViewWindow).Before(small) {
+			if name == "report" && r.Time("since").Add(field.ViewWindow).Before(small) {
 				continue
 			}
 			t, err := c.entry(r.Scope, r.Version)
 			if err != nil {
 				return false, err
 			}
-			s := t.step(field.StepViewed, part(r.Fields, "what", "reportId"))
+			s := t.step(field.StepViewed, part(r.Fields, "what", "report"))
 			s.by, s.Device = field.UserID(r.Text("by")), field.DeviceID(r.Text("device"))
 			c.add(s)
 		}

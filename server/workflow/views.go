@@ -28,9 +28,9 @@ func (f *Flow) RecordView(ctx context.Context, who *access.Actor, photo *field.R
 	about := string(photo.ID)
 	if what == ViewSmall {
 		about = photo.Text("reportId")
-		set["reportId"] = about
+		set["report"] = about
 	} else {
-		set["photoId"] = about
+		set["photo"] = about
 	}
 	id := field.DeriveID(since, "view", string(who.User), string(who.Device), about, what)
 	if f.views.has(id, since) {

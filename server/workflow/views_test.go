@@ -141,7 +141,7 @@ func TestViewsAreNotSynced(t *testing.T) {
 		}
 	}
 	resp, err := w.engine.Push(w.ctx, aud, protocol.PushRequest{Device: aud.Device, Batch: 1, Scope: scope, Operations: []protocol.Operation{
-		{ID: w.id(), Kind: field.KindView, Set: quoted(map[string]any{"photoId": v.photo, "what": "original", "by": w.people["cai"].id, "since": w.now()})},
+		{ID: w.id(), Kind: field.KindView, Set: quoted(map[string]any{"photo": v.photo, "what": "original", "by": w.people["cai"].id, "since": w.now()})},
 	}})
 	w.must(err)
 	if resp.Outcomes[0].Outcome != protocol.Rejected || w.looks(site, "gz") != 1 {

@@ -4,6 +4,7 @@
 // that it survives the end of its process at any moment. A Link is an http.RoundTripper between a phone and the server
 // that cuts connections, loses answers, repeats requests and waits, as its seed says. Open phone.go first; journal.go is
 // how a phone remembers, push.go, pull.go and upload.go are what it says to the server, link.go is what stands between.
+// cutter.go is a bad network of real TCP, for uploads.
 //
 // What a phone promises. Everything that was written with Write is on disk when Write returns. The operations of one
 // Write reach the server in their order, and in one batch as long as they fit; those that wait for photos follow when

@@ -132,15 +132,17 @@ func (s *mortal) staged(t *testing.T, id string, want []byte) {
 	}
 }
 
+// untracked is for those who need not know what is staged.
+func untracked() error { return nil }
+
 // A whole upload whose store dies takes the rest from the phone all the same, and says that nothing was kept.
 func (s *mortal) whole(t *testing.T) {
 	w, ok := s.Staging.(blob.Whole)
 	if !ok {
 		t.Fatal("this staging offers no Whole")
 	}
-	unheard := func() error { return nil }
 	b, sum := random(2 << 20)
-	n, done, err := w.StoreWhole(t.Context(), "whole-killed", 1, sum, int64(len(b)), s.killing(b, 1<<20), unheard)
+	n, done, err := w.StoreWhole(t.Context(), "whole-killed", 1, sum, int64(len(b)), s.killing(b, 1<<20), untracked)
 	code(t, err, field.CodeStoreDown)
 	if n != 0 || done {
 		t.Fatalf("%d bytes, done %v", n, done)
@@ -148,7 +150,7 @@ func (s *mortal) whole(t *testing.T) {
 	s.restart(t)
 	_, err = s.Store.Stat(t.Context(), sum)
 	code(t, err, field.CodeNotFound)
-	_, done, err = w.StoreWhole(t.Context(), "whole-killed", 2, sum, int64(len(b)), bytes.NewReader(b), unheard)
+	_, done, err = w.StoreWhole(t.Context(), "whole-killed", 2, sum, int64(len(b)), bytes.NewReader(b), untracked)
 	must(t, err)
 	if !done {
 		t.Fatal("not done")

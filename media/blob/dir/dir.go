@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 
 	"fieldclue/media/blob"
 	"fieldclue/server/field"
@@ -248,13 +249,17 @@ func (s *Store) Held(ctx context.Context, sum blob.Sum) (bool, error) {
 	return false, down(err)
 }
 
-// CleanTemp removes what a killed process left half written. Call it at start, when no other process uses the root.
-func (s *Store) CleanTemp() error {
+// CleanTemp removes what a killed process left half written: files that nobody has written to since before. Call it at
+// start, with a time that spares what other processes are writing.
+func (s *Store) CleanTemp(before time.Time) error {
 	entries, err := os.ReadDir(filepath.Join(s.root, "tmp"))
 	if err != nil {
 		return down(err)
 	}
 	for _, e := range entries {
+		if st, err := e.Info(); err != nil || !st.ModTime().Before(before) { // an error: it is gone
+			continue
+		}
 		if err := os.RemoveAll(filepath.Join(s.root, "tmp", e.Name())); err != nil {
 			return down(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"fieldclue/media/blob"
 	"fieldclue/media/blob/blobtest"
@@ -52,7 +53,17 @@ func TestFilesAreReadOnlyAndTempIsCleaned(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(root, "tmp", "put-123"), []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.CleanTemp(); err != nil {
+	written, err := os.Stat(filepath.Join(root, "tmp", "put-123"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.CleanTemp(written.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	if left, err = os.ReadDir(filepath.Join(root, "tmp")); err != nil || len(left) != 1 {
+		t.Fatalf("what may still be written was removed: %v %v", left, err)
+	}
+	if err := s.CleanTemp(written.ModTime().Add(time.Nanosecond)); err != nil {
 		t.Fatal(err)
 	}
 	left, err = os.ReadDir(filepath.Join(root, "tmp"))

@@ -92,8 +92,9 @@ func Launch(dir string) (cfg Config, stop func(), err error) {
 // Server is a MinIO that was started here. Its methods may be called from one goroutine at a time.
 type Server struct {
 	Config
-	exe, dir string
-	life     *life // the latest
+	Dir  string // where it keeps its data
+	exe  string
+	life *life // the latest
 }
 
 // life is one process of a server.
@@ -116,7 +117,7 @@ func Run(dir string) (*Server, error) {
 	if _, err := rand.Read(random[:]); err != nil {
 		return nil, err
 	}
-	s := &Server{exe: exe, dir: dir}
+	s := &Server{Dir: dir, exe: exe}
 	s.Config = Config{AccessKey: "fieldclue", SecretKey: hex.EncodeToString(random[:]), Version: version(exe)}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -165,9 +166,9 @@ func (s *Server) Restart(ctx context.Context) error {
 // start begins another life and waits until it serves.
 func (s *Server) start(ctx context.Context) error {
 	l := &life{gone: make(chan struct{})}
-	l.cmd = exec.Command(s.exe, "server", "--quiet", "--address", s.Endpoint, s.dir)
+	l.cmd = exec.Command(s.exe, "server", "--quiet", "--address", s.Endpoint, s.Dir)
 	l.cmd.Env = append(os.Environ(), "MINIO_ROOT_USER="+s.AccessKey, "MINIO_ROOT_PASSWORD="+s.SecretKey,
-		"MINIO_BROWSER=off", "MINIO_UPDATE=off", "HOME="+s.dir)
+		"MINIO_BROWSER=off", "MINIO_UPDATE=off", "HOME="+s.Dir)
 	l.cmd.Stdout, l.cmd.Stderr = &l.out, &l.out
 	if err := l.cmd.Start(); err != nil {
 		return err

@@ -23,9 +23,17 @@ type stream struct {
 	opened   time.Time // start of the present window
 	inWindow int64
 
-	mu          sync.Mutex // guards interrupted and the deadline of conn against it
+	mu          sync.Mutex // guards what follows, and the deadline of conn against it
 	interrupted bool
+	last        time.Time // when interrupted: no read goes on after it; zero before the first read since
 }
+
+// What had arrived when a read was interrupted is still given: it came over a link that may never bring it again. So a
+// pause of arrived ends an interrupted body, or, if the sender goes on, the time of arrivedMost.
+const (
+	arrived     = 10 * time.Millisecond
+	arrivedMost = 500 * time.Millisecond
+)
 
 func newStream(src io.Reader, conn net.Conn, length int64, cfg Config) *stream {
 	return &stream{src: src, conn: conn, length: length, cfg: cfg, opened: time.Now()}
@@ -80,8 +88,14 @@ func (s *stream) arm() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.interrupted {
-		s.end(field.Refuse(field.CodeUploadReplaced, ""))
-		return s.err
+		if s.last.IsZero() {
+			s.last = now.Add(arrivedMost)
+		}
+		if now.After(s.last) {
+			s.end(field.Refuse(field.CodeUploadReplaced, ""))
+			return s.err
+		}
+		until = now.Add(arrived)
 	}
 	if err := s.conn.SetReadDeadline(until); err != nil {
 		s.end(field.Refuse(field.CodeBodyTruncated, "").Because(err))
@@ -125,8 +139,8 @@ func (s *stream) end(err error) {
 	}
 }
 
-// Interrupt ends the present read and all later ones with CodeUploadReplaced. It may be called from any goroutine
-// while the handler runs.
+// Interrupt ends the body with CodeUploadReplaced as soon as what has arrived of it was read. It may be called from any
+// goroutine while the handler runs.
 func (s *stream) Interrupt() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,7 +148,7 @@ func (s *stream) Interrupt() {
 		return
 	}
 	s.interrupted = true
-	_ = s.conn.SetReadDeadline(time.Unix(1, 0)) // a connection that is gone has ended the read already
+	_ = s.conn.SetReadDeadline(time.Now().Add(arrived)) // a connection that is gone has ended the read already
 }
 
 // settle is called after the handler. It reports whether the connection can take another request: the body was read

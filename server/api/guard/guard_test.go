@@ -23,6 +23,7 @@ import (
 // The handlers note what they saw, so that a test can say that a cut body never looked whole.
 type server struct {
 	addr string
+	sent chan struct{} // closed by a test when /up/late has been sent its bytes
 	mu   sync.Mutex
 	saw  []string
 
@@ -43,7 +44,7 @@ func (s *server) seen() string {
 
 func start(t *testing.T, change func(*guard.Config)) *server {
 	t.Helper()
-	s := &server{}
+	s := &server{sent: make(chan struct{})}
 	app := fiber.New(fiber.Config{
 		DisableStartupMessage: true,
 		ErrorHandler: func(c *fiber.Ctx, err error) error {
@@ -107,6 +108,18 @@ func start(t *testing.T, change func(*guard.Config)) *server {
 		}
 		go stopper.Interrupt()
 		_, err := io.Copy(io.Discard, r)
+		return err
+	})
+	app.Post("/up/late", func(c *fiber.Ctx) error {
+		r, _ := guard.Body(c)
+		stopper, ok := r.(interface{ Interrupt() })
+		if !ok {
+			return errors.New("no Interrupt")
+		}
+		<-s.sent
+		stopper.Interrupt()
+		n, err := io.Copy(io.Discard, r)
+		s.note("late %d", n)
 		return err
 	})
 	s.underWay = guard.Install(app, cfg)
@@ -455,6 +468,20 @@ func TestInterruptEndsAReadThatWaits(t *testing.T) {
 	l.send(head("/up/interrupt", 1<<20), strings.Repeat("x", 100_000))
 	l.answer(409, "upload_replaced")
 	l.over()
+}
+
+// A phone whose link broke asks at once where its upload stands. What the server has of the broken request, and had no
+// time to read, is not thrown away for that.
+func TestWhatHasArrivedSurvivesAnInterruption(t *testing.T) {
+	s := start(t, nil)
+	l := s.dial(t)
+	l.send(head("/up/late", 1<<20), strings.Repeat("x", 40_000))
+	close(s.sent)
+	l.answer(409, "upload_replaced")
+	l.over()
+	if saw := s.seen(); !strings.Contains(saw, "late 40000") {
+		t.Error(saw)
+	}
 }
 
 func TestExpectContinue(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 // program is the server that is started and killed, always on the same port.
 type program struct {
 	path, data, listen string
+	env                []string // beside the environment of this process
 	log                *os.File // its standard error
 }
 
@@ -36,8 +37,8 @@ func build(ctx context.Context, o options) (*program, error) {
 	p := &program{path: o.program, data: filepath.Join(o.dir, "data")}
 	if p.path == "" {
 		p.path = filepath.Join(o.dir, "fieldclue")
-		if out, err := exec.CommandContext(ctx, "go", "build", "-o", p.path, "fieldclue/server").CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("building the server: %w\n%s", err, out)
+		if err := buildProgram(ctx, p.path); err != nil {
+			return nil, err
 		}
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -52,12 +53,19 @@ func build(ctx context.Context, o options) (*program, error) {
 	return p, err
 }
 
+func buildProgram(ctx context.Context, to string) error {
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", to, "fieldclue/server").CombinedOutput(); err != nil {
+		return fmt.Errorf("building the server: %w\n%s", err, out)
+	}
+	return nil
+}
+
 var setupCode = regexp.MustCompile(`This setup code makes one, once: +(\S+)`)
 
 // start begins another life. It does not wait until the server serves.
 func (p *program) start() (*process, error) {
 	cmd := exec.Command(p.path, "serve", "--data", p.data, "--listen", p.listen, "--log-level", "warn")
-	cmd.Env = append(os.Environ(), "FIELDCLUE_ACCESS_TTL=1h")
+	cmd.Env = append(append(os.Environ(), "FIELDCLUE_ACCESS_TTL=1h"), p.env...)
 	cmd.Stderr = p.log
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -126,7 +134,9 @@ func (l *process) strange() error {
 
 // verify runs the program's own verification of everything that is stored.
 func (p *program) verify(ctx context.Context) (string, error) {
-	out, err := exec.CommandContext(ctx, p.path, "verify", "--data", p.data).CombinedOutput()
+	cmd := exec.CommandContext(ctx, p.path, "verify", "--data", p.data)
+	cmd.Env = append(os.Environ(), p.env...)
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("fieldclue verify: %w\n%s", err, out)
 	}
