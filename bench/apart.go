@@ -92,6 +92,11 @@ func (p *apart) rest(ctx context.Context, c *county) (figures, error) {
 	if err := c.quiet(ctx); err != nil {
 		return figures{}, err
 	}
+	return p.figures(ctx, c)
+}
+
+// figures lets the server give back the memory that it does not need, and reads its figures.
+func (p *apart) figures(ctx context.Context, c *county) (figures, error) {
 	if _, err := fmt.Fprintln(p.in); err != nil {
 		return figures{}, err
 	}
@@ -114,6 +119,7 @@ type figures struct {
 	heap, resident float64 // bytes
 	files          float64 // that it may have open
 	listeners      float64
+	uploads        float64 // under way
 	busy           float64 // seconds of processor time so far
 }
 
@@ -132,7 +138,7 @@ func (c *county) figures(ctx context.Context) (figures, error) {
 	}
 	f := figures{
 		heap: all["go_memstats_heap_inuse_bytes"], resident: all["process_resident_memory_bytes"],
-		files: all["process_max_fds"], listeners: all["fieldclue_event_listeners"],
+		files: all["process_max_fds"], listeners: all["fieldclue_event_listeners"], uploads: all["fieldclue_uploads_under_way"],
 		busy: all["process_cpu_seconds_total"],
 	}
 	if f.heap == 0 {

@@ -20,14 +20,14 @@ import (
 	"fieldclue/server/field"
 )
 
-// withUploads serves in a process of its own, with one hand that has bytes to send.
-func withUploads(ctx context.Context, o options, do func(c *county, p *apart) error) (err error) {
+// withUploads serves in a process of its own, with hands that have bytes to send.
+func withUploads(ctx context.Context, o options, hands int, do func(c *county, p *apart) error) (err error) {
 	p, err := startApart(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.stop()) }()
-	c, err := settle(ctx, p, o, layout{hands: 1, sites: 1, people: 1})
+	c, err := settle(ctx, p, o, layout{hands: hands, sites: 1, people: hands})
 	if err == nil {
 		err = c.load()
 	}
@@ -48,10 +48,10 @@ func halfSent(ctx context.Context, o options, say sayer) error {
 		say("not measured: the server's own process takes the embedded store and a directory")
 		return nil
 	}
-	return withUploads(ctx, o, func(c *county, p *apart) error {
-		h := c.hands[0]
+	hands := (o.sizes.half + perReport - 1) / perReport
+	return withUploads(ctx, o, hands, func(c *county, p *apart) error {
 		var due []declared
-		for len(due) < o.sizes.half {
+		for _, h := range c.hands {
 			more, err := h.declare(ctx, recording)
 			if err != nil {
 				return err
@@ -73,16 +73,16 @@ func halfSent(ctx context.Context, o options, say sayer) error {
 		}()
 		most, err := c.peak(ctx, func() error {
 			for i, d := range due {
-				if waiting[i], err = h.sendHalf(ctx, d, recording(c, d.id)); err != nil {
+				if waiting[i], err = c.hands[i/perReport].sendHalf(ctx, d, recording(c, d.id)); err != nil {
 					return err
 				}
 			}
-			return c.quiet(ctx)
+			return c.underWay(ctx, len(due))
 		})
 		if err != nil {
 			return err
 		}
-		still, err := p.rest(ctx, c)
+		still, err := p.figures(ctx, c)
 		if err != nil {
 			return err
 		}
@@ -97,6 +97,24 @@ func halfSent(ctx context.Context, o options, say sayer) error {
 		return nil
 	})
 }
+
+// underWay waits until so many uploads send at the same time.
+func (c *county) underWay(ctx context.Context, n int) error {
+	for begin := time.Now(); ; {
+		f, err := c.figures(ctx)
+		if err != nil || int(f.uploads) == n {
+			return err
+		}
+		if time.Since(begin) > silence {
+			return fmt.Errorf("%.0f uploads are under way of %d", f.uploads, n)
+		}
+		if err := until(ctx, time.Now().Add(20*time.Millisecond)); err != nil {
+			return err
+		}
+	}
+}
+
+const silence = 25 * time.Second // a little less than the server waits for a body that says nothing
 
 // half is an upload that waits in the middle.
 type half struct{ conn net.Conn }
@@ -149,7 +167,7 @@ func largeFile(ctx context.Context, o options, say sayer) error {
 		say("not measured: the server's own process takes the embedded store and a directory")
 		return nil
 	}
-	return withUploads(ctx, o, func(c *county, p *apart) error {
+	return withUploads(ctx, o, 1, func(c *county, p *apart) error {
 		h := c.hands[0]
 		say("a recording in one request; the server in its own process, as it tells its memory itself, looked at every 20 ms")
 		for _, size := range []int64{o.sizes.file / 100, o.sizes.file} {
@@ -214,7 +232,7 @@ func reviewScreen(ctx context.Context, o options, say sayer) (err error) {
 	}
 	var c *county
 	photos := make([]field.RecordID, 0, o.sizes.screen)
-	err = withUploads(ctx, o, func(set *county, _ *apart) error {
+	err = withUploads(ctx, o, 1, func(set *county, _ *apart) error {
 		c = set
 		made := map[field.RecordID]file{} // no two alike, or they would share their renditions
 		upload := c.photo(func(c *county, id field.RecordID) file {

@@ -9,6 +9,7 @@ import (
 	"fieldclue/media/receipt"
 	"fieldclue/media/verify"
 	"fieldclue/server/field"
+	"fieldclue/server/store"
 )
 
 // finishIfDue takes the steps that a complete upload still needs: the bytes become the blob, the log is told together with
@@ -19,6 +20,9 @@ func (s *Service) finishIfDue(ctx context.Context, u *upload) error {
 		if err := s.fromSealed(ctx, u); err != nil {
 			return err
 		}
+	}
+	if u.receipt != nil && u.version > 0 && !u.Ended { // a crash came between the log and this
+		s.release(ctx, u)
 	}
 	if u.receipt != nil || (u.Offset < u.Size && !u.stored) {
 		return nil
@@ -31,13 +35,17 @@ func (s *Service) finishIfDue(ctx context.Context, u *upload) error {
 	if err != nil {
 		return err
 	}
+	s.release(ctx, u)
+	return nil
+}
+
+// release forgets an upload that the log knows. What stays behind costs room only. The next Sweep removes it; if that cannot
+// be arranged either, Tidy does, or Sweep at the end of the upload's time.
+func (s *Service) release(ctx context.Context, u *upload) {
 	if err := s.forget(ctx, u); err != nil {
-		// What stays behind costs room only. The next Sweep removes it; if that cannot be arranged either, it does so at
-		// the end of the upload's time.
 		u.expires = s.cfg.Now().UTC().Truncate(time.Millisecond)
 		_ = s.progress(ctx, u)
 	}
-	return nil
 }
 
 // record signs the receipt and tells the log. Nobody has seen a receipt before the log has it.
@@ -67,8 +75,41 @@ func (s *Service) keep(ctx context.Context, u *upload, why error) error {
 	return why
 }
 
-// known reports whether the log knows the photo of an upload that is swept. If a crash came before it was told of complete
-// bytes, and nobody asked since, it is told now.
+// Tidy removes at the start of a server what a crash left of uploads that the log knows, and tells it of those that are
+// complete. Half uploads stay, for the phones that will go on with them.
+func (s *Service) Tidy(ctx context.Context) error {
+	for after := ""; ; {
+		page, err := s.cfg.Docs.Docs(ctx, store.Uploads, after, tidyPage)
+		if err != nil {
+			return err
+		}
+		for _, d := range page {
+			after = d.ID
+			u, err := decode(d)
+			if err != nil {
+				return err
+			}
+			if u.Ended {
+				continue
+			}
+			known, err := s.known(ctx, u)
+			if err != nil {
+				return err
+			}
+			if known {
+				s.release(ctx, u)
+			}
+		}
+		if len(page) < tidyPage {
+			return nil
+		}
+	}
+}
+
+const tidyPage = 500
+
+// known reports whether the log knows the photo of an upload. If a crash came before it was told of complete bytes, and
+// nobody asked since, it is told now.
 func (s *Service) known(ctx context.Context, u *upload) (bool, error) {
 	if u.Ended {
 		return true, nil

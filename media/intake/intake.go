@@ -77,6 +77,7 @@ type Docs interface {
 	GetDoc(ctx context.Context, shelf store.Shelf, id string) (store.Doc, error)
 	PutDoc(ctx context.Context, d store.Doc) (store.Doc, error)
 	DeleteDoc(ctx context.Context, shelf store.Shelf, id string, version int64) error
+	Docs(ctx context.Context, shelf store.Shelf, after string, limit int) ([]store.Doc, error)
 	DocsDue(ctx context.Context, shelf store.Shelf, before time.Time, limit int) ([]store.Doc, error)
 }
 
@@ -199,9 +200,9 @@ func (s *Service) create(ctx context.Context, who Uploader, req Request, p *Piec
 		case err != nil && !field.Is(err, field.CodeNotFound):
 			return Upload{}, err
 		}
-		if err := s.finishIfDue(ctx, u); err != nil {
-			return Upload{}, err
-		}
+	}
+	if err := s.finishIfDue(ctx, u); err != nil {
+		return Upload{}, err
 	}
 	if p == nil {
 		return u.public(), nil

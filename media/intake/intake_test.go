@@ -620,6 +620,62 @@ func TestStagedBytesThatCouldNotBeRemovedGoSoon(t *testing.T) {
 	p.check(t, u, b, req)
 }
 
+// A server is killed when the log knows the photo and the upload is not forgotten yet. Whoever comes first cleans up: the
+// phone that asks again, in any way, or the start of the next server.
+func TestWhatACrashLeftOfACompleteUploadGoes(t *testing.T) {
+	for name, next := range map[string]func(t *testing.T, p *place, req intake.Request){
+		"head": func(t *testing.T, p *place, req intake.Request) {
+			_, err := p.server().Head(t.Context(), me, intake.ID(req.PhotoID, req.Sum))
+			must(t, err)
+		},
+		"create": func(t *testing.T, p *place, req intake.Request) {
+			_, err := p.server().Create(t.Context(), me, req)
+			must(t, err)
+		},
+		"start": func(t *testing.T, p *place, _ intake.Request) { must(t, p.server().Tidy(t.Context())) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := onDir(t)
+			b, req := p.photo("photo", 40_000)
+			half, halfReq := p.photo("half", 40_000)
+			for _, r := range []intake.Request{req, halfReq} {
+				_, err := p.server().Create(t.Context(), me, r)
+				must(t, err)
+			}
+			_, err := p.server().Append(t.Context(), me, intake.ID("half", halfReq.Sum), piece(half, 0, 10_000))
+			must(t, err)
+			_, err = p.server().Append(t.Context(), me, intake.ID("photo", req.Sum), piece(b, 0, 20_000))
+			must(t, err)
+			staging := p.staging
+			p.staging = deaf{staging}
+			recorded := false
+			p.ledger.Fail = func() error { recorded = true; return nil }
+			p.docs.Fail = func() error {
+				if recorded {
+					return errBroken
+				}
+				return nil
+			}
+			u, err := p.server().Append(t.Context(), me, intake.ID("photo", req.Sum), piece(b, 20_000, 40_000))
+			must(t, err)
+			p.staging, p.docs.Fail = staging, nil
+			if _, err := staging.Open(t.Context(), u.ID, 20_000); err != nil || len(p.docs.All) != 2 {
+				t.Fatalf("nothing was left to clean up: %v, %v", err, p.docs.All)
+			}
+			next(t, p, req)
+			p.check(t, u, b, req)
+			if len(p.docs.All) != 1 {
+				t.Fatalf("documents %v", p.docs.All)
+			}
+			h, err := p.server().Head(t.Context(), me, intake.ID("half", halfReq.Sum))
+			must(t, err)
+			if h.Offset != 10_000 {
+				t.Fatalf("the half one is at %d", h.Offset)
+			}
+		})
+	}
+}
+
 func (p *place) blobHas(sum blob.Sum) bool {
 	_, err := p.blobs.Stat(context.Background(), sum)
 	return err == nil

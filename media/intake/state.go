@@ -172,9 +172,6 @@ func (s *Service) raise(u *upload) { u.Generation = max(u.Generation+1, s.cfg.No
 // begin finds or makes the document of an upload. One that comes whole in this request is written down only when that
 // fails, so that a photo over a good link costs one write to the log and no other.
 func (s *Service) begin(ctx context.Context, who Uploader, id string, req Request, d Declared, whole bool) (*upload, error) {
-	if d.Stored {
-		return over(id, d), nil
-	}
 	for tries := 0; ; tries++ {
 		old, err := s.claim(ctx, who, id)
 		if err == nil {
@@ -182,6 +179,9 @@ func (s *Service) begin(ctx context.Context, who Uploader, id string, req Reques
 		}
 		if !field.Is(err, field.CodeUploadExpired) && !field.Is(err, field.CodeUploadUnknown) {
 			return nil, err
+		}
+		if d.Stored {
+			return over(id, d), nil
 		}
 		if err := s.cfg.Ledger.Room(ctx, d); err != nil {
 			return nil, err

@@ -183,6 +183,9 @@ func (a *App) reconsider(ctx context.Context) error {
 func (a *App) keepHouse(ctx context.Context) error {
 	tick := time.NewTicker(10 * time.Minute)
 	defer tick.Stop()
+	if err := a.uploads.Tidy(ctx); err != nil && ctx.Err() == nil {
+		a.log.Warn("tidying up uploads", "error", err)
+	}
 	for {
 		if _, err := a.uploads.Sweep(ctx, 100, a.ledger.uploadExpired); err != nil && ctx.Err() == nil {
 			a.log.Warn("sweeping uploads", "error", err)

@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -79,6 +81,19 @@ func (s *Docs) DeleteDoc(_ context.Context, _ store.Shelf, id string, version in
 	}
 	delete(s.All, id)
 	return nil
+}
+
+// Docs follows intake.Docs.
+func (s *Docs) Docs(_ context.Context, _ store.Shelf, after string, limit int) ([]store.Doc, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var page []store.Doc
+	for _, id := range slices.Sorted(maps.Keys(s.All)) {
+		if id > after && len(page) < limit {
+			page = append(page, s.All[id])
+		}
+	}
+	return page, nil
 }
 
 // DocsDue follows intake.Docs.
