@@ -2,6 +2,7 @@ package intake
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -42,7 +43,8 @@ func (s *Service) finishIfDue(ctx context.Context, u *upload) error {
 // release forgets an upload that the log knows. What stays behind costs room only. The next Sweep removes it; if that cannot
 // be arranged either, Tidy does, or Sweep at the end of the upload's time.
 func (s *Service) release(ctx context.Context, u *upload) {
-	if err := s.forget(ctx, u); err != nil {
+	if err := s.forget(ctx, u); err != nil && u.version > 0 {
+		_ = s.cfg.Staging.Remove(ctx, u.id)
 		u.expires = s.cfg.Now().UTC().Truncate(time.Millisecond)
 		_ = s.progress(ctx, u)
 	}
@@ -50,7 +52,7 @@ func (s *Service) release(ctx context.Context, u *upload) {
 
 // record signs the receipt and tells the log. Nobody has seen a receipt before the log has it.
 func (s *Service) record(ctx context.Context, u *upload) error {
-	u.Offset = u.Size
+	u.Offset, u.Hash = u.Size, nil // the blob is there, whatever was staged on the way
 	ring, err := s.cfg.Keys(ctx)
 	if err != nil {
 		return s.keep(ctx, u, err)
@@ -78,6 +80,7 @@ func (s *Service) keep(ctx context.Context, u *upload, why error) error {
 // Tidy removes at the start of a server what a crash left of uploads that the log knows, and tells it of those that are
 // complete. Half uploads stay, for the phones that will go on with them.
 func (s *Service) Tidy(ctx context.Context) error {
+	var failed []error
 	for after := ""; ; {
 		page, err := s.cfg.Docs.Docs(ctx, store.Uploads, after, tidyPage)
 		if err != nil {
@@ -86,22 +89,21 @@ func (s *Service) Tidy(ctx context.Context) error {
 		for _, d := range page {
 			after = d.ID
 			u, err := decode(d)
-			if err != nil {
-				return err
-			}
-			if u.Ended {
+			if err == nil && (u.Ended || s.busy(u.id)) {
 				continue
 			}
-			known, err := s.known(ctx, u)
-			if err != nil {
-				return err
+			known := false
+			if err == nil {
+				known, err = s.known(ctx, u)
 			}
-			if known {
+			if err != nil {
+				failed = append(failed, err)
+			} else if known {
 				s.release(ctx, u)
 			}
 		}
 		if len(page) < tidyPage {
-			return nil
+			return errors.Join(failed...)
 		}
 	}
 }
@@ -134,7 +136,7 @@ func gone(err error) bool {
 	case field.KindNotFound, field.KindForbidden, field.KindUnauthenticated, field.KindMismatch:
 		return true
 	default:
-		return field.Is(err, field.CodePhotoNotDeclared)
+		return field.Is(err, field.CodePhotoNotDeclared) || field.Is(err, field.CodeNotAPhoto)
 	}
 }
 
@@ -145,7 +147,11 @@ func (s *Service) settle(ctx context.Context, u *upload) error {
 		if err != nil && !field.Is(err, field.CodeNotFound) {
 			return err
 		}
-		u.stored = err == nil && info.Size == u.Size
+		if u.stored = err == nil && info.Size == u.Size; u.stored {
+			if err := s.cfg.Staging.Promote(ctx, u.id, u.Sum, u.Size); err != nil { // makes sure that it is durable
+				return err
+			}
+		}
 	}
 	refused, err := s.judge(ctx, u)
 	if err == nil && refused == nil && !u.stored {

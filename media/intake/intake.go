@@ -10,8 +10,10 @@ package intake
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fieldclue/media/blob"
@@ -103,6 +105,8 @@ type Service struct {
 	cfg Config
 	mu  sync.Mutex // guards at
 	at  map[string]*turn
+
+	failed atomic.Int64 // of the last sweep
 }
 
 // New checks nothing: every part of the Config without a default must be given.
@@ -196,6 +200,10 @@ func (s *Service) create(ctx context.Context, who Uploader, req Request, p *Piec
 	if u.receipt == nil {
 		switch info, err := s.cfg.Blobs.Stat(ctx, u.Sum); {
 		case err == nil && info.Size == u.Size:
+			// Its place may have been taken a moment ago by somebody who is still making that durable.
+			if err := s.cfg.Staging.Promote(ctx, u.id, u.Sum, u.Size); err != nil {
+				return Upload{}, err
+			}
 			u.stored = true
 		case err != nil && !field.Is(err, field.CodeNotFound):
 			return Upload{}, err
@@ -325,40 +333,63 @@ type Expired struct {
 // is called first; when it fails the upload stays for the next sweep, so nothing expires silently. What was put at a
 // sealed address and never confirmed is completed.
 func (s *Service) Sweep(ctx context.Context, limit int, notify func(context.Context, Expired) error) (int, error) {
-	due, err := s.cfg.Docs.DocsDue(ctx, store.Uploads, s.cfg.Now(), limit)
+	// Those that failed the last time come first again, so it looks past them: one that always fails keeps no other waiting.
+	due, err := s.cfg.Docs.DocsDue(ctx, store.Uploads, s.cfg.Now(), limit+int(s.failed.Load()))
 	if err != nil {
 		return 0, err
 	}
-	for n, d := range due {
-		u, err := decode(d)
-		if err != nil {
-			return n, err
-		}
-		known, err := s.known(ctx, u)
-		if err != nil {
-			return n, err
-		}
-		whole := false
-		if !known && u.Sealed != nil {
-			over := false
-			if over, whole, err = s.sweepSealed(ctx, u); err != nil && !field.Is(err, field.CodeUploadReplaced) {
-				return n, err
-			}
-			if over || err != nil {
-				continue
-			}
-		}
-		if !known {
-			e := Expired{UploadID: u.id, PhotoID: u.PhotoID, By: u.By, Offset: u.Offset, Size: u.Size, Created: u.Created, Whole: whole}
-			if err := notify(ctx, e); err != nil {
-				return n, err
-			}
-		}
-		if err := s.forget(ctx, u); err != nil && !field.Is(err, field.CodeUploadReplaced) {
-			return n, err
+	var failed []error
+	for _, d := range due {
+		err := s.sweepOne(ctx, d, notify)
+		if err != nil && !field.Is(err, field.CodeUploadReplaced) { // replaced: somebody is at it
+			failed = append(failed, err)
 		}
 	}
-	return len(due), nil
+	s.failed.Store(int64(len(failed)))
+	return len(due) - len(failed), errors.Join(failed...)
+}
+
+func (s *Service) sweepOne(ctx context.Context, d store.Doc, notify func(context.Context, Expired) error) error {
+	u, err := decode(d)
+	if err != nil {
+		return err
+	}
+	if s.busy(u.id) {
+		return nil // the next sweep comes soon
+	}
+	known, err := s.known(ctx, u)
+	if err != nil {
+		return err
+	}
+	whole := false
+	if !known && u.Sealed != nil {
+		over := false
+		if over, whole, err = s.sweepSealed(ctx, u); err != nil || over {
+			return err
+		}
+	}
+	switch {
+	case u.Ended:
+		return s.drop(ctx, u)
+	case known:
+		s.release(ctx, u)
+		return nil
+	}
+	e := Expired{UploadID: u.id, PhotoID: u.PhotoID, By: u.By, Offset: u.Offset, Size: u.Size, Created: u.Created, Whole: whole}
+	if err := notify(ctx, e); err != nil {
+		return err
+	}
+	if s.sealedLives(u) {
+		return s.forget(ctx, u)
+	}
+	return s.drop(ctx, u)
+}
+
+// busy reports whether a request of this process works on an upload.
+func (s *Service) busy(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.at[id] != nil
 }
 
 func (s *Service) limit(mediaType string) int64 {

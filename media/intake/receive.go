@@ -121,7 +121,7 @@ func (s *Service) receiveWhole(ctx context.Context, u *upload, body io.Reader) e
 	n, done, err := store.StoreWhole(ctx, u.id, u.Generation, u.Sum, u.Size, body, staged)
 	switch {
 	case done:
-		u.Offset, u.stored, u.straight = u.Size, true, u.fresh
+		u.Offset, u.stored = u.Size, true
 		return nil
 	case field.Is(err, field.CodeHashMismatch):
 		if e := s.forget(ctx, u); e != nil {
@@ -188,6 +188,16 @@ func (s *Service) interrupted(ctx context.Context, u *upload, at int64, mark []b
 func (s *Service) progress(ctx context.Context, u *upload) error {
 	ctx, cancel := context.WithTimeout(ctx, saveTime)
 	defer cancel()
+	err := s.save(ctx, u)
+	if u.version == 0 || !field.Is(err, field.CodeUploadReplaced) {
+		return err
+	}
+	// A sweep of another server may have noted something, and does not take the upload over by that.
+	now, e := s.load(ctx, u.id)
+	if e != nil || now.Generation != u.Generation || now.Ended {
+		return err
+	}
+	u.version, u.Sealed = now.version, now.Sealed
 	return s.save(ctx, u)
 }
 

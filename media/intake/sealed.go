@@ -162,6 +162,18 @@ func (s *Service) closeSealed(ctx context.Context, u *upload) {
 	}
 }
 
+// openSealed takes away what keeps an address of an earlier life shut. Where that cannot be done at once, a put there fails,
+// and tus is left.
+func (s *Service) openSealed(ctx context.Context, old *upload) {
+	seals, ok := s.cfg.Staging.(blob.Seals)
+	if !ok || old.Sealed == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, sealedPatience)
+	defer cancel()
+	_ = seals.RemoveSealed(ctx, old.id) // see above
+}
+
 // due is when the sweep comes to an upload: at the end of its time, and before that when an address was given away and
 // nobody has said since what came of it.
 func (u *upload) due() time.Time {
@@ -178,9 +190,12 @@ func (u *upload) due() time.Time {
 func (s *Service) sweepSealed(ctx context.Context, u *upload) (over, whole bool, err error) {
 	_, err = s.cfg.Ledger.DeclaredPhoto(ctx, u.By, u.PhotoID)
 	switch {
-	case field.Is(err, field.CodePhotoNotDeclared), field.Is(err, field.CodeNotFound): // nobody waits for it
+	case err != nil && gone(err): // nobody waits for it
 		if seals, ok := s.cfg.Staging.(blob.Seals); ok {
-			whole = seals.CheckSealed(ctx, u.id, u.Sum, u.Size) == nil
+			err := seals.CheckSealed(ctx, u.id, u.Sum, u.Size)
+			if whole = err == nil; !whole && !gone(err) {
+				return false, false, err
+			}
 		}
 	case err != nil:
 		return false, false, err

@@ -45,9 +45,6 @@ type upload struct {
 	receipt json.RawMessage // as the log has it; nil: the log does not know the bytes yet
 	stored  bool            // the blob is known to be there
 	typed   bool            // the first bytes were found to be of the declared type
-
-	fresh    bool // this request began it, so nothing of it is staged yet
-	straight bool // the bytes went to their place without being staged
 }
 
 // over is an upload whose photo the log knows as stored. It needs no document.
@@ -189,15 +186,12 @@ func (s *Service) begin(ctx context.Context, who Uploader, id string, req Reques
 		now := s.cfg.Now().UTC()
 		u := &upload{id: id}
 		u.state = state{PhotoID: req.PhotoID, By: who, Sum: req.Sum, Size: req.Size, Type: req.Type, Created: now}
-		if old != nil { // a new life in the same document
-			if err := s.clear(ctx, old); err != nil {
-				return nil, err
-			}
+		if old != nil { // a new life in the same document; what is staged of the old one has lower generations
+			s.openSealed(ctx, old)
 			u.version, u.Generation, u.Sealed = old.version, old.Generation, old.Sealed
 		}
 		u.expires = now.Add(s.cfg.Keep).Truncate(time.Millisecond)
 		s.raise(u)
-		u.fresh = true
 		if whole && u.version == 0 {
 			return u, nil
 		}
@@ -208,36 +202,39 @@ func (s *Service) begin(ctx context.Context, who Uploader, id string, req Reques
 	}
 }
 
-// clear removes whatever was staged of an upload, on every way.
-func (s *Service) clear(ctx context.Context, u *upload) error {
-	if !u.straight {
-		if err := s.cfg.Staging.Remove(ctx, u.id); err != nil {
-			return err
-		}
-	}
-	if seals, ok := s.cfg.Staging.(blob.Seals); ok && u.Sealed != nil {
-		return seals.RemoveSealed(ctx, u.id)
-	}
-	return nil
-}
+// lateRest is how long after its end something may still come of an upload: a request that was overtaken, and whose store
+// was slow, may yet stage what it has.
+const lateRest = time.Hour
 
+// forget removes what was staged of an upload. Its document stays until nothing can arrive any more, for drop.
 func (s *Service) forget(ctx context.Context, u *upload) error {
-	if s.sealedLives(u) {
-		rest := &upload{id: u.id, version: u.version, expires: u.Sealed.Until.Add(sealedRest), state: state{
-			PhotoID: u.PhotoID, By: u.By, Sum: u.Sum, Size: u.Size, Type: u.Type, Created: u.Created, Generation: u.Generation,
-			Sealed: u.Sealed, Ended: true,
-		}}
-		if err := s.save(ctx, rest); err != nil {
-			return err
-		}
-		s.closeSealed(ctx, u)
-		return s.cfg.Staging.Remove(ctx, u.id)
+	if u.version == 0 {
+		return nil // without a document nothing was staged
 	}
-	if err := s.clear(ctx, u); err != nil {
+	rest := &upload{id: u.id, version: u.version, expires: s.cfg.Now().UTC().Add(lateRest).Truncate(time.Millisecond), state: state{
+		PhotoID: u.PhotoID, By: u.By, Sum: u.Sum, Size: u.Size, Type: u.Type, Created: u.Created, Generation: u.Generation,
+		Sealed: u.Sealed, Ended: true,
+	}}
+	if s.sealedLives(u) {
+		rest.expires = u.Sealed.Until.Add(sealedRest)
+	}
+	if err := s.save(ctx, rest); err != nil {
 		return err
 	}
-	if u.version == 0 {
-		return nil
+	u.version = rest.version
+	s.closeSealed(ctx, u)
+	return s.cfg.Staging.Remove(ctx, u.id)
+}
+
+// drop ends a forgotten upload: what came late goes, and the document.
+func (s *Service) drop(ctx context.Context, u *upload) error {
+	if err := s.cfg.Staging.Remove(ctx, u.id); err != nil {
+		return err
+	}
+	if seals, ok := s.cfg.Staging.(blob.Seals); ok && u.Sealed != nil {
+		if err := seals.RemoveSealed(ctx, u.id); err != nil {
+			return err
+		}
 	}
 	err := s.cfg.Docs.DeleteDoc(ctx, store.Uploads, u.id, u.version)
 	switch {

@@ -51,8 +51,10 @@ type keyBody struct {
 	Made time.Time `json:"made"`
 }
 
-// keyFresh is how long the key is believed without looking again.
-const keyFresh = time.Minute
+const (
+	keyFresh = time.Minute     // how long the key is believed without looking again
+	keyAgain = 5 * time.Second // until a store that was down is asked again
+)
 
 // RenewTokenKey makes a new key for access tokens, because others may have the one before. Within a minute no server takes
 // a token of the old one any more, whatever it says; whoever has a session gets a new token for it.
@@ -75,6 +77,12 @@ func (a *Accounts) signing(ctx context.Context) (*signingKey, error) {
 		return a.key, nil
 	}
 	body, doc, found, err := read[keyBody](ctx, a.docs, store.Keys, keyDoc)
+	if err != nil && a.key != nil {
+		// Everybody waits here while the store is asked. It is down, and who comes next need not find that out again; what a
+		// token may do is asked of the store in any case.
+		a.keyAt = now.Add(keyAgain - keyFresh)
+		return a.key, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"fieldclue/server/config"
+	"fieldclue/server/field"
 )
 
 // Half a photo waits for 30 days and is never dropped silently: its author finds a notice, once, whichever server sweeps
@@ -33,6 +34,14 @@ func TestHalfUploadsExpireWithANoticeInTheInbox(t *testing.T) {
 			if _, _, rec := o.upload(o.ann, other, otherSum, whole); rec == nil {
 				t.Fatal("the whole photo")
 			}
+			// A kill left the document of the complete one, and the photo was voided since: its sweep keeps no other waiting.
+			if err := o.a.LeaveComplete(t.Context(), string(other)+"_left", field.Quote(map[string]any{
+				"photoId": other, "by": map[string]any{"user": newID(), "device": o.phone}, "sha256": otherSum, "size": len(whole),
+				"type": "image/jpeg", "created": time.Now().UTC(), "offset": len(whole), "generation": 1,
+			})); err != nil {
+				t.Fatal(err)
+			}
+			o.void(other)
 			inbox := func() (about []string) {
 				t.Helper()
 				var page struct {
@@ -65,7 +74,7 @@ func TestHalfUploadsExpireWithANoticeInTheInbox(t *testing.T) {
 			if at := o.offset(upload); at != 10_000 {
 				t.Fatalf("after 29 days the upload stands at %d", at)
 			}
-			if n := sweep(31); n != 1 {
+			if n := sweep(31); n != 2 {
 				t.Fatalf("after 31 days %d uploads were forgotten", n)
 			}
 			if got := inbox(); len(got) != 1 || got[0] != string(photo) {

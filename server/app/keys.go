@@ -123,7 +123,7 @@ func RotateKey(ctx context.Context, cfg config.Config, log *slog.Logger, leaked 
 	return next.ring().Keys, string(sum), nil
 }
 
-// MarkLeaked says of an older key that others may have it.
+// MarkLeaked says of an older key that others may have it, and so the key of access tokens that lay beside it, which is renewed.
 func MarkLeaked(ctx context.Context, cfg config.Config, log *slog.Logger, id string) (keys receipt.Keys, err error) {
 	p, err := open(ctx, cfg, log)
 	if err != nil {
@@ -149,6 +149,9 @@ func MarkLeaked(ctx context.Context, cfg config.Config, log *slog.Logger, id str
 	doc.Body = field.Quote(k)
 	if _, err := p.store.PutDoc(ctx, doc); err != nil {
 		return nil, err
+	}
+	if err := accounts.RenewTokenKey(ctx, p.store); err != nil {
+		return k.ring().Keys, fmt.Errorf("the key of receipts was marked and that of access tokens was not changed; do it again: %w", err)
 	}
 	return k.ring().Keys, nil
 }

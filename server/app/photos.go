@@ -55,7 +55,7 @@ func (l *ledger) DeclaredPhoto(ctx context.Context, who intake.Uploader, photoID
 	}
 	return intake.Declared{
 		PhotoID: photoID, Sum: blob.Sum(photo.Text("sha256")), Size: photo.Int("size"), Type: photo.Text("type"),
-		Org: ownerOf(photo), At: photo.CreatedAt, Stored: field.PhotoIsStored(photo), Receipt: json.RawMessage(photo.Fields["receipt"]),
+		Org: ownerOf(photo), At: photo.CreatedAt, Stored: photo.Fields["receipt"] != nil, Receipt: json.RawMessage(photo.Fields["receipt"]),
 	}, nil
 }
 
@@ -152,10 +152,13 @@ func (l *ledger) storedPhoto(ctx context.Context, p intake.StoredPhoto) (*field.
 		return nil, nil, err
 	}
 	if photo != nil {
-		if !field.PhotoIsStored(photo) {
-			return photo, nil, nil
+		if r := photo.Fields["receipt"]; r != nil { // whatever has become of the photo since
+			return photo, json.RawMessage(r), nil
 		}
-		return photo, json.RawMessage(photo.Fields["receipt"]), nil
+		if photo.Deleted || photo.State != field.PhotoDeclared {
+			return nil, nil, field.Refuse(field.CodePhotoNotDeclared, "").About(p.PhotoID)
+		}
+		return photo, nil, nil
 	}
 	kept, declared, err := l.keptPhoto(ctx, field.UserID(p.By.User), p.PhotoID)
 	if err == nil && kept == nil {
@@ -204,6 +207,9 @@ func (l *ledger) uploadExpired(ctx context.Context, e intake.Expired) error {
 			},
 		}},
 	})
+	if field.Is(err, field.CodeBatchReused) {
+		return nil // told already, in other words: the bytes at a sealed address may have gone since
+	}
 	return err
 }
 

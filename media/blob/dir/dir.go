@@ -96,7 +96,7 @@ func (s *Store) PutIfAbsent(ctx context.Context, sum blob.Sum, size int64, r io.
 		return false, err
 	}
 	if _, err := s.Stat(ctx, sum); err == nil {
-		return false, nil
+		return false, s.settled(sum)
 	} else if !field.Is(err, field.CodeNotFound) {
 		return false, err
 	}
@@ -147,6 +147,14 @@ func (s *Store) publish(from string, sum blob.Sum) (bool, error) {
 		return false, down(err)
 	}
 	return created, nil
+}
+
+// settled makes sure that the name of a blob that is there survives a crash: whoever put it may still be at that.
+func (s *Store) settled(sum blob.Sum) error {
+	if err := s.flush(filepath.Dir(s.path(sum))); err != nil {
+		return down(err)
+	}
+	return nil
 }
 
 // Open follows blob.Store.

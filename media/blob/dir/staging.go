@@ -123,7 +123,7 @@ func (t *Staging) Promote(ctx context.Context, id string, sum blob.Sum, size int
 		if st.Size != size {
 			return field.Refuse(field.CodeSizeMismatch, "")
 		}
-		return nil
+		return t.s.settled(sum)
 	} else if !field.Is(err, field.CodeNotFound) {
 		return err
 	}

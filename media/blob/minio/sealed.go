@@ -147,7 +147,7 @@ func (t *Staging) OpenSealed(ctx context.Context, id string, length int64) (io.R
 	if err != nil {
 		return nil, coded(err)
 	}
-	return body, nil
+	return answer{body}, nil
 }
 
 // PromoteSealed follows blob.Seals: the bytes stream through the hash into the other bucket.
@@ -163,7 +163,7 @@ func (t *Staging) PromoteSealed(ctx context.Context, id string, sum blob.Sum, si
 	defer func() {
 		_ = body.Close() // only read
 	}()
-	_, err = t.s.PutIfAbsent(ctx, sum, size, body)
+	_, err = t.s.PutIfAbsent(ctx, sum, size, answer{body})
 	return err
 }
 

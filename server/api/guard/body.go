@@ -20,7 +20,7 @@ type stream struct {
 	got    int64
 	err    error // what ended it; io.EOF when it is complete
 
-	opened   time.Time // start of the present window
+	opened   time.Time // start of the present window; the first begins with the first read
 	inWindow int64
 
 	mu          sync.Mutex // guards what follows, and the deadline of conn against it
@@ -36,7 +36,7 @@ const (
 )
 
 func newStream(src io.Reader, conn net.Conn, length int64, cfg Config) *stream {
-	return &stream{src: src, conn: conn, length: length, cfg: cfg, opened: time.Now()}
+	return &stream{src: src, conn: conn, length: length, cfg: cfg}
 }
 
 // Read follows io.Reader.
@@ -77,6 +77,9 @@ func (s *stream) Read(p []byte) (int, error) {
 // arm sets the deadline of the next read: the end of the silence or of the window, whichever is first.
 func (s *stream) arm() error {
 	now := time.Now()
+	if s.opened.IsZero() {
+		s.opened = now
+	}
 	if !now.Before(s.opened.Add(s.cfg.Window)) && !s.nextWindow() {
 		s.end(field.Refuse(field.CodeBodySlow, ""))
 		return s.err

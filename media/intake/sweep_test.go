@@ -1,0 +1,210 @@
+package intake_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"time"
+
+	"fieldclue/media/blob"
+	"fieldclue/media/intake"
+	"fieldclue/server/field"
+)
+
+// emptySeals gives addresses at which nothing lies; looking there fails as check says.
+type emptySeals struct {
+	blob.Staging
+	check *error
+}
+
+func (s emptySeals) Seal(context.Context, string, blob.Sum, int64, time.Duration) (blob.SealedPut, error) {
+	return blob.SealedPut{}, nil
+}
+func (s emptySeals) CheckSealed(context.Context, string, blob.Sum, int64) error { return *s.check }
+func (emptySeals) OpenSealed(context.Context, string, int64) (io.ReadCloser, error) {
+	return nil, errBroken
+}
+func (emptySeals) PromoteSealed(context.Context, string, blob.Sum, int64) error { return errBroken }
+func (emptySeals) RemoveSealed(context.Context, string) error                   { return nil }
+func (emptySeals) ShutSealed(context.Context, string) error                     { return nil }
+
+// leaver is a ledger of which one photo's sender has left.
+type leaver struct {
+	intake.Ledger
+	left *string
+}
+
+func (l leaver) DeclaredPhoto(ctx context.Context, who intake.Uploader, id string) (intake.Declared, error) {
+	if *l.left == id {
+		return intake.Declared{}, field.Refuse(field.CodeTokenInvalid, "The account is closed.")
+	}
+	return l.Ledger.DeclaredPhoto(ctx, who, id)
+}
+
+// Uploads of which one cannot be swept keep no other waiting: neither a sender who has left, nor a document that always fails.
+func TestTheSweepGoesOnPastWhatFails(t *testing.T) {
+	p := onDir(t)
+	left, check := "", error(field.Refuse(field.CodeNotFound, ""))
+	s := p.server(func(c *intake.Config) {
+		c.Staging = emptySeals{p.staging, &check}
+		c.SealedLife = 15 * time.Minute
+		c.Ledger = leaver{p.ledger, &left}
+	})
+	_, req := p.photo("leaver", 40_000)
+	_, _, err := s.Seal(t.Context(), me, req)
+	must(t, err)
+	begin := func(name string, n int) {
+		b, req := p.photo(name, 40_000)
+		u, err := s.Create(t.Context(), me, req)
+		must(t, err)
+		_, err = s.Append(t.Context(), me, u.ID, piece(b, 0, n))
+		must(t, err)
+	}
+	begin("stubborn", 10_000)
+	p.now = p.now.Add(time.Second)
+	begin("last", 20_000)
+	left = "leaver"
+	p.now = p.now.AddDate(0, 0, 31)
+	told := map[string]int64{}
+	notify := func(_ context.Context, e intake.Expired) error {
+		if e.PhotoID == "stubborn" {
+			return errBroken
+		}
+		told[e.PhotoID] = e.Offset
+		return nil
+	}
+	for range 3 { // one upload a sweep, and the stubborn one is always the first
+		if _, err := s.Sweep(t.Context(), 1, notify); err != nil && !errors.Is(err, errBroken) {
+			t.Fatal(err)
+		}
+	}
+	if len(told) != 2 || told["last"] != 20_000 {
+		t.Fatalf("told %v", told)
+	}
+}
+
+// While the photo store is down nobody can say what lies at an address, so nobody is told anything.
+func TestNothingIsToldOfAnAddressThatCannotBeSeen(t *testing.T) {
+	p := onDir(t)
+	check := error(field.Refuse(field.CodeStoreDown, ""))
+	s := p.server(func(c *intake.Config) {
+		c.Staging = emptySeals{p.staging, &check}
+		c.SealedLife = 15 * time.Minute
+	})
+	_, req := p.photo("voided", 40_000)
+	check = field.Refuse(field.CodeNotFound, "")
+	_, _, err := s.Seal(t.Context(), me, req)
+	must(t, err)
+	delete(p.ledger.Photos, "voided")
+	p.now = p.now.AddDate(0, 0, 31)
+	var told []intake.Expired
+	notify := func(_ context.Context, e intake.Expired) error { told = append(told, e); return nil }
+	check = field.Refuse(field.CodeStoreDown, "")
+	_, err = s.Sweep(t.Context(), 10, notify)
+	code(t, err, field.CodeStoreDown)
+	if len(told) != 0 {
+		t.Fatalf("told %+v", told)
+	}
+	check = nil // it lies there whole
+	_, err = s.Sweep(t.Context(), 10, notify)
+	must(t, err)
+	if len(told) != 1 || !told[0].Whole {
+		t.Fatalf("told %+v", told)
+	}
+}
+
+// meanwhile does something in the middle of a body.
+type meanwhile struct {
+	r  io.Reader
+	do func()
+}
+
+func (m *meanwhile) Read(b []byte) (int, error) {
+	if m.do != nil {
+		m.do()
+		m.do = nil
+	}
+	return m.r.Read(b)
+}
+
+// An address was given away, and the phone went over to tus. The sweep that looks at the address takes nothing from it, in
+// this server or in another.
+func TestTheSweepReplacesNoRunningUpload(t *testing.T) {
+	for _, where := range []string{"in this server", "in another"} {
+		t.Run(where, func(t *testing.T) {
+			p := onDir(t)
+			check := error(field.Refuse(field.CodeNotFound, ""))
+			seals := func(c *intake.Config) {
+				c.Staging = emptySeals{p.staging, &check}
+				c.SealedLife = 15 * time.Minute
+				c.Checkpoint = 16 << 20
+			}
+			s := p.server(seals)
+			sweeper := s
+			if where == "in another" {
+				sweeper = p.server(seals)
+			}
+			b, req := p.photo("photo", 40_000)
+			u, _, err := s.Seal(t.Context(), me, req)
+			must(t, err)
+			p.now = p.now.Add(2 * time.Hour)
+			part := piece(b, 0, 30_000)
+			part.Body = io.MultiReader(bytes.NewReader(b[:20_000]), &meanwhile{bytes.NewReader(b[20_000:30_000]), func() {
+				_, err := sweeper.Sweep(t.Context(), 10, func(context.Context, intake.Expired) error { return errBroken })
+				must(t, err)
+			}})
+			u, err = s.Append(t.Context(), me, u.ID, part)
+			must(t, err)
+			if u.Offset != 30_000 {
+				t.Fatalf("at %d", u.Offset)
+			}
+			u, err = s.Append(t.Context(), me, u.ID, piece(b, 30_000, 40_000))
+			must(t, err)
+			p.check(t, u, b, req)
+		})
+	}
+}
+
+// Half of a photo is staged, the same bytes arrive as another photo, and the log is down when that is found out. The half
+// upload is complete, not wrong.
+func TestEqualBytesCompleteAHalfUploadLater(t *testing.T) {
+	p := onDir(t)
+	b, req := p.photo("one", 40_000)
+	two := p.declare("two", b, "image/jpeg")
+	s := p.server()
+	u, err := s.Create(t.Context(), me, two)
+	must(t, err)
+	_, err = s.Append(t.Context(), me, u.ID, piece(b, 0, 10_000))
+	must(t, err)
+	_, err = s.Send(t.Context(), me, req, piece(b, 0, len(b)))
+	must(t, err)
+	p.ledger.Fail = func() error { return field.Refuse(field.CodeStoreDown, "") }
+	_, err = s.Create(t.Context(), me, two)
+	code(t, err, field.CodeStoreDown)
+	p.ledger.Fail = nil
+	u, err = s.Head(t.Context(), me, u.ID)
+	must(t, err)
+	p.check(t, u, b, two)
+}
+
+// A request that was overtaken, and whose store was slow, stages its bytes when the upload is complete. They go too.
+func TestWhatIsStagedTooLateGoes(t *testing.T) {
+	p := onDir(t)
+	b, req := p.photo("photo", 40_000)
+	s := p.server()
+	u, err := s.Create(t.Context(), me, req)
+	must(t, err)
+	u, err = s.Append(t.Context(), me, u.ID, piece(b, 0, 40_000))
+	must(t, err)
+	_, err = p.staging.Append(t.Context(), u.ID, 1, 0, bytes.NewReader(b[:10_000]), 10_000)
+	must(t, err)
+	p.now = p.now.Add(2 * time.Hour)
+	_, err = s.Sweep(t.Context(), 10, func(context.Context, intake.Expired) error { return errBroken })
+	must(t, err)
+	p.check(t, u, b, req)
+	if len(p.docs.All) != 0 {
+		t.Fatalf("%d documents", len(p.docs.All))
+	}
+}
