@@ -170,8 +170,9 @@ const perReport = 10
 
 // declared is a file that the server waits for.
 type declared struct {
-	id  field.RecordID
-	sum string
+	id   field.RecordID
+	sum  string
+	file file // as it was when it was declared; made once, as a phone has it on its disk
 }
 
 // photo uploads a file by tus, in one request as on a good link; before every tenth it declares ten. The time of the
@@ -194,13 +195,12 @@ func (c *county) photo(make func(*county, field.RecordID) file) func(ctx context
 		mu.Lock()
 		waiting[client] = due[1:]
 		mu.Unlock()
-		f := make(c, d.id)
-		if err := h.upload(ctx, d, f.kind, int64(len(f.bytes)), bytes.NewReader(f.bytes)); err != nil {
+		if err := h.upload(ctx, d, d.file.kind, int64(len(d.file.bytes)), bytes.NewReader(d.file.bytes)); err != nil {
 			return 0, err
 		}
 		h.docs = append(h.docs, d.id)
 		c.files.Add(1)
-		return float64(len(f.bytes)) / 1e6, nil
+		return float64(len(d.file.bytes)) / 1e6, nil
 	}
 }
 
@@ -246,7 +246,7 @@ func (h *hand) declare(ctx context.Context, make func(*county, field.RecordID) f
 		if len(all) > 0 {
 			b = append(b, ',')
 		}
-		all = append(all, declared{id, hex.EncodeToString(hash[:])})
+		all = append(all, declared{id, hex.EncodeToString(hash[:]), f})
 		b = h.declaration(b, all[len(all)-1], f.kind, int64(len(f.bytes)))
 	}
 	h.body = append(b, `]}`...)

@@ -73,7 +73,7 @@ func halfSent(ctx context.Context, o options, say sayer) error {
 		}()
 		most, err := c.peak(ctx, func() error {
 			for i, d := range due {
-				if waiting[i], err = c.hands[i/perReport].sendHalf(ctx, d, recording(c, d.id)); err != nil {
+				if waiting[i], err = c.hands[i/perReport].sendHalf(ctx, d, d.file); err != nil {
 					return err
 				}
 			}
@@ -86,7 +86,7 @@ func halfSent(ctx context.Context, o options, say sayer) error {
 		if err != nil {
 			return err
 		}
-		err = together(len(due), func(i int) error { return waiting[i].rest(recording(c, due[i].id).bytes) })
+		err = together(len(due), func(i int) error { return waiting[i].rest(due[i].file.bytes) })
 		if err != nil {
 			return err
 		}
@@ -215,7 +215,7 @@ func (h *hand) declareOne(ctx context.Context, kind string, size int64, body io.
 	if _, err := io.Copy(sum, body); err != nil {
 		return declared{}, err
 	}
-	d := declared{newID(), hex.EncodeToString(sum.Sum(nil))}
+	d := declared{id: newID(), sum: hex.EncodeToString(sum.Sum(nil))}
 	h.body = append(h.declaration(h.begin(), d, kind, size), `]}`...)
 	return d, h.pushed(ctx, 1)
 }
@@ -234,15 +234,10 @@ func reviewScreen(ctx context.Context, o options, say sayer) (err error) {
 	photos := make([]field.RecordID, 0, o.sizes.screen)
 	err = withUploads(ctx, o, 1, func(set *county, _ *apart) error {
 		c = set
-		made := map[field.RecordID]file{} // no two alike, or they would share their renditions
-		upload := c.photo(func(c *county, id field.RecordID) file {
-			f, ok := made[id]
-			if !ok {
-				f.kind = "image/jpeg"
-				f.bytes, err = picture(min(o.photoBytes, enoughBytes))
-				made[id] = f
-			}
-			return f
+		upload := c.photo(func(c *county, _ field.RecordID) file { // no two alike, or they would share their renditions
+			b, e := picture(min(o.photoBytes, enoughBytes))
+			err = errors.Join(err, e)
+			return file{"image/jpeg", b}
 		})
 		for range o.sizes.screen {
 			if _, err := upload(ctx, 0, 0); err != nil {
