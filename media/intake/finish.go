@@ -60,7 +60,7 @@ func (s *Service) record(ctx context.Context, u *upload) error {
 	r := receipt.NewSigner(ring.Private).Sign(u.PhotoID, string(u.Sum), u.Size, u.Type, s.cfg.Now())
 	recorded, err := s.cfg.Ledger.PhotoStored(ctx, StoredPhoto{
 		PhotoID: u.PhotoID, Sum: u.Sum, Size: u.Size, Type: u.Type, By: u.By,
-		ReceivedAt: r.ReceivedAt, Receipt: r.JSON(), Interruptions: u.Interruptions, Broken: u.broke(),
+		ReceivedAt: r.ReceivedAt, Receipt: r.JSON(), Interruptions: u.Interruptions, Broken: u.broke(), Already: u.Already,
 	})
 	if err != nil {
 		return s.keep(ctx, u, err)
@@ -142,7 +142,7 @@ func gone(err error) bool {
 
 // settle makes complete bytes the blob, or throws them away.
 func (s *Service) settle(ctx context.Context, u *upload) error {
-	if !u.stored && len(u.Hash) == 0 { // they went straight to their place, and the log could not be told
+	if !u.stored && (len(u.Hash) == 0 || u.Already) { // they went straight to their place or were there, and the log could not be told
 		info, err := s.cfg.Blobs.Stat(ctx, u.Sum)
 		if err != nil && !field.Is(err, field.CodeNotFound) {
 			return err

@@ -48,6 +48,7 @@ type StoredPhoto struct {
 	Size          int64
 	Type          string
 	By            Uploader  // who began the upload
+	Already       bool      // the same bytes were here before all of this upload's had come, and no more were taken
 	ReceivedAt    time.Time // the clock of the receipt
 	Receipt       json.RawMessage
 	Interruptions []Interruption // the first 200
@@ -198,14 +199,7 @@ func (s *Service) create(ctx context.Context, who Uploader, req Request, p *Piec
 		return Upload{}, err
 	}
 	if u.receipt == nil {
-		switch info, err := s.cfg.Blobs.Stat(ctx, u.Sum); {
-		case err == nil && info.Size == u.Size:
-			// Its place may have been taken a moment ago by somebody who is still making that durable.
-			if err := s.cfg.Staging.Promote(ctx, u.id, u.Sum, u.Size); err != nil {
-				return Upload{}, err
-			}
-			u.stored = true
-		case err != nil && !field.Is(err, field.CodeNotFound):
+		if err := s.findStored(ctx, u); err != nil {
 			return Upload{}, err
 		}
 	}
@@ -227,6 +221,27 @@ func (s *Service) create(ctx context.Context, who Uploader, req Request, p *Piec
 		rest.Check = p.Check // it speaks of all that was sent; after a part the hash of the file covers the rest
 	}
 	return s.proceed(ctx, u, rest)
+}
+
+// findStored looks whether the bytes are here already, and notes when that spares the upload some: who did not send them is
+// not to be named as who did. What was put at a sealed address comes first, it was sent.
+func (s *Service) findStored(ctx context.Context, u *upload) error {
+	if _, _, err := s.takeSealed(ctx, u); err != nil || u.stored { // if it was refused, finishIfDue says so
+		return err
+	}
+	info, err := s.cfg.Blobs.Stat(ctx, u.Sum)
+	switch {
+	case err == nil && info.Size == u.Size:
+		// Its place may have been taken a moment ago by somebody who is still making that durable.
+		if err := s.cfg.Staging.Promote(ctx, u.id, u.Sum, u.Size); err != nil {
+			return err
+		}
+		u.stored = true
+		u.Already = u.Already || u.Offset < u.Size
+	case err != nil && !field.Is(err, field.CodeNotFound):
+		return err
+	}
+	return nil
 }
 
 // Head says where an upload stands. It overtakes a request that is still writing, so what it says stays true; and it

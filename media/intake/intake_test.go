@@ -721,6 +721,78 @@ func TestAFileThatIsStoredIsAnsweredAtOnce(t *testing.T) {
 	}
 }
 
+// Who declares bytes that are here already gets a receipt, and the log is not told that they were sent.
+func TestBytesThatWereHereAreNotSaidToBeSent(t *testing.T) {
+	p := onDir(t)
+	b, first := p.photo("first", 40_000)
+	u, err := p.server().Send(t.Context(), me, first, piece(b, 0, len(b)))
+	must(t, err)
+	p.check(t, u, b, first)
+	says := func(req intake.Request, want bool) {
+		t.Helper()
+		if got := p.ledger.Stored[req.PhotoID]; got.Receipt == nil || got.Already != want {
+			t.Errorf("of %s the log has already: %v, receipt %s", req.PhotoID, got.Already, got.Receipt)
+		}
+	}
+	says(first, false)
+
+	asked := p.declare("asked without a body", b, "image/jpeg")
+	u, err = p.server().Create(t.Context(), me, asked)
+	must(t, err)
+	p.check(t, u, b, asked)
+	says(asked, true)
+	sent := p.declare("sent, and not read", b, "image/jpeg")
+	u, err = p.server().Send(t.Context(), me, sent, piece(b, 0, len(b)))
+	must(t, err)
+	p.check(t, u, b, sent)
+	says(sent, true)
+
+	// The log is down when they are found; another server tells it, and knows as much.
+	down := p.declare("found while the log was down", b, "image/jpeg")
+	p.ledger.Fail = func() error { return errBroken }
+	_, err = p.server().Create(t.Context(), me, down)
+	p.ledger.Fail = nil
+	if !errors.Is(err, errBroken) {
+		t.Fatal(err)
+	}
+	u, err = p.server().Head(t.Context(), me, intake.ID(down.PhotoID, down.Sum))
+	must(t, err)
+	p.check(t, u, b, down)
+	says(down, true)
+
+	// Two send the same; one is done while the other stands at the half, and the log is down when that is found.
+	b, half := p.photo("half", 40_000)
+	whole := p.declare("whole", b, "image/jpeg")
+	u, err = p.server().Send(t.Context(), me, half, piece(b, 0, 20_000))
+	must(t, err)
+	_, err = p.server().Send(t.Context(), me, whole, piece(b, 0, len(b)))
+	must(t, err)
+	says(whole, false)
+	p.ledger.Fail = func() error { return errBroken }
+	_, err = p.server().Create(t.Context(), me, half)
+	p.ledger.Fail = nil
+	if !errors.Is(err, errBroken) {
+		t.Fatal(err)
+	}
+	u, err = p.server().Head(t.Context(), me, u.ID)
+	must(t, err)
+	p.check(t, u, b, half)
+	says(half, true)
+
+	// All of it was sent, and the log was down: it was sent.
+	b, all := p.photo("all", 40_000)
+	p.ledger.Fail = func() error { return errBroken }
+	_, err = p.server().Send(t.Context(), me, all, piece(b, 0, len(b)))
+	p.ledger.Fail = nil
+	if !errors.Is(err, errBroken) {
+		t.Fatal(err)
+	}
+	u, err = p.server().Create(t.Context(), me, all)
+	must(t, err)
+	p.check(t, u, b, all)
+	says(all, false)
+}
+
 func TestHalfUploadsExpireWithNotice(t *testing.T) {
 	p := onDir(t)
 	b, req := p.photo("half", 40_000)

@@ -31,6 +31,8 @@ type state struct {
 	Interruptions []Interruption `json:"interruptions,omitempty"` // the first of them
 	Broken        int            `json:"broken,omitempty"`        // how many there were; 0 with some listed: an older server counted
 
+	Already bool `json:"already,omitempty"` // the same bytes were here before all of this upload's had come
+
 	Sealed  *sealedState `json:"sealed,omitempty"` // addresses for a sealed put were given away
 	Expires time.Time    `json:"expires,omitzero"` // where it is not the due time of the document
 	Ended   bool         `json:"ended,omitempty"`  // forgotten; it stays until nothing can arrive at an address any more

@@ -76,6 +76,14 @@ func TestTheCustodyPageTellsWhatThePhotoWentThrough(t *testing.T) {
 					t.Errorf("a stranger: %d", status)
 				}
 			}
+
+			// Somebody who knows the hash declares it once more, and sends nothing.
+			photo, sum = o.declare(content, "image/jpeg")
+			o.create(photo, sum, len(content))
+			path = "/v1/photos/" + string(photo)
+			if c, codes := page(o.ann); !strings.HasPrefix(codes, "captured hashed declared found receipt ") || strings.Contains(codes, "received") {
+				t.Errorf("of bytes that nobody sent it tells %s: %+v", codes, c.Events)
+			}
 			report, err := o.a.Verify(t.Context())
 			if err != nil || !report.Sound() {
 				t.Errorf("%v\n%v", err, report)

@@ -135,6 +135,9 @@ func (l *ledger) PhotoStored(ctx context.Context, p intake.StoredPhoto) (json.Ra
 	if len(p.Interruptions) > 0 {
 		args["breaks"] = field.Quote(p.Interruptions)
 	}
+	if p.Already {
+		args["already"] = field.Quote(true)
+	}
 	err = l.command(ctx, photo, "server/intake/"+p.PhotoID, "store", args)
 	if err == nil {
 		return p.Receipt, nil

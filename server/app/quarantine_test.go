@@ -97,4 +97,24 @@ func arrivesAfter(o *office, end func(*office)) {
 	if got := strings.Join(steps, " "); got != "kept hashed interrupted received receipt declared accepted examined" {
 		t.Errorf("the custody page tells %s", got)
 	}
+
+	// The same bytes are declared again, and nothing is sent: that waits with the declaration too.
+	photo = newID()
+	o.batch++
+	o.ok("POST", "/v1/sync/push", o.ann, obj{"device": o.phone, "batch": o.batch, "scope": o.scope, "operations": []obj{{
+		"id": photo, "kind": "photo", "base": 0, "set": obj{
+			"reportId": newID(), "siteId": o.site, "sha256": lateSum, "size": len(late), "type": "image/jpeg", "capture": "app",
+		},
+	}}}, &res)
+	o.create(photo, lateSum, len(late))
+	o.ok("GET", "/v1/parked?state=open", o.desk, nil, &page)
+	o.ok("POST", "/v1/parked/"+string(page.Items[0].ID)+"/accept", o.desk, obj{"version": page.Items[0].Version}, nil)
+	o.ok("GET", "/v1/photos/"+string(photo)+"/custody", o.desk, nil, &custody)
+	has := map[string]bool{}
+	for _, e := range custody.Events {
+		has[e.Code] = true
+	}
+	if !has["found"] || has["received"] {
+		t.Errorf("of bytes that were here it tells %+v", custody.Events)
+	}
 }

@@ -287,6 +287,9 @@ func (g *sealer) custody(p *field.Record) (lines []string) {
 		return lines
 	}
 	got := "收到 received " + readable(paper.ReceivedAt)
+	if string(p.Fields["already"]) == "true" {
+		got = "此前已有 were here already " + readable(paper.ReceivedAt)
+	}
 	if p.Fields["interruptions"] != nil {
 		got += fmt.Sprintf(" · 中断 interrupted %d", p.Int("interruptions"))
 	}

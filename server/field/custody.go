@@ -9,6 +9,7 @@ const (
 	StepAccepted      = "accepted"
 	StepInterrupted   = "interrupted"
 	StepReceived      = "received"
+	StepFound         = "found"
 	StepReceipt       = "receipt"
 	StepExamined      = "examined"
 	StepFlagRaised    = "flag_raised"
@@ -35,6 +36,7 @@ var CustodySteps = []Choice{
 	{Code: StepAccepted, ZH: "留存的声明已被采纳。", EN: "The declaration that was kept was accepted."},
 	{Code: StepInterrupted, ZH: "上传中断，已收到的部分保留。", EN: "The upload broke; what had arrived was kept."},
 	{Code: StepReceived, ZH: "文件全部收到，哈希与声明一致。", EN: "All bytes have arrived, with the hash that was declared."},
+	{Code: StepFound, ZH: "服务器上已有相同的文件，未再接收；哈希与声明一致。", EN: "The same bytes were here already, with the hash that was declared; no more were taken."},
 	{Code: StepReceipt, ZH: "服务器签发了回执。", EN: "The server signed a receipt."},
 	{Code: StepExamined, ZH: "服务器检查了文件。", EN: "The server examined the file."},
 	{Code: StepFlagRaised, ZH: "规则提出标记。", EN: "A rule raised a flag."},

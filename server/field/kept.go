@@ -102,6 +102,7 @@ var parkedSpec = &Spec{
 		{Name: "breaks", Type: Object, List: true, Items: 200, Server: true, ZH: "中断记录", EN: "the first 200 interruptions", Fields: breakFields},
 		{Name: "sentBy", Type: ID, Of: KindPerson, Server: true, ZH: "上传人", EN: "who began the upload"},
 		{Name: "sentFrom", Type: Text, Max: 80, Server: true, ZH: "上传设备", EN: "from which device"},
+		{Name: "already", Type: Bool, Server: true, ZH: "文件此前已有", EN: "the same bytes were here already, and no more were taken"},
 		{Name: "decidedBy", Type: ID, Of: KindPerson, Server: true, ZH: "处理人", EN: "who accepted or settled it"},
 		{Name: "note", Type: Text, Max: 1000, Server: true, ZH: "处理说明", EN: "how it was settled"},
 	},
@@ -124,6 +125,7 @@ var parkedSpec = &Spec{
 				{Name: "breaks", Type: Object, List: true, Items: 200, Fields: breakFields},
 				{Name: "sentBy", Type: ID, Of: KindPerson},
 				{Name: "sentFrom", Type: Text, Max: 80},
+				{Name: "already", Type: Bool},
 			},
 			Do: func(c *Case) error {
 				arrived(c)

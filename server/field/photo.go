@@ -63,6 +63,7 @@ var photoSpec = &Spec{
 		{Name: "breaks", Type: Object, List: true, Items: 200, Server: true, ZH: "中断记录", EN: "the first 200 interruptions", Fields: breakFields},
 		{Name: "sentBy", Type: ID, Of: KindPerson, Server: true, ZH: "上传人", EN: "who began the upload"},
 		{Name: "sentFrom", Type: Text, Max: 80, Server: true, ZH: "上传设备", EN: "from which device"},
+		{Name: "already", Type: Bool, Server: true, ZH: "文件此前已有", EN: "the same bytes were here already, and no more were taken"},
 		{Name: "facts", Type: JSON, Server: true, ZH: "图像信息", EN: "facts read from the bytes"},
 		{Name: "small", Type: Hash, Server: true, ZH: "缩略图", EN: "rendition of 320 px"},
 		{Name: "large", Type: Hash, Server: true, ZH: "大图", EN: "rendition of 1600 px"},
@@ -82,6 +83,7 @@ var photoSpec = &Spec{
 				{Name: "breaks", Type: Object, List: true, Items: 200, Fields: breakFields},
 				{Name: "sentBy", Type: ID, Of: KindPerson},
 				{Name: "sentFrom", Type: Text, Max: 80},
+				{Name: "already", Type: Bool},
 			},
 			To: PhotoStored,
 			Do: func(c *Case) error {
@@ -129,7 +131,7 @@ var breakFields = []Field{
 }
 
 // ArrivalFields say how the bytes of a photo came. An entry of an older server has the first two.
-var ArrivalFields = []string{"receipt", "interruptions", "breaks", "sentBy", "sentFrom"}
+var ArrivalFields = []string{"receipt", "interruptions", "breaks", "sentBy", "sentFrom", "already"}
 
 func arrived(c *Case) {
 	for _, name := range ArrivalFields {

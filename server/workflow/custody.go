@@ -237,7 +237,7 @@ func (c *chain) declared(t told, e Event) {
 	}
 }
 
-// received are the steps of the upload. By whom it was sent is not known of what an older server received.
+// received are the steps of the upload, which may have ended with bytes that were here already. By whom it was sent is not known of what an older server received.
 func (c *chain) received(t told, set map[string]field.Value) error {
 	var paper struct {
 		ReceivedAt time.Time
@@ -278,7 +278,11 @@ func (c *chain) received(t told, set map[string]field.Value) error {
 	if paper.Size > 0 {
 		whole["size"] = field.Quote(paper.Size)
 	}
-	c.add(at(field.StepReceived, paper.ReceivedAt, whole))
+	code := field.StepReceived
+	if string(set["already"]) == "true" {
+		code = field.StepFound
+	}
+	c.add(at(code, paper.ReceivedAt, whole))
 	s := at(field.StepReceipt, paper.ReceivedAt, part(set, "receipt"))
 	s.by, s.Device = "", ""
 	c.add(s)
