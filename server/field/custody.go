@@ -31,7 +31,7 @@ const (
 var CustodySteps = []Choice{
 	{Code: StepCaptured, ZH: "拍摄；时间和位置由采集应用报告。", EN: "Taken; the time and the place are those that the app states."},
 	{Code: StepHashed, ZH: "手机计算出原始文件的哈希（SHA-256）。", EN: "The phone computed the SHA-256 of the original file."},
-	{Code: StepKept, ZH: "声明到达时发送人已无权限，留存待查。", EN: "The declaration came when its sender had no access; it was kept for review."},
+	{Code: StepKept, ZH: "声明起初被拒绝（原因见代码），留存待查。", EN: "The declaration was refused at first, for what the code says, and kept for review."},
 	{Code: StepDeclared, ZH: "照片已向服务器声明。", EN: "The photo was declared to the server."},
 	{Code: StepAccepted, ZH: "留存的声明已被采纳。", EN: "The declaration that was kept was accepted."},
 	{Code: StepInterrupted, ZH: "上传中断，已收到的部分保留。", EN: "The upload broke; what had arrived was kept."},

@@ -201,3 +201,63 @@ func TestCustodyOfOlderAndUnfinishedPhotos(t *testing.T) {
 		t.Errorf("one that waits: %s", got)
 	}
 }
+
+// kept pushes an operation of somebody without access; it is kept for review, and accepted.
+func (w *world) kept(name string, scope field.Scope, deviceTime string, accept bool, op protocol.Operation) {
+	w.t.Helper()
+	a := w.as(name)
+	resp, err := w.engine.Push(w.ctx, a, protocol.PushRequest{
+		Device: a.Device, Batch: w.next(), Scope: scope, Operations: []protocol.Operation{op}, DeviceTime: deviceTime, App: "1.0.0",
+	})
+	w.must(err)
+	if o := resp.Outcomes[0]; o.Outcome != protocol.Rejected || o.RecordID == "" {
+		w.t.Fatalf("%s: %+v", name, o)
+	}
+	w.pass(time.Minute)
+	if accept {
+		id := resp.Outcomes[0].RecordID
+		w.done(w.flow.AcceptParked(w.ctx, w.act("cai"), id, w.v(id)))
+		w.pass(time.Minute)
+	}
+}
+
+// Only the declaration itself is told as one that was kept: neither an edit of it, nor what somebody else, or another
+// scope, was sent under its id.
+func TestADeclarationThatWasKept(t *testing.T) {
+	onBothStores(t, func(t *testing.T, w *world) {
+		c := w.county()
+		site, other := siteScope(c.sites[0]), siteScope(c.sites[1])
+		photo, report, hash := w.id(), w.id(), strings.Repeat("a", 64)
+		declares := func(id field.RecordID, site field.SiteID, hash string) protocol.Operation {
+			return protocol.Operation{ID: id, Kind: field.KindPhoto, Set: quoted(map[string]any{
+				"reportId": report, "siteId": site, "sha256": hash, "size": 9000, "type": "image/jpeg", "caption": "大门",
+			})}
+		}
+		sent := w.stamp(0)
+		w.kept("ben", site, w.stamp(0), false, declares(photo, c.sites[0], hash))
+		w.kept("ann", other, w.stamp(0), false, declares(photo, c.sites[1], hash))
+		w.kept("ann", site, w.stamp(0), false, declares(photo, c.sites[0], strings.Repeat("b", 64)))
+		w.kept("ann", site, sent, true, declares(photo, c.sites[0], hash))
+		w.kept("ann", site, w.stamp(0), true, protocol.Operation{ID: photo, Kind: field.KindPhoto, Base: w.v(photo), Set: quoted(map[string]any{"caption": "西门"})})
+		seen := w.custody("cai", photo)
+		if got := codes(seen); got != "kept hashed declared accepted edited" {
+			t.Errorf("it tells %s", got)
+		}
+		if e := w.event(seen, "kept"); e.By == nil || e.By.Name != "ann" || string(e.Details["code"]) == "" {
+			t.Errorf("kept: %+v", e)
+		}
+		if e := w.event(seen, "hashed"); e.At != sent || e.Clock != "device" {
+			t.Errorf("hashed at %s by the %s, want %s", e.At, e.Clock, sent)
+		}
+
+		// An edit of a photo that was declared in time.
+		plain := w.id()
+		w.see("ann", site)
+		w.push("ann", site, declares(plain, c.sites[0], strings.Repeat("c", 64)))
+		w.pass(time.Minute)
+		w.kept("ben", site, w.stamp(0), false, protocol.Operation{ID: plain, Kind: field.KindPhoto, Base: w.v(plain), Set: quoted(map[string]any{"caption": "西门"})})
+		if got := codes(w.custody("cai", plain)); got != "hashed declared" {
+			t.Errorf("of the other it tells %s", got)
+		}
+	})
+}

@@ -147,20 +147,21 @@ func (t told) step(code string, details map[string]field.Value) CustodyEvent {
 	return e
 }
 
-// kept finds the declaration among those that were kept because the access of who sent them had ended.
+// kept finds the declaration among what was refused when it came and kept: not edits of the photo, and not what others sent
+// under its id.
 func (c *chain) kept() error {
 	found, err := c.flow.store.List(c.ctx, store.Query{
-		Visible: access.Quarantine(c.who), Kinds: []field.Kind{field.KindParked}, Keys: where{}.is("recordId", string(c.photo.ID)), Limit: wholePage,
+		Visible: access.Quarantine(c.who), Kinds: []field.Kind{field.KindParked}, Keys: where{}.is("recordId", string(c.photo.ID)).is("author", string(c.photo.Author)), Limit: wholePage,
 	})
 	if err != nil {
 		return err
 	}
 	for _, p := range found {
-		var op struct{ Command string }
-		if err := p.Decode("operation", &op); err != nil {
-			return err
+		var op protocol.Operation
+		if p.Text("target") != string(c.photo.Scope) || p.Text("recordKind") != string(field.KindPhoto) || p.Decode("operation", &op) != nil {
+			continue // what does not read as an operation cannot have been accepted
 		}
-		if p.Text("recordKind") != string(field.KindPhoto) || op.Command != "" {
+		if op.Base != 0 || op.Command != "" || !bytes.EqualFold(op.Set["sha256"], c.photo.Fields["sha256"]) {
 			continue
 		}
 		t, err := c.entry(p.Scope, p.Stamps["operation"].Seq)
