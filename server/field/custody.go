@@ -16,6 +16,7 @@ const (
 	StepFlagDecided   = "flag_decided"
 	StepEdited        = "edited"
 	StepViewed        = "viewed"
+	StepViewedList    = "viewed_list"
 	StepEvidence      = "evidence"
 	StepLinked        = "linked"
 	StepLinkConfirmed = "link_confirmed"
@@ -43,6 +44,7 @@ var CustodySteps = []Choice{
 	{Code: StepFlagDecided, ZH: "标记已处理。", EN: "The flag was decided."},
 	{Code: StepEdited, ZH: "说明信息被修改；文件未变。", EN: "What is said about it was edited; the file is the same."},
 	{Code: StepViewed, ZH: "有人查看。", EN: "Somebody looked at it."},
+	{Code: StepViewedList, ZH: "这一刻钟内有人查看了所属报告的缩略图，可能包括本照片。", EN: "Small pictures of its report were shown in this quarter of an hour; it may have been among them."},
 	{Code: StepEvidence, ZH: "被列为发现问题的证据。", EN: "A finding names it as evidence."},
 	{Code: StepLinked, ZH: "关联到问题线索。", EN: "It was linked to a clue."},
 	{Code: StepLinkConfirmed, ZH: "与线索的关联已确认。", EN: "The link to the clue was confirmed."},

@@ -116,10 +116,10 @@ func TestTheCustodyOfAPhoto(t *testing.T) {
 		own := "captured hashed declared edited interrupted interrupted received receipt examined flag_raised flag_decided"
 		end := "discredited voided"
 		for name, want := range map[string]string{
-			"dai": own + " viewed viewed linked link_confirmed hold_set exported link_withdrawn hold_released " + end,
-			"aud": own + " viewed viewed linked link_confirmed hold_set exported link_withdrawn hold_released " + end,
-			"eva": own + " viewed viewed linked link_confirmed link_withdrawn " + end,
-			"cai": own + " viewed viewed " + end,
+			"dai": own + " viewed viewed_list linked link_confirmed hold_set exported link_withdrawn hold_released " + end,
+			"aud": own + " viewed viewed_list linked link_confirmed hold_set exported link_withdrawn hold_released " + end,
+			"eva": own + " viewed viewed_list linked link_confirmed link_withdrawn " + end,
+			"cai": own + " viewed viewed_list " + end,
 			"xin": own + " viewed " + end,
 			"yan": own + " viewed " + end,
 			"ann": own + " " + end,
@@ -258,6 +258,55 @@ func TestADeclarationThatWasKept(t *testing.T) {
 		w.kept("ben", site, w.stamp(0), false, protocol.Operation{ID: plain, Kind: field.KindPhoto, Base: w.v(plain), Set: quoted(map[string]any{"caption": "西门"})})
 		if got := codes(w.custody("cai", plain)); got != "hashed declared" {
 			t.Errorf("of the other it tells %s", got)
+		}
+	})
+}
+
+// Small pictures are noted by the report, once in a quarter of an hour: no photo is said to have been looked at, least of
+// all before it was there, and no look that may have shown it is left out.
+func TestALookAtAReportIsNoLookAtOnePhoto(t *testing.T) {
+	onBothStores(t, func(t *testing.T, w *world) {
+		c := w.county()
+		site := w.together(c)
+		scope, report := siteScope(site), w.id()
+		arrives := func(digit string) field.RecordID {
+			t.Helper()
+			id, hash := w.id(), strings.Repeat(digit, 64)
+			w.push("ann", scope, protocol.Operation{ID: id, Kind: field.KindPhoto, Set: quoted(map[string]any{
+				"reportId": report, "siteId": site, "sha256": hash, "size": 9000, "type": "image/jpeg",
+			})})
+			w.pass(time.Minute)
+			w.server(scope, protocol.Operation{ID: id, Kind: field.KindPhoto, Base: w.v(id), Command: "store", Args: quoted(map[string]any{"receipt": map[string]any{"sha256": hash}})})
+			w.server(scope, protocol.Operation{ID: id, Kind: field.KindPhoto, Base: w.v(id), Command: "analyse", Args: quoted(map[string]any{"small": hash})})
+			return id
+		}
+		first := arrives("a")
+		w.pass(time.Minute)
+		w.must(w.flow.RecordView(w.ctx, w.as("cai"), w.get(first), workflow.ViewSmall)) // its window is over before the second
+		w.pass(20 * time.Minute)
+		w.must(w.flow.RecordView(w.ctx, w.as("cai"), w.get(first), workflow.ViewSmall))
+		w.pass(time.Minute)
+		second := arrives("b")
+		there := w.now()
+		w.must(w.flow.RecordView(w.ctx, w.as("cai"), w.get(second), workflow.ViewSmall)) // noted already
+		w.pass(time.Minute)
+		w.must(w.flow.RecordView(w.ctx, w.as("dai"), w.get(second), workflow.ViewSmall))
+
+		if got := codes(w.custody("dai", first)); got != "hashed declared received receipt examined viewed_list viewed_list viewed_list" {
+			t.Errorf("of the first it tells %s", got)
+		}
+		seen := w.custody("dai", second)
+		if got := codes(seen); got != "hashed declared received receipt examined viewed_list viewed_list" {
+			t.Fatalf("of the second it tells %s", got)
+		}
+		for i, want := range []struct {
+			who string
+			at  time.Time
+		}{{"cai", there}, {"dai", there.Add(time.Minute)}} {
+			e := seen.Events[5+i]
+			if e.By.Name != want.who || e.At != protocol.Stamp(want.at) || string(e.Details["report"]) != `"`+string(report)+`"` || e.Details["since"] == nil {
+				t.Errorf("viewed: %+v by %s, want %+v", e, e.By.Name, want)
+			}
 		}
 	})
 }

@@ -383,6 +383,8 @@ func (c *chain) holds() error {
 }
 
 // views are those of the own organisation: of the photo itself, and of the small pictures of its report since it has one.
+// Those are noted once in a quarter of an hour, so who looked earlier in the one in which it came may have seen it too: the
+// step stands where that begins to be possible.
 func (c *chain) views() (more bool, err error) {
 	var small time.Time
 	if s, ok := c.photo.Stamps["small"]; ok {
@@ -402,14 +404,21 @@ func (c *chain) views() (more bool, err error) {
 		}
 		more = more || !whole
 		for _, r := range found {
-			if name == "report" && r.Time("since").Add(field.ViewWindow).Before(small) {
+			if name == "report" && !r.Time("since").Add(field.ViewWindow).After(small) {
 				continue
 			}
 			t, err := c.entry(r.Scope, r.Version)
 			if err != nil {
 				return false, err
 			}
-			s := t.step(field.StepViewed, part(r.Fields, "what", "report"))
+			code := field.StepViewed
+			if name == "report" {
+				code = field.StepViewedList
+			}
+			s := t.step(code, part(r.Fields, "what", "report", "since"))
+			if name == "report" && s.when.Before(small) {
+				s.At, s.when = protocol.Stamp(small), small.Add(1) // behind the step that made the picture
+			}
 			s.by, s.Device = field.UserID(r.Text("by")), field.DeviceID(r.Text("device"))
 			c.add(s)
 		}
