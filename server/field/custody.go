@@ -18,6 +18,7 @@ const (
 	StepViewed        = "viewed"
 	StepViewedList    = "viewed_list"
 	StepEvidence      = "evidence"
+	StepUnnamed       = "evidence_removed"
 	StepLinked        = "linked"
 	StepLinkConfirmed = "link_confirmed"
 	StepLinkWithdrawn = "link_withdrawn"
@@ -46,6 +47,7 @@ var CustodySteps = []Choice{
 	{Code: StepViewed, ZH: "有人查看。", EN: "Somebody looked at it."},
 	{Code: StepViewedList, ZH: "这一刻钟内有人查看了所属报告的缩略图，可能包括本照片。", EN: "Small pictures of its report were shown in this quarter of an hour; it may have been among them."},
 	{Code: StepEvidence, ZH: "被列为发现问题的证据。", EN: "A finding names it as evidence."},
+	{Code: StepUnnamed, ZH: "不再被列为发现问题的证据。", EN: "A finding no longer names it as evidence."},
 	{Code: StepLinked, ZH: "关联到问题线索。", EN: "It was linked to a clue."},
 	{Code: StepLinkConfirmed, ZH: "与线索的关联已确认。", EN: "The link to the clue was confirmed."},
 	{Code: StepLinkWithdrawn, ZH: "与线索的关联已撤回。", EN: "The link to the clue was withdrawn."},

@@ -21,7 +21,7 @@ func (w *world) custody(name string, photo field.RecordID) *workflow.Custody {
 	for _, e := range c.Events {
 		entry, err := w.store.Entry(w.ctx, e.Entry.Scope, e.Entry.Seq)
 		w.must(err)
-		for _, name := range []string{"flagId", "linkId", "holdId"} {
+		for _, name := range []string{"flagId", "linkId", "holdId", "findingId"} {
 			if v := e.Details[name]; v != nil {
 				about = append(about, strings.Trim(string(v), `"`))
 			}
@@ -306,6 +306,89 @@ func TestALookAtAReportIsNoLookAtOnePhoto(t *testing.T) {
 			e := seen.Events[5+i]
 			if e.By.Name != want.who || e.At != protocol.Stamp(want.at) || string(e.Details["report"]) != `"`+string(report)+`"` || e.Details["since"] == nil {
 				t.Errorf("viewed: %+v by %s, want %+v", e, e.By.Name, want)
+			}
+		}
+	})
+}
+
+// A photo that is taken out of a finding keeps the step that put it in, by whom it was; what is done to another photo of the
+// same finding is no step of it.
+func TestAPhotoThatAFindingNoLongerNames(t *testing.T) {
+	onBothStores(t, func(t *testing.T, w *world) {
+		c := w.county()
+		scope := siteScope(c.sites[0])
+		w.see("ann", scope)
+		w.see("ben", scope)
+		v := w.visit(c, c.sites[0], 2*time.Hour, strings.Repeat("a", 64))
+		stays := w.get(v.photo)
+		names := func(who string, evidence any) {
+			t.Helper()
+			w.pass(time.Minute)
+			w.push(who, scope, protocol.Operation{ID: v.finding, Kind: field.KindFinding, Base: w.v(v.finding), Set: map[string]field.Value{"evidence": field.Quote(evidence)}})
+		}
+		moved := w.id()
+		w.push("ann", scope, protocol.Operation{ID: moved, Kind: field.KindPhoto, Set: quoted(map[string]any{
+			"reportId": v.report, "siteId": c.sites[0], "sha256": strings.Repeat("d", 64), "size": 9000, "type": "image/jpeg",
+		})})
+		names("ben", []field.RecordID{v.photo, moved})
+		put := w.get(v.finding).Stamps["evidence"].Seq
+		names("ann", []field.RecordID{v.photo, moved, v.interview})
+		names("ann", []field.RecordID{v.photo})
+		names("ben", []field.RecordID{moved, v.photo})
+		names("ann", nil)
+
+		seen := w.custody("cai", moved)
+		if got := codes(seen); got != "hashed declared evidence evidence_removed evidence evidence_removed" {
+			t.Fatalf("it tells %s", got)
+		}
+		if e := seen.Events[2]; e.By.Name != "ben" || e.Entry.Seq != put || e.Entry.Scope != scope {
+			t.Errorf("named by %s in %+v", e.By.Name, e.Entry)
+		}
+		seen = w.custody("cai", v.photo)
+		if got := codes(seen); got != "captured hashed declared evidence received receipt evidence_removed" {
+			t.Errorf("of the one that stayed it tells %s", got)
+		}
+		if e := w.event(seen, "evidence"); e.Entry.Seq != stays.Stamps["sha256"].Seq || e.By.Name != "ann" {
+			t.Errorf("named by %s in %+v", e.By.Name, e.Entry)
+		}
+	})
+}
+
+// Where more concerns a photo than is listed, the page says so.
+func TestCustodySaysThatThereIsMore(t *testing.T) {
+	onBothStores(t, func(t *testing.T, w *world) {
+		c := w.county()
+		scope := siteScope(c.sites[0])
+		declare := func(set map[string]any) protocol.Operation {
+			return protocol.Operation{ID: w.id(), Kind: field.KindPhoto, Set: quoted(set)}
+		}
+		set := map[string]any{"reportId": w.id(), "siteId": c.sites[0], "sha256": strings.Repeat("a", 64), "size": 9000, "type": "image/jpeg"}
+		flagged, kept := declare(set), declare(set)
+		a := w.as("ann")
+		for range 6 { // before she has access
+			ops := slices.Repeat([]protocol.Operation{kept}, 84)
+			_, err := w.engine.Push(w.ctx, a, protocol.PushRequest{Device: a.Device, Batch: w.next(), Scope: scope, Operations: ops})
+			w.must(err)
+		}
+		w.see("ann", scope)
+		w.push("ann", scope, flagged, kept)
+		for n := range 2 {
+			var flags []protocol.Operation
+			for range 250 + n {
+				flags = append(flags, protocol.Operation{ID: w.id(), Kind: field.KindFlag, Set: quoted(map[string]any{
+					"code": "photo_far", "severity": "info", "targetId": flagged.ID,
+				})})
+			}
+			if seen := w.custody("cai", flagged.ID); seen.More {
+				t.Error("there is no more yet")
+			}
+			w.server(scope, flags...)
+		}
+		for what, id := range map[string]field.RecordID{"flags": flagged.ID, "kept": kept.ID} {
+			seen, err := w.flow.PhotoCustody(w.ctx, w.as("cai"), field.PhotoID(id))
+			w.must(err)
+			if !seen.More || len(seen.Events) != 502 {
+				t.Errorf("%s: more %v, %d steps", what, seen.More, len(seen.Events))
 			}
 		}
 	})

@@ -22,7 +22,7 @@ type Custody struct {
 	Events  []CustodyEvent        `json:"events"`
 	Views   bool                  `json:"views"`   // the reader is told who of the own organisation looked
 	Exports bool                  `json:"exports"` // the reader is told of holds and exports that the own organisation has registered
-	More    bool                  `json:"more"`    // there were more views: the newest are listed
+	More    bool                  `json:"more"`    // there is more than is listed
 }
 
 // CustodyEvent is one step. Clock says whose word At is: "server", or "device" and "app" for what a phone stated.
@@ -67,14 +67,12 @@ func (f *Flow) PhotoCustody(ctx context.Context, who *access.Actor, id field.Pho
 		Exports: access.MayRead(who, field.MakeScope(field.ScopeRegister, string(who.Org)), at),
 	}
 	c := &chain{flow: f, ctx: ctx, who: who, photo: photo, read: map[EntryRef]told{}}
-	for _, part := range []func() error{c.kept, c.own, c.flags, c.evidence, c.links, c.holds, c.exports} {
+	for _, part := range []func() error{c.kept, c.own, c.flags, c.evidence, c.links, c.holds, c.exports, c.views} {
 		if err := part(); err != nil {
 			return nil, err
 		}
 	}
-	if out.More, err = c.views(); err != nil {
-		return nil, err
-	}
+	out.More = c.more
 	slices.SortStableFunc(c.events, func(a, b CustodyEvent) int {
 		return cmp.Or(a.when.Compare(b.when), cmp.Compare(a.Entry.Scope, b.Entry.Scope), cmp.Compare(a.Entry.Seq, b.Entry.Seq))
 	})
@@ -103,6 +101,7 @@ type chain struct {
 	asKept *told             // the entry of a declaration that was kept and accepted, if the reader may know of it
 	sentAt string            // its time by the device
 	events []CustodyEvent
+	more   bool // something was left out
 }
 
 type told struct {
@@ -150,12 +149,13 @@ func (t told) step(code string, details map[string]field.Value) CustodyEvent {
 // kept finds the declaration among what was refused when it came and kept: not edits of the photo, and not what others sent
 // under its id.
 func (c *chain) kept() error {
-	found, err := c.flow.store.List(c.ctx, store.Query{
-		Visible: access.Quarantine(c.who), Kinds: []field.Kind{field.KindParked}, Keys: where{}.is("recordId", string(c.photo.ID)).is("author", string(c.photo.Author)), Limit: wholePage,
-	})
+	found, whole, err := c.flow.upTo(c.ctx, store.Query{
+		Visible: access.Quarantine(c.who), Kinds: []field.Kind{field.KindParked}, Keys: where{}.is("recordId", string(c.photo.ID)).is("author", string(c.photo.Author)),
+	}, mostLinks)
 	if err != nil {
 		return err
 	}
+	c.more = c.more || !whole
 	for _, p := range found {
 		var op protocol.Operation
 		if p.Text("target") != string(c.photo.Scope) || p.Text("recordKind") != string(field.KindPhoto) || p.Decode("operation", &op) != nil {
@@ -305,14 +305,48 @@ func (c *chain) flags() error {
 	})
 }
 
-// evidence are the findings that name the photo, from the entry on that last said so.
+// evidence are the findings that name the photo, and those that did: who wrote a finding may change what it names while it is
+// open, and the stamp knows the last change alone. The others lie between it and the entry that made the finding.
 func (c *chain) evidence() error {
-	return c.each(store.Query{Kinds: []field.Kind{field.KindFinding}, Keys: where{}.is("evidence", string(c.photo.ID))}, func(r *field.Record, t told, e Event) error {
-		if e.Set["evidence"] != nil && t.body.Seq == r.Stamps["evidence"].Seq {
-			c.add(t.step(field.StepEvidence, map[string]field.Value{"findingId": field.Quote(r.ID)}))
+	seen := map[field.RecordID]bool{}
+	for _, q := range []store.Query{{Keys: where{}.is("evidence", string(c.photo.ID))}, {Scope: c.photo.Scope}} {
+		q.Kinds = []field.Kind{field.KindFinding}
+		found, err := c.all(q)
+		if err != nil {
+			return err
 		}
-		return nil
-	})
+		for _, r := range found {
+			from, upTo := r.Stamps["siteId"].Seq, r.Stamps["evidence"].Seq
+			if seen[r.ID] || from == upTo && !c.among(r.Fields["evidence"]) {
+				continue
+			}
+			seen[r.ID] = true
+			about := map[string]field.Value{"findingId": field.Quote(r.ID)}
+			named := false
+			if err := c.between(r, from-1, upTo+1, func(t told, e Event) bool {
+				if e.Set["evidence"] == nil && !slices.Contains(e.Unset, "evidence") {
+					return true
+				}
+				switch now := c.among(e.Set["evidence"]); {
+				case now && !named:
+					c.add(t.step(field.StepEvidence, about))
+				case named && !now:
+					c.add(t.step(field.StepUnnamed, about))
+				}
+				named = c.among(e.Set["evidence"])
+				return true
+			}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// among reports whether the photo is in a list of evidence.
+func (c *chain) among(list field.Value) bool {
+	var ids []field.PhotoID
+	return json.Unmarshal(list, &ids) == nil && slices.Contains(ids, field.PhotoID(c.photo.ID))
 }
 
 // links are the links to clues.
@@ -333,31 +367,16 @@ func (c *chain) links() error {
 	})
 }
 
-// confirmed finds the confirmation of a link that was withdrawn afterwards: the one step that no stamp names any more. It
-// lies in the log of the case, between the two that are known.
+// confirmed finds the confirmation of a link that was withdrawn afterwards, which no stamp names any more. It lies in the log
+// of the case, between the two that are known.
 func (c *chain) confirmed(r *field.Record) error {
-	from, upTo := r.Stamps["targetId"].Seq, r.Stamps["withdrawReason"].Seq
-	for from < upTo-1 {
-		entries, err := c.flow.store.Entries(c.ctx, r.Scope, from, int(min(wholePage, upTo-1-from)))
-		if err != nil || len(entries) == 0 {
-			return err
+	return c.between(r, r.Stamps["targetId"].Seq, r.Stamps["withdrawReason"].Seq, func(t told, e Event) bool {
+		if e.State != field.LinkConfirmed {
+			return true
 		}
-		for _, e := range entries {
-			from = e.Seq
-			if !bytes.Contains(e.Body, []byte(`"`+string(r.ID)+`"`)) {
-				continue
-			}
-			t, err := c.entry(r.Scope, e.Seq)
-			if err != nil {
-				return err
-			}
-			if event, ok := EventOf(&t.body, t.hash, r.ID); ok && event.State == field.LinkConfirmed {
-				c.add(t.step(field.StepLinkConfirmed, map[string]field.Value{"linkId": field.Quote(r.ID), "clueId": r.Fields["clueId"]}))
-				return nil
-			}
-		}
-	}
-	return nil
+		c.add(t.step(field.StepLinkConfirmed, map[string]field.Value{"linkId": field.Quote(r.ID), "clueId": r.Fields["clueId"]}))
+		return false
+	})
 }
 
 // exports are the case files that took the original along.
@@ -385,12 +404,12 @@ func (c *chain) holds() error {
 // views are those of the own organisation: of the photo itself, and of the small pictures of its report since it has one.
 // Those are noted once in a quarter of an hour, so who looked earlier in the one in which it came may have seen it too: the
 // step stands where that begins to be possible.
-func (c *chain) views() (more bool, err error) {
+func (c *chain) views() error {
 	var small time.Time
 	if s, ok := c.photo.Stamps["small"]; ok {
 		t, err := c.entry(c.photo.Scope, s.Seq)
 		if err != nil {
-			return false, err
+			return err
 		}
 		small = t.at
 	}
@@ -400,16 +419,16 @@ func (c *chain) views() (more bool, err error) {
 		}
 		found, whole, err := c.flow.all(c.ctx, c.who, store.Query{Kinds: []field.Kind{field.KindView}, Keys: where{}.is(name, about)}, mostLooks)
 		if err != nil {
-			return false, err
+			return err
 		}
-		more = more || !whole
+		c.more = c.more || !whole
 		for _, r := range found {
 			if name == "report" && !r.Time("since").Add(field.ViewWindow).After(small) {
 				continue
 			}
 			t, err := c.entry(r.Scope, r.Version)
 			if err != nil {
-				return false, err
+				return err
 			}
 			code := field.StepViewed
 			if name == "report" {
@@ -423,13 +442,20 @@ func (c *chain) views() (more bool, err error) {
 			c.add(s)
 		}
 	}
-	return more, nil
+	return nil
+}
+
+// all reads the records that the reader may see, also those that were taken out of view.
+func (c *chain) all(q store.Query) ([]*field.Record, error) {
+	q.Deleted = true
+	found, whole, err := c.flow.all(c.ctx, c.who, q, mostLinks)
+	c.more = c.more || !whole
+	return found, err
 }
 
 // each calls do for every step of every record that the reader may see.
 func (c *chain) each(q store.Query, do func(r *field.Record, t told, e Event) error) error {
-	q.Deleted = true
-	found, _, err := c.flow.all(c.ctx, c.who, q, mostLinks)
+	found, err := c.all(q)
 	if err != nil {
 		return err
 	}
@@ -456,6 +482,30 @@ func (c *chain) steps(r *field.Record, do func(t told, e Event) error) error {
 		if e, ok := EventOf(&t.body, t.hash, r.ID); ok {
 			if err := do(t, e); err != nil {
 				return err
+			}
+		}
+	}
+	return nil
+}
+
+// between calls do, until it is false, for the entries behind from and before upTo that concern a record.
+func (c *chain) between(r *field.Record, from, upTo int64, do func(t told, e Event) bool) error {
+	for from < upTo-1 {
+		entries, err := c.flow.store.Entries(c.ctx, r.Scope, from, int(min(wholePage, upTo-1-from)))
+		if err != nil || len(entries) == 0 {
+			return err
+		}
+		for _, e := range entries {
+			from = e.Seq
+			if !bytes.Contains(e.Body, []byte(`"`+string(r.ID)+`"`)) {
+				continue
+			}
+			t, err := c.entry(r.Scope, e.Seq)
+			if err != nil {
+				return err
+			}
+			if event, ok := EventOf(&t.body, t.hash, r.ID); ok && !do(t, event) {
+				return nil
 			}
 		}
 	}

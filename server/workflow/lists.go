@@ -74,6 +74,11 @@ func (f *Flow) page(ctx context.Context, who *access.Actor, q store.Query, ask A
 // all reads a list of what the actor may see, up to most records; whole is false when there are more.
 func (f *Flow) all(ctx context.Context, who *access.Actor, q store.Query, most int) (found []*field.Record, whole bool, err error) {
 	q.Visible = access.Visible(who)
+	return f.upTo(ctx, q, most)
+}
+
+// upTo is all for a query that says itself what is visible.
+func (f *Flow) upTo(ctx context.Context, q store.Query, most int) (found []*field.Record, whole bool, err error) {
 	for {
 		q.Limit = min(wholePage, most-len(found)+1)
 		records, err := f.store.List(ctx, q)
