@@ -2,12 +2,17 @@ package workflow_test
 
 import (
 	"bytes"
+	"context"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"fieldclue/server/alike"
 	"fieldclue/server/field"
+	"fieldclue/server/store"
+	"fieldclue/server/store/storetest"
 	"fieldclue/server/workflow"
 	"fieldclue/sync/protocol"
 )
@@ -356,40 +361,93 @@ func TestAPhotoThatAFindingNoLongerNames(t *testing.T) {
 
 // Where more concerns a photo than is listed, the page says so.
 func TestCustodySaysThatThereIsMore(t *testing.T) {
-	onBothStores(t, func(t *testing.T, w *world) {
-		c := w.county()
-		scope := siteScope(c.sites[0])
-		declare := func(set map[string]any) protocol.Operation {
-			return protocol.Operation{ID: w.id(), Kind: field.KindPhoto, Set: quoted(set)}
+	w := newWorld(t)
+	c := w.county()
+	scope := siteScope(c.sites[0])
+	declare := func(set map[string]any) protocol.Operation {
+		return protocol.Operation{ID: w.id(), Kind: field.KindPhoto, Set: quoted(set)}
+	}
+	set := map[string]any{"reportId": w.id(), "siteId": c.sites[0], "sha256": strings.Repeat("a", 64), "size": 9000, "type": "image/jpeg"}
+	flagged, kept := declare(set), declare(set)
+	a := w.as("ann")
+	for range 6 { // before she has access
+		ops := slices.Repeat([]protocol.Operation{kept}, 84)
+		_, err := w.engine.Push(w.ctx, a, protocol.PushRequest{Device: a.Device, Batch: w.next(), Scope: scope, Operations: ops})
+		w.must(err)
+	}
+	w.see("ann", scope)
+	w.push("ann", scope, flagged, kept)
+	for n := range 2 {
+		var flags []protocol.Operation
+		for range 250 + n {
+			flags = append(flags, protocol.Operation{ID: w.id(), Kind: field.KindFlag, Set: quoted(map[string]any{
+				"code": "photo_far", "severity": "info", "targetId": flagged.ID,
+			})})
 		}
-		set := map[string]any{"reportId": w.id(), "siteId": c.sites[0], "sha256": strings.Repeat("a", 64), "size": 9000, "type": "image/jpeg"}
-		flagged, kept := declare(set), declare(set)
-		a := w.as("ann")
-		for range 6 { // before she has access
-			ops := slices.Repeat([]protocol.Operation{kept}, 84)
-			_, err := w.engine.Push(w.ctx, a, protocol.PushRequest{Device: a.Device, Batch: w.next(), Scope: scope, Operations: ops})
-			w.must(err)
+		if seen := w.custody("cai", flagged.ID); seen.More {
+			t.Error("there is no more yet")
 		}
-		w.see("ann", scope)
-		w.push("ann", scope, flagged, kept)
-		for n := range 2 {
-			var flags []protocol.Operation
-			for range 250 + n {
-				flags = append(flags, protocol.Operation{ID: w.id(), Kind: field.KindFlag, Set: quoted(map[string]any{
-					"code": "photo_far", "severity": "info", "targetId": flagged.ID,
-				})})
-			}
-			if seen := w.custody("cai", flagged.ID); seen.More {
-				t.Error("there is no more yet")
-			}
-			w.server(scope, flags...)
+		w.server(scope, flags...)
+	}
+	for what, id := range map[string]field.RecordID{"flags": flagged.ID, "kept": kept.ID} {
+		seen, err := w.flow.PhotoCustody(w.ctx, w.as("cai"), field.PhotoID(id))
+		w.must(err)
+		if !seen.More || len(seen.Events) != 502 {
+			t.Errorf("%s: more %v, %d steps", what, seen.More, len(seen.Events))
 		}
-		for what, id := range map[string]field.RecordID{"flags": flagged.ID, "kept": kept.ID} {
-			seen, err := w.flow.PhotoCustody(w.ctx, w.as("cai"), field.PhotoID(id))
-			w.must(err)
-			if !seen.More || len(seen.Events) != 502 {
-				t.Errorf("%s: more %v, %d steps", what, seen.More, len(seen.Events))
-			}
+	}
+}
+
+// weighing measures what is held on the heap while entries are read.
+type weighing struct {
+	storetest.Store
+	reads int
+	last  uint64 // bytes, at the latest read
+}
+
+func (s *weighing) Entry(ctx context.Context, scope field.Scope, seq int64) (store.Entry, error) {
+	if s.reads++; s.reads >= 40 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		s.last = m.HeapAlloc
+	}
+	return s.Store.Entry(ctx, scope, seq)
+}
+
+// A page of many steps holds what the steps need, not the entries in which they were sent along with much else.
+func TestACustodyPageKeepsNoEntries(t *testing.T) {
+	w := newWorld(t)
+	c := w.county()
+	scope := siteScope(c.sites[0])
+	w.see("ann", scope)
+	photo := w.id()
+	w.push("ann", scope, protocol.Operation{ID: photo, Kind: field.KindPhoto, Set: quoted(map[string]any{
+		"reportId": w.id(), "siteId": c.sites[0], "sha256": strings.Repeat("a", 64), "size": 9000, "type": "image/jpeg",
+	})})
+	flag := func(target field.RecordID, inputs string) protocol.Operation {
+		return protocol.Operation{ID: w.id(), Kind: field.KindFlag, Set: quoted(map[string]any{
+			"code": "photo_far", "severity": "info", "targetId": target, "inputs": inputs,
+		})}
+	}
+	const entries, along, size = 40, 20, 18_000
+	for range entries {
+		ops := []protocol.Operation{flag(photo, "")}
+		for range along {
+			ops = append(ops, flag("another", strings.Repeat("x", size)))
 		}
-	})
+		w.server(scope, ops...)
+	}
+	s := &weighing{Store: w.store}
+	var before runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	seen, err := workflow.New(s, w.engine, alike.New(w.store, w.now), w.now).PhotoCustody(w.ctx, w.as("cai"), field.PhotoID(photo))
+	w.must(err)
+	if len(seen.Events) != entries+2 || s.last == 0 {
+		t.Fatalf("%d steps, %d reads", len(seen.Events), s.reads)
+	}
+	if held := int64(s.last) - int64(before.HeapAlloc); held > entries*along*size/4 {
+		t.Errorf("%d bytes are held for the page", held)
+	}
 }

@@ -66,7 +66,7 @@ func (f *Flow) PhotoCustody(ctx context.Context, who *access.Actor, id field.Pho
 		Views:   access.MayRead(who, field.CustodyScope(field.SiteID(photo.Scope.ID()), who.Org), at),
 		Exports: access.MayRead(who, field.MakeScope(field.ScopeRegister, string(who.Org)), at),
 	}
-	c := &chain{flow: f, ctx: ctx, who: who, photo: photo, read: map[EntryRef]told{}}
+	c := &chain{flow: f, ctx: ctx, who: who, photo: photo}
 	for _, part := range []func() error{c.kept, c.own, c.flags, c.evidence, c.links, c.holds, c.exports, c.views} {
 		if err := part(); err != nil {
 			return nil, err
@@ -97,46 +97,46 @@ type chain struct {
 	ctx    context.Context
 	who    *access.Actor
 	photo  *field.Record
-	read   map[EntryRef]told // by scope and number
-	asKept *told             // the entry of a declaration that was kept and accepted, if the reader may know of it
-	sentAt string            // its time by the device
+	asKept *told  // the entry of a declaration that was kept and accepted, if the reader may know of it
+	sentAt string // its time by the device
 	events []CustodyEvent
 	more   bool // something was left out
 }
 
+// told is what a step needs of an entry, which may be large with what else was sent in it.
 type told struct {
-	body protocol.Body
-	hash string
-	at   time.Time
+	place      EntryRef
+	at         time.Time
+	by         field.UserID
+	device     field.DeviceID
+	deviceTime string
 }
 
-// entry reads an entry once.
-func (c *chain) entry(scope field.Scope, seq int64) (told, error) {
-	place := EntryRef{Scope: scope, Seq: seq}
-	if t, ok := c.read[place]; ok {
-		return t, nil
-	}
+// entry reads an entry. Its body is for the caller alone; the chain keeps none.
+func (c *chain) entry(scope field.Scope, seq int64) (told, *protocol.Body, error) {
 	e, err := c.flow.store.Entry(c.ctx, scope, seq)
 	if err != nil {
-		return told{}, err
+		return told{}, nil, err
 	}
+	return read(e)
+}
+
+func read(e store.Entry) (told, *protocol.Body, error) {
 	body, err := protocol.Open(e)
 	if err != nil {
-		return told{}, err
+		return told{}, nil, err
 	}
-	t := told{body, e.Hash, e.At}
-	c.read[place] = t
-	return t, nil
+	return told{EntryRef{body.Scope, body.Seq, e.Hash}, e.At, body.Actor, body.Device, body.DeviceTime}, &body, nil
 }
 
 // step begins the event of an entry: by whoever sent it, at the server's time.
 func (t told) step(code string, details map[string]field.Value) CustodyEvent {
 	e := CustodyEvent{
-		Code: code, At: protocol.Stamp(t.at), Clock: "server", by: t.body.Actor, when: t.at,
-		Entry: EntryRef{t.body.Scope, t.body.Seq, t.hash}, Details: details,
+		Code: code, At: protocol.Stamp(t.at), Clock: "server", by: t.by, when: t.at,
+		Entry: t.place, Details: details,
 	}
-	if t.body.Actor != "" {
-		e.Device = deviceOf(t.body.Device)
+	if t.by != "" {
+		e.Device = deviceOf(t.device)
 	}
 	for _, s := range field.CustodySteps {
 		if s.Code == code {
@@ -164,7 +164,7 @@ func (c *chain) kept() error {
 		if op.Base != 0 || op.Command != "" || !bytes.EqualFold(op.Set["sha256"], c.photo.Fields["sha256"]) {
 			continue
 		}
-		t, err := c.entry(p.Scope, p.Stamps["operation"].Seq)
+		t, _, err := c.entry(p.Scope, p.Stamps["operation"].Seq)
 		if err != nil {
 			return err
 		}
@@ -209,8 +209,8 @@ func (c *chain) own() error {
 
 // declared are the steps that the declaration tells: taken, hashed, declared; and that somebody accepted it, if it was kept.
 func (c *chain) declared(t told, e Event) {
-	first, sentAt := t, t.body.DeviceTime
-	accepted := t.body.Actor != c.photo.Author
+	first, sentAt := t, t.deviceTime
+	accepted := t.by != c.photo.Author
 	if accepted {
 		sentAt = c.sentAt
 		if c.asKept != nil {
@@ -407,7 +407,7 @@ func (c *chain) holds() error {
 func (c *chain) views() error {
 	var small time.Time
 	if s, ok := c.photo.Stamps["small"]; ok {
-		t, err := c.entry(c.photo.Scope, s.Seq)
+		t, _, err := c.entry(c.photo.Scope, s.Seq)
 		if err != nil {
 			return err
 		}
@@ -426,7 +426,7 @@ func (c *chain) views() error {
 			if name == "report" && !r.Time("since").Add(field.ViewWindow).After(small) {
 				continue
 			}
-			t, err := c.entry(r.Scope, r.Version)
+			t, _, err := c.entry(r.Scope, r.Version)
 			if err != nil {
 				return err
 			}
@@ -475,11 +475,11 @@ func (c *chain) steps(r *field.Record, do func(t told, e Event) error) error {
 	}
 	slices.Sort(seqs)
 	for _, seq := range slices.Compact(seqs) {
-		t, err := c.entry(r.Scope, seq)
+		t, body, err := c.entry(r.Scope, seq)
 		if err != nil {
 			return err
 		}
-		if e, ok := EventOf(&t.body, t.hash, r.ID); ok {
+		if e, ok := EventOf(body, t.place.Hash, r.ID); ok {
 			if err := do(t, e); err != nil {
 				return err
 			}
@@ -500,11 +500,11 @@ func (c *chain) between(r *field.Record, from, upTo int64, do func(t told, e Eve
 			if !bytes.Contains(e.Body, []byte(`"`+string(r.ID)+`"`)) {
 				continue
 			}
-			t, err := c.entry(r.Scope, e.Seq)
+			t, body, err := read(e)
 			if err != nil {
 				return err
 			}
-			if event, ok := EventOf(&t.body, t.hash, r.ID); ok && !do(t, event) {
+			if event, ok := EventOf(body, t.place.Hash, r.ID); ok && !do(t, event) {
 				return nil
 			}
 		}
