@@ -451,3 +451,41 @@ func TestACustodyPageKeepsNoEntries(t *testing.T) {
 		t.Errorf("%d bytes are held for the page", held)
 	}
 }
+
+// What a phone states as its time is shown as a time only if it is one.
+func TestADeviceTimeThatIsNone(t *testing.T) {
+	onBothStores(t, func(t *testing.T, w *world) {
+		c := w.county()
+		scope := siteScope(c.sites[0])
+		declare := func(hash string) protocol.Operation {
+			return protocol.Operation{ID: w.id(), Kind: field.KindPhoto, Set: quoted(map[string]any{
+				"reportId": w.id(), "siteId": c.sites[0], "sha256": strings.Repeat(hash, 64), "size": 9000, "type": "image/jpeg",
+			})}
+		}
+		check := func(what string, photo field.RecordID, at time.Time, clock, said string) {
+			t.Helper()
+			e := w.event(w.custody("cai", photo), "hashed")
+			if e.At != protocol.Stamp(at) || e.Clock != clock || string(e.Details["deviceTime"]) != said {
+				t.Errorf("%s: at %s by the %s, said %s", what, e.At, e.Clock, e.Details["deviceTime"])
+			}
+		}
+		late := declare("a")
+		came := w.now()
+		w.kept("ann", scope, "昨天上午八点", true, late)
+		check("kept", late.ID, came, "server", `"昨天上午八点"`)
+		w.see("ann", scope)
+		a := w.as("ann")
+		for digit, said := range map[string]string{"b": "2026-11-23 08:00:00", "c": "2026-13-01T08:00:00Z", "d": "<script>"} {
+			op := declare(digit)
+			came := w.now()
+			_, err := w.engine.Push(w.ctx, a, protocol.PushRequest{Device: a.Device, Batch: w.next(), Scope: scope, Operations: []protocol.Operation{op}, DeviceTime: said})
+			w.must(err)
+			w.pass(time.Minute)
+			check(said, op.ID, came, "server", string(field.Quote(said)))
+		}
+		op := declare("e")
+		_, err := w.engine.Push(w.ctx, a, protocol.PushRequest{Device: a.Device, Batch: w.next(), Scope: scope, Operations: []protocol.Operation{op}})
+		w.must(err)
+		check("none", op.ID, w.now(), "server", "")
+	})
+}

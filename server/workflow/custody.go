@@ -228,8 +228,11 @@ func (c *chain) declared(t told, e Event) {
 		c.add(s)
 	}
 	s := by(first, field.StepHashed, part(e.Set, "sha256", "size", "type"))
-	if sentAt != "" {
+	switch {
+	case new(time.Time).UnmarshalText([]byte(sentAt)) == nil:
 		s.At, s.Clock = sentAt, "device"
+	case sentAt != "": // nobody has checked it
+		s.Details = with(s.Details, "deviceTime", field.Quote(sentAt))
 	}
 	c.add(s)
 	c.add(by(t, field.StepDeclared, part(e.Set, "reportId", "item", "photoPoint", "caption")))
