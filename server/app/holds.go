@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strconv"
 	"time"
 
 	"fieldclue/media/blob"
@@ -37,7 +36,8 @@ func (h *holds) Name() string             { return "holds" }
 func (h *holds) Types() []field.ScopeType { return []field.ScopeType{field.ScopeClue, field.ScopeSite} }
 
 // Entry implements engine.Follower. What it sets follows from the records as they are now, not from the entry, so it
-// may be given the same entry any number of times.
+// may be given the same entry any number of times. It fails only where trying again may help: a hold that is refused for
+// good stops no other.
 func (h *holds) Entry(ctx context.Context, e store.Entry) error {
 	if e.Scope.Type() == field.ScopeSite && !bytes.Contains(e.Body, []byte(`"receipt":`)) {
 		return nil // most entries, and not worth parsing
@@ -60,19 +60,20 @@ func (h *holds) Entry(ctx context.Context, e store.Entry) error {
 		return err
 	}
 	for _, r := range records {
+		var failed error
 		switch r.Kind {
 		case field.KindPhoto:
-			err = h.photo(ctx, r.ID)
+			failed = h.photo(ctx, r.ID)
 		case field.KindLink:
-			err = h.link(ctx, r)
+			failed = h.link(ctx, r)
 		case field.KindClue:
-			err = h.clue(ctx, r.ID, 0)
+			failed = h.clue(ctx, r.ID, 0)
 		}
-		if err != nil {
-			return fmt.Errorf("legal hold after entry %s %d: %w", e.Scope, e.Seq, err)
+		if failed != nil && err == nil {
+			err = fmt.Errorf("legal hold after entry %s %d: %w", e.Scope, e.Seq, failed)
 		}
 	}
-	return nil
+	return err
 }
 
 // mostMerged is how far a chain of clues that were merged into each other is followed.
@@ -99,14 +100,39 @@ func (h *holds) link(ctx context.Context, l *field.Record) error {
 	return h.photo(ctx, field.RecordID(l.Text("targetId")))
 }
 
-// photo sets or releases the hold of a photo's bytes. Of several servers that do so at once each looks again after it has
-// set something, so the last of them leaves what the records say. Bytes that have not arrived are held when they do.
+// photo sees to the hold of a photo's bytes. Bytes that have not arrived are held when they do. What is refused for good is
+// for the operator, who finds it in the report of verify, too; the log goes on, and mend tries it again every day.
 func (h *holds) photo(ctx context.Context, id field.RecordID) error {
 	records, err := h.store.Records(ctx, []field.RecordID{id})
 	if err != nil || len(records) == 0 || records[0].Fields["receipt"] == nil {
 		return err
 	}
 	sum := blob.Sum(records[0].Text("sha256"))
+	err = h.settle(ctx, sum)
+	if refused(err) {
+		h.log.Error("the legal hold of an original is refused; it is tried again every day", "sha256", sum, "error", err)
+		return nil
+	}
+	return err
+}
+
+// refused reports whether trying again at once cannot help: the records or the photo store say no. A store that is down or
+// full, a record that somebody else has changed, and whatever has no code, are none of that.
+func refused(err error) bool {
+	var e *field.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Kind {
+	case field.KindInternal, field.KindBusy, field.KindConflict, field.KindTimeout, field.KindTooMany, field.KindFull:
+		return false
+	}
+	return true
+}
+
+// settle sets or releases the hold of an original. Of several servers that do so at once each looks again after it has
+// set something, so the last of them leaves what the records say.
+func (h *holds) settle(ctx context.Context, sum blob.Sum) error {
 	for range 10 {
 		want, err := h.wanted(ctx, sum)
 		if err != nil {
@@ -138,19 +164,22 @@ func (h *holds) photo(ctx context.Context, id field.RecordID) error {
 
 // note writes into the register what holds there are: one that the store keeps from now on, or none any more. It is done
 // after the store has done it, and compared with the register each time, so that a crash between the two leaves nothing out.
+// The id of a hold is random: whoever could work it out could take it before, and learn from the attempt whether it is there.
+// Of several servers that note the same the first is heard, because they give their batches the same numbers.
 func (h *holds) note(ctx context.Context, sum blob.Sum, want *demand) (changed bool, err error) {
 	n, open, err := h.noted(ctx, sum)
 	switch {
 	case err != nil || (want != nil) == (len(open) > 0):
 		return false, err
 	case want != nil:
-		id := field.DeriveID(time.Unix(1_600_000_000, 0), "hold", want.org, string(sum), strconv.Itoa(n))
-		return true, h.write(ctx, field.MakeScope(field.ScopeRegister, want.org), protocol.Operation{ID: id, Kind: field.KindHold, Set: map[string]field.Value{
+		op := protocol.Operation{ID: field.RandomID(time.Now()), Kind: field.KindHold, Set: map[string]field.Value{
 			"sha256": field.Quote(sum), "clueId": field.Quote(want.clue.ID()),
-		}})
+		}}
+		return true, h.write(ctx, field.MakeScope(field.ScopeRegister, want.org), string(sum), n+1, op)
 	}
 	for _, r := range open {
-		if err := h.write(ctx, r.Scope, protocol.Operation{ID: r.ID, Kind: field.KindHold, Base: r.Version, Command: "release"}); err != nil {
+		op := protocol.Operation{ID: r.ID, Kind: field.KindHold, Base: r.Version, Command: "release"}
+		if err := h.write(ctx, r.Scope, string(r.ID), 1+r.Version, op); err != nil {
 			return true, err
 		}
 	}
@@ -158,7 +187,7 @@ func (h *holds) note(ctx context.Context, sum blob.Sum, want *demand) (changed b
 }
 
 // noted counts the holds of an original that stand in a register, and lists those that were not released.
-func (h *holds) noted(ctx context.Context, sum blob.Sum) (n int, open []*field.Record, err error) {
+func (h *holds) noted(ctx context.Context, sum blob.Sum) (n int64, open []*field.Record, err error) {
 	err = h.each(ctx, store.Query{Kinds: []field.Kind{field.KindHold}, Keys: []string{field.KeyFor("sha256", sum)}}, func(_ context.Context, r *field.Record) error {
 		n++
 		if r.State == field.HoldHeld {
@@ -169,13 +198,13 @@ func (h *holds) noted(ctx context.Context, sum blob.Sum) (n int, open []*field.R
 	return n, open, err
 }
 
-// write commits one operation of the register. Of several servers that note the same the first is heard.
-func (h *holds) write(ctx context.Context, register field.Scope, op protocol.Operation) error {
+// write commits one operation of the register, under a number that is the same at every server.
+func (h *holds) write(ctx context.Context, register field.Scope, about string, number int64, op protocol.Operation) error {
 	_, err := h.commit.Commit(ctx, protocol.Batch{
-		Actor: engine.Server, Device: field.DeviceID("server/holds/" + string(op.ID)), Number: 1 + op.Base, Scope: register,
+		Actor: engine.Server, Device: field.DeviceID("server/holds/" + about), Number: number, Scope: register,
 		Operations: []protocol.Operation{op}, Strict: true, Trusted: true,
 	})
-	if field.Is(err, field.CodeBatchReused) || field.Is(err, field.CodeNotNow) { // another server was first, for another clue
+	if field.Is(err, field.CodeBatchReused) || field.Is(err, field.CodeNotNow) { // another server was first
 		return nil
 	}
 	return err
@@ -247,21 +276,24 @@ func (h *holds) standing(ctx context.Context, id field.RecordID) (*field.Record,
 	return nil, nil
 }
 
-// each calls fn for all records of a query.
+// each calls fn for all records of a query, also after it has failed for one, and returns its first error.
 func (h *holds) each(ctx context.Context, q store.Query, fn func(context.Context, *field.Record) error) error {
 	q.Visible, q.Limit = everything, 500
+	var failed error
 	for {
 		records, err := h.store.List(ctx, q)
 		if err != nil {
 			return err
 		}
 		for _, r := range records {
-			if err := fn(ctx, r); err != nil {
-				return err
+			if err := fn(ctx, r); ctx.Err() != nil {
+				return ctx.Err()
+			} else if err != nil && failed == nil {
+				failed = err
 			}
 		}
 		if len(records) < q.Limit {
-			return nil
+			return failed
 		}
 		q.After = store.PlaceOf(records[len(records)-1])
 	}

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -350,5 +352,126 @@ func TestTheLastToSetAHoldLooksAgain(t *testing.T) {
 		if err != nil || held {
 			t.Errorf("held %v, %v", held, err)
 		}
+	})
+}
+
+// The id under which a hold was noted once followed from what an inspector knows of a photo. Whoever takes it before keeps no
+// original from being held, and whoever takes it afterwards does not learn that there is a hold.
+func TestNobodyTakesTheIdOfAHold(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, f *file) {
+		taken := func(content []byte) field.RecordID {
+			return field.DeriveID(time.Unix(1_600_000_000, 0), "hold", "gz", string(sumOf(content)), "0")
+		}
+		a, b := []byte("\xff\xd8\xff a"), []byte("\xff\xd8\xff b")
+		clue := f.clue()
+		f.give(clue, "register", nil)
+		for i, content := range [][]byte{a, b} {
+			photo, site := f.declare(content)
+			take := func() {
+				f.do(site, protocol.Operation{ID: taken(content), Kind: field.KindPhoto, Set: said(map[string]any{
+					"reportId": f.id(), "siteId": site.ID(), "sha256": sumOf([]byte("x")), "size": 9, "type": "image/jpeg",
+				})})
+			}
+			if i == 0 {
+				take()
+			}
+			f.arrive(photo, site, content)
+			f.link(clue, photo)
+			f.held("linked", content, true)
+			if i > 0 {
+				take() // as before there was a hold
+			}
+		}
+		f.must(f.holds.mend(t.Context()))
+	})
+}
+
+// A hold that cannot be set or noted is said in the log; all others are set, by the follower and by mending.
+func TestOneHoldThatIsRefusedStopsNoOther(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, f *file) {
+		var logged bytes.Buffer
+		f.holds.log = slog.New(slog.NewTextHandler(&logged, nil))
+		gone, refused, good := []byte("\xff\xd8\xff gone"), []byte("\xff\xd8\xff refused"), []byte("\xff\xd8\xff good")
+		f.holds.commit = picky{f.engine, sumOf(refused)}
+		clue := f.clue()
+		f.give(clue, "register", nil)
+		for _, content := range [][]byte{gone, refused, good} {
+			photo, site := f.declare(content)
+			if bytes.Equal(content, gone) { // its bytes were lost, or set aside
+				f.do(site, protocol.Operation{ID: photo, Kind: field.KindPhoto, Command: "store", Args: said(map[string]any{"receipt": map[string]any{"sha256": sumOf(gone)}})})
+			} else {
+				f.arrive(photo, site, content)
+			}
+			f.link(clue, photo)
+		}
+		f.held("the good one", good, true)
+		for _, content := range [][]byte{gone, refused} {
+			if !strings.Contains(logged.String(), "level=ERROR") || !strings.Contains(logged.String(), string(sumOf(content))) {
+				t.Errorf("the log says nothing of %s:\n%s", content, logged.String())
+			}
+		}
+		f.must(f.holds.originals.SetHold(t.Context(), sumOf(good), false))
+		f.must(f.holds.mend(t.Context()))
+		f.held("mended", good, true)
+
+		// What may be better in a moment is tried again.
+		f.holds.commit = down{}
+		f.must(f.holds.originals.SetHold(t.Context(), sumOf(refused), true))
+		if err := f.holds.mend(t.Context()); !field.Is(err, field.CodeStoreDown) {
+			t.Errorf("while the store was down: %v", err)
+		}
+		f.holds.commit = f.engine
+		f.must(f.holds.mend(t.Context()))
+		f.held("refused before", refused, true)
+	})
+}
+
+// picky is a write path that refuses the holds of one original for good.
+type picky struct {
+	committer
+	sum blob.Sum
+}
+
+func (p picky) Commit(ctx context.Context, b protocol.Batch) (protocol.PushResponse, error) {
+	if string(b.Operations[0].Set["sha256"]) == string(field.Quote(p.sum)) {
+		return protocol.PushResponse{}, field.Refuse(field.CodeWrongScope, "")
+	}
+	return p.committer.Commit(ctx, b)
+}
+
+// down is a write path whose store does not answer.
+type down struct{}
+
+func (down) Commit(context.Context, protocol.Batch) (protocol.PushResponse, error) {
+	return protocol.PushResponse{}, field.Refuse(field.CodeStoreDown, "")
+}
+
+// Several servers that come to the same photo at once note one hold.
+func TestServersAtOnceNoteOneHold(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, f *file) {
+		a := []byte("\xff\xd8\xff several")
+		photo, site := f.declare(a)
+		f.arrive(photo, site, a)
+		clue := f.clue()
+		f.give(clue, "register", nil)
+		f.link(clue, photo)
+		var all sync.WaitGroup
+		for range 3 {
+			h := *f.holds
+			h.commit = engine.New(engine.Options{Store: h.store})
+			all.Go(func() {
+				for range 20 { // the store may ask for another try
+					if err := h.photo(t.Context(), photo); !field.Is(err, field.CodeBusy) {
+						if err != nil {
+							t.Error(err)
+						}
+						return
+					}
+				}
+				t.Error("always busy")
+			})
+		}
+		all.Wait()
+		f.held("by three servers", a, true)
 	})
 }

@@ -1,6 +1,7 @@
 package field
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -75,8 +76,17 @@ func NewID(at time.Time, random [10]byte) RecordID {
 	return RecordID(formatUUID(b))
 }
 
+// RandomID makes the id of a record that is made on the server and that nobody may know before: whoever can work an id out
+// can take it first, and by trying to can ask whether the record is there.
+func RandomID(at time.Time) RecordID {
+	var r [10]byte
+	_, _ = rand.Read(r[:]) // never fails: crypto/rand aborts the program instead
+	return NewID(at, r)
+}
+
 // DeriveID makes an id that is the same whenever it is derived from the same time and parts, so that an effect which
-// is computed twice is written once.
+// is computed twice is written once. Where somebody who knows the parts could do harm with it, RandomID makes the id and the
+// number of the batch keeps it from being written twice.
 func DeriveID(at time.Time, parts ...string) RecordID {
 	h := sha256.New()
 	for _, p := range parts {

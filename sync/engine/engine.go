@@ -8,7 +8,6 @@ package engine
 
 import (
 	"context"
-	crand "crypto/rand"
 	"log/slog"
 	"sync"
 	"time"
@@ -78,11 +77,7 @@ func New(o Options) *Engine {
 }
 
 // NewID makes the id of a record that is made on the server.
-func (e *Engine) NewID() field.RecordID {
-	var r [10]byte
-	_, _ = crand.Read(r[:]) // never fails: crypto/rand aborts the program instead
-	return field.NewID(e.now(), r)
-}
+func (e *Engine) NewID() field.RecordID { return field.RandomID(e.now()) }
 
 // serverTime is the time of an entry: milliseconds, because that is what MongoDB keeps.
 func (e *Engine) serverTime() time.Time { return e.now().UTC().Truncate(time.Millisecond) }
