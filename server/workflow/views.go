@@ -21,7 +21,8 @@ const (
 // nil may the bytes leave. Any failure is CodeStoreDown or CodeBusy: the bytes can be asked for again.
 //
 // It is written once for each person, device, photo, rendition and quarter of an hour, and small renditions once for each
-// report: id and number follow from these, so a second request, also at another server, writes nothing more.
+// report: the number of the batch follows from these, so a second request, also at another server, writes nothing more. The
+// id of the record is random: whoever could work it out could ask whether somebody looked, or take it and so keep him out.
 func (f *Flow) RecordView(ctx context.Context, who *access.Actor, photo *field.Record, what string) error {
 	since := f.now().UTC().Truncate(field.ViewWindow)
 	set := values{"what": what, "by": who.User, "device": who.Device, "since": since}
@@ -32,24 +33,25 @@ func (f *Flow) RecordView(ctx context.Context, who *access.Actor, photo *field.R
 	} else {
 		set["photo"] = about
 	}
-	id := field.DeriveID(since, "view", string(who.User), string(who.Device), about, what)
-	if f.views.has(id, since) {
+	once := field.DeriveID(since, "view", string(who.User), string(who.Device), about, what) // never the id of a record
+	if f.views.has(once, since) {
 		return nil
 	}
 	_, err := f.commit.Commit(ctx, protocol.Batch{
 		// The right to see it was asked for; what is noted about readers is the server's to write.
 		Actor:  &access.Actor{User: who.User, Org: who.Org, Device: who.Device, Server: true},
-		Device: "view/" + who.Device, Number: numberOf(id, since.Unix(), 0), Strict: true, Trusted: true,
+		Device: "view/" + who.Device, Number: numberOf(once, since.Unix(), 0), Strict: true, Trusted: true,
 		Scope:      field.CustodyScope(field.SiteID(photo.Scope.ID()), who.Org),
-		Operations: []protocol.Operation{{ID: id, Kind: field.KindView, Set: set.quoted()}},
+		Operations: []protocol.Operation{{ID: field.RandomID(f.now()), Kind: field.KindView, Set: set.quoted()}},
 	})
 	switch {
+	case field.Is(err, field.CodeBatchReused): // noted by an earlier request, or by another server
 	case field.Is(err, field.CodeBusy):
 		return err
 	case err != nil:
 		return field.Refuse(field.CodeStoreDown, "That you look at this photo could not be noted, so it is not shown; try again.").Because(err).About(string(photo.ID))
 	}
-	f.views.add(id, since)
+	f.views.add(once, since)
 	return nil
 }
 

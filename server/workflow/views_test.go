@@ -149,6 +149,31 @@ func TestViewsAreNotSynced(t *testing.T) {
 	}
 }
 
+// Who knows a person, a device and a photo can neither learn whether the one has looked at the other, nor keep him from it:
+// the id that such a view had once is a free one.
+func TestNobodyTakesTheIdOfAView(t *testing.T) {
+	onBothStores(t, func(t *testing.T, w *world) {
+		c := w.county()
+		site := w.together(c)
+		v := w.visit(c, site, time.Hour, strings.Repeat("a", 64))
+		xin := w.as("xin")
+		take := func(what string) {
+			t.Helper()
+			id := field.DeriveID(w.now().Truncate(field.ViewWindow), "view", string(xin.User), string(xin.Device), string(v.photo), what)
+			w.push("ann", siteScope(site), protocol.Operation{ID: id, Kind: field.KindFinding, Set: quoted(map[string]any{
+				"reportId": v.report, "siteId": site, "title": "x", "facts": "y",
+			})})
+		}
+		w.must(w.flow.RecordView(w.ctx, xin, w.get(v.photo), workflow.ViewOriginal))
+		take(workflow.ViewOriginal) // after xin has looked
+		take(workflow.ViewLarge)    // and before
+		w.must(w.flow.RecordView(w.ctx, xin, w.get(v.photo), workflow.ViewLarge))
+		if n := w.looks(site, "elsewhere"); n != 2 {
+			t.Errorf("%d looks are noted", n)
+		}
+	})
+}
+
 type brokenLog struct{ err error }
 
 func (b brokenLog) Commit(context.Context, protocol.Batch) (protocol.PushResponse, error) {
