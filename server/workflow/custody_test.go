@@ -1,6 +1,7 @@
 package workflow_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,6 +99,29 @@ func TestWhatRestsOnADiscreditedPhotoIsAskedAbout(t *testing.T) {
 			}
 			if !told {
 				t.Errorf("%s was not told", name)
+			}
+		}
+
+		// The history of the photo names what was written with it only to who may read that.
+		for name, want := range map[string][]field.ScopeType{
+			"ann": {field.ScopeUser}, "ben": nil, "dai": {field.ScopeClue}, "eva": {field.ScopeClue}, "cai": nil,
+		} {
+			history, err := w.flow.History(w.ctx, w.as(name), field.KindPhoto, v.photo, workflow.Ask{})
+			w.must(err)
+			var with []field.ScopeType
+			for _, e := range history.Items {
+				for _, l := range e.With {
+					if l.Scope.Type() == field.ScopeUser && l.Scope.ID() != string(w.people[name].id) {
+						t.Errorf("%s is told of %s", name, l.Scope)
+					}
+					if l.Scope.Type() == field.ScopeClue && l.Scope.ID() != string(clue) {
+						t.Errorf("%s is told of %s", name, l.Scope)
+					}
+					with = append(with, l.Scope.Type())
+				}
+			}
+			if !slices.Equal(with, want) {
+				t.Errorf("%s is told of %v, want %v", name, with, want)
 			}
 		}
 

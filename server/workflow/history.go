@@ -26,7 +26,7 @@ type Event struct {
 	Unset      []string               `json:"unset,omitempty"`   //
 	State      field.State            `json:"state,omitempty"`   // the step of the life cycle that it took
 	Deleted    *bool                  `json:"deleted,omitempty"` //
-	With       []protocol.Link        `json:"with,omitempty"`    // entries of other scopes in the same commit
+	With       []protocol.Link        `json:"with,omitempty"`    // entries of other scopes in the same commit, as far as the reader may read them
 }
 
 // mostEntries is how many entries one page of a history reads; a page may hold fewer events than asked for, or none,
@@ -91,10 +91,36 @@ func (f *Flow) History(ctx context.Context, who *access.Actor, kind field.Kind, 
 	for i := range page.Items {
 		page.Items[i].By = name(by[i])
 	}
-	return page, nil
+	return page, f.onlyReadable(ctx, who, page.Items)
 }
 
-// EventOf reads what an entry says about a record; false when it only mentions it. By is left to the caller.
+// onlyReadable leaves out of events what was written with them in scopes that the reader may not read: the name of such a
+// scope alone tells which clue rests on a photo.
+func (f *Flow) onlyReadable(ctx context.Context, who *access.Actor, events []Event) error {
+	readable := map[field.Scope]bool{}
+	for i := range events {
+		var with []protocol.Link
+		for _, l := range events[i].With {
+			may, known := readable[l.Scope]
+			if !known {
+				head, err := f.store.Head(ctx, l.Scope)
+				if err != nil && !field.Is(err, field.CodeNotFound) {
+					return err
+				}
+				may = err == nil && access.MayRead(who, l.Scope, head.Info)
+				readable[l.Scope] = may
+			}
+			if may {
+				with = append(with, l)
+			}
+		}
+		events[i].With = with
+	}
+	return nil
+}
+
+// EventOf reads what an entry says about a record; false when it only mentions it. By is left to the caller, and so is what of With
+// the reader may know.
 func EventOf(b *protocol.Body, hash string, id field.RecordID) (Event, bool) {
 	e := Event{
 		Scope: b.Scope, Seq: b.Seq, Hash: hash, Device: b.Device, App: b.App, ServerTime: b.At, DeviceTime: b.DeviceTime, SkewMS: b.SkewMS,
