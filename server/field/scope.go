@@ -16,16 +16,16 @@ const (
 	ScopeSite     ScopeType = "site"     // visit reports, findings, photos, interviews, revisit tasks of one site
 	ScopeClue     ScopeType = "clue"     // one case: the clue and its evidence links
 	ScopeCampaign ScopeType = "campaign" // one revisit campaign: strata, frame, sample
-	ScopeRegister ScopeType = "register" // the clue numbers that an organisation has given out, and the case files
+	ScopeRegister ScopeType = "register" // the clue numbers that an organisation has given out, case files and legal holds; nobody pulls it
 	ScopeCustody  ScopeType = "custody"  // who of one organisation has looked at the photos of one site; nobody pulls it
 )
 
 // ScopeTypes lists the types in the order in which a phone pulls them.
 var ScopeTypes = []ScopeType{ScopeUser, ScopeOrg, ScopeSite, ScopeClue, ScopeCampaign, ScopeRegister, ScopeCustody}
 
-// Pulled reports whether phones pull scopes of the type, push to them and hear of them. What the server notes about
-// readers is for a page at the desk alone.
-func (t ScopeType) Pulled() bool { return t != ScopeCustody }
+// Pulled reports whether phones pull scopes of the type, push to them and hear of them. What the server notes about readers,
+// and about all cases in one place, is for pages at the desk alone, which know from which case somebody stays away.
+func (t ScopeType) Pulled() bool { return t != ScopeCustody && t != ScopeRegister }
 
 // MakeScope joins a type and an id.
 func MakeScope(t ScopeType, id string) Scope { return Scope(string(t) + "/" + id) }

@@ -184,6 +184,55 @@ func TestTheCustodyOfAPhoto(t *testing.T) {
 	})
 }
 
+// Who stays away from a case is told neither of its hold nor of its file, and no phone carries what the register says of all
+// cases.
+func TestARecusalCoversHoldsAndExports(t *testing.T) {
+	onBothStores(t, func(t *testing.T, w *world) {
+		c := w.county()
+		w.see("ann", siteScope(c.sites[0]))
+		w.see("ben", siteScope(c.sites[0]))
+		hash := strings.Repeat("a", 64)
+		v := w.visit(c, c.sites[0], 2*time.Hour, hash)
+		var clues []field.RecordID
+		for range 2 {
+			clue := w.done(w.flow.ReceiveClue(w.ctx, w.act("dai"), field.ClueID(w.id()), quoted(map[string]any{"title": "信访件", "channel": "petition"}))).ID
+			w.done(w.flow.RegisterClue(w.ctx, w.act("dai"), field.ClueID(clue), w.v(clue)))
+			w.done(w.flow.LinkEvidence(w.ctx, w.act("dai"), w.id(), field.ClueID(clue), workflow.Evidence{Kind: field.KindPhoto, ID: v.photo, Relation: "supports"}))
+			hold := w.id()
+			w.server("register/gz", protocol.Operation{ID: hold, Kind: field.KindHold, Set: quoted(map[string]any{"sha256": hash, "clueId": clue})})
+			w.server("register/gz", protocol.Operation{ID: hold, Kind: field.KindHold, Base: w.v(hold), Command: "release"})
+			w.done(w.flow.RecordExport(w.ctx, w.act("dai"), workflow.Exported{Clue: w.get(clue), SHA256: strings.Repeat("c", 64), Size: 5, Photos: []field.RecordID{v.photo}}))
+			clues = append(clues, clue)
+		}
+		told := func(name string, clue field.RecordID) (n int) {
+			for _, e := range w.custody(name, v.photo).Events {
+				if string(e.Details["clueId"]) == string(field.Quote(clue)) {
+					n++
+				}
+			}
+			return n
+		}
+		w.done(w.flow.DeclareRecusal(w.ctx, w.act("eva"), w.id(), w.people["dai"].id, field.MakeScope(field.ScopeClue, string(clues[0])), "亲属"))
+		if a, b := told("dai", clues[0]), told("dai", clues[1]); a != 0 || b != 4 {
+			t.Errorf("dai is told %d steps of the case from which she stays away, and %d of the other", a, b)
+		}
+		if a := told("aud", clues[0]); a != 4 {
+			t.Errorf("the auditor is told %d steps", a)
+		}
+		dai := w.as("dai")
+		pulled, err := w.engine.Pull(w.ctx, dai, protocol.PullRequest{Device: dai.Device, Cursors: map[field.Scope]protocol.Cursor{"register/gz": {Seq: 1, Hash: "x"}}})
+		w.must(err)
+		if slices.Contains(pulled.Scopes, "register/gz") || !slices.Contains(pulled.Gone, "register/gz") {
+			t.Errorf("scopes %v, gone %v", pulled.Scopes, pulled.Gone)
+		}
+		for _, r := range pulled.Records {
+			if r.Kind == field.KindHold || r.Kind == field.KindExport || bytes.Contains(field.Quote(r), []byte(clues[0])) && r.Kind != field.KindRecusal && r.Kind != field.KindNotice {
+				t.Errorf("pulled %s %s", r.Kind, r.ID)
+			}
+		}
+	})
+}
+
 // A photo that an older server took in has neither breaks nor a sender, and one that only was declared has no bytes.
 func TestCustodyOfOlderAndUnfinishedPhotos(t *testing.T) {
 	w := newWorld(t)

@@ -384,15 +384,26 @@ func (c *chain) confirmed(r *field.Record) error {
 
 // exports are the case files that took the original along.
 func (c *chain) exports() error {
-	return c.each(store.Query{Kinds: []field.Kind{field.KindExport}, Keys: where{}.is("photos", string(c.photo.ID))}, func(_ *field.Record, t told, e Event) error {
+	return c.each(store.Query{Kinds: []field.Kind{field.KindExport}, Keys: where{}.is("photos", string(c.photo.ID))}, func(r *field.Record, t told, e Event) error {
+		if c.recused(r) {
+			return nil
+		}
 		c.addIf(t, field.StepExported, part(e.Set, "clueId", "sha256", "size"))
 		return nil
 	})
 }
 
+// recused reports whether the reader stays away from the clue that an entry of the register is about.
+func (c *chain) recused(r *field.Record) bool {
+	return slices.Contains(c.who.Recused, field.MakeScope(field.ScopeClue, r.Text("clueId")))
+}
+
 // holds are the legal holds of the original, whichever photo of the same bytes they were set for.
 func (c *chain) holds() error {
 	return c.each(store.Query{Kinds: []field.Kind{field.KindHold}, Keys: where{}.is("sha256", c.photo.Text("sha256"))}, func(r *field.Record, t told, e Event) error {
+		if c.recused(r) {
+			return nil
+		}
 		about := map[string]field.Value{"holdId": field.Quote(r.ID), "clueId": r.Fields["clueId"]}
 		if e.Set["sha256"] != nil {
 			c.add(t.step(field.StepHoldSet, about))
