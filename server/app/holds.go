@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"fieldclue/media/blob"
@@ -142,7 +144,7 @@ func (h *holds) settle(ctx context.Context, sum blob.Sum) error {
 		if err != nil {
 			return err
 		}
-		if held == (want != nil) {
+		if held == (len(want) > 0) {
 			changed, err := h.note(ctx, sum, want)
 			if err != nil || !changed {
 				return err
@@ -154,42 +156,56 @@ func (h *holds) settle(ctx context.Context, sum blob.Sum) error {
 				return err
 			}
 		}
-		if err := h.originals.SetHold(ctx, sum, want != nil); err != nil {
+		if err := h.originals.SetHold(ctx, sum, len(want) > 0); err != nil {
 			return err
 		}
-		h.log.Info("legal hold", "sha256", sum, "on", want != nil)
+		h.log.Info("legal hold", "sha256", sum, "on", len(want) > 0)
 	}
 	return field.Refuse(field.CodeBusy, "The legal hold of %s does not come to rest.", sum)
 }
 
-// note writes into the register what holds there are: one that the store keeps from now on, or none any more. It is done
-// after the store has done it, and compared with the register each time, so that a crash between the two leaves nothing out.
+// note writes into the registers what holds there are: in that of each organisation whose clue asks for one that the store
+// keeps from now on, and none any more where no clue asks for it. It is done after the store has done it, and compared with
+// the registers each time, so that a crash between the two leaves nothing out.
 // The id of a hold is random: whoever could work it out could take it before, and learn from the attempt whether it is there.
 // Of several servers that note the same the first is heard, because they give their batches the same numbers.
-func (h *holds) note(ctx context.Context, sum blob.Sum, want *demand) (changed bool, err error) {
-	n, open, err := h.noted(ctx, sum)
-	switch {
-	case err != nil || (want != nil) == (len(open) > 0):
+func (h *holds) note(ctx context.Context, sum blob.Sum, want map[string]*demand) (changed bool, err error) {
+	noted, open, err := h.noted(ctx, sum)
+	if err != nil {
 		return false, err
-	case want != nil:
-		op := protocol.Operation{ID: field.RandomID(time.Now()), Kind: field.KindHold, Set: map[string]field.Value{
-			"sha256": field.Quote(sum), "clueId": field.Quote(want.clue.ID()),
-		}}
-		return true, h.write(ctx, field.MakeScope(field.ScopeRegister, want.org), string(sum), n+1, op)
 	}
-	for _, r := range open {
-		op := protocol.Operation{ID: r.ID, Kind: field.KindHold, Base: r.Version, Command: "release"}
-		if err := h.write(ctx, r.Scope, string(r.ID), 1+r.Version, op); err != nil {
-			return true, err
+	write := func(register field.Scope, about string, number int64, op protocol.Operation) {
+		changed = true
+		failed := h.write(ctx, register, about, number, op)
+		if failed != nil && (err == nil || refused(err)) { // one that may be tried again comes first
+			err = failed
 		}
 	}
-	return true, nil
+	for _, org := range slices.Sorted(maps.Keys(want)) {
+		register := field.MakeScope(field.ScopeRegister, org)
+		if slices.ContainsFunc(open, func(r *field.Record) bool { return r.Scope == register }) {
+			continue
+		}
+		op := protocol.Operation{ID: field.RandomID(time.Now()), Kind: field.KindHold, Set: map[string]field.Value{
+			"sha256": field.Quote(sum), "clueId": field.Quote(want[org].clue.ID()),
+		}}
+		write(register, string(sum), noted[register]+1, op)
+	}
+	for _, r := range open {
+		if want[r.Scope.ID()] != nil {
+			continue
+		}
+		op := protocol.Operation{ID: r.ID, Kind: field.KindHold, Base: r.Version, Command: "release"}
+		write(r.Scope, string(r.ID), 1+r.Version, op)
+	}
+	return changed, err
 }
 
-// noted counts the holds of an original that stand in a register, and lists those that were not released.
-func (h *holds) noted(ctx context.Context, sum blob.Sum) (n int64, open []*field.Record, err error) {
+// noted counts the holds of an original that stand in each register, and lists those that were not released.
+func (h *holds) noted(ctx context.Context, sum blob.Sum) (n map[field.Scope]int64, open []*field.Record, err error) {
+	n = map[field.Scope]int64{}
 	err = h.each(ctx, store.Query{Kinds: []field.Kind{field.KindHold}, Keys: []string{field.KeyFor("sha256", sum)}}, func(_ context.Context, r *field.Record) error {
-		n++
+		n[r.Scope]++
 		if r.State == field.HoldHeld {
 			open = append(open, r)
 		}
@@ -221,17 +237,16 @@ func (h *holds) bundle(ctx context.Context, sum blob.Sum) (bool, error) {
 	return string(b) == "\x1f\x8b", errors.Join(err, r.Close())
 }
 
-// demand is why an original is to be held: the case, the entries that say so, and when the last of them was written.
+// demand is why an original is to be held for an organisation: a case that it manages, the entries that say so, and when the last of them was written.
 type demand struct {
 	clue field.Scope
-	org  string // that manages it
 	said map[field.Scope]int64
 	at   time.Time
 }
 
-// wanted says why an original is to be held; nil when nothing asks for it.
-func (h *holds) wanted(ctx context.Context, sum blob.Sum) (*demand, error) {
-	var found *demand
+// wanted says why an original is to be held, for each organisation whose clues ask for it; empty when nothing does.
+func (h *holds) wanted(ctx context.Context, sum blob.Sum) (map[string]*demand, error) {
+	wanted := map[string]*demand{}
 	photos := store.Query{Kinds: []field.Kind{field.KindPhoto}, Keys: []string{field.KeyFor("sha256", sum)}, Deleted: true} // a voided one may be evidence of that
 	err := h.each(ctx, photos, func(ctx context.Context, p *field.Record) error {
 		links := store.Query{
@@ -239,10 +254,11 @@ func (h *holds) wanted(ctx context.Context, sum blob.Sum) (*demand, error) {
 		}
 		return h.each(ctx, links, func(ctx context.Context, l *field.Record) error {
 			clue, err := h.standing(ctx, field.RecordID(l.Text("clueId")))
-			if err != nil || clue == nil || found != nil {
+			if err != nil || clue == nil || wanted[clue.Text("managingOrg")] != nil {
 				return err
 			}
-			found = &demand{clue: clue.Scope, org: clue.Text("managingOrg"), said: map[field.Scope]int64{p.Scope: p.Stamps["receipt"].Seq}}
+			found := &demand{clue: clue.Scope, said: map[field.Scope]int64{p.Scope: p.Stamps["receipt"].Seq}}
+			wanted[clue.Text("managingOrg")] = found
 			for _, r := range []*field.Record{l, clue} {
 				found.said[r.Scope] = max(found.said[r.Scope], r.Version)
 			}
@@ -254,7 +270,7 @@ func (h *holds) wanted(ctx context.Context, sum blob.Sum) (*demand, error) {
 			return nil
 		})
 	})
-	return found, err
+	return wanted, err
 }
 
 // standing is the clue, or the one that it was merged into, if that one has a number and was not voided.
@@ -344,21 +360,24 @@ func (r *Report) hold(ctx context.Context, h *holds, sum blob.Sum) error {
 	switch {
 	case err != nil:
 		return err
-	case held == (want != nil):
+	case held == (len(want) > 0):
 		return nil
 	case held:
 		r.Remarks = append(r.Remarks, fmt.Sprintf("photo %s is under legal hold and no clue asks for it: set by hand, or about to be released", sum))
 		return nil
 	}
-	passed, err := h.passed(ctx, sum, want)
-	if err != nil {
-		return err
+	for _, org := range slices.Sorted(maps.Keys(want)) {
+		d := want[org]
+		passed, err := h.passed(ctx, sum, d)
+		if err != nil {
+			return err
+		}
+		if passed || r.At.Sub(d.at) >= holdsDue {
+			return fmt.Errorf("photo %s is linked to a clue (%s) and not under legal hold; the server sets it at its next start", sum, d.clue)
+		}
 	}
-	if !passed && r.At.Sub(want.at) < holdsDue {
-		r.Remarks = append(r.Remarks, fmt.Sprintf("photo %s is not under legal hold yet: the server that sets it has not come to it", sum))
-		return nil
-	}
-	return fmt.Errorf("photo %s is linked to a clue (%s) and not under legal hold; the server sets it at its next start", sum, want.clue)
+	r.Remarks = append(r.Remarks, fmt.Sprintf("photo %s is not under legal hold yet: the server that sets it has not come to it", sum))
+	return nil
 }
 
 // passed reports whether the follower has said that it was there: it has noted the hold, or gone on.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -130,10 +131,13 @@ func (f *file) arrive(photo field.RecordID, site field.Scope, content []byte) {
 	f.do(site, protocol.Operation{ID: photo, Kind: field.KindPhoto, Command: "store", Args: said(map[string]any{"receipt": map[string]any{"sha256": sumOf(content)}})})
 }
 
-func (f *file) clue() field.RecordID {
+func (f *file) clue() field.RecordID { f.t.Helper(); return f.clueOf("gz") }
+
+// clueOf is a clue that an organisation manages.
+func (f *file) clueOf(org string) field.RecordID {
 	f.t.Helper()
 	id := f.id()
-	f.do(clueScope(id), protocol.Operation{ID: id, Kind: field.KindClue, Set: said(map[string]any{"title": "线索", "channel": "petition", "managingOrg": "gz"})})
+	f.do(clueScope(id), protocol.Operation{ID: id, Kind: field.KindClue, Set: said(map[string]any{"title": "线索", "channel": "petition", "managingOrg": org})})
 	return id
 }
 
@@ -259,6 +263,48 @@ func TestAHoldFollowsTheCase(t *testing.T) {
 		f.link(clue, photo)
 		f.do(site, protocol.Operation{ID: photo, Kind: field.KindPhoto, Command: "void", Args: said(map[string]any{"reason": "误传"})})
 		f.held("a voided photo may be evidence of that", c, true)
+	})
+}
+
+// Each organisation whose clue rests on an original has a hold of its own in its register, and is told of no other.
+func TestEachOrganisationHasItsOwnHold(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, f *file) {
+		a := []byte("\xff\xd8\xff of two")
+		photo, site := f.declare(a)
+		f.arrive(photo, site, a)
+		ours, theirs := f.clueOf("gz"), f.clueOf("bijie")
+		f.give(ours, "register", nil)
+		f.give(theirs, "register", nil)
+		says := func(what string, held bool, want ...string) {
+			t.Helper()
+			f.follow()
+			if on, err := f.holds.originals.Held(t.Context(), sumOf(a)); err != nil || on != held {
+				t.Errorf("%s: held %v, %v", what, on, err)
+			}
+			var got []string
+			for _, r := range f.noted(a) {
+				got = append(got, fmt.Sprint(r.Scope, " ", r.State))
+				clue := map[field.Scope]field.RecordID{"register/gz": ours, "register/bijie": theirs}[r.Scope]
+				if r.Text("clueId") != string(clue) {
+					t.Errorf("%s: %s names the clue %s", what, r.Scope, r.Text("clueId"))
+				}
+			}
+			slices.Sort(got)
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: %v, want %v", what, got, want)
+			}
+		}
+		first := f.link(ours, photo)
+		says("ours", true, "register/gz held")
+		second := f.link(theirs, photo)
+		says("theirs, too", true, "register/bijie held", "register/gz held")
+		f.withdraw(ours, first)
+		says("theirs only", true, "register/bijie held", "register/gz released")
+		first = f.link(ours, photo)
+		f.withdraw(theirs, second)
+		says("ours again, and theirs no more", true, "register/bijie released", "register/gz held", "register/gz released")
+		f.withdraw(ours, first)
+		says("nobody's", false, "register/bijie released", "register/gz released", "register/gz released")
 	})
 }
 
