@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -65,18 +66,20 @@ func (a *App) tellOfSpace(ctx context.Context, told map[string]bool) error {
 	if err != nil {
 		return err
 	}
+	var failed error
 	for _, u := range all {
 		reached := u.Reached()
 		name := fmt.Sprint(u.Org, u.Limit.Set, reached)
 		if reached == 0 || told[name] {
 			continue
 		}
-		if err := a.ledger.spaceRunsOut(ctx, u, reached); err != nil {
-			return err
+		if err := a.ledger.spaceRunsOut(ctx, u, reached); err != nil { // the others are told all the same
+			failed = errors.Join(failed, err)
+			continue
 		}
 		told[name] = true
 	}
-	return nil
+	return failed
 }
 
 // spaceRunsOut tells the administrators of an organisation, each once for every threshold of every limit that is set.
@@ -119,20 +122,23 @@ func (l *ledger) spaceRunsOut(ctx context.Context, u space.Use, reached int64) e
 	}
 }
 
-// spaceNotice puts one notice into an inbox. Everything in it follows from the limit and the threshold, so every server
-// that comes to it writes the same, and it is there once.
+// spaceNotice puts one notice into an inbox. The number of the batch follows from the limit and the threshold, so it is there
+// once, whatever server comes to it and however a later version words it. Its id is random: nobody can take it first.
 func (l *ledger) spaceNotice(ctx context.Context, u space.Use, reached int64, org *field.Record, to field.RecordID, zh, en string) error {
 	_, err := l.engine.Commit(ctx, protocol.Batch{
 		Actor: engine.Server, Device: field.DeviceID("server/space/" + string(u.Org)), Number: u.Limit.Set*1000 + reached,
 		Scope: field.MakeScope(field.ScopeUser, string(to)), Strict: true, Trusted: true,
 		Operations: []protocol.Operation{{
-			ID: field.DeriveID(org.CreatedAt, "space", string(u.Org), fmt.Sprint(u.Limit.Set, reached), string(to)), Kind: field.KindNotice,
+			ID: l.engine.NewID(), Kind: field.KindNotice,
 			Set: map[string]field.Value{
 				"type": field.Quote("info"), "recordId": field.Quote(org.ID), "recordKind": field.Quote(field.KindOrg), "recordScope": field.Quote(org.Scope),
 				"zh": field.Quote(zh), "en": field.Quote(en),
 			},
 		}},
 	})
+	if field.Is(err, field.CodeBatchReused) {
+		return nil // told
+	}
 	return err
 }
 

@@ -1,0 +1,43 @@
+package app
+
+import (
+	"testing"
+
+	"fieldclue/server/accounts"
+	"fieldclue/server/field"
+	"fieldclue/server/space"
+	"fieldclue/server/store"
+	"fieldclue/sync/engine"
+	"fieldclue/sync/protocol"
+)
+
+// A threshold that was told is told, also by a server whose notice has other words, and nobody's record is in the way.
+func TestAThresholdIsToldOnceInWhateverWords(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, f *file) {
+		org, to := accounts.OrgRecord("gz"), f.id()
+		f.do("org/gz", protocol.Operation{ID: org, Kind: field.KindOrg, Set: said(map[string]any{"code": "gz", "name": "贵州", "region": "520000"})})
+		records, err := f.holds.store.Records(t.Context(), []field.RecordID{org})
+		f.must(err)
+		use := space.Use{Org: "gz", Limit: space.Limit{Bytes: 1000, Set: 7}}
+		inbox := field.MakeScope(field.ScopeUser, string(to))
+		f.do(inbox, protocol.Operation{ // the id that followed from all this
+			ID: field.DeriveID(records[0].CreatedAt, "space", "gz", "7 80", string(to)), Kind: field.KindNotice,
+			Set: said(map[string]any{"type": "info", "recordId": to, "recordKind": "person", "recordScope": inbox, "zh": "其他", "en": "another"}),
+		})
+		for _, words := range []string{"old words", "new words"} {
+			l := &ledger{engine: engine.New(engine.Options{Store: f.holds.store}), store: f.holds.store}
+			f.must(l.spaceNotice(t.Context(), use, 80, records[0], to, "空间", words))
+		}
+		found, err := f.holds.store.List(t.Context(), store.Query{Visible: everything, Scope: inbox, Kinds: []field.Kind{field.KindNotice}, Limit: 10})
+		f.must(err)
+		told := 0
+		for _, r := range found {
+			if r.Text("recordKind") == "org" && r.Text("en") == "old words" {
+				told++
+			}
+		}
+		if told != 1 || len(found) != 2 {
+			t.Errorf("told %d times; %d notices", told, len(found))
+		}
+	})
+}
