@@ -128,9 +128,17 @@ func Anchor(ctx context.Context, cfg config.Config, log *slog.Logger, restored b
 	return string(kept), n, errors.Join(err, p.close())
 }
 
-// hear reads all statements that were kept. faults are those that do not hold, or are missing from the row.
+// hear reads all statements that were kept. faults are those that do not hold, or are missing from the row. Beside it the
+// key may be changed and statements may be kept.
 func (p *parts) hear(ctx context.Context, keys receipt.Keys, w *anchor.Witness) (n int, newest time.Time, faults []string, err error) {
 	known, wanted := map[string]bool{}, map[string]time.Time{}
+	last, _, err := p.anchored(ctx) // before they are listed: what is kept from now on may not be in the list
+	if err != nil {
+		return n, newest, faults, err
+	}
+	if last.Sum != "" {
+		wanted[string(last.Sum)] = last.At
+	}
 	err = p.anchors.Each(ctx, func(i blob.Info) error {
 		known[string(i.Sum)] = true
 		msg, err := fetch(ctx, p.anchors, i)
@@ -139,6 +147,12 @@ func (p *parts) hear(ctx context.Context, keys receipt.Keys, w *anchor.Witness) 
 			return nil
 		}
 		s, err := anchor.Open(keys.Public(), msg)
+		if err != nil { // the key may have been changed since they were read
+			if k, _, failed := storedKey(ctx, p.store); failed == nil {
+				keys = k.ring().Keys
+				s, err = anchor.Open(keys.Public(), msg)
+			}
+		}
 		if err == nil {
 			signer, _ := keys.Find(receipt.KeyID(s.Key))
 			err = signer.Signed(s.At)
@@ -158,13 +172,6 @@ func (p *parts) hear(ctx context.Context, keys receipt.Keys, w *anchor.Witness) 
 	})
 	if err != nil {
 		return n, newest, faults, err
-	}
-	last, _, err := p.anchored(ctx)
-	if err != nil {
-		return n, newest, faults, err
-	}
-	if last.Sum != "" {
-		wanted[string(last.Sum)] = last.At
 	}
 	for sum, at := range wanted {
 		if !known[sum] {
