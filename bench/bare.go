@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -217,12 +216,28 @@ func (b *bare) writeMongo(ctx context.Context, scope string, seq int64, ids []fi
 	return err
 }
 
-// photo stores one file of its own, hashed first as every phone must.
-func (b *bare) photo(ctx context.Context, _, _ int) (float64, error) {
-	f := jpegPhoto(&county{picture: b.picture}, newID())
-	hash := sha256.Sum256(f.bytes)
-	name := hex.EncodeToString(hash[:])
-	return float64(len(f.bytes)) / 1e6, b.keep(ctx, name, bytes.NewReader(f.bytes), int64(len(f.bytes)))
+// files makes and hashes files for every client.
+func (b *bare) files(each int) ([][]declared, error) {
+	c := &county{picture: b.picture}
+	files := make([][]declared, b.o.clients)
+	return files, together(b.o.clients, func(client int) error {
+		for range each {
+			f := jpegPhoto(c, newID())
+			files[client] = append(files[client], declared{sum: f.sum(), file: f})
+		}
+		return nil
+	})
+}
+
+// photo stores the next of a client's files.
+func (b *bare) photo(files [][]declared) work {
+	return func(ctx context.Context, client, n int) (float64, error) {
+		if n >= len(files[client]) {
+			return 0, errDone
+		}
+		d := files[client][n]
+		return float64(d.file.size()) / 1e6, b.keep(ctx, d.sum, d.file.reader(), d.file.size())
+	}
 }
 
 func (b *bare) keep(ctx context.Context, name string, content io.Reader, size int64) error {
@@ -245,23 +260,28 @@ func (b *bare) sink(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// photoByHTTP sends one file of its own to the sink.
-func (b *bare) photoByHTTP(ctx context.Context, _, _ int) (float64, error) {
-	f := jpegPhoto(&county{picture: b.picture}, newID())
-	hash := sha256.Sum256(f.bytes)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, b.server.URL+"/"+hex.EncodeToString(hash[:]), bytes.NewReader(f.bytes))
-	if err != nil {
-		return 0, err
+// photoByHTTP sends the next of a client's files to the sink.
+func (b *bare) photoByHTTP(files [][]declared) work {
+	return func(ctx context.Context, client, n int) (float64, error) {
+		if n >= len(files[client]) {
+			return 0, errDone
+		}
+		d := files[client][n]
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, b.server.URL+"/"+d.sum, d.file.reader())
+		if err != nil {
+			return 0, err
+		}
+		req.ContentLength = d.file.size()
+		resp, err := b.server.Client().Do(req)
+		if err != nil {
+			return 0, err
+		}
+		_, err = io.Copy(io.Discard, resp.Body)
+		if err = errors.Join(err, resp.Body.Close()); err == nil && resp.StatusCode != http.StatusOK {
+			err = errors.New(resp.Status)
+		}
+		return float64(d.file.size()) / 1e6, err
 	}
-	resp, err := b.server.Client().Do(req)
-	if err != nil {
-		return 0, err
-	}
-	_, err = io.Copy(io.Discard, resp.Body)
-	if err = errors.Join(err, resp.Body.Close()); err == nil && resp.StatusCode != http.StatusOK {
-		err = errors.New(resp.Status)
-	}
-	return float64(len(f.bytes)) / 1e6, err
 }
 
 func (b *bare) writeFile(name string, content io.Reader) error {

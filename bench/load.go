@@ -11,9 +11,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"fieldclue/server/field"
 	"fieldclue/sync/protocol"
@@ -142,66 +142,79 @@ func (h *hand) page(ctx context.Context) (records int, more bool, err error) {
 	return bytes.Count(answer[:at], []byte(`"createdAt":`)), end.More, nil
 }
 
-// file is what a phone uploads: its type, and bytes that no other file has.
+// file is what a phone uploads: its type, and bytes that no other file has. Only its head is its own; the rest is shared, so
+// that the making of files is no part of what is measured.
 type file struct {
-	kind  string
-	bytes []byte
+	kind       string
+	head, rest []byte
+}
+
+func (f file) size() int64 { return int64(len(f.head) + len(f.rest)) }
+func (f file) reader() io.Reader {
+	return io.MultiReader(bytes.NewReader(f.head), bytes.NewReader(f.rest))
+}
+
+func (f file) sum() string {
+	h := sha256.New()
+	h.Write(f.head)
+	h.Write(f.rest)
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // jpegPhoto is the county's picture with a comment of its own: as slow to examine as any, and known to nobody yet.
 func jpegPhoto(c *county, id field.RecordID) file {
-	b := make([]byte, 0, len(c.picture)+4+len(id))
-	b = append(b, c.picture[:2]...)               // start of image
+	b := append([]byte{}, c.picture[:2]...)       // start of image
 	b = append(b, 0xff, 0xfe, 0, byte(2+len(id))) // comment
-	b = append(b, id...)
-	return file{"image/jpeg", append(b, c.picture[2:]...)}
+	return file{"image/jpeg", append(b, id...), c.picture[2:]}
 }
 
 // recording is a sound file: stored and receipted like a photo, with nothing to be examined.
 func recording(c *county, id field.RecordID) file {
 	const head = "\x00\x00\x00\x18ftypM4A \x00\x00\x00\x00M4A isom\x00\x00\x00\x00mdat"
-	b := make([]byte, 0, len(c.noise))
-	b = append(append(b, head...), id...)
-	return file{"audio/mp4", append(b, c.noise[min(len(b), len(c.noise)):]...)}
+	b := append([]byte(head), id...)
+	return file{"audio/mp4", b, c.noise[min(len(b), len(c.noise)):]}
 }
 
 // perReport is how many files a report declares in one push, as the phone does when its report is written.
 const perReport = 10
 
-// declared is a file that the server waits for.
+// declared is a file that the server waits for, hashed as a phone does when it takes a photo.
 type declared struct {
 	id   field.RecordID
 	sum  string
-	file file // as it was when it was declared; made once, as a phone has it on its disk
+	file file
 }
 
-// photo uploads a file by tus, in one request as on a good link; before every tenth it declares ten. The time of the
-// declaration counts.
-func (c *county) photo(make func(*county, field.RecordID) file) func(ctx context.Context, client, n int) (float64, error) {
-	waiting := map[int][]declared{}
-	var mu sync.Mutex // guards waiting
-	return func(ctx context.Context, client, _ int) (float64, error) {
-		h := c.hands[client]
-		mu.Lock()
-		due := waiting[client]
-		mu.Unlock()
-		if len(due) == 0 {
-			var err error
-			if due, err = h.declare(ctx, make); err != nil {
-				return 0, err
-			}
+// upload sends the next of a client's files by tus, in one request as on a good link. What is stored of it counts, not how
+// it was made, hashed and declared before.
+func (c *county) photo(waiting [][]declared) func(ctx context.Context, client, n int) (float64, error) {
+	return func(ctx context.Context, client, n int) (float64, error) {
+		if n >= len(waiting[client]) {
+			return 0, errDone
 		}
-		d := due[0]
-		mu.Lock()
-		waiting[client] = due[1:]
-		mu.Unlock()
-		if err := h.upload(ctx, d, d.file.kind, int64(len(d.file.bytes)), bytes.NewReader(d.file.bytes)); err != nil {
+		h, d := c.hands[client], waiting[client][n]
+		if err := h.upload(ctx, d, d.file.kind, d.file.size(), d.file.reader()); err != nil {
 			return 0, err
 		}
 		h.docs = append(h.docs, d.id)
 		c.files.Add(1)
-		return float64(len(d.file.bytes)) / 1e6, nil
+		return float64(d.file.size()) / 1e6, nil
 	}
+}
+
+// declare makes and hashes files for every client, and pushes their declarations, those of a report together.
+func (c *county) declare(ctx context.Context, each int, make func(*county, field.RecordID) file) ([][]declared, error) {
+	waiting := slices.Repeat([][]declared{nil}, len(c.hands))
+	return waiting, together(len(c.hands), func(client int) error {
+		for len(waiting[client]) < each {
+			more, err := c.hands[client].declare(ctx, make)
+			if err != nil {
+				return err
+			}
+			waiting[client] = append(waiting[client], more...)
+		}
+		return nil
+	})
 }
 
 // upload sends a declared file in one request.
@@ -242,12 +255,11 @@ func (h *hand) declare(ctx context.Context, make func(*county, field.RecordID) f
 	b := h.begin()
 	for _, id := range newIDs(perReport) {
 		f := make(h.county, id)
-		hash := sha256.Sum256(f.bytes)
 		if len(all) > 0 {
 			b = append(b, ',')
 		}
-		all = append(all, declared{id, hex.EncodeToString(hash[:]), f})
-		b = h.declaration(b, all[len(all)-1], f.kind, int64(len(f.bytes)))
+		all = append(all, declared{id, f.sum(), f})
+		b = h.declaration(b, all[len(all)-1], f.kind, f.size())
 	}
 	h.body = append(b, `]}`...)
 	return all, h.pushed(ctx, perReport)

@@ -18,6 +18,7 @@ import (
 	"fieldclue/media/blob/miniotest"
 	"fieldclue/server/app"
 	"fieldclue/server/config"
+	"fieldclue/server/field"
 )
 
 // batch is how many documents a batch of the second measurement holds.
@@ -92,19 +93,32 @@ func runRows(ctx context.Context, o options, say sayer) (err error) {
 	defer func() { err = errors.Join(err, b.close(context.WithoutCancel(ctx))) }()
 	durable := o.store == "sqlite"
 	goals := map[bool][3]float64{true: {3000, 35_000, 100_000}, false: {0, 25_000, 0}}[durable]
+	each := max(perReport, int(fastDisk*o.duration.Seconds()/float64(o.photoBytes))) // files of each client
+	announced := func(make func(*county, field.RecordID) file) func() (work, error) {
+		return func() (work, error) {
+			files, err := c.declare(ctx, each, make)
+			return c.photo(files), err
+		}
+	}
+	bareFiles := func(do func(files [][]declared) work) func() (work, error) {
+		return func() (work, error) {
+			files, err := b.files(each)
+			return do(files), err
+		}
+	}
 	steps := []struct {
 		row
-		do func(ctx context.Context, client, n int) (work float64, err error)
+		prepare func() (work, error)
 	}{
-		{row{what: "single pushes", unit: "pushes/s", bare: "bare single writes", goal: goals[0]}, c.push(1)},
-		{row{what: "bare single writes", unit: "writes/s", note: b.how}, b.write(1)},
-		{row{what: fmt.Sprintf("documents in batches of %d", batch), unit: "docs/s", bare: "bare batches", goal: goals[1]}, c.push(batch)},
-		{row{what: "bare batches", unit: "docs/s", note: b.how}, b.write(batch)},
-		{row{what: "documents pulled, first load", unit: "docs/s", goal: goals[2]}, c.pull},
-		{row{what: "bare photos", unit: "MB/s", note: b.photosHow}, b.photo},
-		{row{what: "bare photos by HTTP", unit: "MB/s", bare: "bare photos", note: "POST to net/http, hashed, and the same"}, b.photoByHTTP},
-		{row{what: "recordings in, nothing to examine", unit: "MB/s", bare: "bare photos"}, c.photo(recording)},
-		{row{what: "photos in, examined beside", unit: "MB/s", bare: "bare photos"}, c.photo(jpegPhoto)}, // last: its jobs go on
+		{row{what: "single pushes", unit: "pushes/s", bare: "bare single writes", goal: goals[0]}, ready(c.push(1))},
+		{row{what: "bare single writes", unit: "writes/s", note: b.how}, ready(b.write(1))},
+		{row{what: fmt.Sprintf("documents in batches of %d", batch), unit: "docs/s", bare: "bare batches", goal: goals[1]}, ready(c.push(batch))},
+		{row{what: "bare batches", unit: "docs/s", note: b.how}, ready(b.write(batch))},
+		{row{what: "documents pulled, first load", unit: "docs/s", goal: goals[2]}, ready(c.pull)},
+		{row{what: "bare photos", unit: "MB/s", note: b.photosHow}, bareFiles(b.photo)},
+		{row{what: "bare photos by HTTP", unit: "MB/s", bare: "bare photos", note: "POST to net/http, hashed, and the same"}, bareFiles(b.photoByHTTP)},
+		{row{what: "recordings in, nothing to examine", unit: "MB/s", bare: "bare photos"}, announced(recording)},
+		{row{what: "photos in, examined beside", unit: "MB/s", bare: "bare photos"}, announced(jpegPhoto)}, // last: its jobs go on
 	}
 	if o.profile != "" {
 		f, err := os.Create(o.profile)
@@ -121,7 +135,11 @@ func runRows(ctx context.Context, o options, say sayer) (err error) {
 		if !o.picks(s.what) {
 			continue
 		}
-		r, err := measure(ctx, o, s.row, s.do)
+		do, err := s.prepare()
+		if err != nil {
+			return fmt.Errorf("before %s: %w", s.what, err)
+		}
+		r, err := measure(ctx, o, s.row, do)
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.what, err)
 		}
@@ -167,6 +185,17 @@ func configure(o options) (config.Config, error) {
 	return cfg, nil
 }
 
+// work is what a client does once; it tells how much that was.
+type work = func(ctx context.Context, client, n int) (float64, error)
+
+func ready(do work) func() (work, error) { return func() (work, error) { return do, nil } }
+
+// errDone is the work's when a client has no more to do.
+var errDone = errors.New("no more to do")
+
+// fastDisk is what one client may write in a second, in bytes: so many files are made and hashed before.
+const fastDisk = 120e6
+
 // measure lets all clients work for the duration and adds up what they did.
 func measure(ctx context.Context, o options, r row, do func(ctx context.Context, client, n int) (float64, error)) (row, error) {
 	type share struct {
@@ -183,6 +212,9 @@ func measure(ctx context.Context, o options, r row, do func(ctx context.Context,
 			for n := 0; time.Since(begin) < o.duration && ctx.Err() == nil; n++ {
 				t := time.Now()
 				work, err := do(ctx, client, n)
+				if errors.Is(err, errDone) {
+					break
+				}
 				if err != nil {
 					s.err = err
 					break

@@ -86,7 +86,7 @@ func halfSent(ctx context.Context, o options, say sayer) error {
 		if err != nil {
 			return err
 		}
-		err = together(len(due), func(i int) error { return waiting[i].rest(due[i].file.bytes) })
+		err = together(len(due), func(i int) error { return waiting[i].rest(due[i].file) })
 		if err != nil {
 			return err
 		}
@@ -131,10 +131,11 @@ func (h *hand) sendHalf(ctx context.Context, d declared, f file) (*half, error) 
 	}
 	w := &half{conn}
 	var b bytes.Buffer
-	_, _ = fmt.Fprintf(&b, "POST /v1/uploads HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n", at.Host, h.token, len(f.bytes)) // a buffer never fails
-	err = uploadHead(d, f.kind, int64(len(f.bytes))).Write(&b)
+	_, _ = fmt.Fprintf(&b, "POST /v1/uploads HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n", at.Host, h.token, f.size()) // a buffer never fails
+	err = uploadHead(d, f.kind, f.size()).Write(&b)
 	b.WriteString("\r\n")
-	b.Write(f.bytes[:len(f.bytes)/2])
+	b.Write(f.head)
+	b.Write(f.rest[:len(f.rest)/2])
 	if err == nil {
 		_, err = conn.Write(b.Bytes())
 	}
@@ -142,8 +143,8 @@ func (h *hand) sendHalf(ctx context.Context, d declared, f file) (*half, error) 
 }
 
 // rest sends the other half and reads the receipt.
-func (w *half) rest(all []byte) error {
-	if _, err := w.conn.Write(all[len(all)/2:]); err != nil {
+func (w *half) rest(f file) error {
+	if _, err := w.conn.Write(f.rest[len(f.rest)/2:]); err != nil {
 		return err
 	}
 	answer, err := http.ReadResponse(bufio.NewReader(w.conn), nil)
@@ -171,7 +172,7 @@ func largeFile(ctx context.Context, o options, say sayer) error {
 		h := c.hands[0]
 		say("a recording in one request; the server in its own process, as it tells its memory itself, looked at every 20 ms")
 		for _, size := range []int64{o.sizes.file / 100, o.sizes.file} {
-			body := func() io.Reader { return io.LimitReader(&endless{head: recording(c, newID()).bytes[:100]}, size) }
+			body := func() io.Reader { return io.LimitReader(&endless{head: recording(c, newID()).head}, size) }
 			d, err := h.declareOne(ctx, "audio/mp4", size, body())
 			if err != nil {
 				return err
@@ -234,13 +235,17 @@ func reviewScreen(ctx context.Context, o options, say sayer) (err error) {
 	photos := make([]field.RecordID, 0, o.sizes.screen)
 	err = withUploads(ctx, o, 1, func(set *county, _ *apart) error {
 		c = set
-		upload := c.photo(func(c *county, _ field.RecordID) file { // no two alike, or they would share their renditions
+		files, e := c.declare(ctx, o.sizes.screen, func(*county, field.RecordID) file { // no two alike, or they would share their renditions
 			b, e := picture(min(o.photoBytes, enoughBytes))
 			err = errors.Join(err, e)
-			return file{"image/jpeg", b}
+			return file{"image/jpeg", b, nil}
 		})
-		for range o.sizes.screen {
-			if _, err := upload(ctx, 0, 0); err != nil {
+		if err = errors.Join(err, e); err != nil {
+			return err
+		}
+		upload := c.photo(files)
+		for n := range o.sizes.screen {
+			if _, err := upload(ctx, 0, n); err != nil {
 				return err
 			}
 		}
