@@ -88,18 +88,8 @@ func (s *Service) Tidy(ctx context.Context) error {
 		}
 		for _, d := range page {
 			after = d.ID
-			u, err := decode(d)
-			if err == nil && (u.Ended || s.busy(u.id)) {
-				continue
-			}
-			known := false
-			if err == nil {
-				known, err = s.known(ctx, u)
-			}
-			if err != nil {
+			if err := s.tidyOne(ctx, d); err != nil {
 				failed = append(failed, err)
-			} else if known {
-				s.release(ctx, u)
 			}
 		}
 		if len(page) < tidyPage {
@@ -109,6 +99,23 @@ func (s *Service) Tidy(ctx context.Context) error {
 }
 
 const tidyPage = 500
+
+func (s *Service) tidyOne(ctx context.Context, d store.Doc) error {
+	u, err := decode(d)
+	switch {
+	case err != nil:
+		return err
+	case s.busy(u.id):
+		return nil
+	case u.Ended: // a crash may have come before its bytes were removed; the document stays for those that come late
+		return s.cfg.Staging.Remove(ctx, u.id)
+	}
+	known, err := s.known(ctx, u)
+	if err == nil && known {
+		s.release(ctx, u)
+	}
+	return err
+}
 
 // known reports whether the log knows the photo of an upload. If a crash came before it was told of complete bytes, and
 // nobody asked since, it is told now.

@@ -595,6 +595,39 @@ func TestCompleteBytesReachTheLogThoughNobodyAsks(t *testing.T) {
 	}
 }
 
+// A server is killed when the upload is forgotten and its bytes are not yet removed.
+func TestTheStartRemovesWhatWasForgotten(t *testing.T) {
+	p := onDir(t)
+	b, req := p.photo("photo", 40_000)
+	staging := p.staging
+	s := p.server()
+	u, err := s.Create(t.Context(), me, req)
+	must(t, err)
+	_, err = s.Append(t.Context(), me, u.ID, piece(b, 0, 20_000))
+	must(t, err)
+	p.staging = deaf{staging}
+	recorded := false
+	p.ledger.Fail = func() error { recorded = true; return nil }
+	writes := 0
+	p.docs.Fail = func() error {
+		if writes++; recorded && writes > 3 { // the document is marked, and then everything stands still
+			return errBroken
+		}
+		if recorded {
+			writes = 3
+		}
+		return nil
+	}
+	u, err = p.server().Append(t.Context(), me, u.ID, piece(b, 20_000, 40_000))
+	must(t, err)
+	p.staging, p.docs.Fail = staging, nil
+	if _, err := staging.Open(t.Context(), u.ID, 20_000); err != nil {
+		t.Fatalf("nothing was left to remove: %v", err)
+	}
+	must(t, p.server().Tidy(t.Context()))
+	p.check(t, u, b, req)
+}
+
 // deaf is a staging area that was killed when it should forget.
 type deaf struct{ blob.Staging }
 
