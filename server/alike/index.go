@@ -10,22 +10,19 @@ package alike
 import (
 	"context"
 	"encoding/hex"
-	"math"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
-	"fieldclue/server/access"
 	"fieldclue/server/field"
 	"fieldclue/server/store"
 )
 
 // Store is what the index reads. The contracts stand in server/store.
 type Store interface {
-	Heads(ctx context.Context, q store.ListScopes) ([]store.Head, error)
+	store.TailStore
 	Hashes(ctx context.Context, after store.Hash, limit int) ([]store.Hash, error)
-	Changed(ctx context.Context, scope field.Scope, after, upTo int64, limit int) ([]*field.Record, error)
 }
 
 // Index is the hashes of all photos. Make it with New.
@@ -33,9 +30,8 @@ type Index struct {
 	store Store
 	now   func() time.Time
 
-	turn   chan struct{} // who holds its one token reads the store; it guards built and seen
-	built  bool
-	seen   map[field.Scope]int64 // up to which entry the photos of a site are here
+	turn   chan struct{} // who holds its one token reads the store; it guards tail
+	tail   store.Tail
 	roundM sync.Mutex
 	begun  time.Time // of the last round that came to its end; guarded by roundM
 	asked  int64     // who waits for a round; guarded by roundM
@@ -64,7 +60,7 @@ type uuid [16]byte
 // New makes an index that is empty until it is first asked, or Fresh is called.
 func New(s Store, now func() time.Time) *Index {
 	x := &Index{
-		store: s, now: now, turn: make(chan struct{}, 1), seen: map[field.Scope]int64{},
+		store: s, now: now, turn: make(chan struct{}, 1), tail: store.Tail{Types: []field.ScopeType{field.ScopeSite}},
 		siteOf: map[field.Scope]uint32{}, row: map[uuid]uint32{},
 	}
 	x.turn <- struct{}{}
@@ -90,7 +86,7 @@ func (x *Index) Fresh(ctx context.Context) error {
 	if done {
 		return nil
 	}
-	if err := x.catchUp(ctx); err != nil {
+	if err := x.tail.CatchUp(ctx, x.store, image{x}); err != nil {
 		return err
 	}
 	x.roundM.Lock()
@@ -110,58 +106,23 @@ func (x *Index) within(ctx context.Context, age time.Duration) error {
 	return x.Fresh(ctx)
 }
 
-const (
-	headPage = 1000
-	hashPage = 5000
-	newsPage = 500
-)
+const hashPage = 5000
 
-// catchUp reads the hashes of all photos once, and after that what has changed at the sites whose log has grown. The
-// heads come first: what is written while the hashes are read is read again.
-func (x *Index) catchUp(ctx context.Context) error {
-	var moved []store.Head
-	q := store.ListScopes{Visible: access.Everything, Types: []field.ScopeType{field.ScopeSite}, Limit: headPage}
-	for {
-		heads, err := x.store.Heads(ctx, q)
-		if err != nil {
-			return err
-		}
-		for _, h := range heads {
-			if x.seen[h.Scope] < h.Seq {
-				moved = append(moved, h)
-			}
-		}
-		if len(heads) < q.Limit {
-			break
-		}
-		q.After = heads[len(heads)-1].Scope
-	}
+// image is the index as a store.Derived.
+type image struct{ *Index }
+
+// Moved follows store.Derived: it learns who may see the sites.
+func (x image) Moved(heads []store.Head) bool {
 	x.mu.Lock()
-	for _, h := range moved {
+	defer x.mu.Unlock()
+	for _, h := range heads {
 		x.sites[x.siteAt(h.Scope)].info = h.Info
 	}
-	x.mu.Unlock()
-	if !x.built {
-		if err := x.build(ctx); err != nil {
-			return err
-		}
-		for _, h := range moved {
-			x.seen[h.Scope] = h.Seq
-		}
-		x.built = true
-		return nil
-	}
-	for _, h := range moved {
-		if err := x.follow(ctx, h); err != nil {
-			return err
-		}
-		x.seen[h.Scope] = h.Seq
-	}
-	return nil
+	return false
 }
 
-// build begins anew when one before it was cut short: what was voided meanwhile must not stay.
-func (x *Index) build(ctx context.Context) error {
+// Build begins anew when one before it was cut short: what was voided meanwhile must not stay.
+func (x image) Build(ctx context.Context) error {
 	x.mu.Lock()
 	x.hash, x.id, x.at, x.kind = nil, nil, nil, nil
 	clear(x.row)
@@ -183,28 +144,17 @@ func (x *Index) build(ctx context.Context) error {
 	}
 }
 
-// follow reads what has changed at a site.
-func (x *Index) follow(ctx context.Context, h store.Head) error {
-	after := x.seen[h.Scope]
-	for {
-		changed, err := x.store.Changed(ctx, h.Scope, after, math.MaxInt64, newsPage)
-		if err != nil {
-			return err
-		}
-		x.mu.Lock()
-		for _, r := range changed {
-			after = r.Version
-			switch {
-			case r.Kind != field.KindPhoto:
-			case r.Deleted:
-				x.drop(r.ID)
-			default:
-				x.put(r.ID, r.Scope, r.Text("perceptual"))
-			}
-		}
-		x.mu.Unlock()
-		if len(changed) < newsPage {
-			return nil
+// Changed follows store.Derived.
+func (x image) Changed(records []*field.Record) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, r := range records {
+		switch {
+		case r.Kind != field.KindPhoto:
+		case r.Deleted:
+			x.drop(r.ID)
+		default:
+			x.put(r.ID, r.Scope, r.Text("perceptual"))
 		}
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
-	"math"
 	"slices"
 	"sync"
 	"time"
@@ -23,8 +22,7 @@ import (
 
 // Store is what the count is read from. The contracts stand in server/store.
 type Store interface {
-	Heads(ctx context.Context, q store.ListScopes) ([]store.Head, error)
-	Changed(ctx context.Context, scope field.Scope, after, upTo int64, limit int) ([]*field.Record, error)
+	store.TailStore
 	List(ctx context.Context, q store.Query) ([]*field.Record, error)
 	Records(ctx context.Context, ids []field.RecordID) ([]*field.Record, error)
 }
@@ -66,9 +64,8 @@ type Index struct {
 	store Store
 	now   func() time.Time
 
-	turn  chan struct{} // who holds its one token reads the store; it guards built and seen
-	built bool
-	seen  map[field.Scope]int64 // up to which entry a scope is counted
+	turn chan struct{} // who holds its one token reads the store; it guards tail
+	tail store.Tail
 
 	mu    sync.RWMutex // guards what follows
 	begun time.Time    // of the last look at the store that came to its end
@@ -107,16 +104,16 @@ type knownLimit struct {
 // New makes a count that is empty until it is first asked.
 func New(s Store, now func() time.Time) *Index {
 	x := &Index{store: s, now: now, turn: make(chan struct{}, 1), limit: map[field.OrgID]knownLimit{}}
+	x.tail.Types = []field.ScopeType{field.ScopeSite, field.ScopeUser}
+	x.owner = map[field.Scope]field.OrgID{}
 	x.forget()
 	x.turn <- struct{}{}
 	return x
 }
 
+// forget empties the count. The caller holds mu.
 func (x *Index) forget() {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.built, x.seen = false, map[field.Scope]int64{}
-	x.owner, x.orgs, x.waits = map[field.Scope]field.OrgID{}, map[field.OrgID]*account{}, map[field.RecordID]wait{}
+	x.orgs, x.waits = map[field.OrgID]*account{}, map[field.RecordID]wait{}
 }
 
 // Of is the use of an organisation, with everything that any process had committed before the call.
@@ -176,7 +173,7 @@ func (x *Index) Last() []Use {
 // server) is right again without a restart. Questions are answered meanwhile.
 func (x *Index) Recount(ctx context.Context) error {
 	other := New(x.store, x.now)
-	if err := other.catchUp(ctx); err != nil {
+	if err := other.tail.CatchUp(ctx, other.store, count{other}); err != nil {
 		return err
 	}
 	select {
@@ -184,9 +181,9 @@ func (x *Index) Recount(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	err := other.catchUp(ctx) // what came while it counted
+	err := other.tail.CatchUp(ctx, other.store, count{other}) // what came while it counted
 	if err == nil {
-		x.built, x.seen = true, other.seen
+		x.tail = other.tail
 		x.mu.Lock()
 		x.owner, x.orgs, x.waits = other.owner, other.orgs, other.waits
 		x.mu.Unlock()
@@ -243,7 +240,7 @@ func (x *Index) since(ctx context.Context, at time.Time) error {
 		return nil
 	}
 	begun := x.now()
-	if err := x.catchUp(ctx); err != nil {
+	if err := x.tail.CatchUp(ctx, x.store, count{x}); err != nil {
 		return err
 	}
 	x.mu.Lock()
@@ -252,61 +249,22 @@ func (x *Index) since(ctx context.Context, at time.Time) error {
 	return nil
 }
 
-// catchUp counts everything once, and after that what has changed in the scopes whose log has grown. The heads come
-// first: what is written while the photos are read is read again.
-func (x *Index) catchUp(ctx context.Context) error {
-	var moved []store.Head
-	q := store.ListScopes{Visible: access.Everything, Types: []field.ScopeType{field.ScopeSite, field.ScopeUser}, Limit: 1000}
-	for {
-		heads, err := x.store.Heads(ctx, q)
-		if err != nil {
-			return err
-		}
-		for _, h := range heads {
-			if x.seen[h.Scope] < h.Seq {
-				moved = append(moved, h)
-			}
-		}
-		if len(heads) < q.Limit {
-			break
-		}
-		q.After = heads[len(heads)-1].Scope
-	}
-	if x.otherOwner(moved) {
-		x.forget()
-		return x.catchUp(ctx)
-	}
-	if !x.built {
-		if err := x.build(ctx); err != nil {
-			x.forget() // half a count must not be added to
-			return err
-		}
-		for _, h := range moved {
-			x.seen[h.Scope] = h.Seq
-		}
-		x.built = true
-		return nil
-	}
-	for _, h := range moved {
-		if err := x.follow(ctx, h); err != nil {
-			return err
-		}
-		x.seen[h.Scope] = h.Seq
-	}
-	return nil
-}
+// count is the index as a store.Derived.
+type count struct{ *Index }
 
-// otherOwner notes to whom the scopes belong, and reports whether that of one has changed. It never does in the life of
-// a scope; but a log that was rebuilt may say something else.
-func (x *Index) otherOwner(moved []store.Head) bool {
+// Moved follows store.Derived: it notes to whom the scopes belong. That never changes in the life of a scope; but a log that was
+// rebuilt may say something else, and then everything is counted anew.
+func (x count) Moved(heads []store.Head) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for _, h := range moved {
+	for _, h := range heads {
 		var org field.OrgID
 		if len(h.Info.Orgs) > 0 {
 			org = h.Info.Orgs[0]
 		}
 		if old, known := x.owner[h.Scope]; known && old != org {
+			clear(x.owner)
+			x.forget()
 			return true
 		}
 		x.owner[h.Scope] = org
@@ -314,14 +272,18 @@ func (x *Index) otherOwner(moved []store.Head) bool {
 	return false
 }
 
-func (x *Index) build(ctx context.Context) error {
+// Build follows store.Derived. It begins from nothing: half a count must not be added to.
+func (x count) Build(ctx context.Context) error {
+	x.mu.Lock()
+	x.forget()
+	x.mu.Unlock()
 	q := store.Query{Visible: access.Everything, Kinds: []field.Kind{field.KindPhoto, field.KindParked}, Deleted: true, Limit: page}
 	for {
 		records, err := x.store.List(ctx, q)
 		if err != nil {
 			return err
 		}
-		x.count(records)
+		x.Changed(records)
 		if len(records) < q.Limit {
 			return nil
 		}
@@ -329,22 +291,8 @@ func (x *Index) build(ctx context.Context) error {
 	}
 }
 
-// follow counts what has changed in a scope.
-func (x *Index) follow(ctx context.Context, h store.Head) error {
-	for after := x.seen[h.Scope]; ; {
-		changed, err := x.store.Changed(ctx, h.Scope, after, math.MaxInt64, page)
-		if err != nil {
-			return err
-		}
-		x.count(changed)
-		if len(changed) < page {
-			return nil
-		}
-		after = changed[len(changed)-1].Version
-	}
-}
-
-func (x *Index) count(records []*field.Record) {
+// Changed follows store.Derived.
+func (x count) Changed(records []*field.Record) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, r := range records {
