@@ -50,6 +50,13 @@ func onEngines(t *testing.T) config.Config {
 	return cfg
 }
 
+// onBoth runs a test on the embedded engines, and on those of production or their stand-ins.
+func onBoth(t *testing.T, test func(t *testing.T, cfg config.Config)) {
+	t.Helper()
+	t.Run("embedded", func(t *testing.T) { test(t, configured(t, t.TempDir())) })
+	t.Run("production", func(t *testing.T) { test(t, onEngines(t)) })
+}
+
 func start(t *testing.T, cfg config.Config) *app.App {
 	t.Helper()
 	var log bytes.Buffer

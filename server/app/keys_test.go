@@ -64,71 +64,65 @@ func (o *office) again(cfg config.Config) {
 // The key may have leaked, in the middle of the night. After the change old receipts hold, new ones are of the new key,
 // also those of a server that ran meanwhile, and the verification says what rests on what.
 func TestTheKeyIsChanged(t *testing.T) {
-	engines := map[string]func(*testing.T) config.Config{
-		"embedded":                          func(t *testing.T) config.Config { return configured(t, t.TempDir()) },
-		"production, while the server runs": onEngines,
-	}
-	for name, engine := range engines {
-		t.Run(name, func(t *testing.T) {
-			cfg, quiet := engine(t), slog.New(slog.DiscardHandler)
-			o := open(t, cfg)
-			photo, first := o.photo(1)
-			keys := o.published()
-			old := keys[0]
-			if len(keys) != 1 || old.From.IsZero() || keys.Verify(first) != nil {
-				t.Fatalf("%+v", keys)
+	onBoth(t, func(t *testing.T, cfg config.Config) {
+		quiet := slog.New(slog.DiscardHandler)
+		o := open(t, cfg)
+		photo, first := o.photo(1)
+		keys := o.published()
+		old := keys[0]
+		if len(keys) != 1 || old.From.IsZero() || keys.Verify(first) != nil {
+			t.Fatalf("%+v", keys)
+		}
+		o.end(cfg)
+		if _, _, err := app.Anchor(t.Context(), cfg, quiet, false); err != nil { // by the old key
+			t.Fatal(err)
+		}
+		changed, statement, err := app.RotateKey(t.Context(), cfg, quiet, true)
+		if err != nil || statement == "" {
+			t.Fatal(statement, err)
+		}
+		o.again(cfg)
+		keys = o.published()
+		if len(keys) != 2 || keys[0].KeyID == old.KeyID || keys[1].KeyID != old.KeyID || !keys[1].Leaked || keys[1].Until.IsZero() ||
+			!keys[1].Until.Equal(keys[0].From) || keys[0].KeyID != changed[0].KeyID {
+			t.Fatalf("%+v", keys)
+		}
+		_, second := o.photo(2)
+		if second.KeyID != keys[0].KeyID || keys.Verify(second) != nil || keys.Verify(first) != nil {
+			t.Errorf("receipts: %+v %v, %+v %v", first, keys.Verify(first), second, keys.Verify(second))
+		}
+		var logged receipt.Receipt
+		_, fields := o.state(photo)
+		if err := json.Unmarshal(fields["receipt"], &logged); err != nil || logged != first {
+			t.Errorf("the old receipt became %+v %v", logged, err)
+		}
+		report, err := o.a.Verify(t.Context())
+		if err != nil || !report.Sound() || report.Photos != 2 || report.Statements < 2 ||
+			!strings.Contains(report.String(), "REMARK      1 receipts are of the key "+old.KeyID+", which may be in other hands") {
+			t.Errorf("%v\n%v", err, report)
+		}
+		// A routine change, of which it is found out later that it came too late.
+		o.end(cfg)
+		if keys, _, err = app.RotateKey(t.Context(), cfg, quiet, false); err != nil || len(keys) != 3 || keys[1].Leaked {
+			t.Fatalf("%v %+v", err, keys)
+		}
+		for id, says := range map[string]string{keys[0].KeyID: "keys rotate --leaked", "0123456789abcdef": "never had the key"} {
+			if _, err := app.MarkLeaked(t.Context(), cfg, quiet, id); err == nil || !strings.Contains(err.Error(), says) {
+				t.Errorf("%s: %v", id, err)
 			}
-			o.end(cfg)
-			if _, _, err := app.Anchor(t.Context(), cfg, quiet, false); err != nil { // by the old key
-				t.Fatal(err)
-			}
-			changed, statement, err := app.RotateKey(t.Context(), cfg, quiet, true)
-			if err != nil || statement == "" {
-				t.Fatal(statement, err)
-			}
-			o.again(cfg)
-			keys = o.published()
-			if len(keys) != 2 || keys[0].KeyID == old.KeyID || keys[1].KeyID != old.KeyID || !keys[1].Leaked || keys[1].Until.IsZero() ||
-				!keys[1].Until.Equal(keys[0].From) || keys[0].KeyID != changed[0].KeyID {
-				t.Fatalf("%+v", keys)
-			}
-			_, second := o.photo(2)
-			if second.KeyID != keys[0].KeyID || keys.Verify(second) != nil || keys.Verify(first) != nil {
-				t.Errorf("receipts: %+v %v, %+v %v", first, keys.Verify(first), second, keys.Verify(second))
-			}
-			var logged receipt.Receipt
-			_, fields := o.state(photo)
-			if err := json.Unmarshal(fields["receipt"], &logged); err != nil || logged != first {
-				t.Errorf("the old receipt became %+v %v", logged, err)
-			}
-			report, err := o.a.Verify(t.Context())
-			if err != nil || !report.Sound() || report.Photos != 2 || report.Statements < 2 ||
-				!strings.Contains(report.String(), "REMARK      1 receipts are of the key "+old.KeyID+", which may be in other hands") {
-				t.Errorf("%v\n%v", err, report)
-			}
-			// A routine change, of which it is found out later that it came too late.
-			o.end(cfg)
-			if keys, _, err = app.RotateKey(t.Context(), cfg, quiet, false); err != nil || len(keys) != 3 || keys[1].Leaked {
-				t.Fatalf("%v %+v", err, keys)
-			}
-			for id, says := range map[string]string{keys[0].KeyID: "keys rotate --leaked", "0123456789abcdef": "never had the key"} {
-				if _, err := app.MarkLeaked(t.Context(), cfg, quiet, id); err == nil || !strings.Contains(err.Error(), says) {
-					t.Errorf("%s: %v", id, err)
-				}
-			}
-			if keys, err = app.MarkLeaked(t.Context(), cfg, quiet, keys[1].KeyID); err != nil || !keys[1].Leaked || !keys[2].Leaked || keys[0].Leaked {
-				t.Fatalf("%v %+v", err, keys)
-			}
-			listed, err := app.Keys(t.Context(), cfg, quiet)
-			if err != nil || len(listed) != 3 || listed[0].KeyID != keys[0].KeyID {
-				t.Errorf("%v %+v", err, listed)
-			}
-			report, err = app.Verify(t.Context(), cfg, quiet, nil)
-			if err != nil || !report.Sound() || report.Photos != 2 || strings.Count(report.String(), "REMARK") != 2 {
-				t.Errorf("%v\n%v", err, report)
-			}
-		})
-	}
+		}
+		if keys, err = app.MarkLeaked(t.Context(), cfg, quiet, keys[1].KeyID); err != nil || !keys[1].Leaked || !keys[2].Leaked || keys[0].Leaked {
+			t.Fatalf("%v %+v", err, keys)
+		}
+		listed, err := app.Keys(t.Context(), cfg, quiet)
+		if err != nil || len(listed) != 3 || listed[0].KeyID != keys[0].KeyID {
+			t.Errorf("%v %+v", err, listed)
+		}
+		report, err = app.Verify(t.Context(), cfg, quiet, nil)
+		if err != nil || !report.Sound() || report.Photos != 2 || strings.Count(report.String(), "REMARK") != 2 {
+			t.Errorf("%v\n%v", err, report)
+		}
+	})
 }
 
 // A store that lost its keys, or was put back to a copy from before a change, says which key it does not know.

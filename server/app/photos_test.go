@@ -233,115 +233,103 @@ func picture(t *testing.T, shade uint8) []byte {
 // From bytes to evidence through the whole program, on the embedded engines and on those of production: what is not what
 // was declared leaves nothing behind; what is gets a receipt that anybody can check, facts, and two renditions.
 func TestOnlyTheBytesThatWereDeclaredBecomeEvidence(t *testing.T) {
-	engines := map[string]func(*testing.T) config.Config{
-		"embedded":   func(t *testing.T) config.Config { return configured(t, t.TempDir()) },
-		"production": onEngines,
-	}
-	for name, engine := range engines {
-		t.Run(name, func(t *testing.T) {
-			o := open(t, engine(t))
-			good := picture(t, 1)
-			photo, sum := o.declare(good, "image/jpeg")
-			flipped := bytes.Clone(good)
-			flipped[len(flipped)/2] ^= 1
-			page := []byte("<html>" + strings.Repeat("no photo ", 100))
-			fake, fakeSum := o.declare(page, "image/jpeg")
-			for _, c := range []struct {
-				name    string
-				token   string
-				photo   field.RecordID
-				sum     string
-				content []byte
-				status  int
-				code    field.Code
-			}{
-				{"other bytes", o.ann, photo, sum, flipped, 460, field.CodeHashMismatch},
-				{"a byte too few", o.ann, photo, sum, good[:len(good)-1], 400, field.CodeSizeMismatch},
-				{"a byte too many", o.ann, photo, sum, append(bytes.Clone(good), 0), 400, field.CodeSizeMismatch},
-				{"another hash", o.ann, photo, fakeSum, good, 460, field.CodeHashMismatch},
-				{"no photo", o.ann, fake, fakeSum, page, 400, field.CodeNotAPhoto},
-				{"not declared", o.ann, newID(), sum, good, 404, field.CodePhotoNotDeclared},
-				{"by somebody who may not", o.far, photo, sum, good, 404, field.CodePhotoNotDeclared},
-				{"by nobody", "", photo, sum, good, 401, field.CodeTokenMissing},
-			} {
-				status, code, _ := o.upload(c.token, c.photo, c.sum, c.content)
-				if code != c.code || status != c.status {
-					t.Errorf("%s: %d %s, want %d %s", c.name, status, code, c.status, c.code)
-				}
-				if state, fields := o.state(photo); state != "declared" || fields["receipt"] != nil {
-					t.Fatalf("%s: the photo is %s", c.name, state)
-				}
-				if status, _, _ := o.ask("GET", "/v1/photos/"+string(photo)+"/original", o.desk, nil); status != 404 {
-					t.Errorf("%s: the original answers %d", c.name, status)
-				}
+	onBoth(t, func(t *testing.T, cfg config.Config) {
+		o := open(t, cfg)
+		good := picture(t, 1)
+		photo, sum := o.declare(good, "image/jpeg")
+		flipped := bytes.Clone(good)
+		flipped[len(flipped)/2] ^= 1
+		page := []byte("<html>" + strings.Repeat("no photo ", 100))
+		fake, fakeSum := o.declare(page, "image/jpeg")
+		for _, c := range []struct {
+			name    string
+			token   string
+			photo   field.RecordID
+			sum     string
+			content []byte
+			status  int
+			code    field.Code
+		}{
+			{"other bytes", o.ann, photo, sum, flipped, 460, field.CodeHashMismatch},
+			{"a byte too few", o.ann, photo, sum, good[:len(good)-1], 400, field.CodeSizeMismatch},
+			{"a byte too many", o.ann, photo, sum, append(bytes.Clone(good), 0), 400, field.CodeSizeMismatch},
+			{"another hash", o.ann, photo, fakeSum, good, 460, field.CodeHashMismatch},
+			{"no photo", o.ann, fake, fakeSum, page, 400, field.CodeNotAPhoto},
+			{"not declared", o.ann, newID(), sum, good, 404, field.CodePhotoNotDeclared},
+			{"by somebody who may not", o.far, photo, sum, good, 404, field.CodePhotoNotDeclared},
+			{"by nobody", "", photo, sum, good, 401, field.CodeTokenMissing},
+		} {
+			status, code, _ := o.upload(c.token, c.photo, c.sum, c.content)
+			if code != c.code || status != c.status {
+				t.Errorf("%s: %d %s, want %d %s", c.name, status, code, c.status, c.code)
 			}
-			report, err := o.a.Verify(t.Context())
-			if err != nil || !report.Sound() || report.Photos != 0 {
-				t.Fatalf("%v\n%v", err, report)
+			if state, fields := o.state(photo); state != "declared" || fields["receipt"] != nil {
+				t.Fatalf("%s: the photo is %s", c.name, state)
 			}
+			if status, _, _ := o.ask("GET", "/v1/photos/"+string(photo)+"/original", o.desk, nil); status != 404 {
+				t.Errorf("%s: the original answers %d", c.name, status)
+			}
+		}
+		report, err := o.a.Verify(t.Context())
+		if err != nil || !report.Sound() || report.Photos != 0 {
+			t.Fatalf("%v\n%v", err, report)
+		}
 
-			_, _, rec := o.upload(o.ann, photo, sum, good)
-			var published struct{ PublicKey []byte }
-			o.ok("GET", "/v1/receipt-key", o.ann, nil, &published)
-			if rec == nil || receipt.Verify(published.PublicKey, *rec) != nil || rec.SHA256 != sum || rec.PhotoID != string(photo) || rec.Size != int64(len(good)) {
-				t.Fatalf("receipt %+v", rec)
+		_, _, rec := o.upload(o.ann, photo, sum, good)
+		var published struct{ PublicKey []byte }
+		o.ok("GET", "/v1/receipt-key", o.ann, nil, &published)
+		if rec == nil || receipt.Verify(published.PublicKey, *rec) != nil || rec.SHA256 != sum || rec.PhotoID != string(photo) || rec.Size != int64(len(good)) {
+			t.Fatalf("receipt %+v", rec)
+		}
+		if _, _, again := o.upload(o.ann, photo, sum, good); *again != *rec {
+			t.Errorf("a second upload got another receipt: %+v, %+v", again, rec)
+		}
+		fields := o.examined(photo)
+		if fields["facts"] == nil || fields["small"] == nil || fields["large"] == nil || fields["perceptual"] == nil {
+			t.Errorf("after the examination: %s", fields)
+		}
+		for name, width := range map[string]int{"small": 320, "large": 1600} {
+			_, _, b := o.ask("GET", "/v1/photos/"+string(photo)+"/"+name, o.desk, nil)
+			if size, err := jpeg.DecodeConfig(bytes.NewReader(b)); err != nil || size.Width != width {
+				t.Errorf("%s: %v, %+v", name, err, size)
 			}
-			if _, _, again := o.upload(o.ann, photo, sum, good); *again != *rec {
-				t.Errorf("a second upload got another receipt: %+v, %+v", again, rec)
-			}
-			fields := o.examined(photo)
-			if fields["facts"] == nil || fields["small"] == nil || fields["large"] == nil || fields["perceptual"] == nil {
-				t.Errorf("after the examination: %s", fields)
-			}
-			for name, width := range map[string]int{"small": 320, "large": 1600} {
-				_, _, b := o.ask("GET", "/v1/photos/"+string(photo)+"/"+name, o.desk, nil)
-				if size, err := jpeg.DecodeConfig(bytes.NewReader(b)); err != nil || size.Width != width {
-					t.Errorf("%s: %v, %+v", name, err, size)
-				}
-			}
-			if _, _, b := o.ask("GET", "/v1/photos/"+string(photo)+"/original", o.desk, nil); !bytes.Equal(b, good) {
-				t.Error("the original is not the bytes that were sent")
-			}
-			// The same bytes for another photo are stored once, and both are evidence.
-			twin, _ := o.declare(good, "image/jpeg")
-			if _, _, rec := o.upload(o.ann, twin, sum, good); rec == nil || rec.PhotoID != string(twin) {
-				t.Errorf("the twin's receipt: %+v", rec)
-			}
-			o.examined(twin)
-			report, err = o.a.Verify(t.Context())
-			if err != nil || !report.Sound() || report.Photos != 2 {
-				t.Errorf("%v\n%v", err, report)
-			}
-		})
-	}
+		}
+		if _, _, b := o.ask("GET", "/v1/photos/"+string(photo)+"/original", o.desk, nil); !bytes.Equal(b, good) {
+			t.Error("the original is not the bytes that were sent")
+		}
+		// The same bytes for another photo are stored once, and both are evidence.
+		twin, _ := o.declare(good, "image/jpeg")
+		if _, _, rec := o.upload(o.ann, twin, sum, good); rec == nil || rec.PhotoID != string(twin) {
+			t.Errorf("the twin's receipt: %+v", rec)
+		}
+		o.examined(twin)
+		report, err = o.a.Verify(t.Context())
+		if err != nil || !report.Sound() || report.Photos != 2 {
+			t.Errorf("%v\n%v", err, report)
+		}
+	})
 }
 
 // What an upload went through is in the log: how often it broke, and where, when and why each time.
 func TestInterruptionsOfAnUploadAreInTheLog(t *testing.T) {
-	engines := map[string]func(*testing.T) config.Config{
-		"embedded":   func(t *testing.T) config.Config { return configured(t, t.TempDir()) },
-		"production": onEngines,
-	}
-	for name, engine := range engines {
-		t.Run(name, func(t *testing.T) {
-			o := open(t, engine(t))
-			content := picture(t, 3)
-			photo, sum := o.declare(content, "image/jpeg")
-			o.interrupt(o.ann, photo, sum, content, 16_000)
-			o.interrupt(o.ann, photo, sum, content, 26_000)
-			o.upload(o.ann, photo, sum, content)
-			_, fields := o.state(photo)
-			o.broke(fields, 16_000, 26_000)
-			whole, _ := o.declare(content, "image/jpeg")
-			o.upload(o.ann, whole, sum, content)
-			_, fields = o.state(whole)
-			o.broke(fields)
-			report, err := o.a.Verify(t.Context())
-			if err != nil || !report.Sound() {
-				t.Errorf("%v\n%v", err, report)
-			}
-		})
-	}
+	onBoth(t, func(t *testing.T, cfg config.Config) {
+		o := open(t, cfg)
+		content := picture(t, 3)
+		photo, sum := o.declare(content, "image/jpeg")
+		o.interrupt(o.ann, photo, sum, content, 16_000)
+		o.interrupt(o.ann, photo, sum, content, 26_000)
+		o.upload(o.ann, photo, sum, content)
+		_, fields := o.state(photo)
+		o.broke(fields, 16_000, 26_000)
+		whole, _ := o.declare(content, "image/jpeg")
+		o.upload(o.ann, whole, sum, content)
+		_, fields = o.state(whole)
+		o.broke(fields)
+		report, err := o.a.Verify(t.Context())
+		if err != nil || !report.Sound() {
+			t.Errorf("%v\n%v", err, report)
+		}
+	})
 }
 
 // broke compares the interruptions of a photo's record with the offsets at which its upload broke.
@@ -369,69 +357,63 @@ func (o *office) broke(fields map[string]json.RawMessage, at ...int64) {
 
 // A visit whose end is known only after its photos have arrived is held against them then, once, and on both stores.
 func TestPhotosAreCheckedAgainWhenTheVisitHasEnded(t *testing.T) {
-	engines := map[string]func(*testing.T) config.Config{
-		"embedded":   func(t *testing.T) config.Config { return configured(t, t.TempDir()) },
-		"production": onEngines,
-	}
-	for name, engine := range engines {
-		t.Run(name, func(t *testing.T) {
-			o := open(t, engine(t))
-			content := picture(t, 7)
-			photo, sum := o.declare(content, "image/jpeg")
-			o.upload(o.ann, photo, sum, content)
-			fields := o.examined(photo)
-			var report string
-			if err := json.Unmarshal(fields["reportId"], &report); err != nil {
-				t.Fatal(err)
-			}
-			outside := func() (n int) {
-				var page struct {
-					Items []struct {
-						Fields struct{ Code, TargetID string }
-					}
+	onBoth(t, func(t *testing.T, cfg config.Config) {
+		o := open(t, cfg)
+		content := picture(t, 7)
+		photo, sum := o.declare(content, "image/jpeg")
+		o.upload(o.ann, photo, sum, content)
+		fields := o.examined(photo)
+		var report string
+		if err := json.Unmarshal(fields["reportId"], &report); err != nil {
+			t.Fatal(err)
+		}
+		outside := func() (n int) {
+			var page struct {
+				Items []struct {
+					Fields struct{ Code, TargetID string }
 				}
-				o.ok("GET", "/v1/flags?reportId="+report, o.desk, nil, &page)
-				for _, f := range page.Items {
-					if f.Fields.Code == "photo_time_outside" && f.Fields.TargetID == string(photo) {
-						n++
-					}
+			}
+			o.ok("GET", "/v1/flags?reportId="+report, o.desk, nil, &page)
+			for _, f := range page.Items {
+				if f.Fields.Code == "photo_time_outside" && f.Fields.TargetID == string(photo) {
+					n++
 				}
-				return n
 			}
-			if n := outside(); n != 0 {
-				t.Fatalf("%d flags before anybody knew when the visit was", n)
-			}
-			times := func(id string, base int64, set obj) (version int64) {
-				o.batch++
-				var res struct {
-					Outcomes []struct {
-						Outcome       string
-						Code, Message string
-						Version       int64
-					}
+			return n
+		}
+		if n := outside(); n != 0 {
+			t.Fatalf("%d flags before anybody knew when the visit was", n)
+		}
+		times := func(id string, base int64, set obj) (version int64) {
+			o.batch++
+			var res struct {
+				Outcomes []struct {
+					Outcome       string
+					Code, Message string
+					Version       int64
 				}
-				o.ok("POST", "/v1/sync/push", o.ann, obj{"device": o.phone, "batch": o.batch, "scope": o.scope, "operations": []obj{
-					{"id": id, "kind": "report", "base": base, "set": set},
-				}}, &res)
-				if res.Outcomes[0].Outcome != "applied" {
-					t.Fatalf("%+v", res)
-				}
-				return res.Outcomes[0].Version
 			}
-			ago := func(h time.Duration) string { return time.Now().Add(-h * time.Hour).Format(time.RFC3339) }
-			v := times(report, 0, obj{"siteId": o.site, "templateId": newID(), "startedAt": ago(30)}) // the photo is of now: not too early
-			v = times(report, v, obj{"endedAt": ago(28)})
-			o.until("the photo is flagged", func() bool { return outside() == 1 })
-			times(report, v, obj{"endedAt": ago(27)})
-			// By the time that another photo was examined the report has mostly been looked at again.
-			other, _ := o.declare(content, "image/jpeg")
-			o.upload(o.ann, other, sum, content)
-			o.examined(other)
-			if n := outside(); n != 1 {
-				t.Errorf("%d flags for one photo", n)
+			o.ok("POST", "/v1/sync/push", o.ann, obj{"device": o.phone, "batch": o.batch, "scope": o.scope, "operations": []obj{
+				{"id": id, "kind": "report", "base": base, "set": set},
+			}}, &res)
+			if res.Outcomes[0].Outcome != "applied" {
+				t.Fatalf("%+v", res)
 			}
-		})
-	}
+			return res.Outcomes[0].Version
+		}
+		ago := func(h time.Duration) string { return time.Now().Add(-h * time.Hour).Format(time.RFC3339) }
+		v := times(report, 0, obj{"siteId": o.site, "templateId": newID(), "startedAt": ago(30)}) // the photo is of now: not too early
+		v = times(report, v, obj{"endedAt": ago(28)})
+		o.until("the photo is flagged", func() bool { return outside() == 1 })
+		times(report, v, obj{"endedAt": ago(27)})
+		// By the time that another photo was examined the report has mostly been looked at again.
+		other, _ := o.declare(content, "image/jpeg")
+		o.upload(o.ann, other, sum, content)
+		o.examined(other)
+		if n := outside(); n != 1 {
+			t.Errorf("%d flags for one photo", n)
+		}
+	})
 }
 
 // A picture that would fill the memory once it is decoded is kept as it came, and not decoded.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"fieldclue/server/config"
 	"fieldclue/server/field"
 	"fieldclue/server/workflow"
 )
@@ -20,8 +21,7 @@ func TestPhotosArriveAfterTheAccessHasEnded(t *testing.T) {
 	lost := func(o *office) { o.ok("POST", "/v1/devices/"+string(o.phone)+"/revoke", o.admin, nil, nil) }
 	for name, end := range map[string]func(*office){"the posting is over": over, "the phone was lost": lost} {
 		t.Run(name, func(t *testing.T) {
-			t.Run("embedded", func(t *testing.T) { arrivesAfter(open(t, configured(t, t.TempDir())), end) })
-			t.Run("engines", func(t *testing.T) { arrivesAfter(open(t, onEngines(t)), end) })
+			onBoth(t, func(t *testing.T, cfg config.Config) { arrivesAfter(open(t, cfg), end) })
 		})
 	}
 }

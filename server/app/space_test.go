@@ -91,13 +91,7 @@ func (o *office) spaceNotices(token string) (texts []string) {
 // The space of an organisation on both pairs of engines: what counts and for whom, what a limit stops and what it lets go
 // on, who is told and how often, and that it is the same after a restart.
 func TestTheSpaceOfAnOrganisation(t *testing.T) {
-	engines := map[string]func(*testing.T) config.Config{
-		"embedded":   func(t *testing.T) config.Config { return configured(t, t.TempDir()) },
-		"production": onEngines,
-	}
-	for name, engine := range engines {
-		t.Run(name, func(t *testing.T) { spaceStory(t, engine(t)) })
-	}
+	onBoth(t, spaceStory)
 }
 
 func spaceStory(t *testing.T, cfg config.Config) {

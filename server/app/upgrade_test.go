@@ -20,8 +20,7 @@ import (
 // An older server has kept what a newer app sent: a field that it did not know. The next one, which knows it, starts on the
 // same store, and the operation takes effect without anybody's doing.
 func TestWhatANewerAppSentTakesEffectWhenTheNewServerStarts(t *testing.T) {
-	t.Run("embedded", func(t *testing.T) { upgrades(t, configured(t, t.TempDir())) })
-	t.Run("engines", func(t *testing.T) { upgrades(t, onEngines(t)) })
+	onBoth(t, upgrades)
 }
 
 func upgrades(t *testing.T, cfg config.Config) {
