@@ -208,3 +208,222 @@ func TestWhatIsStagedTooLateGoes(t *testing.T) {
 		t.Fatalf("%d documents", len(p.docs.All))
 	}
 }
+
+// deaf is a staging area that was killed when it should forget.
+type deaf struct{ blob.Staging }
+
+func (deaf) Remove(context.Context, string) error { return field.Refuse(field.CodeStoreDown, "") }
+
+// Complete bytes that the log was not told of, and nobody comes back: the sweep tells it.
+func TestCompleteBytesReachTheLogThoughNobodyAsks(t *testing.T) {
+	p := onDir(t)
+	b, req := p.photo("photo", 40_000)
+	p.ledger.Fail = func() error {
+		if p.blobHas(req.Sum) {
+			return errBroken
+		}
+		return nil
+	}
+	_, err := p.server().Send(t.Context(), me, req, piece(b, 0, len(b)))
+	if !errors.Is(err, errBroken) || len(p.ledger.Stored) != 0 {
+		t.Fatalf("%v, the log has %v", err, p.ledger.Stored)
+	}
+	p.now = p.now.AddDate(0, 0, 31)
+	silent := func(context.Context, intake.Expired) error { return errors.New("nothing is half finished") }
+	if _, err := p.server().Sweep(t.Context(), 10, silent); !errors.Is(err, errBroken) {
+		t.Fatal(err)
+	}
+	p.ledger.Fail = nil
+	for range 2 { // the document stays for an hour, for what may yet arrive of the upload
+		_, err = p.server().Sweep(t.Context(), 10, silent)
+		must(t, err)
+		if p.ledger.Stored["photo"].Receipt == nil {
+			t.Fatalf("the log has %d photos", len(p.ledger.Stored))
+		}
+		p.now = p.now.Add(2 * time.Hour)
+	}
+	if len(p.docs.All) != 0 {
+		t.Fatalf("%d documents", len(p.docs.All))
+	}
+}
+
+// A server is killed when the upload is forgotten and its bytes are not yet removed.
+func TestTheStartRemovesWhatWasForgotten(t *testing.T) {
+	p := onDir(t)
+	b, req := p.photo("photo", 40_000)
+	staging := p.staging
+	s := p.server()
+	u, err := s.Create(t.Context(), me, req)
+	must(t, err)
+	_, err = s.Append(t.Context(), me, u.ID, piece(b, 0, 20_000))
+	must(t, err)
+	p.staging = deaf{staging}
+	recorded := false
+	p.ledger.Fail = func() error { recorded = true; return nil }
+	writes := 0
+	p.docs.Fail = func() error {
+		if writes++; recorded && writes > 3 { // the document is marked, and then everything stands still
+			return errBroken
+		}
+		if recorded {
+			writes = 3
+		}
+		return nil
+	}
+	u, err = p.server().Append(t.Context(), me, u.ID, piece(b, 20_000, 40_000))
+	must(t, err)
+	p.staging, p.docs.Fail = staging, nil
+	if _, err := staging.Open(t.Context(), u.ID, 20_000); err != nil {
+		t.Fatalf("nothing was left to remove: %v", err)
+	}
+	must(t, p.server().Tidy(t.Context()))
+	p.check(t, u, b, req)
+}
+
+// The phone has its receipt and never asks again: what could not be removed then goes with the next sweep, not at the end
+// of the upload's time.
+func TestStagedBytesThatCouldNotBeRemovedGoSoon(t *testing.T) {
+	p := onDir(t)
+	b, req := p.photo("photo", 40_000)
+	staging := p.staging
+	p.staging = deaf{staging}
+	s := p.server()
+	u, err := s.Create(t.Context(), me, req)
+	must(t, err)
+	_, err = s.Append(t.Context(), me, u.ID, piece(b, 0, 20_000))
+	must(t, err)
+	u, err = s.Append(t.Context(), me, u.ID, piece(b, 20_000, 40_000))
+	must(t, err)
+	if _, err := staging.Open(t.Context(), u.ID, 20_000); err != nil {
+		t.Fatal(err)
+	}
+	p.staging = staging
+	_, err = p.server().Sweep(t.Context(), 10, func(context.Context, intake.Expired) error { return errors.New("nothing is half finished") })
+	must(t, err)
+	p.check(t, u, b, req)
+	u, err = p.server().Create(t.Context(), me, req)
+	must(t, err)
+	p.check(t, u, b, req)
+}
+
+// A server is killed when the log knows the photo and the upload is not forgotten yet. Whoever comes first cleans up: the
+// phone that asks again, in any way, or the start of the next server.
+func TestWhatACrashLeftOfACompleteUploadGoes(t *testing.T) {
+	for name, next := range map[string]func(t *testing.T, p *place, req intake.Request){
+		"head": func(t *testing.T, p *place, req intake.Request) {
+			_, err := p.server().Head(t.Context(), me, intake.ID(req.PhotoID, req.Sum))
+			must(t, err)
+		},
+		"create": func(t *testing.T, p *place, req intake.Request) {
+			_, err := p.server().Create(t.Context(), me, req)
+			must(t, err)
+		},
+		"start": func(t *testing.T, p *place, _ intake.Request) { must(t, p.server().Tidy(t.Context())) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := onDir(t)
+			b, req := p.photo("photo", 40_000)
+			half, halfReq := p.photo("half", 40_000)
+			for _, r := range []intake.Request{req, halfReq} {
+				_, err := p.server().Create(t.Context(), me, r)
+				must(t, err)
+			}
+			_, err := p.server().Append(t.Context(), me, intake.ID("half", halfReq.Sum), piece(half, 0, 10_000))
+			must(t, err)
+			_, err = p.server().Append(t.Context(), me, intake.ID("photo", req.Sum), piece(b, 0, 20_000))
+			must(t, err)
+			staging := p.staging
+			p.staging = deaf{staging}
+			recorded := false
+			p.ledger.Fail = func() error { recorded = true; return nil }
+			p.docs.Fail = func() error {
+				if recorded {
+					return errBroken
+				}
+				return nil
+			}
+			u, err := p.server().Append(t.Context(), me, intake.ID("photo", req.Sum), piece(b, 20_000, 40_000))
+			must(t, err)
+			p.staging, p.docs.Fail = staging, nil
+			if _, err := staging.Open(t.Context(), u.ID, 20_000); err != nil || len(p.docs.All) != 2 {
+				t.Fatalf("nothing was left to clean up: %v, %v", err, p.docs.All)
+			}
+			next(t, p, req)
+			p.check(t, u, b, req)
+			p.now = p.now.Add(2 * time.Hour)
+			_, err = p.server().Sweep(t.Context(), 10, func(context.Context, intake.Expired) error { return errors.New("nothing has expired") })
+			must(t, err)
+			if len(p.docs.All) != 1 {
+				t.Fatalf("%d documents", len(p.docs.All))
+			}
+			h, err := p.server().Head(t.Context(), me, intake.ID("half", halfReq.Sum))
+			must(t, err)
+			if h.Offset != 10_000 {
+				t.Fatalf("the half one is at %d", h.Offset)
+			}
+		})
+	}
+}
+
+func TestHalfUploadsExpireWithNotice(t *testing.T) {
+	p := onDir(t)
+	b, req := p.photo("half", 40_000)
+	s := p.server()
+	u, err := s.Create(t.Context(), me, req)
+	must(t, err)
+	_, err = s.Append(t.Context(), me, u.ID, piece(b, 0, 10_000))
+	must(t, err)
+	full, fullReq := p.photo("full", 1_000)
+	done, err := s.Create(t.Context(), me, fullReq)
+	must(t, err)
+	_, err = s.Append(t.Context(), me, done.ID, piece(full, 0, 1_000))
+	must(t, err)
+
+	var notices []intake.Expired
+	notify := func(_ context.Context, e intake.Expired) error {
+		notices = append(notices, e)
+		return nil
+	}
+	p.now = p.now.AddDate(0, 0, 30).Add(-time.Second)
+	n, err := s.Sweep(t.Context(), 10, notify)
+	must(t, err)
+	if n != 1 || len(notices) != 0 { // what stays for an hour of the complete one
+		t.Fatalf("swept %d", n)
+	}
+	p.now = p.now.Add(2 * time.Second)
+	_, err = s.Head(t.Context(), me, u.ID)
+	code(t, err, field.CodeUploadExpired)
+	if _, err = s.Sweep(t.Context(), 10, func(context.Context, intake.Expired) error { return errBroken }); !errors.Is(err, errBroken) {
+		t.Fatal(err)
+	}
+	n, err = s.Sweep(t.Context(), 10, notify)
+	must(t, err)
+	if len(notices) != 1 || notices[0].PhotoID != "half" || notices[0].Offset != 10_000 || notices[0].By != me || n < 1 {
+		t.Fatalf("%d swept, notices %+v", n, notices)
+	}
+	if len(p.docs.All) != 0 {
+		t.Fatal(p.docs.All)
+	}
+	p.stored(t, fullReq.Sum, full)
+	u, err = s.Create(t.Context(), me, req)
+	must(t, err)
+	if u.Offset != 0 {
+		t.Fatalf("at %d", u.Offset)
+	}
+}
+
+func TestAnExpiredUploadBeginsANewLife(t *testing.T) {
+	p := onDir(t)
+	b, req := p.photo("half", 40_000)
+	s := p.server()
+	u, err := s.Create(t.Context(), me, req)
+	must(t, err)
+	_, err = s.Append(t.Context(), me, u.ID, piece(b, 0, 10_000))
+	must(t, err)
+	p.now = p.now.AddDate(0, 0, 31)
+	u, err = s.Create(t.Context(), me, req)
+	must(t, err)
+	u, err = s.Append(t.Context(), me, u.ID, piece(b, 0, 40_000))
+	must(t, err)
+	p.check(t, u, b, req)
+}
