@@ -45,7 +45,7 @@ func Copy(dst io.Writer, src io.Reader) (n int64, readErr, writeErr error) {
 		}
 		switch {
 		case large == nil && got == len(buf):
-			large, _ = gulps.Get().(*[gulp]byte)
+			large, _ = gulps.Get().(*[gulp]byte) // it holds nothing else
 		case large != nil && got < len(buf): // the rest is not there yet
 			gulps.Put(large)
 			large = nil

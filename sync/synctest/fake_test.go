@@ -50,6 +50,7 @@ type server struct {
 	sizes   map[string]int64
 	photo   map[string]string // photo by place
 	pieces  int               // bodies of uploads that have ended, whole or cut
+	ended   chan struct{}     // is told of each
 	cutter  *synctest.Link    // cuts nothing but pieces of uploads
 	forge   bool              // receipts are signed with another key
 	pages   []protocol.PullResponse
@@ -65,7 +66,7 @@ type server struct {
 func newServer(t *testing.T) *server {
 	s := &server{
 		t: t, key: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), access: "token-0", bodies: map[int64]string{},
-		answers: map[int64]protocol.PushResponse{}, files: map[string][]byte{}, sizes: map[string]int64{}, photo: map[string]string{},
+		answers: map[int64]protocol.PushResponse{}, files: map[string][]byte{}, ended: make(chan struct{}, 1), sizes: map[string]int64{}, photo: map[string]string{},
 	}
 	s.http = httptest.NewServer(s)
 	t.Cleanup(s.http.Close)
@@ -184,6 +185,10 @@ func (s *server) patch(w http.ResponseWriter, r *http.Request, body []byte) {
 	at := r.URL.Path
 	offset, _ := strconv.Atoi(r.Header.Get("Upload-Offset"))
 	s.pieces++
+	select {
+	case s.ended <- struct{}{}:
+	default: // nobody waits
+	}
 	switch {
 	case r.Header.Get("Authorization") != "Bearer "+s.access:
 		s.problem(w, http.StatusUnauthorized, field.CodeTokenExpired)
@@ -265,14 +270,19 @@ func (s *server) phone(t *testing.T, dir string, link *synctest.Link) *synctest.
 // the request before when it is asked how far an upload is. One that was reset before its head was read never ends
 // here, so the wait is bounded.
 func (s *server) awaitCuts() {
-	for range 400 {
+	never := time.After(2 * time.Second)
+	for {
 		s.mu.Lock()
 		all := s.cutter == nil || s.pieces >= s.cutter.Counts().Cut
 		s.mu.Unlock()
 		if all {
 			return
 		}
-		time.Sleep(5 * time.Millisecond)
+		select {
+		case <-s.ended:
+		case <-never:
+			return
+		}
 	}
 }
 
