@@ -35,17 +35,12 @@ type stream struct {
 // open asks for the stream of everything that the hand may see. head: read the answer's head, which says that the server
 // has taken the listener in.
 func (h *hand) open(ctx context.Context, head bool) (*stream, error) {
-	at, err := url.Parse(h.url)
-	if err != nil {
-		return nil, err
-	}
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", at.Host)
+	conn, host, err := h.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
 	s := &stream{conn: conn, r: bufio.NewReaderSize(conn, 512)}
-	if _, err := fmt.Fprintf(conn, "GET /v1/sync/events HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n\r\n", at.Host, h.token); err != nil {
+	if _, err := fmt.Fprintf(conn, "GET /v1/sync/events HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n\r\n", host, h.token); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	if !head {
@@ -87,6 +82,17 @@ func (s *stream) hear(scope field.Scope, seq int64) error {
 			return nil
 		}
 	}
+}
+
+// dial opens a connection to the server, for requests that are spoken by hand.
+func (c *county) dial(ctx context.Context) (conn net.Conn, host string, err error) {
+	at, err := url.Parse(c.url)
+	if err != nil {
+		return nil, "", err
+	}
+	var d net.Dialer
+	conn, err = d.DialContext(ctx, "tcp", at.Host)
+	return conn, at.Host, err
 }
 
 // openMany opens streams of all hands by turns.

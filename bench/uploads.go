@@ -12,7 +12,6 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
-	"net/url"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -120,18 +119,13 @@ const silence = 25 * time.Second // a little less than the server waits for a bo
 type half struct{ conn net.Conn }
 
 func (h *hand) sendHalf(ctx context.Context, d declared, f file) (*half, error) {
-	at, err := url.Parse(h.url)
-	if err != nil {
-		return nil, err
-	}
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "tcp", at.Host)
+	conn, host, err := h.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
 	w := &half{conn}
 	var b bytes.Buffer
-	_, _ = fmt.Fprintf(&b, "POST /v1/uploads HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n", at.Host, h.token, f.size()) // a buffer never fails
+	_, _ = fmt.Fprintf(&b, "POST /v1/uploads HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n", host, h.token, f.size()) // a buffer never fails
 	err = uploadHead(d, f.kind, f.size()).Write(&b)
 	b.WriteString("\r\n")
 	b.Write(f.head)
