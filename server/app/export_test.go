@@ -25,4 +25,4 @@ func (a *App) LeaveComplete(ctx context.Context, id string, body field.Value) er
 }
 
 // TellOfSpace does what the server does a few seconds after something was written; as one that has just started.
-func (a *App) TellOfSpace(ctx context.Context) error { return a.tellOfSpace(ctx, map[string]bool{}) }
+func (a *App) TellOfSpace(ctx context.Context) error { return a.tellOfSpace(ctx, map[threshold]bool{}) }

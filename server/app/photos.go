@@ -200,18 +200,22 @@ func (l *ledger) uploadExpired(ctx context.Context, e intake.Expired) error {
 		zh = fmt.Sprintf("一张照片的 %d 字节已直传到位，但无法采用：照片已作废、您已无权上传，或文件与声明的类型不符。所传内容将删除。", e.Size)
 		en = fmt.Sprintf("All %d bytes of a photo lay at its sealed address and cannot be taken: the photo was voided, you may not upload it any more, or it is not of the declared type. They are removed.", e.Size)
 	}
-	inbox := field.MakeScope(field.ScopeUser, e.By.User)
+	return l.notice(ctx, field.RecordID(e.By.User), "server/expired/"+e.UploadID, max(1, e.Created.UnixMilli()), zh, en, map[string]field.Value{
+		"recordId": field.Quote(e.PhotoID), "recordKind": field.Quote(field.KindPhoto),
+	})
+}
+
+// notice puts a notice into somebody's inbox. That it is there once follows from the device and the number, whatever server
+// comes to it and however it is worded then. Its id is random: nobody can work it out, and take it first.
+func (l *ledger) notice(ctx context.Context, to field.RecordID, device string, number int64, zh, en string, about map[string]field.Value) error {
+	about["type"], about["zh"], about["en"] = field.Quote("info"), field.Quote(zh), field.Quote(en)
 	_, err := l.engine.Commit(ctx, protocol.Batch{
-		Actor: engine.Server, Device: field.DeviceID("server/expired/" + e.UploadID), Number: max(1, e.Created.UnixMilli()), Scope: inbox, Strict: true, Trusted: true,
-		Operations: []protocol.Operation{{
-			ID: field.DeriveID(e.Created, "expired", e.UploadID, e.PhotoID), Kind: field.KindNotice, Set: map[string]field.Value{
-				"type": field.Quote("info"), "recordId": field.Quote(e.PhotoID), "recordKind": field.Quote(field.KindPhoto),
-				"zh": field.Quote(zh), "en": field.Quote(en),
-			},
-		}},
+		Actor: engine.Server, Device: field.DeviceID(device), Number: number,
+		Scope: field.MakeScope(field.ScopeUser, string(to)), Strict: true, Trusted: true,
+		Operations: []protocol.Operation{{ID: l.engine.NewID(), Kind: field.KindNotice, Set: about}},
 	})
 	if field.Is(err, field.CodeBatchReused) {
-		return nil // told already, in other words: the bytes at a sealed address may have gone since
+		return nil // told
 	}
 	return err
 }

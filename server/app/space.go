@@ -11,8 +11,6 @@ import (
 	"fieldclue/server/field"
 	"fieldclue/server/space"
 	"fieldclue/server/store"
-	"fieldclue/sync/engine"
-	"fieldclue/sync/protocol"
 )
 
 // How often the count of space is brought up to date: soon after something was written, now and then in any case, because
@@ -25,7 +23,7 @@ const (
 
 // watchSpace keeps the count of space fresh and tells administrators when it runs out.
 func (a *App) watchSpace(ctx context.Context) error {
-	told := map[string]bool{}
+	told := map[threshold]bool{}
 	anew := time.NewTicker(spaceAnew)
 	defer anew.Stop()
 	for ctx.Err() == nil {
@@ -59,25 +57,30 @@ func (a *App) watchSpace(ctx context.Context) error {
 	return nil
 }
 
+// threshold is what an organisation has reached of the limit that an entry of its log has set.
+type threshold struct {
+	org          field.OrgID
+	set, reached int64
+}
+
 // tellOfSpace puts a notice into the inbox of the administrators of each organisation that has reached a threshold. What was
 // told is remembered to save the asking; that nothing is told twice follows from the numbers of the batches.
-func (a *App) tellOfSpace(ctx context.Context, told map[string]bool) error {
+func (a *App) tellOfSpace(ctx context.Context, told map[threshold]bool) error {
 	all, err := a.space.Look(ctx)
 	if err != nil {
 		return err
 	}
 	var failed error
 	for _, u := range all {
-		reached := u.Reached()
-		name := fmt.Sprint(u.Org, u.Limit.Set, reached)
-		if reached == 0 || told[name] {
+		at := threshold{u.Org, u.Limit.Set, u.Reached()}
+		if at.reached == 0 || told[at] {
 			continue
 		}
-		if err := a.ledger.spaceRunsOut(ctx, u, reached); err != nil { // the others are told all the same
+		if err := a.ledger.spaceRunsOut(ctx, u, at.reached); err != nil { // the others are told all the same
 			failed = errors.Join(failed, err)
 			continue
 		}
-		told[name] = true
+		told[at] = true
 	}
 	return failed
 }
@@ -111,7 +114,11 @@ func (l *ledger) spaceRunsOut(ctx context.Context, u space.Use, reached int64) e
 			if !(&access.Actor{Roles: roles}).Has(access.Administrator) {
 				continue
 			}
-			if err := l.spaceNotice(ctx, u, reached, org[0], p.ID, zh, en); err != nil {
+			// The number of the batch follows from the limit and the threshold.
+			err := l.notice(ctx, p.ID, "server/space/"+string(u.Org), u.Limit.Set*1000+reached, zh, en, map[string]field.Value{
+				"recordId": field.Quote(org[0].ID), "recordKind": field.Quote(field.KindOrg), "recordScope": field.Quote(org[0].Scope),
+			})
+			if err != nil {
 				return err
 			}
 		}
@@ -120,26 +127,6 @@ func (l *ledger) spaceRunsOut(ctx context.Context, u space.Use, reached int64) e
 		}
 		q.After = store.PlaceOf(people[len(people)-1])
 	}
-}
-
-// spaceNotice puts one notice into an inbox. The number of the batch follows from the limit and the threshold, so it is there
-// once, whatever server comes to it and however a later version words it. Its id is random: nobody can take it first.
-func (l *ledger) spaceNotice(ctx context.Context, u space.Use, reached int64, org *field.Record, to field.RecordID, zh, en string) error {
-	_, err := l.engine.Commit(ctx, protocol.Batch{
-		Actor: engine.Server, Device: field.DeviceID("server/space/" + string(u.Org)), Number: u.Limit.Set*1000 + reached,
-		Scope: field.MakeScope(field.ScopeUser, string(to)), Strict: true, Trusted: true,
-		Operations: []protocol.Operation{{
-			ID: l.engine.NewID(), Kind: field.KindNotice,
-			Set: map[string]field.Value{
-				"type": field.Quote("info"), "recordId": field.Quote(org.ID), "recordKind": field.Quote(field.KindOrg), "recordScope": field.Quote(org.Scope),
-				"zh": field.Quote(zh), "en": field.Quote(en),
-			},
-		}},
-	})
-	if field.Is(err, field.CodeBatchReused) {
-		return nil // told
-	}
-	return err
 }
 
 // size writes a number of bytes for people.

@@ -5,7 +5,6 @@ import (
 
 	"fieldclue/server/accounts"
 	"fieldclue/server/field"
-	"fieldclue/server/space"
 	"fieldclue/server/store"
 	"fieldclue/sync/engine"
 	"fieldclue/sync/protocol"
@@ -18,7 +17,6 @@ func TestAThresholdIsToldOnceInWhateverWords(t *testing.T) {
 		f.do("org/gz", protocol.Operation{ID: org, Kind: field.KindOrg, Set: said(map[string]any{"code": "gz", "name": "贵州", "region": "520000"})})
 		records, err := f.holds.store.Records(t.Context(), []field.RecordID{org})
 		f.must(err)
-		use := space.Use{Org: "gz", Limit: space.Limit{Bytes: 1000, Set: 7}}
 		inbox := field.MakeScope(field.ScopeUser, string(to))
 		f.do(inbox, protocol.Operation{ // the id that followed from all this
 			ID: field.DeriveID(records[0].CreatedAt, "space", "gz", "7 80", string(to)), Kind: field.KindNotice,
@@ -26,7 +24,9 @@ func TestAThresholdIsToldOnceInWhateverWords(t *testing.T) {
 		})
 		for _, words := range []string{"old words", "new words"} {
 			l := &ledger{engine: engine.New(engine.Options{Store: f.holds.store}), store: f.holds.store}
-			f.must(l.spaceNotice(t.Context(), use, 80, records[0], to, "空间", words))
+			f.must(l.notice(t.Context(), to, "server/space/gz", 7080, "空间", words, map[string]field.Value{
+				"recordId": field.Quote(org), "recordKind": field.Quote(field.KindOrg), "recordScope": field.Quote(records[0].Scope),
+			}))
 		}
 		found, err := f.holds.store.List(t.Context(), store.Query{Visible: everything, Scope: inbox, Kinds: []field.Kind{field.KindNotice}, Limit: 10})
 		f.must(err)
