@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -114,13 +113,13 @@ func (s *Server) visibleHeads(ctx context.Context, sees access.Filter, asked []f
 		return heads, nil
 	}
 	all := []store.Head{}
-	q := store.ListScopes{Visible: sees, Limit: 1000}
+	q := store.ListScopes{Visible: sees, Types: field.PulledTypes, Limit: 1000}
 	for {
 		page, err := s.store.Heads(ctx, q)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, slices.DeleteFunc(slices.Clone(page), func(h store.Head) bool { return !h.Scope.Type().Pulled() })...)
+		all = append(all, page...)
 		if len(page) < q.Limit || len(all) >= eventScopes {
 			return all, nil
 		}

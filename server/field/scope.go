@@ -1,6 +1,9 @@
 package field
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Scope is the unit of order, of access and of partial replication: "site/0192…", "clue/…", "campaign/…", "org/gz",
 // "user/…", "register/gz", "custody/0192…-gz". Every record has one home scope.
@@ -20,12 +23,15 @@ const (
 	ScopeCustody  ScopeType = "custody"  // who of one organisation has looked at the photos of one site; nobody pulls it
 )
 
-// ScopeTypes lists the types in the order in which a phone pulls them.
+// ScopeTypes lists the types.
 var ScopeTypes = []ScopeType{ScopeUser, ScopeOrg, ScopeSite, ScopeClue, ScopeCampaign, ScopeRegister, ScopeCustody}
 
 // Pulled reports whether phones pull scopes of the type, push to them and hear of them. What the server notes about readers,
 // and about all cases in one place, is for pages at the desk alone, which know from which case somebody stays away.
 func (t ScopeType) Pulled() bool { return t != ScopeCustody && t != ScopeRegister }
+
+// PulledTypes lists the types that phones hold, in the order in which they pull them.
+var PulledTypes = slices.DeleteFunc(slices.Clone(ScopeTypes), func(t ScopeType) bool { return !t.Pulled() })
 
 // MakeScope joins a type and an id.
 func MakeScope(t ScopeType, id string) Scope { return Scope(string(t) + "/" + id) }

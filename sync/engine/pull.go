@@ -18,14 +18,11 @@ const (
 	mostRead  = 20_000 // records that are read for one request, whether they come on the page or not
 )
 
-// pulled are the types of scope that phones hold.
-var pulled = slices.DeleteFunc(slices.Clone(field.ScopeTypes), func(t field.ScopeType) bool { return !t.Pulled() })
-
 // Subscriptions lists the ends of all scopes that the actor's phone holds, in the order in which it pulls them: the inbox
 // first. The desk may read other people's inboxes; a phone only holds its own.
 func (e *Engine) Subscriptions(ctx context.Context, actor Actor) ([]store.Head, error) {
 	own := field.MakeScope(field.ScopeUser, string(actor.User))
-	q := store.ListScopes{Visible: access.Visible(actor), Types: pulled, Limit: 1000}
+	q := store.ListScopes{Visible: access.Visible(actor), Types: field.PulledTypes, Limit: 1000}
 	var heads []store.Head
 	for {
 		page, err := e.store.Heads(ctx, q)
