@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"syscall"
 )
 
 const (
@@ -51,4 +52,9 @@ func Copy(dst io.Writer, src io.Reader) (n int64, readErr, writeErr error) {
 			large = nil
 		}
 	}
+}
+
+// Full reports whether an error of a file says that there is no room: on the disk, for this user, or in a file of this process.
+func Full(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }

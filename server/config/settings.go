@@ -278,9 +278,7 @@ func isPort(text string, least int) bool {
 }
 
 func setPublicURL(c *Config, text string) error {
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" ||
-		u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	if webAddress(text) == nil {
 		return fmt.Errorf("%q is no web address. Write it like https://fieldclue.example.org, without user, query and fragment", redactURL(text))
 	}
 	c.PublicURL = strings.TrimRight(text, "/")
@@ -288,16 +286,22 @@ func setPublicURL(c *Config, text string) error {
 }
 
 func setS3PublicURL(c *Config, text string) error {
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" ||
-		u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
+	if u := webAddress(text); u == nil || strings.Trim(u.Path, "/") != "" {
 		return fmt.Errorf("%q is no address of a blob store. Write it like https://photos.example.org, without user, path, query and fragment", redactURL(text))
 	}
 	c.S3.PublicURL = strings.TrimRight(text, "/")
 	return nil
 }
 
-// redactURL leaves out what stands before an @, which may be a password.
+// webAddress reads an address without user, query and fragment; nil when it is none.
+func webAddress(text string) *url.URL {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return nil
+	}
+	return u
+}
+
 func setTrustedProxies(c *Config, text string) error {
 	for _, one := range strings.Split(text, ",") {
 		one = strings.TrimSpace(one)
@@ -309,6 +313,7 @@ func setTrustedProxies(c *Config, text string) error {
 	return nil
 }
 
+// redactURL leaves out what stands before an @, which may be a password.
 func redactURL(text string) string {
 	if at := strings.LastIndex(text, "@"); at >= 0 {
 		return hidden + text[at:]

@@ -315,18 +315,13 @@ func missing(err error) error {
 	return down(err)
 }
 
-// full reports whether there is no room: on the disk, for this user, or in a file of this process.
-func full(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
-}
-
 // down gives an error of the file system its code; one that has a code keeps it.
 func down(err error) error {
 	var known *field.Error
 	switch {
 	case errors.As(err, &known):
 		return err
-	case full(err):
+	case blob.Full(err):
 		return field.Refuse(field.CodeStorageFull, "").Because(err)
 	default:
 		return field.Refuse(field.CodeStoreDown, "").Because(err)

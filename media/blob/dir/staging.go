@@ -44,7 +44,7 @@ func (t *Staging) Append(_ context.Context, id string, generation, offset int64,
 		return 0, down(err)
 	}
 	n, broken, err := blob.Copy(f, io.LimitReader(r, limit))
-	if full(err) {
+	if blob.Full(err) {
 		broken = down(err)
 		n, err = cutBack(f, n)
 	}

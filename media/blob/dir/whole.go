@@ -33,7 +33,7 @@ func (t *Staging) StoreWhole(ctx context.Context, id string, generation int64, s
 	}()
 	h := sha256.New()
 	n, failed, err := blob.Copy(f, io.TeeReader(io.LimitReader(r, size), h))
-	if full(err) {
+	if blob.Full(err) {
 		failed = down(err)
 		n, err = cutBack(f, n)
 	}

@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -346,7 +345,7 @@ func (t *teeSpool) Read(p []byte) (int, error) {
 
 // spoolError blames the local disk: what cannot be spooled cannot be taken now.
 func spoolError(err error) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
+	if blob.Full(err) {
 		return field.Refuse(field.CodeStorageFull, "").Because(err)
 	}
 	return field.Refuse(field.CodeStoreDown, "").Because(err)
