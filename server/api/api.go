@@ -259,9 +259,8 @@ func documented(path string) string {
 	return strings.Join(parts, "/")
 }
 
-// openMax is the largest body that somebody sends who is not signed in, in bytes. The guard neither counts nor waits for so
-// little.
-const openMax = 8 << 10
+// openMax is the largest body that somebody sends who is not signed in, in bytes.
+const openMax = guard.Free
 
 // sender tells the guard whose body it is, before the body is read. Whoever is not signed in is told what admit would say.
 func (s *Server) sender(ctx *fasthttp.RequestCtx) (string, error) {

@@ -240,7 +240,7 @@ func (g *sealer) files() error {
 		return err
 	}
 	g.addBytes(headsName, statement)
-	key, err := x509.MarshalPKIXPublicKey(receipt.NewSigner(g.ring.Private).PublicKey())
+	key, err := x509.MarshalPKIXPublicKey(ed25519.PublicKey(g.ring.Keys[0].PublicKey))
 	if err != nil {
 		return err
 	}

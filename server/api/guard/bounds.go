@@ -74,7 +74,7 @@ func (b *bounds) share(ctx *fasthttp.RequestCtx) *share { return &share{b: b, ct
 
 // upload is asked before the first byte of a body that a handler streams.
 func (s *share) upload(length int64) error {
-	if length <= prefetched {
+	if length <= Free {
 		return nil
 	}
 	return s.take(load{uploads: 1})
@@ -82,7 +82,7 @@ func (s *share) upload(length int64) error {
 
 // memory is asked before so many bytes in all are held for the request.
 func (s *share) memory(total int64) error {
-	if total <= prefetched || total <= s.has.bytes {
+	if total <= Free || total <= s.has.bytes {
 		return nil
 	}
 	more := load{bytes: total - s.has.bytes}

@@ -55,9 +55,11 @@ type Config struct {
 	Memory, UserMemory   int64 // bytes [128 MiB, 8 MiB]
 }
 
+// Free is how many bytes of a body fasthttp reads before any handler: they are neither counted nor waited for.
+const Free = 8 << 10
+
 const (
 	drainMax   = 64 << 10
-	prefetched = 8 << 10 // of a body, read by fasthttp before any handler
 	bodyKey    = "fieldclue.guard.body"
 )
 

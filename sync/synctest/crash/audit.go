@@ -3,9 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -22,7 +20,6 @@ import (
 	"fieldclue/media/blob/minio"
 	"fieldclue/media/receipt"
 	"fieldclue/server/field"
-	"fieldclue/sync/synctest"
 )
 
 const bucket = "fieldclue" // the default of the server
@@ -95,7 +92,11 @@ func (u *uploads) readBack(ctx context.Context, s *sender, numbers map[string]bo
 	if err := fresh.Sync(ctx); err != nil {
 		return err
 	}
-	key, err := publishedKey(ctx, fresh)
+	published, err := fresh.Fetch(ctx, "/v1/receipt-key")
+	if err != nil {
+		return err
+	}
+	keys, err := receipt.ParseKeys(published)
 	if err != nil {
 		return err
 	}
@@ -118,7 +119,7 @@ func (u *uploads) readBack(ctx context.Context, s *sender, numbers map[string]bo
 		if is.SHA256 != f.sha256 || is.Size != f.size || is.Receipt == nil {
 			return fmt.Errorf("WRONG: photo %s with %d bytes %s is recorded as %+v", f.id, f.size, f.sha256, is)
 		}
-		if err := receipt.Verify(key, *is.Receipt); err != nil {
+		if err := keys.Verify(*is.Receipt); err != nil {
 			return fmt.Errorf("photo %s: %w", f.id, err)
 		}
 		if is.Receipt.SHA256 != f.sha256 || is.Receipt.Size != int64(f.size) || is.Receipt.PhotoID != string(f.id) || numbers[is.Receipt.Number] {
@@ -134,19 +135,6 @@ func (u *uploads) readBack(ctx context.Context, s *sender, numbers map[string]bo
 		}
 	}
 	return nil
-}
-
-func publishedKey(ctx context.Context, p *synctest.Phone) (ed25519.PublicKey, error) {
-	raw, err := p.Fetch(ctx, "/v1/receipt-key")
-	if err != nil {
-		return nil, err
-	}
-	var published struct{ PublicKey string }
-	if err := json.Unmarshal(raw, &published); err != nil {
-		return nil, err
-	}
-	key, err := base64.StdEncoding.DecodeString(published.PublicKey)
-	return ed25519.PublicKey(key), err
 }
 
 func digestOf(r io.Reader) (sum string, size int64, err error) {
