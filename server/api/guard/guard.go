@@ -59,8 +59,8 @@ type Config struct {
 const Free = 8 << 10
 
 const (
-	drainMax   = 64 << 10
-	bodyKey    = "fieldclue.guard.body"
+	drainMax = 64 << 10
+	bodyKey  = "fieldclue.guard.body"
 )
 
 func (c Config) withDefaults() Config {
