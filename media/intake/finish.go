@@ -195,23 +195,29 @@ func (s *Service) judge(ctx context.Context, u *upload) (refused *field.Error, e
 	if u.typed {
 		return nil, nil
 	}
-	head := make([]byte, min(u.Size, verify.HeadSize))
-	var r io.ReadCloser
-	if u.stored {
-		r, err = s.cfg.Blobs.Open(ctx, u.Sum, 0, int64(len(head)))
-	} else {
-		r, err = s.cfg.Staging.Open(ctx, u.id, int64(len(head)))
+	err = typeIs(u, func(length int64) (io.ReadCloser, error) {
+		if u.stored {
+			return s.cfg.Blobs.Open(ctx, u.Sum, 0, length)
+		}
+		return s.cfg.Staging.Open(ctx, u.id, length)
+	})
+	if field.Is(err, field.CodeNotAPhoto) || field.Is(err, field.CodeUnsupportedType) {
+		return field.AsError(err), nil
 	}
+	return nil, err
+}
+
+// typeIs reads the first bytes of a complete file and refuses one of another type than was declared.
+func typeIs(u *upload, open func(length int64) (io.ReadCloser, error)) error {
+	head := make([]byte, min(u.Size, verify.HeadSize))
+	r, err := open(int64(len(head)))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	_, err = io.ReadFull(r, head)
 	_ = r.Close() // only read
 	if err != nil {
-		return nil, field.Refuse(field.CodeStoreDown, "").Because(err)
+		return field.Refuse(field.CodeStoreDown, "").Because(err)
 	}
-	if err := verify.Declared(u.Type, head); err != nil {
-		return field.AsError(err), nil
-	}
-	return nil, nil
+	return verify.Declared(u.Type, head)
 }

@@ -103,9 +103,11 @@ type Config struct {
 
 // Service receives uploads. Its methods may be called from many goroutines, and many servers may share the stores.
 type Service struct {
-	cfg Config
-	mu  sync.Mutex // guards at
-	at  map[string]*turn
+	cfg   Config
+	seals blob.Seals // nil: the store gives no addresses
+
+	mu sync.Mutex // guards at
+	at map[string]*turn
 
 	failed atomic.Int64 // of the last sweep
 }
@@ -122,7 +124,9 @@ func New(cfg Config) *Service {
 	def(&cfg.Checkpoint, 16<<20)
 	def((*int64)(&cfg.Keep), int64(30*24*time.Hour))
 	def((*int64)(&cfg.Patience), int64(5*time.Second))
-	return &Service{cfg: cfg, at: map[string]*turn{}}
+	s := &Service{cfg: cfg, at: map[string]*turn{}}
+	s.seals, _ = cfg.Staging.(blob.Seals)
+	return s
 }
 
 // MaxSize is the largest file that is taken, in bytes.
@@ -344,7 +348,7 @@ type Expired struct {
 	Whole             bool // all bytes lay at a sealed address, and could not be taken
 }
 
-// Sweep forgets up to limit uploads whose time is over and returns how many. For each that was half finished notify
+// Sweep forgets up to limit uploads whose time is over and returns how many it could deal with. For each that was half finished notify
 // is called first; when it fails the upload stays for the next sweep, so nothing expires silently. What was put at a
 // sealed address and never confirmed is completed.
 func (s *Service) Sweep(ctx context.Context, limit int, notify func(context.Context, Expired) error) (int, error) {

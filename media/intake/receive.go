@@ -99,7 +99,7 @@ func (s *Service) receive(ctx context.Context, u *upload, p Piece) error {
 	}
 	u.Offset, u.Hash = at, mark
 	if u.Offset == u.Size {
-		return nil // finish saves it together with the receipt
+		return nil // finish tells the log; where that fails it saves this
 	}
 	return s.progress(ctx, u)
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"fieldclue/media/blob"
-	"fieldclue/media/verify"
 	"fieldclue/server/field"
 )
 
@@ -39,8 +38,7 @@ type Sealed struct {
 // Seal is Create, and gives besides an address that takes the bytes, once and nothing else; nil when they are stored
 // already. Its errors are those of Create, and CodeSealedPutOff where no addresses are given.
 func (s *Service) Seal(ctx context.Context, who Uploader, req Request) (Upload, *Sealed, error) {
-	seals, ok := s.cfg.Staging.(blob.Seals)
-	if !ok || s.cfg.SealedLife == 0 {
+	if s.seals == nil || s.cfg.SealedLife == 0 {
 		return Upload{}, nil, field.Refuse(field.CodeSealedPutOff, "")
 	}
 	up, err := s.Create(ctx, who, req)
@@ -67,7 +65,7 @@ func (s *Service) Seal(ctx context.Context, who Uploader, req Request) (Upload, 
 	if err := s.save(ctx, u); err != nil {
 		return Upload{}, nil, err
 	}
-	put, err := seals.Seal(ctx, u.id, u.Sum, u.Size, s.cfg.SealedLife)
+	put, err := s.seals.Seal(ctx, u.id, u.Sum, u.Size, s.cfg.SealedLife)
 	if err != nil {
 		return Upload{}, nil, err
 	}
@@ -93,52 +91,42 @@ func (s *Service) fromSealed(ctx context.Context, u *upload) error {
 	}
 	if refused.Code == field.CodeNotAPhoto { // these are the declared bytes, and no other upload of them can do better
 		err = s.forget(ctx, u)
-	} else if seals, ok := s.cfg.Staging.(blob.Seals); ok {
-		err = seals.RemoveSealed(ctx, u.id)
+	} else {
+		err = s.seals.RemoveSealed(ctx, u.id)
 	}
 	return errors.Join(err, refused.About(u.PhotoID))
 }
 
 // takeSealed looks at a sealed address and, when the declared file is there, makes it the blob. whole says that all its
-// bytes are there; refused why they may not become the blob.
+// bytes are there; refused why they may not become the blob. A request that has found nothing to take does not look again.
 func (s *Service) takeSealed(ctx context.Context, u *upload) (refused *field.Error, whole bool, err error) {
-	seals, ok := s.cfg.Staging.(blob.Seals)
-	if !ok || u.Sealed == nil || u.stored || u.receipt != nil {
+	if s.seals == nil || u.Sealed == nil || u.stored || u.receipt != nil {
 		return nil, false, nil
 	}
+	if u.looked {
+		return u.refused, u.whole, nil
+	}
 	ctx = context.WithoutCancel(ctx) // a phone that hangs up now must find it done
-	err = seals.CheckSealed(ctx, u.id, u.Sum, u.Size)
+	err = s.seals.CheckSealed(ctx, u.id, u.Sum, u.Size)
 	if field.Is(err, field.CodeNotFound) {
+		u.looked = true
 		return nil, false, nil
 	}
 	if err == nil {
-		err = s.typeOfSealed(ctx, seals, u)
+		err = typeIs(u, func(length int64) (io.ReadCloser, error) { return s.seals.OpenSealed(ctx, u.id, length) })
 		whole = err == nil || field.Is(err, field.CodeNotAPhoto)
 	}
 	if err == nil {
-		err = seals.PromoteSealed(ctx, u.id, u.Sum, u.Size)
+		err = s.seals.PromoteSealed(ctx, u.id, u.Sum, u.Size)
 	}
 	switch {
 	case err == nil:
 		u.stored, u.typed = true, true
 	case field.Is(err, field.CodeHashMismatch), field.Is(err, field.CodeSizeMismatch), field.Is(err, field.CodeNotAPhoto):
-		return field.AsError(err), whole, nil
+		u.looked, u.refused, u.whole = true, field.AsError(err), whole
+		return u.refused, whole, nil
 	}
 	return nil, whole, err
-}
-
-func (s *Service) typeOfSealed(ctx context.Context, seals blob.Seals, u *upload) error {
-	head := make([]byte, min(u.Size, verify.HeadSize))
-	r, err := seals.OpenSealed(ctx, u.id, int64(len(head)))
-	if err != nil {
-		return err
-	}
-	_, err = io.ReadFull(r, head)
-	_ = r.Close() // only read
-	if err != nil {
-		return field.Refuse(field.CodeStoreDown, "").Because(err)
-	}
-	return verify.Declared(u.Type, head)
 }
 
 // sealedLives reports whether something may still arrive at an address of the upload.
@@ -149,29 +137,27 @@ func (s *Service) sealedLives(u *upload) bool {
 // closeSealed lets what was put go. While the address lives it is shut, so that nothing comes after. What it could not
 // do costs room only: the sweep removes it with the document.
 func (s *Service) closeSealed(ctx context.Context, u *upload) {
-	seals, ok := s.cfg.Staging.(blob.Seals)
-	if !ok || u.Sealed == nil {
+	if s.seals == nil || u.Sealed == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, sealedPatience)
 	defer cancel()
 	if s.sealedLives(u) {
-		_ = seals.ShutSealed(ctx, u.id) // see above
+		_ = s.seals.ShutSealed(ctx, u.id) // see above
 	} else {
-		_ = seals.RemoveSealed(ctx, u.id) // see above
+		_ = s.seals.RemoveSealed(ctx, u.id) // see above
 	}
 }
 
 // openSealed takes away what keeps an address of an earlier life shut. Where that cannot be done at once, a put there fails,
 // and tus is left.
 func (s *Service) openSealed(ctx context.Context, old *upload) {
-	seals, ok := s.cfg.Staging.(blob.Seals)
-	if !ok || old.Sealed == nil {
+	if s.seals == nil || old.Sealed == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, sealedPatience)
 	defer cancel()
-	_ = seals.RemoveSealed(ctx, old.id) // see above
+	_ = s.seals.RemoveSealed(ctx, old.id) // see above
 }
 
 // due is when the sweep comes to an upload: at the end of its time, and before that when an address was given away and
@@ -191,8 +177,8 @@ func (s *Service) sweepSealed(ctx context.Context, u *upload) (over, whole bool,
 	_, err = s.cfg.Ledger.DeclaredPhoto(ctx, u.By, u.PhotoID)
 	switch {
 	case err != nil && gone(err): // nobody waits for it
-		if seals, ok := s.cfg.Staging.(blob.Seals); ok {
-			err := seals.CheckSealed(ctx, u.id, u.Sum, u.Size)
+		if s.seals != nil {
+			err := s.seals.CheckSealed(ctx, u.id, u.Sum, u.Size)
 			if whole = err == nil; !whole && !gone(err) {
 				return false, false, err
 			}

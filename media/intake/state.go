@@ -35,7 +35,7 @@ type state struct {
 
 	Sealed  *sealedState `json:"sealed,omitempty"` // addresses for a sealed put were given away
 	Expires time.Time    `json:"expires,omitzero"` // where it is not the due time of the document
-	Ended   bool         `json:"ended,omitempty"`  // forgotten; it stays until nothing can arrive at an address any more
+	Ended   bool         `json:"ended,omitempty"`  // forgotten; it stays until nothing of it can arrive any more
 }
 
 // upload is a state with where it is kept and what this request knows besides.
@@ -47,6 +47,11 @@ type upload struct {
 	receipt json.RawMessage // as the log has it; nil: the log does not know the bytes yet
 	stored  bool            // the blob is known to be there
 	typed   bool            // the first bytes were found to be of the declared type
+
+	// What this request has found at the sealed address, if that was nothing to take.
+	looked  bool
+	refused *field.Error
+	whole   bool // all bytes lie there
 }
 
 // over is an upload whose photo the log knows as stored. It needs no document.
@@ -233,8 +238,8 @@ func (s *Service) drop(ctx context.Context, u *upload) error {
 	if err := s.cfg.Staging.Remove(ctx, u.id); err != nil {
 		return err
 	}
-	if seals, ok := s.cfg.Staging.(blob.Seals); ok && u.Sealed != nil {
-		if err := seals.RemoveSealed(ctx, u.id); err != nil {
+	if s.seals != nil && u.Sealed != nil {
+		if err := s.seals.RemoveSealed(ctx, u.id); err != nil {
 			return err
 		}
 	}
