@@ -263,3 +263,12 @@ func redact(uri string) string {
 	}
 	return parsed.Redacted()
 }
+
+// Drop removes a database that was made for a test.
+func Drop(ctx context.Context, uri, database string) error {
+	client, err := mongo.Connect(ctx, options.Client().ApplyURI(uri))
+	if err != nil {
+		return err
+	}
+	return errors.Join(client.Database(database).Drop(ctx), client.Disconnect(ctx))
+}
