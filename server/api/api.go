@@ -1,9 +1,9 @@
 // Package api is the HTTP door: routes, decoding, tokens, the problem table. It decides nothing.
 //
 // Open this file first: Options says what is needed, New puts the app together, route registers one route with its
-// operationId and its rule. problem.go alone knows HTTP statuses. auth.go, people.go, sync.go, events.go, photos.go,
-// space.go and ops.go hold the routes of sign-in, administration, sync, live events, photo bytes, their space and operation; desk.go and the files
-// it names hold those of the desk. Not here: what the bodies of uploads mean (api/tus), and how bodies are kept
+// operationId and its rule. problem.go alone knows HTTP statuses. auth.go, people.go, sync.go, events.go, photos.go, sealed.go,
+// space.go and ops.go hold the routes of sign-in, administration, sync, live events, photo bytes, sealed puts, space and
+// operation; desk.go and the files it names hold those of the desk. Not here: what the bodies of uploads mean (api/tus), and how bodies are kept
 // honest before any handler sees them (api/guard).
 package api
 

@@ -32,7 +32,7 @@ type CustodyEvent struct {
 	EN      string                 `json:"en"`
 	At      string                 `json:"at"`
 	Clock   string                 `json:"clock"`
-	By      *Named                 `json:"by,omitempty"` // nil: the server itself
+	By      *Named                 `json:"by,omitempty"` // nil: the server itself, or not known
 	Device  field.DeviceID         `json:"device,omitempty"`
 	Entry   EntryRef               `json:"entry"`             // that says so
 	Details map[string]field.Value `json:"details,omitempty"` // as the entry has them
@@ -52,7 +52,8 @@ type EntryRef struct {
 const mostLooks = 300
 
 // PhotoCustody tells what happened to a photo, by whom, and where the log says so. Every step is read from the entry that
-// made it, which the stamps of the records name: no log is searched. Who may see the photo sees its steps in the site;
+// made it, which the stamps of the records name. Only a withdrawn confirmation, and evidence that was taken out of a finding,
+// have no stamp left: they are looked for between two entries that are known. Who may see the photo sees its steps in the site;
 // links, holds, exports and views are for those who read the scope in which they stand.
 func (f *Flow) PhotoCustody(ctx context.Context, who *access.Actor, id field.PhotoID) (*Custody, error) {
 	photo, err := f.read(ctx, who, field.KindPhoto, field.RecordID(id))
