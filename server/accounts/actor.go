@@ -129,11 +129,7 @@ func (a *Accounts) person(ctx context.Context, user field.UserID) (*access.Actor
 		Visible: access.Everything, Scope: field.MakeScope(field.ScopeUser, string(user)),
 		Kinds: []field.Kind{field.KindGrant, field.KindRecusal}, States: []field.State{field.StateActive}, Limit: 1000,
 	}
-	for {
-		page, err := a.records.List(ctx, q)
-		if err != nil {
-			return nil, err
-		}
+	err = store.EachPage(ctx, a.records, q, func(page []*field.Record) error {
 		for _, r := range page {
 			switch scope := field.Scope(r.Text("scope")); r.Kind {
 			case field.KindGrant:
@@ -142,11 +138,12 @@ func (a *Accounts) person(ctx context.Context, user field.UserID) (*access.Actor
 				who.Recused = append(who.Recused, scope)
 			}
 		}
-		if len(page) < q.Limit {
-			return who, nil
-		}
-		q.After = store.PlaceOf(page[len(page)-1])
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
+	return who, nil
 }
 
 // seat is who sits where: the key under which an actor is remembered.

@@ -296,11 +296,7 @@ func (h *holds) standing(ctx context.Context, id field.RecordID) (*field.Record,
 func (h *holds) each(ctx context.Context, q store.Query, fn func(context.Context, *field.Record) error) error {
 	q.Visible, q.Limit = everything, 500
 	var failed error
-	for {
-		records, err := h.store.List(ctx, q)
-		if err != nil {
-			return err
-		}
+	err := store.EachPage(ctx, h.store, q, func(records []*field.Record) error {
 		for _, r := range records {
 			if err := fn(ctx, r); ctx.Err() != nil {
 				return ctx.Err()
@@ -308,11 +304,12 @@ func (h *holds) each(ctx context.Context, q store.Query, fn func(context.Context
 				failed = err
 			}
 		}
-		if len(records) < q.Limit {
-			return failed
-		}
-		q.After = store.PlaceOf(records[len(records)-1])
+		return nil
+	})
+	if err != nil {
+		return err
 	}
+	return failed
 }
 
 // mend sets the holds that are missing. The follower sees to every change of the records; this sees to what happened

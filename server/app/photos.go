@@ -55,7 +55,7 @@ func (l *ledger) DeclaredPhoto(ctx context.Context, who intake.Uploader, photoID
 	}
 	return intake.Declared{
 		PhotoID: photoID, Sum: blob.Sum(photo.Text("sha256")), Size: photo.Int("size"), Type: photo.Text("type"),
-		Org: ownerOf(photo), At: photo.CreatedAt, Stored: photo.Fields["receipt"] != nil, Receipt: json.RawMessage(photo.Fields["receipt"]),
+		Org: string(photo.Info.Owner()), At: photo.CreatedAt, Stored: photo.Fields["receipt"] != nil, Receipt: json.RawMessage(photo.Fields["receipt"]),
 	}, nil
 }
 
@@ -101,18 +101,10 @@ func (l *ledger) keptPhoto(ctx context.Context, user field.UserID, photoID strin
 		}
 		return r, intake.Declared{
 			PhotoID: photoID, Sum: sum, Size: op.Set.Size, Type: op.Set.Type,
-			Org: ownerOf(r), At: r.CreatedAt, Stored: r.Fields["receipt"] != nil, Receipt: json.RawMessage(r.Fields["receipt"]),
+			Org: string(r.Info.Owner()), At: r.CreatedAt, Stored: r.Fields["receipt"] != nil, Receipt: json.RawMessage(r.Fields["receipt"]),
 		}, nil
 	}
 	return nil, intake.Declared{}, nil
-}
-
-// ownerOf is the organisation to which the scope of a record belongs.
-func ownerOf(r *field.Record) string {
-	if len(r.Info.Orgs) == 0 {
-		return ""
-	}
-	return string(r.Info.Orgs[0])
 }
 
 // Room asks whether the organisation has room for a declared photo.

@@ -42,21 +42,14 @@ func (x *examiner) report(ctx context.Context, payload json.RawMessage) error {
 		return err
 	}
 	q := store.Query{Visible: everything, Kinds: []field.Kind{field.KindPhoto}, Keys: []string{field.KeyFor("reportId", id)}, Limit: 100}
-	for {
-		photos, err := x.parts.store.List(ctx, q)
-		if err != nil {
-			return err
-		}
+	return store.EachPage(ctx, x.parts.store, q, func(photos []*field.Record) error {
 		for _, photo := range photos {
 			if err := x.recheck(ctx, photo); err != nil {
 				return err
 			}
 		}
-		if len(photos) < q.Limit {
-			return nil
-		}
-		q.After = store.PlaceOf(photos[len(photos)-1])
-	}
+		return nil
+	})
 }
 
 // recheck raises what the rules see now in a photo that was examined and did not see before. Each flag is a batch of

@@ -101,11 +101,7 @@ func (l *ledger) spaceRunsOut(ctx context.Context, u space.Use, reached int64) e
 		Visible: everything, Scope: field.MakeScope(field.ScopeOrg, string(u.Org)),
 		Kinds: []field.Kind{field.KindPerson}, States: []field.State{field.StateActive}, Limit: 500,
 	}
-	for {
-		people, err := l.store.List(ctx, q)
-		if err != nil {
-			return err
-		}
+	return store.EachPage(ctx, l.store, q, func(people []*field.Record) error {
 		for _, p := range people {
 			var roles []access.Grant
 			if err := p.Decode("roles", &roles); err != nil {
@@ -122,11 +118,8 @@ func (l *ledger) spaceRunsOut(ctx context.Context, u space.Use, reached int64) e
 				return err
 			}
 		}
-		if len(people) < q.Limit {
-			return nil
-		}
-		q.After = store.PlaceOf(people[len(people)-1])
-	}
+		return nil
+	})
 }
 
 // size writes a number of bytes for people.

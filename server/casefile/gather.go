@@ -92,20 +92,14 @@ func collect(ctx context.Context, s Source, visible access.Filter, id field.Clue
 // list reads a list to its end. It is asked of everything: what is shown is decided record by record.
 func (n *near) list(q store.Query) (all []*field.Record, err error) {
 	q.Visible, q.Limit = access.Everything, 500
-	for {
-		page, err := n.store.List(n.ctx, q)
-		if err != nil {
-			return nil, err
-		}
+	err = store.EachPage(n.ctx, n.store, q, func(page []*field.Record) error {
 		all = append(all, page...)
 		if len(all) > maxRecords {
-			return nil, field.Refuse(field.CodeTooLong, "The case has over %d records.", maxRecords)
+			return field.Refuse(field.CodeTooLong, "The case has over %d records.", maxRecords)
 		}
-		if len(page) < q.Limit {
-			return all, nil
-		}
-		q.After = store.PlaceOf(page[len(page)-1])
-	}
+		return nil
+	})
+	return all, err
 }
 
 // take takes in records that the case rests on, with what they rest on.

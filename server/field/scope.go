@@ -79,6 +79,14 @@ type ScopeInfo struct {
 	Project ProjectID `json:"project,omitempty"` // the project it belongs to, if any
 }
 
+// Owner is the organisation to which the scope belongs; empty when there is none.
+func (i ScopeInfo) Owner() OrgID {
+	if len(i.Orgs) == 0 {
+		return ""
+	}
+	return i.Orgs[0]
+}
+
 // Has reports whether the organisation takes part.
 func (i ScopeInfo) Has(org OrgID) bool {
 	for _, o := range i.Orgs {

@@ -23,7 +23,7 @@ import (
 // Store is what the count is read from. The contracts stand in server/store.
 type Store interface {
 	store.TailStore
-	List(ctx context.Context, q store.Query) ([]*field.Record, error)
+	store.Lister
 	Records(ctx context.Context, ids []field.RecordID) ([]*field.Record, error)
 }
 
@@ -135,20 +135,16 @@ func (x *Index) Of(ctx context.Context, org field.OrgID) (Use, error) {
 // Look brings the count and the limits up to date and gives the use of every organisation.
 func (x *Index) Look(ctx context.Context) ([]Use, error) {
 	q := store.Query{Visible: access.Everything, Kinds: []field.Kind{field.KindOrg}, Limit: page}
-	for {
-		orgs, err := x.store.List(ctx, q)
-		if err != nil {
-			return nil, err
-		}
+	err := store.EachPage(ctx, x.store, q, func(orgs []*field.Record) error {
 		for _, r := range orgs {
 			x.setLimit(field.OrgID(r.Text("code")), limitIn(r))
 		}
-		if len(orgs) < q.Limit {
-			break
-		}
-		q.After = store.PlaceOf(orgs[len(orgs)-1])
+		return nil
+	})
+	if err == nil {
+		err = x.since(ctx, x.now())
 	}
-	if err := x.since(ctx, x.now()); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return x.Last(), nil
@@ -258,10 +254,7 @@ func (x count) Moved(heads []store.Head) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, h := range heads {
-		var org field.OrgID
-		if len(h.Info.Orgs) > 0 {
-			org = h.Info.Orgs[0]
-		}
+		org := h.Info.Owner()
 		if old, known := x.owner[h.Scope]; known && old != org {
 			clear(x.owner)
 			x.forget()
@@ -278,17 +271,10 @@ func (x count) Build(ctx context.Context) error {
 	x.forget()
 	x.mu.Unlock()
 	q := store.Query{Visible: access.Everything, Kinds: []field.Kind{field.KindPhoto, field.KindParked}, Deleted: true, Limit: page}
-	for {
-		records, err := x.store.List(ctx, q)
-		if err != nil {
-			return err
-		}
+	return store.EachPage(ctx, x.store, q, func(records []*field.Record) error {
 		x.Changed(records)
-		if len(records) < q.Limit {
-			return nil
-		}
-		q.After = store.PlaceOf(records[len(records)-1])
-	}
+		return nil
+	})
 }
 
 // Changed follows store.Derived.
@@ -397,11 +383,9 @@ func (x *Index) unexpected(id field.RecordID) {
 
 // chargedTo is for whom a record's bytes count, and which they are: for the organisation that owns the scope.
 func chargedTo(r *field.Record, sha256 string) (org field.OrgID, s sum, ok bool) {
-	if len(r.Info.Orgs) == 0 {
-		return "", s, false
-	}
 	s, ok = sumOf(sha256)
-	return r.Info.Orgs[0], s, ok
+	org = r.Info.Owner()
+	return org, s, ok && org != ""
 }
 
 func sumOf(sha256 string) (s sum, ok bool) {

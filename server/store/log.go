@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -105,3 +106,22 @@ type Place struct {
 
 // PlaceOf says where a record stands.
 func PlaceOf(r *field.Record) Place { return Place{Rank: r.Rank, ID: r.ID} }
+
+// Lister is a store of which lists are read.
+type Lister interface {
+	List(ctx context.Context, q Query) ([]*field.Record, error)
+}
+
+// EachPage reads a list to its end and gives fn every page of q.Limit records. It stops at the first error, which it returns.
+func EachPage(ctx context.Context, s Lister, q Query, fn func([]*field.Record) error) error {
+	for {
+		records, err := s.List(ctx, q)
+		if err == nil {
+			err = fn(records)
+		}
+		if err != nil || len(records) < q.Limit {
+			return err
+		}
+		q.After = PlaceOf(records[len(records)-1])
+	}
+}
