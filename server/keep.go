@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -215,7 +216,12 @@ func keys(ctx context.Context, args, environ []string, out console) error {
 	case "":
 		all, err = app.Keys(ctx, cfg, log)
 	case "rotate":
-		all, _, err = app.RotateKey(ctx, cfg, log, leaked)
+		var statement string
+		all, statement, err = app.RotateKey(ctx, cfg, log, leaked)
+		if err == nil { // beside the keys, so that these can be written to a file
+			console{os.Stderr}.say("the key was changed; the statement that now vouches for the logs is %s", cmp.Or(statement, "not needed: nothing was written yet"))
+			console{os.Stderr}.say("take a backup, and publish these keys where the old one was published")
+		}
 	case "leaked":
 		all, err = app.MarkLeaked(ctx, cfg, log, id)
 	default:
