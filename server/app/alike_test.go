@@ -157,6 +157,14 @@ func TestPicturesAtTwoSites(t *testing.T) {
 					t.Errorf("%s: %q with %v, want %q", x.hash, got, others, x.want)
 				}
 			}
+			// Who took the photo has taken the id that its flag would have had.
+			fraud := c.photo(c.site("gz"), "", "phash/1:00000000000000f8")
+			c.commit(fraud.Scope, protocol.Operation{ID: field.DeriveID(fraud.CreatedAt, "flag", "photo_alike", string(fraud.ID)), Kind: field.KindFinding, Set: map[string]field.Value{
+				"siteId": field.Quote(fraud.Scope.ID()), "title": field.Quote("占位"),
+			}})
+			if got, others := c.examine(0, fraud); got != "high" || len(others) == 0 {
+				t.Errorf("the flag of a photo whose taker had its id: %q with %v", got, others)
+			}
 			c.commit(first.Scope, protocol.Operation{ID: first.ID, Kind: field.KindPhoto, Base: first.Version, Command: "void", Args: map[string]field.Value{"reason": field.Quote("误拍")}})
 			if _, others := c.examine(0, c.photo(there, "", "phash/1:00000000000000ff")); len(others) == 0 {
 				t.Error("nothing is like it")

@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"fieldclue/media/blob"
 	"fieldclue/media/sandbox"
@@ -69,7 +70,8 @@ type examiner struct {
 	thresholds checks.Thresholds
 }
 
-// photo is the job. It may run again after a crash: everything that it writes has a name derived from the photo.
+// photo is the job. It may run again after a crash: every batch that it writes has a name derived from the photo, and the first
+// of that name counts.
 //
 // A photo is compared with others only when its own hash is in the log. Of two that are examined at the same moment, on
 // whichever servers, the one that is written later is then sure to find the other.
@@ -159,6 +161,9 @@ func (x *examiner) commit(ctx context.Context, device string, photo *field.Recor
 		Actor: engine.Server, Device: field.DeviceID(device + string(photo.ID)), Number: 1, Scope: photo.Scope, Strict: true, Trusted: true,
 		Operations: ops,
 	})
+	if field.Is(err, field.CodeBatchReused) {
+		return nil // written before a crash, or by another server
+	}
 	return err
 }
 
@@ -293,12 +298,13 @@ func (x *examiner) flags(ctx context.Context, photo *field.Record, seen analysis
 	return raise(photo, checks.All(in, x.thresholds)), nil
 }
 
-// raise makes a flag of each thing that the rules saw.
+// raise makes a flag of each thing that the rules saw. Their ids are random: whoever took the photo could otherwise work them
+// out, and take them before.
 func raise(photo *field.Record, flags []checks.Flag) []protocol.Operation {
 	var ops []protocol.Operation
 	for _, f := range flags {
 		ops = append(ops, protocol.Operation{
-			ID: field.DeriveID(photo.CreatedAt, "flag", f.Code, string(photo.ID)), Kind: field.KindFlag, Set: map[string]field.Value{
+			ID: field.RandomID(time.Now()), Kind: field.KindFlag, Set: map[string]field.Value{
 				"code": field.Quote(f.Code), "rule": field.Quote(f.Rule), "severity": field.Quote(f.Severity), "reportId": photo.Fields["reportId"],
 				"targetId": field.Quote(photo.ID), "inputs": field.Quote(f.Inputs), "zh": field.Quote(f.ZH), "en": field.Quote(f.EN),
 			},

@@ -7,7 +7,6 @@ import (
 
 	"fieldclue/server/field"
 	"fieldclue/server/store"
-	"fieldclue/sync/engine"
 	"fieldclue/sync/protocol"
 )
 
@@ -66,26 +65,26 @@ func (x *examiner) recheck(ctx context.Context, photo *field.Record) error {
 	if err != nil || len(flags) == 0 {
 		return err
 	}
-	ids := make([]field.RecordID, len(flags))
-	for i, f := range flags {
-		ids[i] = f.ID
-	}
-	raised, err := x.parts.store.Records(ctx, ids)
+	known := map[string]bool{} // by code
+	q := store.Query{Visible: everything, Kinds: []field.Kind{field.KindFlag}, Keys: []string{field.KeyFor("targetId", photo.ID)}, Limit: 100}
+	err = store.EachPage(ctx, x.parts.store, q, func(raised []*field.Record) error {
+		for _, r := range raised {
+			known[r.Text("code")] = true
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	known := map[field.RecordID]bool{}
-	for _, r := range raised {
-		known[r.ID] = true
-	}
 	for _, f := range flags {
-		if known[f.ID] {
+		var code string
+		if err := json.Unmarshal(f.Set["code"], &code); err != nil {
+			return err
+		}
+		if known[code] {
 			continue
 		}
-		if _, err := x.ledger.engine.Commit(ctx, protocol.Batch{
-			Actor: engine.Server, Device: field.DeviceID("server/recheck/" + string(f.ID)), Number: 1, Scope: photo.Scope, Strict: true, Trusted: true,
-			Operations: []protocol.Operation{f},
-		}); err != nil {
+		if err := x.commit(ctx, "server/recheck/"+code+"/", photo, []protocol.Operation{f}); err != nil {
 			return err
 		}
 	}
