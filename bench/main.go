@@ -78,7 +78,7 @@ func main() {
 	flag.StringVar(&o.dir, "dir", "", "where to keep the data; empty: a temporary directory")
 	flag.StringVar(&o.only, "only", "", "measure the rows and the parts whose name holds this, or one of these between commas; the parts are "+partNames())
 	flag.BoolVar(&o.all, "all", false, "measure the parts that take long as well: pull-1m, alike, first-load, listeners, large-file, review-screen")
-	flag.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of the measurements to this file")
+	flag.StringVar(&o.profile, "cpuprofile", "", "write CPU profiles of the measurements to files whose names begin with this; with -only of one row, of that row")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

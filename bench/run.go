@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math"
 	"os"
@@ -106,46 +107,34 @@ func runRows(ctx context.Context, o options, say sayer) (err error) {
 			return do(files), err
 		}
 	}
-	steps := []struct {
-		row
-		prepare func() (work, error)
-	}{
-		{row{what: "single pushes", unit: "pushes/s", bare: "bare single writes", goal: goals[0]}, ready(c.push(1))},
-		{row{what: "bare single writes", unit: "writes/s", note: b.how}, ready(b.write(1))},
-		{row{what: fmt.Sprintf("documents in batches of %d", batch), unit: "docs/s", bare: "bare batches", goal: goals[1]}, ready(c.push(batch))},
-		{row{what: "bare batches", unit: "docs/s", note: b.how}, ready(b.write(batch))},
-		{row{what: "documents pulled, first load", unit: "docs/s", goal: goals[2]}, ready(c.pull)},
-		{row{what: "bare photos", unit: "MB/s", note: b.photosHow}, bareFiles(b.photo)},
-		{row{what: "bare photos by HTTP", unit: "MB/s", bare: "bare photos", note: "POST to net/http, hashed, and the same"}, bareFiles(b.photoByHTTP)},
-		{row{what: "recordings in, nothing to examine", unit: "MB/s", bare: "bare photos"}, announced(recording)},
-		{row{what: "photos in, examined beside", unit: "MB/s", bare: "bare photos"}, announced(jpegPhoto)}, // last: its jobs go on
+	// The rows of a group are measured by turns: a shared machine is now fast and now slow, and a virtual one pays for every page
+	// of memory that it has not used before.
+	groups := [][]step{
+		{
+			{row{what: "single pushes", unit: "pushes/s", bare: "bare single writes", goal: goals[0]}, ready(c.push(1))},
+			{row{what: "bare single writes", unit: "writes/s", note: b.how}, ready(b.write(1))},
+		}, {
+			{row{what: fmt.Sprintf("documents in batches of %d", batch), unit: "docs/s", bare: "bare batches", goal: goals[1]}, ready(c.push(batch))},
+			{row{what: "bare batches", unit: "docs/s", note: b.how}, ready(b.write(batch))},
+		}, {
+			{row{what: "documents pulled, first load", unit: "docs/s", goal: goals[2]}, ready(c.pull)},
+		}, {
+			{row{what: "bare photos", unit: "MB/s", note: b.photosHow}, bareFiles(b.photo)},
+			{row{what: "bare photos by HTTP", unit: "MB/s", bare: "bare photos", note: "POST to net/http, hashed, and the same"}, bareFiles(b.photoByHTTP)},
+			{row{what: "recordings in, nothing to examine", unit: "MB/s", bare: "bare photos"}, announced(recording)},
+		}, { // last: its jobs go on
+			{row{what: "photos in, examined beside", unit: "MB/s", bare: "bare photos"}, announced(jpegPhoto)},
+		},
 	}
-	if o.profile != "" {
-		f, err := os.Create(o.profile)
+	var rows []row
+	for _, group := range groups {
+		group = slices.DeleteFunc(group, func(s step) bool { return !o.picks(s.what) })
+		measured, err := byTurns(ctx, o, group)
 		if err != nil {
 			return err
 		}
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return errors.Join(err, f.Close())
-		}
-		defer func() { err = errors.Join(err, f.Close()) }()
+		rows = append(rows, measured...)
 	}
-	var rows []row
-	for _, s := range steps {
-		if !o.picks(s.what) {
-			continue
-		}
-		do, err := s.prepare()
-		if err != nil {
-			return fmt.Errorf("before %s: %w", s.what, err)
-		}
-		r, err := measure(ctx, o, s.row, do)
-		if err != nil {
-			return fmt.Errorf("%s: %w", s.what, err)
-		}
-		rows = append(rows, r)
-	}
-	pprof.StopCPUProfile() // nothing, when none was started
 	if err := table(o, rows); err != nil {
 		return err
 	}
@@ -163,6 +152,24 @@ func runRows(ctx context.Context, o options, say sayer) (err error) {
 		return errors.New("what is stored is not what was acknowledged")
 	}
 	return nil
+}
+
+// profile writes a CPU profile until stop, if one is wanted, to a file of its own named after what is measured.
+func profile(o options, name string) (stop func() error, err error) {
+	if o.profile == "" {
+		return func() error { return nil }, nil
+	}
+	f, err := os.Create(o.profile + "." + strings.ReplaceAll(strings.ReplaceAll(name, ",", ""), " ", "-"))
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		return f.Close()
+	}, nil
 }
 
 func configure(o options) (config.Config, error) {
@@ -196,22 +203,82 @@ var errDone = errors.New("no more to do")
 // fastDisk is what one client may write in a second, in bytes: so many files are made and hashed before.
 const fastDisk = 120e6
 
-// measure lets all clients work for the duration and adds up what they did.
-func measure(ctx context.Context, o options, r row, do func(ctx context.Context, client, n int) (float64, error)) (row, error) {
+// step is a row and how its work is made ready, which is not measured.
+type step struct {
+	row
+	prepare func() (work, error)
+}
+
+// turns is how often the rows of a group take turns.
+const turns = 10
+
+// byTurns measures the rows of a group, each for the duration, in slices that take turns.
+func byTurns(ctx context.Context, o options, group []step) (rows []row, err error) {
+	if len(group) == 0 {
+		return nil, nil
+	}
+	all := make([]*tally, len(group))
+	for i, s := range group {
+		do, err := s.prepare()
+		if err != nil {
+			return nil, fmt.Errorf("before %s: %w", s.what, err)
+		}
+		all[i] = &tally{do: do, next: make([]int, o.clients)}
+	}
+	stop, err := profile(o, group[0].what)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	for range turns {
+		for i, t := range all {
+			begin := time.Now()
+			if err := t.slice(ctx, o.duration/turns); err != nil {
+				return nil, fmt.Errorf("%s: %w", group[i].what, err)
+			}
+			if group[i].unit != "MB/s" {
+				continue
+			}
+			for _, dir := range []string{"bare", filepath.Join("data", "photos"), "minio"} {
+				if err := forgetWritten(filepath.Join(o.dir, dir), begin); err != nil && !errors.Is(err, fs.ErrNotExist) {
+					return nil, err
+				}
+			}
+		}
+	}
+	for i, t := range all {
+		rows = append(rows, t.row(group[i].row))
+	}
+	return rows, nil
+}
+
+// tally is what the clients did for a row so far.
+type tally struct {
+	do      work
+	next    []int // of each client
+	work    float64
+	times   []time.Duration
+	elapsed time.Duration
+	cpu     time.Duration
+}
+
+// slice lets all clients work for the duration.
+func (t *tally) slice(ctx context.Context, d time.Duration) error {
 	type share struct {
 		work  float64
 		times []time.Duration
 		err   error
 	}
-	runtime.GC() // nobody pays for the measurement before
-	shares := make(chan share, o.clients)
+	runtime.GC() // nobody pays for the slice before
+	shares := make(chan share, len(t.next))
 	begin, used := time.Now(), cpuTime()
-	for client := range o.clients {
+	for client := range t.next {
 		go func() {
 			var s share
-			for n := 0; time.Since(begin) < o.duration && ctx.Err() == nil; n++ {
-				t := time.Now()
-				work, err := do(ctx, client, n)
+			for time.Since(begin) < d && ctx.Err() == nil {
+				began := time.Now()
+				work, err := t.do(ctx, client, t.next[client])
+				t.next[client]++
 				if errors.Is(err, errDone) {
 					break
 				}
@@ -220,31 +287,36 @@ func measure(ctx context.Context, o options, r row, do func(ctx context.Context,
 					break
 				}
 				s.work += work
-				s.times = append(s.times, time.Since(t))
+				s.times = append(s.times, time.Since(began))
 			}
 			shares <- s
 		}()
 	}
-	var work float64
-	var times []time.Duration
 	var err error
-	for range o.clients {
+	for range t.next {
 		s := <-shares
-		work += s.work
-		times = append(times, s.times...)
+		t.work += s.work
+		t.times = append(t.times, s.times...)
 		err = errors.Join(err, s.err)
 	}
-	r.rate = work / time.Since(begin).Seconds()
-	r.cpu = time.Duration(float64(cpuTime()-used) / max(work, 1))
-	if err = errors.Join(err, ctx.Err()); err != nil {
-		return r, err
-	}
-	slices.Sort(times)
+	t.elapsed += time.Since(begin)
+	t.cpu += cpuTime() - used
+	return errors.Join(err, ctx.Err())
+}
+
+// row fills a row in.
+func (t *tally) row(r row) row {
+	r.rate = t.work / t.elapsed.Seconds()
+	r.cpu = time.Duration(float64(t.cpu) / max(t.work, 1))
+	slices.Sort(t.times)
 	at := func(q float64) time.Duration {
-		return times[min(len(times)-1, int(math.Ceil(q*float64(len(times))))-1)]
+		if len(t.times) == 0 {
+			return 0
+		}
+		return t.times[min(len(t.times)-1, int(math.Ceil(q*float64(len(t.times))))-1)]
 	}
 	r.p50, r.p99 = at(0.5), at(0.99)
-	return r, nil
+	return r
 }
 
 func table(o options, rows []row) error {
