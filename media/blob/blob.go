@@ -12,6 +12,7 @@ import (
 	"errors"
 	"hash"
 	"io"
+	"os"
 	"time"
 
 	"fieldclue/server/field"
@@ -101,6 +102,10 @@ type Staging interface {
 	// Remove forgets an upload; one that is not there is no error.
 	Remove(ctx context.Context, id string) error
 }
+
+// OnDisk is what Open may give: the blob lies in a file of this machine, which was opened for reading only. Who takes the
+// whole blob may move about in the file, or hand it to another process, and needs no copy.
+type OnDisk interface{ File() *os.File }
 
 // Whole is what a Staging may offer besides: when an upload arrives from its first byte to its last in one request,
 // the bytes go straight to their place and are staged only if something fails on the way.

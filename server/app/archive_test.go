@@ -69,7 +69,7 @@ func TestTheProgramReadsThroughTheArchive(t *testing.T) {
 	if err := Archive(ctx, never, quiet, func(string) {}); err == nil || !strings.Contains(err.Error(), "FIELDCLUE_ARCHIVE_DAYS") {
 		t.Errorf("without an age: %v", err)
 	}
-	if err := os.Remove(filepath.Join(dir, "photos", "data", e.Bundle[:2], e.Bundle[2:4], e.Bundle)); err != nil {
+	if err := os.Remove(filepath.Join(dir, "photos", "data", e.Bundle[:2], e.Bundle)); err != nil {
 		t.Fatal(err)
 	}
 	report, err := Verify(ctx, cfg, quiet, nil)

@@ -55,7 +55,7 @@ func TestTheServerKeepsLegalHolds(t *testing.T) {
 		return strings.Contains(string(page), `"hold_set"`)
 	})
 	stop(t, o.a)
-	if err := os.Remove(filepath.Join(cfg.Data, "photos", "data", sum[:2], sum[2:4], sum+".hold")); err != nil {
+	if err := os.Remove(filepath.Join(cfg.Data, "photos", "data", sum[:2], sum+".hold")); err != nil {
 		t.Fatal(err)
 	}
 	if r := verify(); r.Sound() || !strings.Contains(r.String(), "not under legal hold") {

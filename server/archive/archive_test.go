@@ -362,7 +362,7 @@ func TestADamagedBundleIsFoundAndNamed(t *testing.T) {
 	}
 }
 
-func (w *world) file(sum string) string { return filepath.Join(w.dir, "data", sum[:2], sum[2:4], sum) }
+func (w *world) file(sum string) string { return filepath.Join(w.dir, "data", sum[:2], sum) }
 
 func (w *world) overwrite(sum string, with []byte) {
 	w.t.Helper()

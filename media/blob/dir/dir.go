@@ -1,6 +1,6 @@
 // Package dir keeps blobs in one directory tree: the embedded default.
 //
-// Under the root, data/ab/cd/<sum> holds a blob as a read-only file, data/ab/cd/<sum>.hold marks a legal hold,
+// Under the root, data/ab/<sum> holds a blob as a read-only file, data/ab/<sum>.hold marks a legal hold,
 // staging/<id>/ the segments of a half-finished upload, tmp/ what is being written. A name appears only after its
 // bytes and then the directory are flushed. Start with Open; staging.go has the half-finished uploads.
 package dir
@@ -85,8 +85,17 @@ func (s *Store) Ping(context.Context) error {
 	return nil
 }
 
+// path is where a blob is, or where it goes. Servers before November 2026 put it a directory deeper, and most photos of a
+// county office then cost a directory of their own, and two flushes.
 func (s *Store) path(sum blob.Sum) string {
-	return filepath.Join(s.root, "data", string(sum[:2]), string(sum[2:4]), string(sum))
+	at := filepath.Join(s.root, "data", string(sum[:2]), string(sum))
+	if _, err := os.Lstat(at); errors.Is(err, fs.ErrNotExist) {
+		older := filepath.Join(s.root, "data", string(sum[:2]), string(sum[2:4]), string(sum))
+		if _, err := os.Lstat(older); err == nil {
+			return older
+		}
+	}
+	return at
 }
 
 // PutIfAbsent follows blob.Store: a temporary file, fsync, a link that fails when the name is taken, fsync of the
@@ -180,8 +189,13 @@ func (s *Store) Open(_ context.Context, sum blob.Sum, offset, length int64) (io.
 // section seeks within the range that was asked for, so callers can serve ranges and decode headers first.
 type section struct {
 	*io.SectionReader
-	io.Closer
+	f *os.File
 }
+
+func (s section) Close() error { return s.f.Close() }
+
+// File follows blob.OnDisk.
+func (s section) File() *os.File { return s.f }
 
 // Stat follows blob.Store; StoredAt is the modification time of the file.
 func (s *Store) Stat(_ context.Context, sum blob.Sum) (blob.Info, error) {

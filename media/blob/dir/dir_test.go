@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -39,7 +41,7 @@ func TestFilesAreReadOnlyAndTempIsCleaned(t *testing.T) {
 			t.Fatalf("%s: %v", b, err)
 		}
 	}
-	st, err := os.Stat(filepath.Join(root, "data", string(sum[:2]), string(sum[2:4]), string(sum)))
+	st, err := os.Stat(filepath.Join(root, "data", string(sum[:2]), string(sum)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,6 +71,55 @@ func TestFilesAreReadOnlyAndTempIsCleaned(t *testing.T) {
 	left, err = os.ReadDir(filepath.Join(root, "tmp"))
 	if err != nil || len(left) != 0 {
 		t.Fatalf("%v %v", left, err)
+	}
+}
+
+// What an earlier server has put a directory deeper is found, held and not put again.
+func TestBlobsOfEarlierServers(t *testing.T) {
+	root := t.TempDir()
+	s, err := dir.Open(dir.Config{Root: root})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := sha256.Sum256([]byte("abc"))
+	sum := blob.Sum(hex.EncodeToString(h[:]))
+	deeper := filepath.Join(root, "data", string(sum[:2]), string(sum[2:4]))
+	if err := os.MkdirAll(deeper, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(deeper, string(sum)), []byte("abc"), 0o444); err != nil {
+		t.Fatal(err)
+	}
+	if created, err := s.PutIfAbsent(t.Context(), sum, 3, bytes.NewReader([]byte("abc"))); err != nil || created {
+		t.Fatalf("put again: %v, %v", created, err)
+	}
+	if n, done, err := s.Staging().StoreWhole(t.Context(), "whole", 1, sum, 3, bytes.NewReader([]byte("abc")), func() error { return nil }); err != nil || n != 3 || !done {
+		t.Fatalf("uploaded again: %d, %v, %v", n, done, err)
+	}
+	r, err := s.Open(t.Context(), sum, 1, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(r)
+	if err = errors.Join(err, r.Close()); err != nil || string(got) != "bc" {
+		t.Fatalf("%q, %v", got, err)
+	}
+	if err := s.SetHold(t.Context(), sum, true); err != nil {
+		t.Fatal(err)
+	}
+	held, err := s.Held(t.Context(), sum)
+	if err != nil || !held {
+		t.Fatalf("held: %v, %v", held, err)
+	}
+	n := 0
+	err = s.Each(t.Context(), func(i blob.Info) error {
+		if n++; i.Sum != sum || i.Size != 3 {
+			t.Errorf("%+v", i)
+		}
+		return nil
+	})
+	if err != nil || n != 1 {
+		t.Fatalf("%d blobs, %v", n, err)
 	}
 }
 

@@ -82,7 +82,7 @@ func TestAnAuditOfUploadsFindsWhatIsWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	sum, size, _ := digestOf(strings.NewReader("one photo"))
-	at := filepath.Join(root, "photos", "data", sum[:2], sum[2:4], sum)
+	at := filepath.Join(root, "photos", "data", sum[:2], sum)
 	write := func(name, text string) func() error {
 		return func() error {
 			_ = os.Remove(name) // a blob can only be read
