@@ -167,16 +167,13 @@ func (x *examiner) commit(ctx context.Context, device string, photo *field.Recor
 	return err
 }
 
-// look reads the original once, from a copy on disk: the decoders jump about in it.
+// look reads the original: what its file says, and what its picture shows.
 func (x *examiner) look(ctx context.Context, photo *field.Record) (analysis, map[string]field.Value, error) {
 	file, err := x.fetch(ctx, photo)
 	if err != nil {
 		return analysis{}, nil, err
 	}
-	defer func() {
-		_ = file.Close() // it was only read
-		forget(file)     // where that was not possible while it was open
-	}()
+	defer file.close()
 	args := map[string]field.Value{}
 	note := func(err error) error { // what is wrong with the file is a fact; what is wrong with us is an error
 		if e := field.AsError(err); e.Kind == field.KindInvalid || e.Kind == field.KindTooLarge || e.Kind == field.KindUnsupported {
@@ -218,39 +215,62 @@ func analyse(photo *field.Record, f verify.Facts) (analysis, error) {
 	return analysis{Facts: f, Places: places, Moments: checks.Moments(photo, s)}, err
 }
 
-// forget takes a temporary file's name away. Its bytes go with its last user, also when that is killed: a photo of a
-// village must not stay behind in a directory that others read.
-func forget(f *os.File) {
-	_ = os.Remove(f.Name()) // gone already, or the system keeps names of open files
+// original is the bytes of a photo, or the beginning of a recording, for decoders that move about in them.
+type original struct {
+	io.ReadSeeker
+	file  *os.File // nil: a recording
+	close func()
 }
 
-// fetch copies an original to a temporary file; of a recording, of which only the type is asked, its beginning.
-func (x *examiner) fetch(ctx context.Context, photo *field.Record) (*os.File, error) {
-	length := int64(-1)
-	if !strings.HasPrefix(photo.Text("type"), "image/") {
+// fetch opens an original: in its place if that is a file of this machine, otherwise as a temporary copy. Of a recording
+// only the type is asked, and only its beginning read.
+func (x *examiner) fetch(ctx context.Context, photo *field.Record) (*original, error) {
+	picture, length := strings.HasPrefix(photo.Text("type"), "image/"), int64(-1)
+	if !picture {
 		length = min(photo.Int("size"), verify.HeadSize)
 	}
 	body, err := x.parts.originals.Open(ctx, blob.Sum(photo.Text("sha256")), 0, length)
 	if err != nil {
 		return nil, err
 	}
+	if here, ok := body.(blob.OnDisk); ok && picture {
+		return &original{here.File(), here.File(), func() { _ = body.Close() }}, nil // it was only read
+	}
+	if picture {
+		return temporary(body)
+	}
+	head, err := io.ReadAll(body)
+	if err = errors.Join(err, body.Close()); err != nil {
+		return nil, err
+	}
+	return &original{bytes.NewReader(head), nil, func() {}}, nil
+}
+
+// temporary copies an original to a file. Its name is taken away at once where the system allows that, so that its bytes go
+// with its last user, also when that is killed: a photo of a village must not stay behind in a directory that others read.
+func temporary(body io.ReadCloser) (*original, error) {
 	file, err := os.CreateTemp("", "fieldclue-photo-")
 	if err != nil {
 		return nil, errors.Join(err, body.Close())
 	}
-	forget(file)
+	forget := func() { _ = os.Remove(file.Name()) } // gone already, or the system keeps names of open files
+	forget()
+	done := func() {
+		_ = file.Close() // it was only read
+		forget()
+	}
 	_, err = io.Copy(file, body)
 	if err = errors.Join(err, body.Close()); err == nil {
 		_, err = file.Seek(0, io.SeekStart)
 	}
 	if err != nil {
-		forget(file)
-		return nil, errors.Join(err, file.Close())
+		done()
+		return nil, err
 	}
-	return file, nil
+	return &original{file, file, done}, nil
 }
 
-func (x *examiner) renditions(ctx context.Context, file *os.File, facts verify.Facts, args map[string]field.Value) error {
+func (x *examiner) renditions(ctx context.Context, file *original, facts verify.Facts, args map[string]field.Value) error {
 	img, orientation, err := x.picture(ctx, file, facts)
 	if err != nil {
 		return err
@@ -277,13 +297,13 @@ func (x *examiner) renditions(ctx context.Context, file *os.File, facts verify.F
 
 // picture decodes a file. A HEIC comes back upright, as its container says: the orientation of its EXIF data, which repeats
 // it, is spent.
-func (x *examiner) picture(ctx context.Context, file *os.File, facts verify.Facts) (image.Image, int, error) {
+func (x *examiner) picture(ctx context.Context, file *original, facts verify.Facts) (image.Image, int, error) {
 	switch {
 	case facts.Type == "image/jpeg" || facts.Type == "image/png":
 		img, err := verify.Decode(file)
 		return img, facts.Orientation, err
-	case verify.IsHEIC(facts.Type):
-		img, err := x.heic.HEIC(ctx, file)
+	case verify.IsHEIC(facts.Type) && file.file != nil:
+		img, err := x.heic.HEIC(ctx, file.file)
 		return img, 1, err
 	}
 	return nil, 0, field.Refuse(field.CodeUnsupportedType, "No rendition is made of %s.", facts.Type)
