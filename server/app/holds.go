@@ -65,7 +65,7 @@ func (h *holds) Entry(ctx context.Context, e store.Entry) error {
 		var failed error
 		switch r.Kind {
 		case field.KindPhoto:
-			failed = h.photo(ctx, r.ID)
+			failed = h.arrived(ctx, r)
 		case field.KindLink:
 			failed = h.link(ctx, r)
 		case field.KindClue:
@@ -102,15 +102,30 @@ func (h *holds) link(ctx context.Context, l *field.Record) error {
 	return h.photo(ctx, field.RecordID(l.Text("targetId")))
 }
 
-// photo sees to the hold of a photo's bytes. Bytes that have not arrived are held when they do. What is refused for good is
-// for the operator, who finds it in the report of verify, too; the log goes on, and mend tries it again every day.
+// photo sees to the hold of a photo's bytes. Bytes that have not arrived are held when they do.
 func (h *holds) photo(ctx context.Context, id field.RecordID) error {
 	records, err := h.store.Records(ctx, []field.RecordID{id})
 	if err != nil || len(records) == 0 || records[0].Fields["receipt"] == nil {
 		return err
 	}
-	sum := blob.Sum(records[0].Text("sha256"))
-	err = h.settle(ctx, sum)
+	return h.bytes(ctx, blob.Sum(records[0].Text("sha256")))
+}
+
+// arrived sees to the hold of a photo that was linked before its bytes came. Nearly none was, and the arrival of bytes ends no
+// hold: the photo store is not asked then.
+func (h *holds) arrived(ctx context.Context, photo *field.Record) error {
+	sum := blob.Sum(photo.Text("sha256"))
+	want, err := h.wanted(ctx, sum)
+	if err != nil || len(want) == 0 {
+		return err
+	}
+	return h.bytes(ctx, sum)
+}
+
+// bytes sees to the hold of an original. What is refused for good is for the operator, who finds it in the report of verify,
+// too; the log goes on, and mend tries it again every day.
+func (h *holds) bytes(ctx context.Context, sum blob.Sum) error {
+	err := h.settle(ctx, sum)
 	if refused(err) {
 		h.log.Error("the legal hold of an original is refused; it is tried again every day", "sha256", sum, "error", err)
 		return nil

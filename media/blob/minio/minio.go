@@ -201,25 +201,39 @@ func (s *Store) put(ctx context.Context, sum blob.Sum, size int64, r io.Reader) 
 
 // Open follows blob.Store.
 func (s *Store) Open(ctx context.Context, sum blob.Sum, offset, length int64) (io.ReadCloser, error) {
-	info, err := s.Stat(ctx, sum)
-	if err != nil {
+	if _, err := rawSum(sum); err != nil {
 		return nil, err
 	}
-	if length, err = blob.CheckRange(offset, length, info.Size); err != nil {
-		return nil, err
+	if offset < 0 || length < -1 {
+		return nil, field.Refuse(field.CodeRangeInvalid, "")
 	}
-	if length == 0 {
-		return io.NopCloser(strings.NewReader("")), nil
+	if length == 0 || offset > 0 && length < 0 { // no range of a request says that, or not where it is wrong
+		info, err := s.Stat(ctx, sum)
+		if err == nil {
+			length, err = blob.CheckRange(offset, length, info.Size)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if length == 0 {
+			return io.NopCloser(strings.NewReader("")), nil
+		}
 	}
 	var opts minio.GetObjectOptions
-	if length < info.Size {
+	if length > 0 {
 		if err := opts.SetRange(offset, offset+length-1); err != nil {
 			return nil, field.Refuse(field.CodeRangeInvalid, "").Because(err)
 		}
 	}
-	body, _, _, err := s.core.GetObject(ctx, s.cfg.Bucket, s.name(sum), opts)
+	body, info, _, err := s.core.GetObject(ctx, s.cfg.Bucket, s.name(sum), opts)
+	if minio.ToErrorResponse(err).Code == minio.InvalidRange {
+		return nil, field.Refuse(field.CodeRangeInvalid, "").Because(err)
+	}
 	if err != nil {
 		return nil, coded(err)
+	}
+	if length > 0 && info.Size < length { // the server gives what there is of a range
+		return nil, errors.Join(field.Refuse(field.CodeRangeInvalid, ""), body.Close())
 	}
 	return answer{body}, nil
 }
