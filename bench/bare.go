@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"sync"
 	"time"
@@ -248,11 +249,19 @@ func (b *bare) keep(ctx context.Context, name string, content io.Reader, size in
 	return err
 }
 
-// sink is the least that any server of uploads does: take the body of a request, hash it, keep it.
+// sink is the least that any server of uploads does: take the body of a request, hash it, keep it. What is posted below
+// /link/ is not kept: so much comes over the link and through the hash at best.
 func (b *bare) sink(w http.ResponseWriter, r *http.Request) {
 	hash := sha256.New()
-	err := b.keep(r.Context(), r.URL.Path[1:], io.TeeReader(r.Body, hash), r.ContentLength)
-	if err == nil && "/"+hex.EncodeToString(hash.Sum(nil)) != r.URL.Path {
+	body := io.TeeReader(r.Body, hash)
+	var err error
+	dir, name := path.Split(r.URL.Path)
+	if dir == linkOnly {
+		_, err = io.CopyBuffer(struct{ io.Writer }{io.Discard}, body, make([]byte, sinkBuffer))
+	} else {
+		err = b.keep(r.Context(), name, body, r.ContentLength)
+	}
+	if err == nil && hex.EncodeToString(hash.Sum(nil)) != name {
 		err = errors.New("other bytes")
 	}
 	if err != nil {
@@ -260,14 +269,24 @@ func (b *bare) sink(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+const (
+	linkOnly   = "/link/"
+	sinkBuffer = 512 << 10 // as large as the server's
+)
+
 // photoByHTTP sends the next of a client's files to the sink.
-func (b *bare) photoByHTTP(files [][]declared) work {
+func (b *bare) photoByHTTP(files [][]declared) work { return b.post("/", files) }
+
+// photoByLink sends it there only to be hashed.
+func (b *bare) photoByLink(files [][]declared) work { return b.post(linkOnly, files) }
+
+func (b *bare) post(below string, files [][]declared) work {
 	return func(ctx context.Context, client, n int) (float64, error) {
 		if n >= len(files[client]) {
 			return 0, errDone
 		}
 		d := files[client][n]
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, b.server.URL+"/"+d.sum, d.file.reader())
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, b.server.URL+below+d.sum, d.file.reader())
 		if err != nil {
 			return 0, err
 		}
@@ -289,7 +308,7 @@ func (b *bare) writeFile(name string, content io.Reader) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.CopyBuffer(struct{ io.Writer }{f}, content, make([]byte, 128<<10))
+	_, err = io.CopyBuffer(struct{ io.Writer }{f}, content, make([]byte, sinkBuffer))
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}

@@ -121,6 +121,7 @@ func runRows(ctx context.Context, o options, say sayer) (err error) {
 		}, {
 			{row{what: "bare photos", unit: "MB/s", note: b.photosHow}, bareFiles(b.photo)},
 			{row{what: "bare photos by HTTP", unit: "MB/s", bare: "bare photos", note: "POST to net/http, hashed, and the same"}, bareFiles(b.photoByHTTP)},
+			{row{what: "the link and the hash alone", unit: "MB/s", bare: "bare photos", note: "POST to net/http, hashed, not kept"}, bareFiles(b.photoByLink)},
 			{row{what: "recordings in, nothing to examine", unit: "MB/s", bare: "bare photos"}, announced(recording)},
 		}, { // last: its jobs go on
 			{row{what: "photos in, examined beside", unit: "MB/s", bare: "bare photos"}, announced(jpegPhoto)},
@@ -129,7 +130,7 @@ func runRows(ctx context.Context, o options, say sayer) (err error) {
 	var rows []row
 	for _, group := range groups {
 		group = slices.DeleteFunc(group, func(s step) bool { return !o.picks(s.what) })
-		measured, err := byTurns(ctx, o, group)
+		measured, err := byTurns(ctx, c, group)
 		if err != nil {
 			return err
 		}
@@ -209,13 +210,15 @@ type step struct {
 	prepare func() (work, error)
 }
 
-// turns is how often the rows of a group take turns.
-const turns = 10
-
-// byTurns measures the rows of a group, each for the duration, in slices that take turns.
-func byTurns(ctx context.Context, o options, group []step) (rows []row, err error) {
+// byTurns measures the rows of a group, each for the duration, in slices of about a second that take turns. What a slice
+// leaves to be done by the server afterwards is waited for.
+func byTurns(ctx context.Context, c *county, group []step) (rows []row, err error) {
 	if len(group) == 0 {
 		return nil, nil
+	}
+	o, turns := c.o, 1
+	if len(group) > 1 {
+		turns = max(1, int(c.o.duration/time.Second))
 	}
 	all := make([]*tally, len(group))
 	for i, s := range group {
@@ -233,8 +236,11 @@ func byTurns(ctx context.Context, o options, group []step) (rows []row, err erro
 	for range turns {
 		for i, t := range all {
 			begin := time.Now()
-			if err := t.slice(ctx, o.duration/turns); err != nil {
+			if err := t.slice(ctx, o.duration/time.Duration(turns)); err != nil {
 				return nil, fmt.Errorf("%s: %w", group[i].what, err)
+			}
+			if err := c.quiet(ctx); err != nil {
+				return nil, err
 			}
 			if group[i].unit != "MB/s" {
 				continue
