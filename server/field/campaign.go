@@ -166,7 +166,7 @@ func drawSample(c *Case) error {
 	}
 	sample := Draw(frame, c.Arg("seed"), strata)
 	for i := range sample {
-		sample[i].Revisit = DeriveID(c.Record.CreatedAt, "revisit", string(c.Record.ID), sample[i].key())
+		sample[i].Revisit = c.NewID("revisit", sample[i].key())
 	}
 	c.Set("strata", strata)
 	c.Set("seed", c.Arg("seed"))

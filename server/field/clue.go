@@ -170,8 +170,7 @@ func registerClue(c *Case) error {
 	org := OrgID(c.Record.Text("managingOrg"))
 	year := c.Now.In(beijing).Year()
 	scope := MakeScope(ScopeRegister, string(org))
-	id := DeriveID(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), "register", string(org))
-	register, err := c.Look.Get(id)
+	id, register, err := Own(c.Look, DeriveID(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), "register", string(org)), KindRegister, scope)
 	if err != nil {
 		return err
 	}

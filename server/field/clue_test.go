@@ -98,6 +98,23 @@ func TestNumbersAreGivenInOrderPerOrganisationAndYear(t *testing.T) {
 	}
 }
 
+// Who can work out the id of next year's register takes it for a finding. Numbers are given all the same.
+func TestNumbersAreGivenWhenTheIdOfTheRegisterIsTaken(t *testing.T) {
+	w := newWorld(t)
+	taken := field.DeriveID(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), "register", string(local))
+	w.put(field.KindFinding, taken, "", ann, map[string]any{"title": "占位"})
+	for n := 1; n <= 2; n++ {
+		c := received(w, 60+n)
+		w.must(w.give(cai, c, "register", nil))
+		if got, want := w.records[c].Text("number"), fmt.Sprintf("gz-liwan-2026-%04d", n); got != want {
+			t.Errorf("number %s, want %s", got, want)
+		}
+	}
+	if r := w.records[taken]; r.Kind != field.KindFinding || r.Fields["last"] != nil {
+		t.Errorf("the register was written into %s", r.Document())
+	}
+}
+
 func TestAClueGoesThroughManyHands(t *testing.T) {
 	w := newWorld(t)
 	c := received(w, 60)

@@ -90,7 +90,7 @@ func classifyFinding(c *Case) error {
 	}
 	clue = RecordID(c.Arg("clueId"))
 	if clue == "" {
-		clue = DeriveID(c.Record.CreatedAt, "clue", string(c.Record.ID)) // the same whenever this is decided again
+		clue = c.NewID("clue")
 	}
 	if known, err := c.Look.Get(clue); err != nil || known != nil {
 		if err != nil {

@@ -85,8 +85,7 @@ func RandomID(at time.Time) RecordID {
 }
 
 // DeriveID makes an id that is the same whenever it is derived from the same time and parts, so that an effect which
-// is computed twice is written once. Where somebody who knows the parts could do harm with it, RandomID makes the id and the
-// number of the batch keeps it from being written twice.
+// is computed twice is written once. Who knows the parts can take it first: see Own, Case.NewID and RandomID.
 func DeriveID(at time.Time, parts ...string) RecordID {
 	h := sha256.New()
 	for _, p := range parts {

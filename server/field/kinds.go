@@ -80,8 +80,15 @@ type Case struct {
 	Who    Who
 	Now    time.Time
 	Look   Lookup
+	Secret string // of the process that decides
 
 	Effects []Effect
+}
+
+// NewID makes the id of a record that a command brings about, with parts that tell it from others of the command. It is the same
+// when the command is decided again, and nobody can work it out and take it first.
+func (c *Case) NewID(parts ...string) RecordID {
+	return DeriveID(c.Record.CreatedAt, append([]string{c.Secret, string(c.Record.ID)}, parts...)...)
 }
 
 // Who acts.
@@ -110,6 +117,19 @@ type Effect struct {
 	Set   map[string]Value // by path; nil value: removed
 	State State            // empty: as it is, or the initial one
 	Edit  bool             // what is set is checked like an edit by hand: state, values, references, what the kind asks
+}
+
+// Own finds a record that the server makes under a derived id, or the id under which it is to make it; then the record is nil.
+// Whoever knows what an id is derived from can have taken it for a record of his own. Then the next one counts, and so on:
+// nobody keeps the server from writing its record that way, or has it write into his.
+func Own(look Lookup, id RecordID, kind Kind, scope Scope) (RecordID, *Record, error) {
+	for {
+		r, err := look.Get(id)
+		if err != nil || r == nil || r.Kind == kind && r.Scope == scope {
+			return id, r, err
+		}
+		id = DeriveID(r.CreatedAt, "next", string(id))
+	}
 }
 
 // Set changes a field of the case's own record.

@@ -168,7 +168,7 @@ func endSiteGrant(c *Case, from UserID) error {
 			return nil
 		}
 	}
-	grant, err := c.Look.Get(GrantID(from, c.Record.Scope))
+	_, grant, err := Own(c.Look, GrantID(from, c.Record.Scope), KindGrant, MakeScope(ScopeUser, string(from)))
 	if err != nil || grant == nil {
 		return err
 	}

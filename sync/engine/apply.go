@@ -225,11 +225,11 @@ func (s *step) conflict(r *field.Record, op *protocol.Operation, clash merge.Cla
 	if who != "" {
 		set["currentUser"] = field.Quote(who)
 	}
-	change := protocol.Change{ID: id, Set: set}
-	known, err := s.view.Get(id)
+	id, known, err := field.Own(s.view, id, field.KindConflicts, r.Scope)
 	if err != nil {
 		return "", err
 	}
+	change := protocol.Change{ID: id, Set: set}
 	if known == nil {
 		change.Kind, change.Author = field.KindConflicts, in.Actor.User
 	}
@@ -320,7 +320,7 @@ func (s *step) command(spec *field.Spec, d *protocol.Decided, old *field.Record)
 func (s *step) newCase(r *field.Record) *field.Case {
 	a := s.b.in.Actor
 	return &field.Case{
-		Record: r, Now: s.b.at, Look: s.view,
+		Record: r, Now: s.b.at, Look: s.view, Secret: s.b.e.secret,
 		Who: field.Who{User: a.User, Org: a.Org, Device: s.b.in.Device, Server: a.Server},
 	}
 }
@@ -352,7 +352,13 @@ func (s *step) effect(c *field.Case, e field.Effect) error {
 	if e.Kind == "" {
 		return nil
 	}
-	old, err := s.view.Get(e.ID)
+	var old *field.Record
+	var err error
+	if e.Make {
+		e.ID, old, err = field.Own(s.view, e.ID, e.Kind, e.Scope)
+	} else {
+		old, err = s.view.Get(e.ID)
+	}
 	if err != nil {
 		return err
 	}

@@ -417,7 +417,7 @@ func sameInfo(a, b field.ScopeInfo) bool {
 func (s *step) park(i int, why *field.Error) (protocol.Outcome, error) {
 	b := s.b
 	op := b.in.Operations[i]
-	id := field.DeriveID(b.at, "parked", string(b.in.Scope), string(b.in.Device), strconv.FormatInt(b.in.Number, 10), strconv.Itoa(i))
+	id := field.DeriveID(b.at, b.e.secret, "parked", string(b.in.Scope), string(b.in.Device), strconv.FormatInt(b.in.Number, 10), strconv.Itoa(i))
 	raw, err := json.Marshal(op)
 	if err != nil {
 		return protocol.Outcome{}, fmt.Errorf("parking an operation: %w", err)

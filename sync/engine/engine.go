@@ -8,6 +8,7 @@ package engine
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"sync"
 	"time"
@@ -39,7 +40,8 @@ type Options struct {
 	Observed func(outcome string, n int)
 	Horizon  time.Duration // a phone that has been away for longer loads afresh; 0: never
 
-	Kinds func(field.Kind) *field.Spec // the kinds that operations may be of; nil: field.KindOf
+	Kinds  func(field.Kind) *field.Spec // the kinds that operations may be of; nil: field.KindOf
+	Secret string                       // goes into the ids of what commands bring about, so that nobody takes them first; empty: drawn
 }
 
 // Engine serialises the writes to each scope of its process and decides them.
@@ -50,6 +52,7 @@ type Engine struct {
 	observed func(outcome string, n int)
 	horizon  time.Duration
 	kindOf   func(field.Kind) *field.Spec
+	secret   string
 
 	mu      sync.Mutex
 	lanes   map[field.Scope]*lane  // guarded by mu
@@ -60,9 +63,12 @@ type Engine struct {
 
 // New makes an engine on a store.
 func New(o Options) *Engine {
-	e := &Engine{store: o.Store, now: o.Now, log: o.Log, observed: o.Observed, horizon: o.Horizon, kindOf: o.Kinds, lanes: map[field.Scope]*lane{}}
+	e := &Engine{store: o.Store, now: o.Now, log: o.Log, observed: o.Observed, horizon: o.Horizon, kindOf: o.Kinds, secret: o.Secret, lanes: map[field.Scope]*lane{}}
 	if e.now == nil {
 		e.now = time.Now
+	}
+	if e.secret == "" {
+		e.secret = rand.Text()
 	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)

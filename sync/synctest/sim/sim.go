@@ -215,9 +215,11 @@ func quoted(v set) map[string]field.Value {
 	return out
 }
 
+const secret = "of the simulation" // so that a seed replays exactly
+
 // quiet is an engine to which nothing happens.
 func (w *world) quiet() *engine.Engine {
-	return engine.New(engine.Options{Store: w.store, Now: w.now, Horizon: horizon})
+	return engine.New(engine.Options{Store: w.store, Now: w.now, Horizon: horizon, Secret: secret})
 }
 
 // settle makes an organisation, its people with their phones, and two sites.

@@ -223,5 +223,5 @@ func (w *world) click(scope field.Scope, op protocol.Operation) (resp protocol.P
 	calm := w.calm
 	w.calm = true
 	defer func() { w.calm = calm }()
-	return engine.New(engine.Options{Store: w.store, Now: w.now}).Commit(w.ctx, in)
+	return engine.New(engine.Options{Store: w.store, Now: w.now, Secret: secret}).Commit(w.ctx, in)
 }
