@@ -64,7 +64,12 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	trip, err := transport(cfg.Secure)
+	if err != nil {
+		return nil, field.Refuse(field.CodeBadRequest, "The certificates for the blob store cannot be read.").Because(err)
+	}
 	client, err := minio.New(cfg.Endpoint, &minio.Options{
+		Transport:       trip,
 		Creds:           credentials.NewStaticV4(cfg.AccessKey, cfg.SecretKey, ""),
 		Secure:          cfg.Secure,
 		Region:          cfg.Region,

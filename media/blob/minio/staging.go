@@ -53,8 +53,11 @@ func (t *Staging) Append(ctx context.Context, id string, generation, offset int6
 	}
 	defer t.drop(sp)
 	srcErr, err := sp.fill(io.LimitReader(r, limit))
-	if err != nil {
+	if err != nil && !sp.filledUp(err) {
 		return 0, err
+	}
+	if err != nil {
+		srcErr = err
 	}
 	if err := t.keep(ctx, id, generation, offset, sp); err != nil {
 		return 0, err
@@ -78,15 +81,19 @@ func (t *Staging) StoreWhole(ctx context.Context, id string, generation int64, s
 	switch {
 	case err == nil:
 		return size, true, nil
-	case tee.spoolErr != nil:
+	case tee.spoolErr != nil && !sp.filledUp(tee.spoolErr):
 		return 0, false, tee.spoolErr
-	case field.Is(err, field.CodeHashMismatch) && tee.srcErr == nil:
+	case tee.spoolErr == nil && field.Is(err, field.CodeHashMismatch) && tee.srcErr == nil:
 		return 0, false, err
 	}
 	srcErr := tee.srcErr
-	if srcErr == nil && sp.n < size { // the store failed, not the phone: take the rest
-		if srcErr, err = sp.fill(io.LimitReader(r, size-sp.n)); err != nil {
+	if tee.spoolErr != nil {
+		srcErr = tee.spoolErr
+	} else if srcErr == nil && sp.n < size { // the store failed, not the phone: take the rest
+		if srcErr, err = sp.fill(io.LimitReader(r, size-sp.n)); err != nil && !sp.filledUp(err) {
 			return 0, false, err
+		} else if err != nil {
+			srcErr = err
 		}
 	}
 	if sp.n == 0 {
@@ -314,6 +321,10 @@ func (s *spool) Write(p []byte) (int, error) {
 	}
 	return n, nil
 }
+
+// filledUp reports whether an error of the spool says that this disk is full, and there is something in it: the store has room
+// for that, perhaps, and what was received stays.
+func (s *spool) filledUp(err error) bool { return s.n > 0 && field.Is(err, field.CodeStorageFull) }
 
 // fill copies r to its end. It tells the source's error from its own.
 func (s *spool) fill(r io.Reader) (srcErr, err error) {
