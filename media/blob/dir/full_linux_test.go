@@ -5,45 +5,24 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
-	"os"
-	"os/exec"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"testing"
 
 	"fieldclue/media/blob"
+	"fieldclue/media/blob/blobtest"
 	"fieldclue/media/blob/dir"
 	"fieldclue/server/field"
 )
 
-const limitedChild = "FIELDCLUE_TEST_FILE_LIMIT"
-
 const fileLimit = 3 << 20
 
-// No room, without a disk of its own: a child process whose files end at 3 MiB. What was received stays but for the last
-// MiB, and the rest follows when there is room.
+// Files that end at 3 MiB. What was received stays but for the last MiB, and the rest follows when there is room.
 func TestNoRoom(t *testing.T) {
-	if os.Getenv(limitedChild) == "" {
-		cmd := exec.Command(os.Args[0], "-test.v", "-test.run", "^TestNoRoom$")
-		cmd.Env = append(os.Environ(), limitedChild+"="+t.TempDir())
-		if out, err := cmd.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("--- PASS: TestNoRoom")) {
-			t.Fatalf("%v\n%s", err, out)
-		}
-		return
-	}
-	signal.Ignore(syscall.SIGXFSZ)
-	limit := func(n uint64) {
-		var now syscall.Rlimit
-		if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &now); err != nil {
-			t.Fatal(err)
-		}
-		now.Cur = min(n, now.Max)
-		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &now); err != nil {
-			t.Fatal(err)
-		}
-	}
-	root := os.Getenv(limitedChild)
+	blobtest.NoRoom(t, func(limit func(size uint64)) { noRoom(t, limit) })
+}
+
+func noRoom(t *testing.T, limit func(size uint64)) {
+	root := t.TempDir()
 	s, err := dir.Open(dir.Config{Root: root})
 	if err != nil {
 		t.Fatal(err)

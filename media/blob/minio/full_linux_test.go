@@ -4,50 +4,26 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"os"
-	"os/exec"
-	"os/signal"
-	"syscall"
 	"testing"
 
+	"fieldclue/media/blob/blobtest"
 	"fieldclue/media/blob/miniotest"
 	"fieldclue/server/field"
 )
 
-const limitedChild = "FIELDCLUE_TEST_FILE_LIMIT"
-
 const fileLimit = 3 << 20
 
-// No room for the spool on this server's disk, without a disk of its own: a child process whose files end at 3 MiB. MinIO, which
-// has room, keeps what was received but for the last half MiB at most, and the rest follows.
+// No room for the spool on this server's disk: files that end at 3 MiB. MinIO, which has room, keeps what was received but for
+// the last half MiB at most, and the rest follows.
 func TestNoRoomForTheSpool(t *testing.T) {
-	if os.Getenv(limitedChild) == "" {
-		cmd := exec.Command(os.Args[0], "-test.v", "-test.run", "^TestNoRoomForTheSpool$")
-		cmd.Env = append(os.Environ(), limitedChild+"=1")
-		out, err := cmd.CombinedOutput()
-		if bytes.Contains(out, []byte("--- SKIP: TestNoRoomForTheSpool")) {
-			t.Skipf("%s", out)
-		}
-		if err != nil || !bytes.Contains(out, []byte("--- PASS: TestNoRoomForTheSpool")) {
-			t.Fatalf("%v\n%s", err, out)
-		}
-		return
-	}
-	signal.Ignore(syscall.SIGXFSZ)
+	blobtest.NoRoom(t, func(limit func(size uint64)) { noRoom(t, limit) })
+}
+
+func noRoom(t *testing.T, limit func(size uint64)) {
 	s := open(t, config(miniotest.Start(t)))
 	staging, err := s.Staging()
 	if err != nil {
 		t.Fatal(err)
-	}
-	limit := func(n uint64) {
-		var now syscall.Rlimit
-		if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &now); err != nil {
-			t.Fatal(err)
-		}
-		now.Cur = min(n, now.Max)
-		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &now); err != nil {
-			t.Fatal(err)
-		}
 	}
 	content := bytes.Repeat([]byte("0123456789abcdef"), 5<<16) // 5 MiB
 	sum := sumOf(content)
