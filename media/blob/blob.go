@@ -104,7 +104,7 @@ type Staging interface {
 }
 
 // OnDisk is what Open may give: the blob lies in a file of this machine, which was opened for reading only. Who takes the
-// whole blob may move about in the file, or hand it to another process, and needs no copy.
+// whole blob may move about in the file, and needs no copy.
 type OnDisk interface{ File() *os.File }
 
 // Whole is what a Staging may offer besides: when an upload arrives from its first byte to its last in one request,

@@ -54,7 +54,7 @@ func New(l Limits) *Decoder {
 // HEIC decodes the file, from its start, to an upright picture whose longer side is at most MaxSide. What the file does
 // to its child is an error of the file: CodeNotAPhoto when it is broken or takes more memory or time than it may,
 // CodePhotoTooBig when it has too many pixels. Any other error says that the decoder could not be tried.
-func (d *Decoder) HEIC(ctx context.Context, file *os.File) (*image.RGBA, error) {
+func (d *Decoder) HEIC(ctx context.Context, file io.ReadSeeker) (*image.RGBA, error) {
 	if !ready.Load() {
 		return nil, errors.New("sandbox: this program cannot start itself as a decoder: its main does not call sandbox.Main")
 	}
@@ -70,7 +70,7 @@ func (d *Decoder) HEIC(ctx context.Context, file *os.File) (*image.RGBA, error) 
 	return d.run(ctx, file)
 }
 
-func (d *Decoder) run(ctx context.Context, file *os.File) (*image.RGBA, error) {
+func (d *Decoder) run(ctx context.Context, file io.Reader) (*image.RGBA, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ func (d *Decoder) run(ctx context.Context, file *os.File) (*image.RGBA, error) {
 	cmd := exec.CommandContext(in, self, d.work, strconv.FormatInt(d.limits.Memory, 10), strconv.FormatInt(int64(d.limits.Time/time.Second)+1, 10))
 	// Not a word of the server's environment: it holds passwords.
 	cmd.Env = []string{"GOMAXPROCS=1", "GOMEMLIMIT=" + strconv.FormatInt(d.limits.Memory/2, 10)}
-	cmd.Stdin = file
+	cmd.Stdin = struct{ io.Reader }{file} // through a pipe: the child gets no hold on the original
 	said := &head{most: 4 << 10}
 	cmd.Stderr = said
 	cmd.WaitDelay = d.limits.Waiting

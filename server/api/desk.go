@@ -156,7 +156,7 @@ func (s *Server) idFor(c *fiber.Ctx, act workflow.Act) field.RecordID {
 		_, _ = crand.Read(random[:]) // never fails: crypto/rand aborts the program instead
 		return field.NewID(s.now(), random)
 	}
-	return field.DeriveID(time.Unix(1_600_000_000, 0), "click", string(act.Device), strconv.FormatInt(act.Number, 10), c.Path())
+	return field.DeriveID(time.Unix(1_600_000_001, 0), "click", string(act.Device), strconv.FormatInt(act.Number, 10), c.Path())
 }
 
 func actOf(c *fiber.Ctx) (workflow.Act, error) {

@@ -218,7 +218,6 @@ func analyse(photo *field.Record, f verify.Facts) (analysis, error) {
 // original is the bytes of a photo, or the beginning of a recording, for decoders that move about in them.
 type original struct {
 	io.ReadSeeker
-	file  *os.File // nil: a recording
 	close func()
 }
 
@@ -234,7 +233,7 @@ func (x *examiner) fetch(ctx context.Context, photo *field.Record) (*original, e
 		return nil, err
 	}
 	if here, ok := body.(blob.OnDisk); ok && picture {
-		return &original{here.File(), here.File(), func() { _ = body.Close() }}, nil // it was only read
+		return &original{here.File(), func() { _ = body.Close() }}, nil // it was only read
 	}
 	if picture {
 		return temporary(body)
@@ -243,7 +242,7 @@ func (x *examiner) fetch(ctx context.Context, photo *field.Record) (*original, e
 	if err = errors.Join(err, body.Close()); err != nil {
 		return nil, err
 	}
-	return &original{bytes.NewReader(head), nil, func() {}}, nil
+	return &original{bytes.NewReader(head), func() {}}, nil
 }
 
 // temporary copies an original to a file. Its name is taken away at once where the system allows that, so that its bytes go
@@ -267,7 +266,7 @@ func temporary(body io.ReadCloser) (*original, error) {
 		done()
 		return nil, err
 	}
-	return &original{file, file, done}, nil
+	return &original{file, done}, nil
 }
 
 func (x *examiner) renditions(ctx context.Context, file *original, facts verify.Facts, args map[string]field.Value) error {
@@ -302,8 +301,8 @@ func (x *examiner) picture(ctx context.Context, file *original, facts verify.Fac
 	case facts.Type == "image/jpeg" || facts.Type == "image/png":
 		img, err := verify.Decode(file)
 		return img, facts.Orientation, err
-	case verify.IsHEIC(facts.Type) && file.file != nil:
-		img, err := x.heic.HEIC(ctx, file.file)
+	case verify.IsHEIC(facts.Type):
+		img, err := x.heic.HEIC(ctx, file)
 		return img, 1, err
 	}
 	return nil, 0, field.Refuse(field.CodeUnsupportedType, "No rendition is made of %s.", facts.Type)

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -85,7 +87,7 @@ func RandomID(at time.Time) RecordID {
 }
 
 // DeriveID makes an id that is the same whenever it is derived from the same time and parts, so that an effect which
-// is computed twice is written once. Who knows the parts can take it first: see Own, Case.NewID and RandomID.
+// is computed twice is written once. Who knows the parts can take it first: see ServerID, Case.NewID and RandomID.
 func DeriveID(at time.Time, parts ...string) RecordID {
 	h := sha256.New()
 	for _, p := range parts {
@@ -97,6 +99,23 @@ func DeriveID(at time.Time, parts ...string) RecordID {
 	var r [10]byte
 	copy(r[:], h.Sum(nil))
 	return NewID(at, r)
+}
+
+var reserved = time.Unix(1_600_000_000, 0)
+
+// ServerID derives an id under which only the server makes records: see ReservedID.
+func ServerID(parts ...string) RecordID { return DeriveID(reserved, parts...) }
+
+// ReservedID reports whether the server derives ids with the time in this one, to the millisecond: nobody else makes a record
+// under such an id, and nobody learns from trying whether it is there. Besides ServerID these are the starts of years, for the
+// registers of clues and the organisations.
+func ReservedID(id RecordID) bool {
+	ms, err := strconv.ParseInt(strings.Replace(string(id[:min(len(id), 13)]), "-", "", 1), 16, 64)
+	if err != nil {
+		return false
+	}
+	at := time.UnixMilli(ms).UTC()
+	return at.Equal(reserved) || at.Equal(time.Date(at.Year(), 1, 1, 0, 0, 0, 0, time.UTC))
 }
 
 func formatUUID(b [16]byte) string {

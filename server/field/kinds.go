@@ -88,7 +88,7 @@ type Case struct {
 // NewID makes the id of a record that a command brings about, with parts that tell it from others of the command. It is the same
 // when the command is decided again, and nobody can work it out and take it first.
 func (c *Case) NewID(parts ...string) RecordID {
-	return DeriveID(c.Record.CreatedAt, append([]string{c.Secret, string(c.Record.ID)}, parts...)...)
+	return ServerID(append([]string{c.Secret, string(c.Record.ID)}, parts...)...)
 }
 
 // Who acts.
@@ -120,8 +120,8 @@ type Effect struct {
 }
 
 // Own finds a record that the server makes under a derived id, or the id under which it is to make it; then the record is nil.
-// Whoever knows what an id is derived from can have taken it for a record of his own. Then the next one counts, and so on:
-// nobody keeps the server from writing its record that way, or has it write into his.
+// Before such ids were reserved, whoever knew what one is derived from could take it for a record of his own. Then the next one
+// counts, and so on: nobody keeps the server from writing its record that way, or has it write into his.
 func Own(look Lookup, id RecordID, kind Kind, scope Scope) (RecordID, *Record, error) {
 	for {
 		r, err := look.Get(id)

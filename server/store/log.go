@@ -52,7 +52,7 @@ type Write struct {
 // What Commit answers when it changed nothing because somebody else was first. Any other error is ambiguous: the caller
 // looks for {scope, device, batch}.
 var (
-	ErrHeadMoved  = errors.New("store: another process has written to this scope")
+	ErrHeadMoved  = errors.New("store: another process has written to this scope, or a record that was new is in another")
 	ErrBatchKnown = errors.New("store: this batch is in the log already")
 )
 
@@ -62,8 +62,9 @@ var ErrDamaged = errors.New("store: an archived entry is damaged")
 // The contract of the log in both stores, checked by storetest:
 //
 //	Commit(ctx, writes)                  one transaction over all writes; durable when it returns nil. A stored head that is
-//	                                     not right before the first entry: ErrHeadMoved. {scope, device, batch} stored
-//	                                     before: ErrBatchKnown. Nothing is changed then.
+//	                                     not right before the first entry: ErrHeadMoved, also when a record's id is stored in
+//	                                     another scope. {scope, device, batch} stored before: ErrBatchKnown. Nothing is
+//	                                     changed then.
 //	Head(ctx, scope)                     the head; CodeNotFound when the scope has no entries
 //	Heads(ctx, ListScopes)               heads of visible scopes, by Scope, key-paged
 //	Entry(ctx, scope, seq)               one entry; CodeNotFound

@@ -31,6 +31,9 @@ func (s *step) apply(d *protocol.Decided) (protocol.Outcome, error) {
 	case op.Base < 0:
 		return protocol.Outcome{}, field.Refuse(field.CodeOutOfRange, "base is the version of the record that the device last saw; 0 for a new one.")
 	}
+	if op.Base == 0 && op.Command == "" && !s.b.in.Trusted && field.ReservedID(op.ID) {
+		return protocol.Outcome{}, field.Refuse(field.CodeBadID, "Ids of this time are the server's.")
+	}
 	old, err := s.view.Get(op.ID)
 	if err != nil {
 		return protocol.Outcome{}, err
@@ -205,7 +208,7 @@ func (s *step) edited(spec *field.Spec, old *field.Record, set map[string]field.
 // before it has seen the conflict changes what it offers; it does not make another conflict.
 func (s *step) conflict(r *field.Record, op *protocol.Operation, clash merge.Clash) (field.RecordID, error) {
 	in := s.b.in
-	id := field.DeriveID(r.CreatedAt, "conflict", string(r.ID), clash.Path, string(in.Device), strconv.FormatInt(clash.By.Seq, 10))
+	id := field.ServerID("conflict", string(r.ID), clash.Path, string(in.Device), strconv.FormatInt(clash.By.Seq, 10))
 	null := func(v field.Value) field.Value {
 		if v == nil {
 			return field.Removed

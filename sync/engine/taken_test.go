@@ -3,20 +3,66 @@ package engine_test
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"fieldclue/server/field"
 	"fieldclue/sync/protocol"
 )
 
-// Somebody who can work out the ids of the server's own records takes them for his. The conflict and the grant are made all the
-// same, under other ids, and nothing is written into what he made.
+// Nobody takes an id that the server derives, and the refusal is the same whether it is there or not.
+func TestTheServersIdsAreReserved(t *testing.T) {
+	onBothStores(t, func(t *testing.T, c *county) {
+		task := id()
+		c.server(string(c.scope), protocol.Operation{ID: task, Kind: field.KindRevisit, Set: fields(m{
+			"campaignId": id(), "siteId": c.site, "stratum": "problems", "due": "2026-12-01",
+		})})
+		c.must(c.click(c.zhao, c.get(task), "assign", m{"assignee": c.chen.User, "companion": c.lin.User, "due": "2026-12-01"}))
+		granted, free := field.GrantID(c.chen.User, c.scope), field.GrantID(c.qian.User, c.scope)
+		if c.get(granted) == nil || c.get(free) != nil {
+			t.Fatal("the grants are not as they should be")
+		}
+		register := field.DeriveID(time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), "register", "gz-liwan")
+		var told []string
+		for _, taken := range []field.RecordID{granted, free, register, field.DeriveID(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), "org", "other")} {
+			resp := c.push(c.lin, c.scope, protocol.Operation{ID: taken, Kind: field.KindFinding, Set: fields(m{"siteId": c.site, "title": "占位"})})
+			out := c.outcome(resp, 0, protocol.Rejected)
+			told = append(told, string(out.Code)+out.Message)
+		}
+		if slices.Sort(told); told[0] != told[len(told)-1] || !strings.HasPrefix(told[0], string(field.CodeBadID)) {
+			t.Errorf("he is told %q", told)
+		}
+		c.sound()
+	})
+}
+
+// The clue of a finding has an id that nobody can work out, and the same one however often its batch is decided: the clock of
+// this county never stands still.
+func TestAFindingIsMadeAndBecomesAClueInOneBatch(t *testing.T) {
+	onBothStores(t, func(t *testing.T, c *county) {
+		finding := id()
+		resp := c.push(c.zhao, c.scope,
+			protocol.Operation{ID: finding, Kind: field.KindFinding, Set: fields(m{"siteId": c.site, "title": "漏雨", "violation": "behind_plan"})},
+			protocol.Operation{ID: finding, Kind: field.KindFinding, Command: "classify", Args: fields(m{"class": "clue"})})
+		c.outcome(resp, 0, protocol.Applied)
+		c.outcome(resp, 1, protocol.Applied)
+		clue := c.get(field.RecordID(c.get(finding).Text("clueId")))
+		if clue == nil || clue.Kind != field.KindClue || clue.Text("findingId") != string(finding) {
+			t.Errorf("the clue is %+v", clue)
+		}
+		c.sound()
+	})
+}
+
+// Before they were reserved, somebody who could work out the ids of the server's own records took them for his. The conflict and
+// the grant are made all the same, under other ids, and nothing is written into what he made.
 func TestTheServersIdsAreTaken(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {
 		var his []*field.Record
 		take := func(id field.RecordID) field.RecordID {
 			t.Helper()
-			c.outcome(c.push(c.lin, c.scope, protocol.Operation{ID: id, Kind: field.KindFinding, Set: fields(m{"siteId": c.site, "title": "占位"})}), 0, protocol.Applied)
+			c.server(string(c.scope), protocol.Operation{ID: id, Kind: field.KindFinding, Set: fields(m{"siteId": c.site, "title": "占位"})})
 			r := c.get(id)
 			his = append(his, r)
 			return field.DeriveID(r.CreatedAt, "next", string(id)) // he has read this program
@@ -28,7 +74,7 @@ func TestTheServersIdsAreTaken(t *testing.T) {
 		}
 		c.push(c.lin, c.scope, edit("一"))
 		first := c.get(report)
-		take(take(field.DeriveID(first.CreatedAt, "conflict", string(report), "summary", string(c.chen.Device), strconv.FormatInt(first.Version, 10))))
+		take(take(field.ServerID("conflict", string(report), "summary", string(c.chen.Device), strconv.FormatInt(first.Version, 10))))
 		conflict := c.outcome(c.push(c.chen, c.scope, edit("二")), 0, protocol.Conflict).Conflicts[0]
 		if r := c.get(conflict); r == nil || r.Kind != field.KindConflicts || r.Text("offered") != "二" {
 			t.Errorf("the conflict is %+v", r)

@@ -39,6 +39,7 @@ type plan struct {
 // image is a record as it will be stored.
 type image struct {
 	id    string
+	scope string
 	doc   bson.Raw
 	fresh bool // it seems that this commit makes it
 }
@@ -65,7 +66,7 @@ func newPlan(writes []store.Write) *plan {
 			})
 		}
 		for _, r := range w.Records {
-			p.records = append(p.records, image{string(r.ID), encodeRecord(r), seemsMade(r, first)})
+			p.records = append(p.records, image{string(r.ID), string(r.Scope), encodeRecord(r), seemsMade(r, first)})
 		}
 	}
 	return p
@@ -133,6 +134,8 @@ func persist(ctx context.Context, transact func(replaceAll bool) error, explain 
 			return why
 		case errors.Is(err, errMoved):
 			return store.ErrHeadMoved // seen inside the transaction, and not yet by a majority
+		case try > 0 && mongo.IsDuplicateKeyError(err):
+			return store.ErrHeadMoved // nothing was inserted on a guess: the id of a record is taken in another scope
 		case try+1 >= maxTries || pause(ctx, try) != nil:
 			return field.Refuse(field.CodeBusy, "").Because(err)
 		}
@@ -240,7 +243,8 @@ func (s *Store) writeRecords(ctx context.Context, p *plan, fresh func(*image) bo
 		if fresh(r) {
 			inserts = append(inserts, r.doc)
 		} else {
-			replaces = append(replaces, mongo.NewReplaceOneModel().SetFilter(byID(r.id)).SetReplacement(r.doc).SetUpsert(true))
+			here := append(byID(r.id), bson.E{Key: "scope", Value: r.scope}) // in another scope: a duplicate key
+			replaces = append(replaces, mongo.NewReplaceOneModel().SetFilter(here).SetReplacement(r.doc).SetUpsert(true))
 		}
 	}
 	if len(inserts) > 0 {
@@ -324,17 +328,22 @@ func (s *Store) commitStandIn(ctx context.Context, p *plan) error {
 	// A caller who goes now would leave half of it behind.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
 	defer cancel()
+	there, err := s.knownRecords(ctx, p)
+	if err != nil {
+		return fault("Commit", err)
+	}
+	for _, r := range p.records {
+		if in, known := there[r.id]; known && in != r.scope {
+			return store.ErrHeadMoved
+		}
+	}
 	if _, err := s.log.InsertMany(ctx, p.entries); err != nil {
 		if !mongo.IsDuplicateKeyError(err) {
 			return fault("Commit", err)
 		}
 		return s.clearStandIn(ctx, p)
 	}
-	there, err := s.knownRecords(ctx, p)
-	if err != nil {
-		return fault("Commit", err)
-	}
-	if err := s.writeRecords(ctx, p, func(r *image) bool { return !there[r.id] }); err != nil {
+	if err := s.writeRecords(ctx, p, func(r *image) bool { return there[r.id] == "" }); err != nil {
 		return fault("Commit", err)
 	}
 	for i := range p.scopes {
@@ -345,19 +354,19 @@ func (s *Store) commitStandIn(ctx context.Context, p *plan) error {
 	return nil
 }
 
-// knownRecords says which records of the plan are stored: every replacement costs the stand-in a walk through all.
-func (s *Store) knownRecords(ctx context.Context, p *plan) (map[string]bool, error) {
+// knownRecords says which records of the plan are stored, and in which scopes: every replacement costs the stand-in a walk through all.
+func (s *Store) knownRecords(ctx context.Context, p *plan) (map[string]string, error) {
 	ids := make([]string, 0, len(p.records))
 	for _, r := range p.records {
 		ids = append(ids, r.id)
 	}
-	there := map[string]bool{}
+	there := map[string]string{}
 	if len(ids) == 0 {
 		return there, nil
 	}
-	o := options.Find().SetProjection(bson.D{{Key: "_id", Value: 1}})
+	o := options.Find().SetProjection(bson.D{{Key: "scope", Value: 1}})
 	err := find(ctx, s.records, in("_id", ids), o, func(doc []byte) error {
-		there[bson.Raw(doc).Lookup("_id").StringValue()] = true
+		there[bson.Raw(doc).Lookup("_id").StringValue()] = bson.Raw(doc).Lookup("scope").StringValue()
 		return nil
 	})
 	return there, err

@@ -97,6 +97,7 @@ func TestPersist(t *testing.T) {
 		{"committed", []error{nil}, nil, nil, nil, "", 1, false},
 		{"a conflict passes", []error{transient, transient, nil}, nil, nil, nil, "", 3, true},
 		{"a record was not new", []error{duplicate, nil}, nil, nil, nil, "", 2, true},
+		{"an id in another scope", []error{duplicate}, nil, nil, store.ErrHeadMoved, "", 2, true},
 		{"the head moved", []error{errMoved}, store.ErrHeadMoved, nil, store.ErrHeadMoved, "", 1, false},
 		{"the batch is known", []error{duplicate}, store.ErrBatchKnown, nil, store.ErrBatchKnown, "", 1, false},
 		{"a conflict, and the head moved", []error{transient}, store.ErrHeadMoved, nil, store.ErrHeadMoved, "", 1, false},

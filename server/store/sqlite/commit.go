@@ -21,7 +21,11 @@ func (s *Store) Commit(ctx context.Context, writes []store.Write) error {
 	if err != nil {
 		return err
 	}
-	return s.writer.write(ctx, "Commit", ch)
+	err = s.writer.write(ctx, "Commit", ch)
+	if errors.Is(err, errElsewhere) {
+		return store.ErrHeadMoved
+	}
+	return err
 }
 
 // commit is a Commit ready to be bound.
@@ -150,6 +154,9 @@ func (c *commit) apply(w *writer) error {
 // errTwice is a fault and no refusal: entries of the commit are written already, so the transaction is taken back.
 var errTwice = errors.New("a batch is twice in one commit")
 
+// errElsewhere is found in the middle of a commit, so the transaction is taken back, and then told as ErrHeadMoved.
+var errElsewhere = errors.New("a record is in another scope")
+
 // findKnown returns ErrBatchKnown if any of the entries holds a batch that is in the log.
 func (c *commit) findKnown(w *writer) error {
 	for _, s := range c.scopes {
@@ -220,7 +227,9 @@ func (w *writer) putRecord(r *recordRow) error {
 	case !found:
 		_, err = w.c.exec(insertRecord, r.args)
 		return w.putKeys(r, err)
-	case old.kind == r.kind && old.scope == r.scope && old.rank == r.rank:
+	case old.scope != r.scope:
+		return errElsewhere
+	case old.kind == r.kind && old.rank == r.rank:
 		_, err = w.c.exec(updateRecord, r.args[:updateWidth])
 	default:
 		_, err = w.c.exec(replaceRecord, r.args)

@@ -19,6 +19,7 @@ var commitCases = []testCase{
 	{"what does not exist is not found", anyEngine, notFound},
 	{"a head that moved changes nothing", anyEngine, headMoved},
 	{"a head with another hash changes nothing", anyEngine, headForked},
+	{"an id in another scope changes nothing", anyEngine, idElsewhere},
 	{"a gap changes nothing", anyEngine, gapRefused},
 	{"a known batch changes nothing", anyEngine, batchKnown},
 	{"a known batch among new ones changes nothing", transactions, batchKnownAmongNew},
@@ -128,6 +129,25 @@ func headMoved(t *testing.T, s *suite) {
 	before = d.picture()
 	refused(t, d.s.Commit(d.ctx, []store.Write{{Entries: []store.Entry{again}, Head: endOf(again, first.Head.Info)}}), store.ErrHeadMoved)
 	d.unchanged(before)
+}
+
+// Two writers took the same id at the same time, in two scopes: the second decides again, and sees it.
+func idElsewhere(t *testing.T, s *suite) {
+	d := sitDown(t, s.open(t))
+	here, there, r := d.site(), d.site(), d.record()
+	d.put(here, r)
+	d.put(there, d.record())
+	for _, age := range []time.Duration{0, time.Hour} { // it looks new, and it does not
+		taken := r.Clone()
+		taken.Fields["caption"] = field.Quote("made elsewhere")
+		taken.UpdatedAt = taken.CreatedAt.Add(age)
+		w := d.write(there, 1, d.record(), taken)
+		before := d.picture()
+		refused(t, d.s.Commit(d.ctx, []store.Write{w}), store.ErrHeadMoved)
+		d.unchanged(before)
+		d.put(there, d.record())
+	}
+	d.put(here, r)
 }
 
 // A head with the right number and another hash is another history: a backup was restored under a running server.
