@@ -107,15 +107,15 @@ var reserved = time.Unix(1_600_000_000, 0)
 func ServerID(parts ...string) RecordID { return DeriveID(reserved, parts...) }
 
 // ReservedID reports whether the server derives ids with the time in this one, to the millisecond: nobody else makes a record
-// under such an id, and nobody learns from trying whether it is there. Besides ServerID these are the starts of years, for the
-// registers of clues and the organisations.
+// under such an id, and nobody learns from trying whether it is there. Besides ServerID these are the starts of years from
+// 2020 on, for the registers of clues and the organisations; a phone without a clock makes ids of 1970.
 func ReservedID(id RecordID) bool {
 	ms, err := strconv.ParseInt(strings.Replace(string(id[:min(len(id), 13)]), "-", "", 1), 16, 64)
 	if err != nil {
 		return false
 	}
 	at := time.UnixMilli(ms).UTC()
-	return at.Equal(reserved) || at.Equal(time.Date(at.Year(), 1, 1, 0, 0, 0, 0, time.UTC))
+	return at.Equal(reserved) || at.Year() >= 2020 && at.Equal(time.Date(at.Year(), 1, 1, 0, 0, 0, 0, time.UTC))
 }
 
 func formatUUID(b [16]byte) string {

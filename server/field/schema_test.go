@@ -172,3 +172,22 @@ func TestIDsAreDerivedAlikeAndValid(t *testing.T) {
 		}
 	}
 }
+
+func TestReservedIDs(t *testing.T) {
+	at := func(s string) field.RecordID {
+		when, err := time.Parse(time.RFC3339Nano, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return field.RandomID(when)
+	}
+	for id, want := range map[field.RecordID]bool{
+		field.ServerID("grant", "x"): true, at("2027-01-01T00:00:00Z"): true, at("2027-01-01T08:00:00+08:00"): true,
+		at("2020-01-01T00:00:00Z"): true, at("2027-01-01T00:00:00.001Z"): false, at("2026-12-31T23:59:59.999Z"): false,
+		at("1970-01-01T00:00:00Z"): false, at("2026-11-28T14:00:00Z"): false, "": false, "0": false, "zzzzzzzz-zzzz-7": false,
+	} {
+		if field.ReservedID(id) != want {
+			t.Errorf("%s: %v", id, !want)
+		}
+	}
+}
