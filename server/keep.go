@@ -22,8 +22,15 @@ import (
 var errFaults = errors.New("what is stored is not what was acknowledged; keep it as it is and call for help")
 
 func verify(ctx context.Context, args, environ []string, out console) error {
-	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
-		return verifyCase(args[0], args[1:], out)
+	key, others, err := option(args, "key")
+	if err != nil {
+		return err
+	}
+	if len(others) > 0 && others[0] != "" && others[0][0] != '-' {
+		return verifyCase(others[0], key, others[1:], out)
+	}
+	if key != "" {
+		return errors.New("--key is for the file of a case: fieldclue verify FILE --key KEY")
 	}
 	file, args, err := option(args, "report")
 	if err != nil {
@@ -53,11 +60,7 @@ func verify(ctx context.Context, args, environ []string, out console) error {
 var errFalse = errors.New("this is not the file as the server made it: what is named above was changed, is missing or is surplus")
 
 // verifyCase needs no configuration: it is for a stranger.
-func verifyCase(file string, args []string, out console) error {
-	key, args, err := option(args, "key")
-	if err != nil {
-		return err
-	}
+func verifyCase(file, key string, args []string, out console) error {
 	if len(args) > 0 {
 		return fmt.Errorf("fieldclue verify FILE takes --key and nothing else; not %s", args[0])
 	}

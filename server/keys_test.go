@@ -55,3 +55,20 @@ func TestTheKeysCommand(t *testing.T) {
 		}
 	}
 }
+
+// The file and its key stand in either order.
+func TestTheFileAndItsKeyInEitherOrder(t *testing.T) {
+	none := t.TempDir() + "/case.zip"
+	for want, args := range map[string][][]string{
+		"key is 32 bytes":  {{none, "--key", "K"}, {"--key", "K", none}, {"--key=K", none}},
+		"file of a case":   {{"--key", "K"}, {"--key", "K", "--data", none}},
+		"value is missing": {{none, "--key"}},
+	} {
+		for _, a := range args {
+			err := run(t.Context(), append([]string{"verify"}, a...), nil, console{&bytes.Buffer{}})
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: %v, want something of %q", a, err, want)
+			}
+		}
+	}
+}
