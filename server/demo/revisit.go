@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"fieldclue/server/field"
@@ -258,7 +260,19 @@ func (d *demo) openAgain(ctx context.Context, k *desk, campaign field.RecordID) 
 		return err
 	}
 	for _, s := range progress.Strata {
-		d.say("   %-12s frame %d, sample %d, tasks %v, results %v", s.Stratum, s.Frame, s.Sample, s.Tasks, s.Results)
+		d.say("   %-12s frame %d, sample %d, tasks: %s; results: %s", s.Stratum, s.Frame, s.Sample, counts(s.Tasks), counts(s.Results))
 	}
 	return nil
+}
+
+// counts says how many there are of each, such as "1 done, 2 pending".
+func counts(of map[string]int) string {
+	if len(of) == 0 {
+		return "none yet"
+	}
+	var parts []string
+	for _, what := range slices.Sorted(maps.Keys(of)) {
+		parts = append(parts, fmt.Sprintf("%d %s", of[what], what))
+	}
+	return strings.Join(parts, ", ")
 }
