@@ -16,6 +16,20 @@ import (
 	"fieldclue/media/blob/dir"
 )
 
+func open(t *testing.T, root string) *dir.Store {
+	t.Helper()
+	s, err := dir.Open(dir.Config{Root: root})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func sumOf(b []byte) blob.Sum {
+	h := sha256.Sum256(b)
+	return blob.Sum(hex.EncodeToString(h[:]))
+}
+
 func TestContract(t *testing.T) {
 	root := t.TempDir()
 	blobtest.Run(t, func(t *testing.T) blobtest.Pair {
@@ -29,12 +43,8 @@ func TestContract(t *testing.T) {
 
 func TestFilesAreReadOnlyAndTempIsCleaned(t *testing.T) {
 	root := t.TempDir()
-	s, err := dir.Open(dir.Config{Root: root})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := sha256.Sum256([]byte("abc"))
-	sum := blob.Sum(hex.EncodeToString(h[:]))
+	s := open(t, root)
+	sum := sumOf([]byte("abc"))
 	for _, b := range []string{"abd", "abc"} {
 		_, err := s.PutIfAbsent(t.Context(), sum, 3, bytes.NewReader([]byte(b)))
 		if (err == nil) != (b == "abc") {
@@ -77,12 +87,8 @@ func TestFilesAreReadOnlyAndTempIsCleaned(t *testing.T) {
 // What an earlier server has put a directory deeper is found, held and not put again.
 func TestBlobsOfEarlierServers(t *testing.T) {
 	root := t.TempDir()
-	s, err := dir.Open(dir.Config{Root: root})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := sha256.Sum256([]byte("abc"))
-	sum := blob.Sum(hex.EncodeToString(h[:]))
+	s := open(t, root)
+	sum := sumOf([]byte("abc"))
 	deeper := filepath.Join(root, "data", string(sum[:2]), string(sum[2:4]))
 	if err := os.MkdirAll(deeper, 0o750); err != nil {
 		t.Fatal(err)
@@ -125,10 +131,7 @@ func TestBlobsOfEarlierServers(t *testing.T) {
 
 func TestADirectoryThatIsGoneIsDown(t *testing.T) {
 	root := t.TempDir()
-	s, err := dir.Open(dir.Config{Root: root})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := open(t, root)
 	if err := os.RemoveAll(root); err != nil {
 		t.Fatal(err)
 	}

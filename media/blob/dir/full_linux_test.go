@@ -2,15 +2,11 @@ package dir_test
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"io"
 	"path/filepath"
 	"testing"
 
-	"fieldclue/media/blob"
 	"fieldclue/media/blob/blobtest"
-	"fieldclue/media/blob/dir"
 	"fieldclue/server/field"
 )
 
@@ -23,14 +19,10 @@ func TestNoRoom(t *testing.T) {
 
 func noRoom(t *testing.T, limit func(size uint64)) {
 	root := t.TempDir()
-	s, err := dir.Open(dir.Config{Root: root})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := open(t, root)
 	staging := s.Staging()
 	content := bytes.Repeat([]byte("0123456789abcdef"), 5<<16) // 5 MiB
-	h := sha256.Sum256(content)
-	sum := blob.Sum(hex.EncodeToString(h[:]))
+	sum := sumOf(content)
 	const kept = fileLimit - 1<<20
 
 	limit(fileLimit)
