@@ -232,17 +232,14 @@ func (x *examiner) fetch(ctx context.Context, photo *field.Record) (*original, e
 	if err != nil {
 		return nil, err
 	}
-	if here, ok := body.(blob.OnDisk); ok && picture {
+	if !picture {
+		head, err := io.ReadAll(body)
+		return &original{bytes.NewReader(head), func() {}}, errors.Join(err, body.Close())
+	}
+	if here, ok := body.(blob.OnDisk); ok {
 		return &original{here.File(), func() { _ = body.Close() }}, nil // it was only read
 	}
-	if picture {
-		return temporary(body)
-	}
-	head, err := io.ReadAll(body)
-	if err = errors.Join(err, body.Close()); err != nil {
-		return nil, err
-	}
-	return &original{bytes.NewReader(head), func() {}}, nil
+	return temporary(body)
 }
 
 // temporary copies an original to a file. Its name is taken away at once where the system allows that, so that its bytes go

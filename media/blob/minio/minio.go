@@ -212,7 +212,8 @@ func (s *Store) Open(ctx context.Context, sum blob.Sum, offset, length int64) (i
 	if offset < 0 || length < -1 {
 		return nil, field.Refuse(field.CodeRangeInvalid, "")
 	}
-	if length == 0 || offset > 0 && length < 0 { // an empty range cannot be asked for, and one without an end hides where it begins
+	// An empty range cannot be asked for, and an answer to one without an end does not say whether it began inside.
+	if length == 0 || offset > 0 && length < 0 {
 		info, err := s.Stat(ctx, sum)
 		if err == nil {
 			length, err = blob.CheckRange(offset, length, info.Size)

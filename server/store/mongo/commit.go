@@ -354,7 +354,8 @@ func (s *Store) commitStandIn(ctx context.Context, p *plan) error {
 	return nil
 }
 
-// knownRecords says which records of the plan are stored, and in which scopes: every replacement costs the stand-in a walk through all.
+// knownRecords says which records of the plan are stored, and in which scopes: every replacement costs the stand-in a walk
+// through all.
 func (s *Store) knownRecords(ctx context.Context, p *plan) (map[string]string, error) {
 	ids := make([]string, 0, len(p.records))
 	for _, r := range p.records {
