@@ -1,24 +1,29 @@
 package access
 
-import "fieldclue/server/field"
+import (
+	"slices"
+
+	"fieldclue/server/field"
+)
 
 // Role is one of the roles of domain.md.
-type Role string
+type Role = field.Role
 
-// The roles.
+// The roles, under the names that the table uses.
 const (
-	Inspector     Role = "inspector"          // 检查人员
-	TeamLead      Role = "team_lead"          // 核查组长
-	Supervisor    Role = "supervisor"         // 监督室
-	ClueManager   Role = "clue_manager"       // 案管室
-	Handler       Role = "handler"            // 承办部门
-	Leader        Role = "leader"             // 分管领导
-	Liaison       Role = "liaison"            // 对方联络员
-	Responsible   Role = "responsible_unit"   // 责任单位
-	Contributor   Role = "contributor"        // 提供线索的部门
-	Custodian     Role = "identity_custodian" // 身份信息保管员
-	Auditor       Role = "auditor"            // 审计员
-	Administrator Role = "administrator"      // 系统管理员
+	Inspector     = field.RoleInspector
+	TeamLead      = field.RoleTeamLead
+	Supervisor    = field.RoleSupervisor
+	ClueManager   = field.RoleClueManager
+	Handler       = field.RoleHandler
+	Leader        = field.RoleLeader
+	Liaison       = field.RoleLiaison
+	Responsible   = field.RoleResponsible
+	Contributor   = field.RoleContributor
+	Custodian     = field.RoleCustodian
+	Auditor       = field.RoleAuditor
+	Administrator = field.RoleAdministrator
+	Founder       = field.RoleFounder
 )
 
 // Action is a verb on a kind of record: "report.create", "report.edit", or a command such as "report.return".
@@ -41,8 +46,33 @@ func actions(list ...Action) map[Action]bool {
 	return m
 }
 
-// own are the actions that everybody has in the own user scope.
-var own = actions("notice.read")
+// own are the actions that everybody has in the own user scope: to read the inbox, to stay away from a matter on one's own
+// account, and to say that an operation that was kept needs no decision any more.
+var own = actions("notice.read", "recusal.create", "parked.settle")
+
+// kept are the actions about operations that were kept. They lie with who sent them and are decided by who may read what they
+// were meant for.
+var kept = actions("parked.accept", "parked.settle")
+
+// powers says what each power of a mandate comes to: an agent's people do what their role and one of its powers both allow.
+// A payment, a template, a site of the principal, its people and its organisation are under no power.
+var powers = map[field.Power]map[Action]bool{
+	field.PowerInspect: actions(collect...),
+	field.PowerReview: actions(
+		"report.take", "report.return", "report.approve", "report.archive", "photo.discredit", "review.decide", "interview.review", "interview.seal",
+		"flag.decide", "conflict.resolve", "conflict.arbitrate", "parked.accept", "parked.settle", "finding.create", "finding.create_others",
+	),
+	field.PowerClassify: actions("finding.classify", "finding.close", "finding.reopen"),
+	field.PowerRevisit: actions(
+		"revisit.assign", "revisit.reassign", "revisit.excuse", "revisit.miss", "revisit.return", "revisit.accept", "revisit.cancel",
+	),
+	field.PowerHandle: actions("clue.edit", "clue.propose", "clue.handle", "clue.report", "link.create", "link.confirm", "link.withdraw"),
+}
+
+// empowered reports whether a mandate is for the action.
+func empowered(m *field.Mandate, action Action) bool {
+	return slices.ContainsFunc(m.Powers, func(p field.Power) bool { return powers[p][action] })
+}
 
 var collect = []Action{
 	"report.create", "report.edit", "report.queue", "report.submit", "report.recall", "report.resubmit", "report.void",
@@ -67,13 +97,14 @@ var table = map[Role]row{
 		may: actions(
 			"project.create", "project.edit", "project.advance", "site.create", "site.edit", "site.activate", "site.close",
 			"template.create", "template.edit", "template.publish", "template.retire",
-			"report.take", "report.return", "report.approve", "report.archive", "report.void",
-			"finding.create", "finding.classify", "finding.close", "finding.reopen",
-			"photo.void", "photo.discredit", "review.decide", "interview.review", "interview.seal", "interview.void",
+			"report.take", "report.return", "report.approve", "report.archive", "report.void", "report.void_others",
+			"finding.create", "finding.create_others", "finding.classify", "finding.close", "finding.reopen",
+			"photo.void", "photo.void_others", "photo.discredit", "review.decide", "interview.review", "interview.seal", "interview.void", "interview.void_others",
 			"flag.decide", "conflict.resolve", "conflict.arbitrate", "parked.accept", "parked.settle",
 			"campaign.create", "campaign.edit", "campaign.draw", "campaign.run", "campaign.close", "campaign.report",
 			"revisit.assign", "revisit.reassign", "revisit.excuse", "revisit.miss", "revisit.return", "revisit.accept", "revisit.cancel",
 			"grant.create", "grant.end", "recusal.create", "recusal.end",
+			"mandate.create", "mandate.edit", "mandate.void",
 			"clue.create",
 		),
 		writes: []reach{{field.ScopeOrg, byOrg}, {field.ScopeUser, byOrg}},
@@ -81,7 +112,7 @@ var table = map[Role]row{
 	ClueManager: {
 		reads: []reach{{field.ScopeClue, byOrg}, {field.ScopeSite, byOrg}, {field.ScopeRegister, byOrg}, {field.ScopeCustody, byOrg}},
 		may: actions(
-			"clue.create", "clue.edit", "clue.register", "clue.assign", "clue.merge", "clue.reopen", "clue.void", "clue.export",
+			"clue.create", "clue.edit", "clue.edit_others", "clue.register", "clue.assign", "clue.merge", "clue.reopen", "clue.void", "clue.export",
 			"link.create", "link.confirm", "link.withdraw", "review.decide",
 			"finding.classify", "grant.create", "grant.end", "parked.accept", "parked.settle", "conflict.resolve", "conflict.arbitrate",
 		),
@@ -97,8 +128,9 @@ var table = map[Role]row{
 		reads: []reach{{field.ScopeClue, byOrg}, {field.ScopeSite, byOrg}, {field.ScopeCampaign, byOrg}, {field.ScopeCustody, byOrg}},
 		may: actions(
 			"clue.approve", "clue.close", "clue.file", "clue.export", "campaign.approve", "recusal.create", "recusal.end",
+			"mandate.approve", "mandate.extend", "mandate.revoke",
 		),
-		writes: []reach{{field.ScopeUser, byOrg}},
+		writes: []reach{{field.ScopeOrg, byOrg}, {field.ScopeUser, byOrg}},
 	},
 	Liaison:     {reads: []reach{{field.ScopeClue, byGrant}}},
 	Responsible: {reads: []reach{{field.ScopeClue, byGrant}}},
@@ -113,27 +145,14 @@ var table = map[Role]row{
 		may: actions("clue.export"), // takes a copy along; it changes nothing
 	},
 	Administrator: {
-		may: actions(
-			"org.create", "org.edit", "person.create", "person.edit", "person.leave",
-		),
+		may:    actions("org.edit", "person.create", "person.edit", "person.leave"),
 		writes: []reach{{field.ScopeOrg, byOrg}, {field.ScopeUser, byOrg}},
+	},
+	Founder: {
+		may:    actions("org.create", "org.edit", "person.create", "person.edit", "person.leave"),
+		writes: []reach{{field.ScopeOrg, byAll}, {field.ScopeUser, byAll}},
 	},
 }
 
 // Roles lists the roles with their labels in Chinese and English.
-func Roles() []field.Choice {
-	return []field.Choice{
-		{Code: string(Inspector), ZH: "检查人员", EN: "inspector"},
-		{Code: string(TeamLead), ZH: "核查组长", EN: "team lead"},
-		{Code: string(Supervisor), ZH: "监督室", EN: "supervisor"},
-		{Code: string(ClueManager), ZH: "案管室", EN: "clue manager"},
-		{Code: string(Handler), ZH: "承办部门", EN: "handler"},
-		{Code: string(Leader), ZH: "分管领导", EN: "leader"},
-		{Code: string(Liaison), ZH: "对方联络员", EN: "partner liaison"},
-		{Code: string(Responsible), ZH: "责任单位", EN: "responsible unit"},
-		{Code: string(Contributor), ZH: "线索提供部门", EN: "contributor"},
-		{Code: string(Custodian), ZH: "身份信息保管员", EN: "identity custodian"},
-		{Code: string(Auditor), ZH: "审计员", EN: "auditor"},
-		{Code: string(Administrator), ZH: "系统管理员", EN: "system administrator"},
-	}
-}
+func Roles() []field.Choice { return field.Roles }

@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -120,19 +121,50 @@ func (a *Accounts) person(ctx context.Context, user field.UserID) (*access.Actor
 	if len(records) == 0 || records[0].Kind != field.KindPerson || records[0].State != field.StateActive || records[0].Deleted {
 		return nil, nil
 	}
-	p := records[0]
-	who := &access.Actor{User: user, Name: p.Text("name"), Org: field.OrgID(p.Scope.ID())}
-	if err := p.Decode("roles", &who.Roles); err != nil {
-		return nil, field.Refuse(field.CodeInternal, "").Because(err).About(string(p.ID))
+	return a.actorOf(ctx, records[0])
+}
+
+// Past is what a person may do, or might when he was last here: who has left is judged by the roles that he had. nil when there
+// is no such person.
+func (a *Accounts) Past(ctx context.Context, user field.UserID) (*access.Actor, error) {
+	records, err := a.records.Records(ctx, []field.RecordID{field.RecordID(user)})
+	if err != nil || len(records) == 0 || records[0].Kind != field.KindPerson {
+		return nil, err
+	}
+	return a.actorOf(ctx, records[0])
+}
+
+// actorOf makes the actor of a person's record: the roles, what follows from the organisation, the mandates that count today,
+// the grants and the recusals.
+func (a *Accounts) actorOf(ctx context.Context, p *field.Record) (*access.Actor, error) {
+	who := &access.Actor{User: field.UserID(p.ID), Name: p.Text("name"), Org: field.OrgID(p.Scope.ID())}
+	var err error
+	if who.Roles, err = field.RolesOf(p); err != nil {
+		return nil, err
+	}
+	orgs, err := a.records.Records(ctx, []field.RecordID{field.OrgRecord(who.Org)})
+	if err != nil {
+		return nil, err
+	}
+	who.Founder = len(orgs) == 1 && string(orgs[0].Fields["founding"]) == "true"
+	now := a.now()
+	if who.Mandates, err = a.mandates(ctx, "agent", who.Org, now); err != nil {
+		return nil, err
+	}
+	if who.Given, err = a.mandates(ctx, "principal", who.Org, now); err != nil {
+		return nil, err
 	}
 	q := store.Query{
-		Visible: access.Everything, Scope: field.MakeScope(field.ScopeUser, string(user)),
+		Visible: access.Everything, Scope: field.MakeScope(field.ScopeUser, string(who.User)),
 		Kinds: []field.Kind{field.KindGrant, field.KindRecusal}, States: []field.State{field.StateActive}, Limit: 1000,
 	}
 	err = store.EachPage(ctx, a.records, q, func(page []*field.Record) error {
 		for _, r := range page {
 			switch scope := field.Scope(r.Text("scope")); r.Kind {
 			case field.KindGrant:
+				if until := r.Time("until"); !until.IsZero() && !until.After(now) {
+					continue
+				}
 				who.Scopes = append(who.Scopes, scope)
 			case field.KindRecusal:
 				who.Recused = append(who.Recused, scope)
@@ -144,6 +176,24 @@ func (a *Accounts) person(ctx context.Context, user field.UserID) (*access.Actor
 		return nil, err
 	}
 	return who, nil
+}
+
+// mandates lists those that count now, of an organisation as principal or as agent.
+func (a *Accounts) mandates(ctx context.Context, side string, org field.OrgID, now time.Time) ([]field.Mandate, error) {
+	q := store.Query{
+		Visible: access.Everything, Kinds: []field.Kind{field.KindMandate}, States: []field.State{field.MandateValid},
+		Keys: []string{field.KeyFor(side, org)}, Limit: 500,
+	}
+	var found []field.Mandate
+	err := store.EachPage(ctx, a.records, q, func(page []*field.Record) error {
+		for _, r := range page {
+			if m, ok := field.MandateOf(r, now); ok {
+				found = append(found, m)
+			}
+		}
+		return nil
+	})
+	return found, err
 }
 
 // seat is who sits where: the key under which an actor is remembered.
@@ -260,9 +310,12 @@ func (m *actors) dropUser(id field.UserID) {
 	delete(m.seats, id)
 }
 
-// dropOrg forgets everybody of an organisation, and those who are being loaded: theirs is not known yet.
+// dropOrg forgets everybody of an organisation and everybody who acts for it, and those who are being loaded: theirs is not
+// known yet. Who has just been given a mandate is loaded again within the time that an actor is believed.
 func (m *actors) dropOrg(id field.OrgID) {
-	m.drop(func(_ seat, e *entry) bool { return e.actor == nil || e.actor.Org == id })
+	m.drop(func(_ seat, e *entry) bool {
+		return e.actor == nil || e.actor.Org == id || slices.ContainsFunc(e.actor.Mandates, func(m field.Mandate) bool { return m.Principal == id })
+	})
 }
 
 func (m *actors) dropSession(id string) {

@@ -20,16 +20,9 @@ type Act struct {
 
 func (t Act) name() string { return fmt.Sprintf("%s %d", t.Device, t.Number) }
 
-// batch puts a click together. trusted says that the server vouches for it: the founder's administrator acts in the
-// scope of an organisation that is not the own one.
-func (t Act) batch(scope field.Scope, trusted bool, ops ...protocol.Operation) protocol.Batch {
-	b := protocol.Batch{Actor: t.Actor, Device: t.Device, Number: t.Number, Scope: scope, Operations: ops, Strict: true}
-	if trusted {
-		who := *t.Actor
-		who.Server = true
-		b.Actor, b.Trusted = &who, true
-	}
-	return b
+// batch puts a click together.
+func (t Act) batch(scope field.Scope, ops ...protocol.Operation) protocol.Batch {
+	return protocol.Batch{Actor: t.Actor, Device: t.Device, Number: t.Number, Scope: scope, Operations: ops, Strict: true}
 }
 
 // Org is an organisation.
@@ -52,25 +45,15 @@ func (o Org) fields() map[string]field.Value {
 	return set
 }
 
-// orgEpoch is part of every organisation's record id, and of nothing else.
-var orgEpoch = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
-
-// OrgRecord is the id of an organisation's record. It follows from the code, so a code is given once.
-func OrgRecord(code field.OrgID) field.RecordID { return field.DeriveID(orgEpoch, "org", string(code)) }
-
 // CreateOrg makes another organisation; only an administrator of the founding one may. CodeTaken when the code is.
 func (a *Accounts) CreateOrg(ctx context.Context, act Act, o Org) (*field.Record, error) {
-	founder, err := a.isFounder(ctx, act.Actor)
-	if err != nil {
-		return nil, err
-	}
-	if !founder {
-		return nil, field.Refuse(field.CodeNotPermitted, "Only an administrator of the founding organisation makes others.")
-	}
 	if !field.ValidOrg(string(o.Code)) {
 		return nil, field.Refuse(field.CodeBadID, "code has 2 to 32 of a-z, 0-9 and '-'.")
 	}
-	id, scope := OrgRecord(o.Code), field.MakeScope(field.ScopeOrg, string(o.Code))
+	id, scope := field.OrgRecord(o.Code), field.MakeScope(field.ScopeOrg, string(o.Code))
+	if !access.MayAnywhere(act.Actor, "org.create") { // who may not make one learns nothing of the code
+		return nil, field.Refuse(field.CodeNotPermitted, "Only an administrator of the founding organisation makes others.")
+	}
 	known, err := a.records.Records(ctx, []field.RecordID{id})
 	if err != nil {
 		return nil, err
@@ -82,7 +65,7 @@ func (a *Accounts) CreateOrg(ctx context.Context, act Act, o Org) (*field.Record
 			return nil, err
 		}
 	}
-	if _, err := a.commit.Commit(ctx, act.batch(scope, true, protocol.Operation{ID: id, Kind: field.KindOrg, Set: o.fields()})); err != nil {
+	if _, err := a.commit.Commit(ctx, act.batch(scope, protocol.Operation{ID: id, Kind: field.KindOrg, Set: o.fields()})); err != nil {
 		return nil, err
 	}
 	return a.record(ctx, field.KindOrg, id)
@@ -91,56 +74,33 @@ func (a *Accounts) CreateOrg(ctx context.Context, act Act, o Org) (*field.Record
 // EditOrg changes an organisation that was last seen at version. The limit of its space is for an administrator of the
 // founding organisation.
 func (a *Accounts) EditOrg(ctx context.Context, act Act, code field.OrgID, version int64, set map[string]field.Value) (*field.Record, error) {
-	id := OrgRecord(code)
-	r, err := a.record(ctx, field.KindOrg, id)
-	if err != nil {
-		return nil, err
-	}
-	trusted, err := a.elsewhere(ctx, act.Actor, r)
+	r, err := a.managed(ctx, act.Actor, "org.edit", field.KindOrg, field.OrgRecord(code))
 	if err != nil {
 		return nil, err
 	}
 	if len(set) == 0 {
 		return nil, field.Refuse(field.CodeMissingField, "Name at least one field to change.")
 	}
-	if _, ok := set["spaceLimit"]; ok { // who is limited does not set the limit
-		if trusted, err = a.isFounder(ctx, act.Actor); err != nil {
-			return nil, err
-		}
-		if !trusted {
-			return nil, field.Refuse(field.CodeNotPermitted, "Only an administrator of the founding organisation sets the limit of space.")
-		}
-	}
-	if _, err := a.commit.Commit(ctx, act.batch(r.Scope, trusted, protocol.Operation{ID: id, Kind: field.KindOrg, Base: version, Set: set})); err != nil {
+	if _, err := a.commit.Commit(ctx, act.batch(r.Scope, protocol.Operation{ID: r.ID, Kind: field.KindOrg, Base: version, Set: set})); err != nil {
 		return nil, err
 	}
-	return a.record(ctx, field.KindOrg, id)
+	return a.record(ctx, field.KindOrg, r.ID)
 }
 
-// MayManage refuses who is neither an administrator of the organisation nor one of the founding one, as elsewhere does.
+// MayManage refuses who administers neither the organisation nor, as the founder does, all of them.
 func (a *Accounts) MayManage(ctx context.Context, who *access.Actor, code field.OrgID) error {
-	r, err := a.record(ctx, field.KindOrg, OrgRecord(code))
-	if err != nil {
-		return err
-	}
-	_, err = a.elsewhere(ctx, who, r)
+	_, err := a.managed(ctx, who, "org.edit", field.KindOrg, field.OrgRecord(code))
 	return err
 }
 
-// elsewhere reports whether somebody acts on a record of another organisation than the own one. That is for an
-// administrator of the founding organisation; for others it is CodeNotPermitted, or CodeNotFound where they see nothing.
-func (a *Accounts) elsewhere(ctx context.Context, who *access.Actor, r *field.Record) (bool, error) {
-	if string(who.Org) == r.Scope.ID() {
-		return false, nil
+// managed loads a record about which somebody may do an action. What he may neither do nor see is not there.
+func (a *Accounts) managed(ctx context.Context, who *access.Actor, action access.Action, kind field.Kind, id field.RecordID) (*field.Record, error) {
+	r, err := a.record(ctx, kind, id)
+	if err != nil {
+		return nil, err
 	}
-	founder, err := a.isFounder(ctx, who)
-	if err != nil || founder {
-		return founder, err
-	}
-	if !access.MayRead(who, r.Scope, r.Info) {
-		return false, field.Refuse(field.CodeNotFound, "")
-	}
-	return false, field.Refuse(field.CodeNotPermitted, "")
+	_, err = access.Judge(who, action, access.Of(r))
+	return r, err
 }
 
 // Person is somebody who works here.
@@ -162,35 +122,14 @@ func (p Person) fields() map[string]field.Value {
 	return set
 }
 
-func checkRoles(roles []access.Grant) error {
-	for _, g := range roles {
-		known := false
-		for _, r := range access.Roles() {
-			known = known || r.Code == string(g.Role)
-		}
-		if !known {
-			return field.Refuse(field.CodeBadChoice, "%s is not a role.", field.Quote(g.Role))
-		}
-	}
-	return nil
-}
-
 // CreatePerson makes a person and the account to sign in with; an administrator of the organisation may, and one of the
 // founding organisation for every other. CodeTaken when the sign-in name is.
 func (a *Accounts) CreatePerson(ctx context.Context, act Act, org field.OrgID, p Person, login, password string) (*field.Record, error) {
-	home, err := a.record(ctx, field.KindOrg, OrgRecord(org))
-	if err != nil {
-		return nil, err
-	}
-	trusted, err := a.elsewhere(ctx, act.Actor, home)
-	if err != nil {
+	if _, err := a.managed(ctx, act.Actor, "person.create", field.KindOrg, field.OrgRecord(org)); err != nil {
 		return nil, err
 	}
 	name, err := NormalLogin(login)
 	if err != nil {
-		return nil, err
-	}
-	if err := checkRoles(p.Roles); err != nil {
 		return nil, err
 	}
 	if p.ID == "" {
@@ -209,7 +148,7 @@ func (a *Accounts) CreatePerson(ctx context.Context, act Act, org field.OrgID, p
 		return nil, err
 	}
 	p.ID = field.RecordID(acc.User)
-	_, err = a.commit.Commit(ctx, act.batch(field.MakeScope(field.ScopeOrg, string(org)), trusted,
+	_, err = a.commit.Commit(ctx, act.batch(field.MakeScope(field.ScopeOrg, string(org)),
 		protocol.Operation{ID: p.ID, Kind: field.KindPerson, Set: p.fields()}))
 	if err != nil {
 		if !momentary(err) {
@@ -262,16 +201,12 @@ func (a *Accounts) release(ctx context.Context, login string, acc account) {
 
 // Leave ends somebody's work here: their tokens and their password are good for nothing from now on.
 func (a *Accounts) Leave(ctx context.Context, act Act, id field.UserID, version int64, reason string) (*field.Record, error) {
-	r, err := a.record(ctx, field.KindPerson, field.RecordID(id))
-	if err != nil {
-		return nil, err
-	}
-	trusted, err := a.elsewhere(ctx, act.Actor, r)
+	r, err := a.managed(ctx, act.Actor, "person.leave", field.KindPerson, field.RecordID(id))
 	if err != nil {
 		return nil, err
 	}
 	op := protocol.Operation{ID: r.ID, Kind: field.KindPerson, Base: version, Command: "leave", Args: map[string]field.Value{"reason": field.Quote(reason)}}
-	if _, err := a.commit.Commit(ctx, act.batch(r.Scope, trusted, op)); err != nil {
+	if _, err := a.commit.Commit(ctx, act.batch(r.Scope, op)); err != nil {
 		return nil, err
 	}
 	a.actors.dropUser(id)

@@ -113,12 +113,14 @@ func (a *Accounts) SetUp(ctx context.Context, s Setup, ip string) (Tokens, error
 // found does what SetUp promises, once the right to do so is held.
 func (a *Accounts) found(ctx context.Context, s Setup, login, hash string, body setupBody) (Tokens, error) {
 	user := field.UserID(body.Person)
+	org := s.Org.fields()
+	org["founding"] = field.Quote(true)
 	person := Person{Name: s.Name, Roles: []access.Grant{{Role: access.Administrator}}}
 	_, err := a.commit.Commit(ctx, protocol.Batch{
 		Actor:  &access.Actor{User: user, Org: s.Org.Code, Server: true},
 		Device: "server/setup", Number: 1, Scope: field.MakeScope(field.ScopeOrg, string(s.Org.Code)),
 		Operations: []protocol.Operation{
-			{ID: OrgRecord(s.Org.Code), Kind: field.KindOrg, Set: s.Org.fields()},
+			{ID: field.OrgRecord(s.Org.Code), Kind: field.KindOrg, Set: org},
 			{ID: body.Person, Kind: field.KindPerson, Set: person.fields()},
 		},
 		Strict: true, Trusted: true,
@@ -165,11 +167,22 @@ func (a *Accounts) releaseSetup(ctx context.Context) {
 	_ = write(ctx, a.docs, doc, body) // when it fails the lease runs out by itself
 }
 
-// isFounder reports whether somebody is an administrator of the founding organisation.
-func (a *Accounts) isFounder(ctx context.Context, who *access.Actor) (bool, error) {
-	if !who.Has(access.Administrator) {
-		return false, nil
-	}
+// MarkFounder writes into the log which organisation set the server up, where a server of before noted it outside the log only.
+func (a *Accounts) MarkFounder(ctx context.Context) error {
 	body, _, found, err := read[setupBody](ctx, a.docs, store.Keys, setupDoc)
-	return found && body.Done && body.Org == who.Org, err
+	if err != nil || !found || !body.Done {
+		return err
+	}
+	org, err := a.record(ctx, field.KindOrg, field.OrgRecord(body.Org))
+	if field.Is(err, field.CodeNotFound) || err == nil && org.Fields["founding"] != nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = a.commit.Commit(ctx, protocol.Batch{
+		Actor: &access.Actor{Server: true}, Device: "server/founder", Number: 1, Scope: org.Scope, Strict: true, Trusted: true,
+		Operations: []protocol.Operation{{ID: org.ID, Kind: field.KindOrg, Base: org.Version, Set: map[string]field.Value{"founding": field.Quote(true)}}},
+	})
+	return err
 }

@@ -38,10 +38,21 @@ func (s *Server) registerReference() {
 	s.post("/v1/templates/:id/publish", "publishTemplate", "template.publish", plain(f.PublishTemplate))
 	s.post("/v1/templates/:id/retire", "retireTemplate", "template.retire", plain(f.RetireTemplate))
 
-	s.post("/v1/grants", "createGrant", "grant.create", making(s, s.createGrant, scoping.id))
+	s.post("/v1/grants", "createGrant", "grant.create", making(s, s.createGrant, granting.id))
 	s.post("/v1/grants/:id/end", "endGrant", "grant.end", reasoned(f.EndGrant))
 	s.post("/v1/recusals", "createRecusal", "recusal.create", making(s, s.createRecusal, scoping.id))
 	s.post("/v1/recusals/:id/end", "endRecusal", "recusal.end", reasoned(f.EndRecusal))
+
+	s.post("/v1/mandates", "createMandate", "mandate.create", made(s, f.DraftMandate))
+	s.get("/v1/mandates", "listMandates", listed(func(c *fiber.Ctx, ask workflow.Ask) (workflow.Records, error) {
+		return f.Mandates(c.UserContext(), actor(c), stateIn(c), c.Query("agent"), c.Query("principal"), ask)
+	}))
+	s.get("/v1/mandates/:id", "getMandate", s.one(field.KindMandate))
+	s.route(fiber.MethodPatch, "/v1/mandates/:id", "editMandate", may("mandate.edit"), edited(f.EditMandate))
+	s.post("/v1/mandates/:id/approve", "approveMandate", "mandate.approve", plain(f.ApproveMandate))
+	s.post("/v1/mandates/:id/extend", "extendMandate", "mandate.extend", clicked(s.extendMandate))
+	s.post("/v1/mandates/:id/revoke", "revokeMandate", "mandate.revoke", reasoned(f.RevokeMandate))
+	s.post("/v1/mandates/:id/void", "voidMandate", "mandate.void", reasoned(f.VoidMandate))
 }
 
 type advancing struct {
@@ -53,6 +64,15 @@ func (s *Server) advanceProject(ctx context.Context, act workflow.Act, id field.
 	return s.flow.AdvanceProject(ctx, act, id, req.Version, req.To, req.Reason)
 }
 
+type extending struct {
+	because
+	ValidTo string `json:"validTo"`
+}
+
+func (s *Server) extendMandate(ctx context.Context, act workflow.Act, id field.RecordID, req extending) (*field.Record, error) {
+	return s.flow.ExtendMandate(ctx, act, id, req.Version, req.ValidTo, req.Reason)
+}
+
 type scoping struct {
 	ID     string       `json:"id"`
 	UserID field.UserID `json:"userId"`
@@ -60,12 +80,17 @@ type scoping struct {
 	Why    string       `json:"why"`
 }
 
+type granting struct {
+	scoping
+	Until string `json:"until"`
+}
+
 func (q scoping) id() string { return q.ID }
 
-func (s *Server) createGrant(ctx context.Context, act workflow.Act, id field.RecordID, req scoping) (*field.Record, error) {
-	return s.flow.GrantAccess(ctx, act, id, req.UserID, req.Scope, req.Why)
+func (s *Server) createGrant(ctx context.Context, act workflow.Act, id field.RecordID, req granting) (*field.Record, error) {
+	return s.flow.GrantAccess(ctx, act, id, workflow.Scoping{UserID: req.UserID, Scope: req.Scope, Why: req.Why, Until: req.Until})
 }
 
 func (s *Server) createRecusal(ctx context.Context, act workflow.Act, id field.RecordID, req scoping) (*field.Record, error) {
-	return s.flow.DeclareRecusal(ctx, act, id, req.UserID, req.Scope, req.Why)
+	return s.flow.DeclareRecusal(ctx, act, id, workflow.Scoping{UserID: req.UserID, Scope: req.Scope, Why: req.Why})
 }

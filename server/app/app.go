@@ -19,6 +19,7 @@ import (
 	"fieldclue/media/intake"
 	"fieldclue/media/sandbox"
 	"fieldclue/media/worker"
+	"fieldclue/server/access"
 	"fieldclue/server/accounts"
 	"fieldclue/server/alike"
 	"fieldclue/server/api"
@@ -26,6 +27,7 @@ import (
 	"fieldclue/server/casefile"
 	"fieldclue/server/checks"
 	"fieldclue/server/config"
+	"fieldclue/server/field"
 	"fieldclue/server/space"
 	"fieldclue/server/workflow"
 	"fieldclue/sync/engine"
@@ -77,8 +79,13 @@ func (a *App) wire(ctx context.Context) error {
 	if _, err := p.keys(ctx); err != nil { // made at the first start, or what is wrong with them is said at once
 		return err
 	}
-	a.engine = engine.New(engine.Options{Store: p.store, Log: a.log, Horizon: days(a.cfg.HorizonDays)})
+	a.engine = engine.New(engine.Options{Store: p.store, Log: a.log, Horizon: days(a.cfg.HorizonDays), ActorOf: func(ctx context.Context, user field.UserID) (*access.Actor, error) {
+		return a.users.Past(ctx, user)
+	}})
 	a.users = accounts.New(accounts.Options{Docs: p.store, Records: p.store, Commit: a.engine, AccessTTL: a.cfg.AccessTTL, Log: a.log})
+	if err := a.users.MarkFounder(ctx); err != nil {
+		return err
+	}
 	a.space = space.New(p.store, time.Now)
 	a.ledger = &ledger{engine: a.engine, store: p.store, users: a.users, space: a.space}
 	a.alike = alike.New(p.store, time.Now)

@@ -27,7 +27,7 @@ func TestTheProgramReadsThroughTheArchive(t *testing.T) {
 		t.Fatal(err)
 	}
 	batch := protocol.Batch{Actor: engine.Server, Device: "server/setup", Number: 1, Scope: "org/gz-liwan", Strict: true, Trusted: true, Operations: []protocol.Operation{{
-		ID: "0193b8a0-0000-7000-8000-000000000001", Kind: field.KindOrg,
+		ID: field.OrgRecord("gz-liwan"), Kind: field.KindOrg,
 		Set: map[string]field.Value{"code": field.Quote("gz-liwan"), "name": field.Quote("荔湾"), "region": field.Quote("440103")},
 	}}}
 	first, err := a.engine.Commit(ctx, batch)

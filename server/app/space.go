@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"fieldclue/server/access"
-	"fieldclue/server/accounts"
 	"fieldclue/server/field"
 	"fieldclue/server/space"
 	"fieldclue/server/store"
@@ -87,7 +86,7 @@ func (a *App) tellOfSpace(ctx context.Context, told map[threshold]bool) error {
 
 // spaceRunsOut tells the administrators of an organisation, each once for every threshold of every limit that is set.
 func (l *ledger) spaceRunsOut(ctx context.Context, u space.Use, reached int64) error {
-	org, err := l.store.Records(ctx, []field.RecordID{accounts.OrgRecord(u.Org)})
+	org, err := l.store.Records(ctx, []field.RecordID{field.OrgRecord(u.Org)})
 	if err != nil || len(org) == 0 {
 		return err
 	}

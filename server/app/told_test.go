@@ -3,7 +3,6 @@ package app
 import (
 	"testing"
 
-	"fieldclue/server/accounts"
 	"fieldclue/server/field"
 	"fieldclue/server/store"
 	"fieldclue/sync/engine"
@@ -13,7 +12,7 @@ import (
 // A threshold that was told is told, also by a server whose notice has other words, and nobody's record is in the way.
 func TestAThresholdIsToldOnceInWhateverWords(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, f *file) {
-		org, to := accounts.OrgRecord("gz"), f.id()
+		org, to := field.OrgRecord("gz"), f.id()
 		f.do("org/gz", protocol.Operation{ID: org, Kind: field.KindOrg, Set: said(map[string]any{"code": "gz", "name": "贵州", "region": "520000"})})
 		records, err := f.holds.store.Records(t.Context(), []field.RecordID{org})
 		f.must(err)

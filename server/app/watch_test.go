@@ -40,7 +40,7 @@ func TestAnotherServerHearsOfAWrite(t *testing.T) {
 	limit := time.NewTimer(30 * time.Second)
 	defer limit.Stop()
 	for n := int64(1); ; n++ { // it may not listen yet when the first is written
-		org := servers[0].engine.NewID()
+		org := field.OrgRecord("far")
 		_, err := servers[0].engine.Commit(t.Context(), protocol.Batch{
 			Actor: engine.Server, Device: "server/test", Number: n, Scope: "org/far", Strict: true, Trusted: true,
 			Operations: []protocol.Operation{{ID: org, Kind: field.KindOrg, Set: map[string]field.Value{

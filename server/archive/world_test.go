@@ -75,7 +75,7 @@ func newWorld(t *testing.T, seed uint64, s raw) *world {
 	w.blobs = blobs
 	w.restart()
 	for _, org := range []string{"gz-liwan", "bijie"} {
-		w.server("org/"+org, protocol.Operation{ID: w.id(), Kind: field.KindOrg, Set: fields(m{"code": org, "name": org, "region": "520500", "partners": []string{"bijie", "gz-liwan"}})})
+		w.server("org/"+org, protocol.Operation{ID: field.OrgRecord(field.OrgID(org)), Kind: field.KindOrg, Set: fields(m{"code": org, "name": org, "region": "520500", "partners": []string{"bijie", "gz-liwan"}})})
 	}
 	project := w.id()
 	w.server("org/gz-liwan", protocol.Operation{ID: project, Kind: field.KindProject, Set: fields(m{"externalId": "P-1", "name": "茶厂", "type": "industry", "county": "520502"})})

@@ -153,6 +153,7 @@ func Enums() map[string][]Choice {
 		"stratum": strata, "household": households, "channel": channels, "urgency": urgencies, "disposition": dispositions,
 		"relation": relations, "evidenceKind": evidenceKinds, "flagDecision": decisions, "custodyStep": CustodySteps, "viewPart": viewParts, "revisitResult": results,
 		"subjectKind": subjectKinds, "noticeType": noticeTypes, "conflictTake": takes,
+		"mandatePower": powers, "mandateSubject": mandateSubjects,
 		"reviewCause": reviewCauses, "reviewDecision": reviewDecisions,
 	}
 }

@@ -28,6 +28,7 @@ const (
 
 var clueSpec = &Spec{
 	Kind: KindClue, ZH: "问题线索", EN: "clue", Home: ScopeClue,
+	Authors: byHandler, EditOwn: true,
 	Initial: ClueReceived,
 	States: []Choice{
 		{Code: "received", ZH: "已收到", EN: "received"},
@@ -91,16 +92,10 @@ var clueSpec = &Spec{
 		{
 			Name: "assign", ZH: "分办", EN: "assign", From: []State{ClueRegistered, ClueAssigned}, To: ClueAssigned,
 			Args: []Field{{Name: "handler", Type: ID, Of: KindPerson, Required: true}},
-			Do: func(c *Case) error {
-				handler := UserID(c.Arg("handler"))
-				c.Set("handler", handler)
-				GrantScope(c, handler, c.Record.Scope, "承办问题线索 / handles the clue")
-				c.Notify(handler, Notice{Type: "assigned", ZH: "有一件问题线索分给您承办。", EN: "A clue was assigned to you."})
-				return nil
-			},
+			Do:   assignClue,
 		},
 		{
-			Name: "propose", ZH: "拟处置", EN: "propose a disposition", From: []State{ClueAssigned}, To: ClueProposed,
+			Name: "propose", Own: true, ZH: "拟处置", EN: "propose a disposition", From: []State{ClueAssigned}, To: ClueProposed,
 			Args: []Field{{Name: "disposition", Type: Enum, Choices: dispositions, Required: true}, reason},
 			Do: func(c *Case) error {
 				c.Set("disposition", c.Arg("disposition"))
@@ -114,46 +109,89 @@ var clueSpec = &Spec{
 			}
 			return nil
 		}},
-		{Name: "handle", ZH: "开始办理", EN: "start handling", From: []State{ClueApproved}, To: ClueHandling},
+		{Name: "handle", Own: true, ZH: "开始办理", EN: "start handling", From: []State{ClueApproved}, To: ClueHandling},
 		{
-			Name: "report", ZH: "报告结果", EN: "report the outcome", From: []State{ClueHandling}, To: ClueReported,
+			Name: "report", Own: true, ZH: "报告结果", EN: "report the outcome", From: []State{ClueHandling}, To: ClueReported,
 			Args: []Field{{Name: "outcome", Type: Text, Max: 5000, Required: true}},
 			Do:   func(c *Case) error { c.Set("outcome", c.Arg("outcome")); return nil },
 		},
-		{Name: "close", ZH: "了结", EN: "close", From: []State{ClueReported}, To: StateClosed, Args: []Field{reason}, Do: secondPerson},
-		{Name: "file", ZH: "立案", EN: "file", From: []State{ClueReported}, To: ClueFiled, Args: []Field{reason}, Do: secondPerson},
+		{Name: "close", ZH: "了结", EN: "close", From: []State{ClueReported}, To: StateClosed, Args: []Field{reason}, Do: endClue},
+		{Name: "file", ZH: "立案", EN: "file", From: []State{ClueReported}, To: ClueFiled, Args: []Field{reason}, Do: endClue},
 		{
 			Name: "merge", ZH: "并案", EN: "merge", From: []State{ClueReceived, ClueRegistered, ClueAssigned}, To: ClueMerged,
 			Args: []Field{{Name: "into", Type: ID, Of: KindClue, Required: true}, reason},
 			Do: func(c *Case) error {
 				into := RecordID(c.Arg("into"))
-				other, err := c.Look.Get(into)
+				other, err := c.See(into)
 				if err != nil {
 					return err
 				}
-				if other == nil || other.Kind != KindClue || other.ID == c.Record.ID || !other.Info.Has(c.Who.Org) {
+				if other == nil || other.Kind != KindClue || other.ID == c.Record.ID || other.Info.Owner() != c.Record.Info.Owner() {
 					return Refuse(CodeUnknownRecord, "There is no such clue to merge into.")
 				}
 				c.Set("mergedInto", into)
-				return nil
+				return endHandling(c)
 			},
 		},
 		{Name: "reopen", ZH: "重新打开", EN: "reopen", From: []State{StateClosed}, Args: []Field{reason}, Do: func(c *Case) error {
 			c.Record.State = ReopenedClue(c.Record)
 			c.Set("reopened", c.Record.Int("reopened")+1)
 			c.Set("reopenedBy", c.Arg("reason"))
+			backToHandler(c, c.Record)
 			return nil
 		}},
 		void(ClueReceived, ClueRegistered),
 	},
 }
 
-func secondPerson(c *Case) error {
+// byHandler is whose a clue is: who handles it now. Whoever handled it before does not, whatever he was granted.
+func byHandler(_ Lookup, clue *Record) ([]UserID, error) {
+	return []UserID{UserID(clue.Text("handler"))}, nil
+}
+
+// assignClue hands a clue to a handler, who sees it from then on. The one before loses it in the same commit; both are told.
+func assignClue(c *Case) error {
+	handler, before := UserID(c.Arg("handler")), UserID(c.Record.Text("handler"))
+	if _, err := ableTo(c, handler, c.Record.Scope, c.Record.Info, PowerHandle, RoleHandler); err != nil {
+		return err
+	}
+	c.Set("handler", handler)
+	GrantScope(c, handler, c.Record.Scope, "承办问题线索 / handles the clue")
+	c.Notify(handler, Notice{Type: "assigned", ZH: "有一件问题线索分给您承办。", EN: "A clue was assigned to you."})
+	if before == "" || before == handler {
+		return nil
+	}
+	c.Notify(before, Notice{Type: "reassigned", ZH: "您承办的一件问题线索已改由他人承办。", EN: "A clue that you handled went to somebody else."})
+	return endGrant(c, before)
+}
+
+// endHandling takes a clue from its handler, because the work is over.
+func endHandling(c *Case) error {
+	handler := UserID(c.Record.Text("handler"))
+	if handler == "" {
+		return nil
+	}
+	c.Notify(handler, Notice{Type: "info", ZH: "您承办的一件问题线索已办结。", EN: "A clue that you handled has come to its end."})
+	return endGrant(c, handler)
+}
+
+// endGrant takes back what GrantScope gave.
+func endGrant(c *Case, from UserID) error {
+	_, grant, err := Own(c.Look, GrantID(from, c.Record.Scope), KindGrant, MakeScope(ScopeUser, string(from)))
+	if err != nil || grant == nil {
+		return err
+	}
+	c.Effect(Effect{ID: grant.ID, Kind: KindGrant, Scope: grant.Scope, State: StateEnded})
+	return nil
+}
+
+// endClue closes or files a clue: a second person does it.
+func endClue(c *Case) error {
 	if UserID(c.Record.Text("handler")) == c.Who.User {
 		return Refuse(CodeSecondPerson, "Who handled a clue does not close it.")
 	}
 	c.Set("outcome", c.Record.Text("outcome")+"\n"+c.Arg("reason"))
-	return nil
+	return endHandling(c)
 }
 
 // ReopenedClue is the state to which a closed clue goes back: to its handler, or to the desk that assigns.
@@ -162,6 +200,14 @@ func ReopenedClue(clue *Record) State {
 		return ClueAssigned
 	}
 	return ClueRegistered
+}
+
+// backToHandler lets the handler of a clue that is open again see it again, and says so.
+func backToHandler(c *Case, clue *Record) {
+	if h := UserID(clue.Text("handler")); h != "" {
+		GrantScope(c, h, clue.Scope, "承办问题线索 / handles the clue")
+		c.Notify(h, Notice{Type: "reopened", ZH: "您承办的一件问题线索重新打开。", EN: "A clue that you handled is open again."})
+	}
 }
 
 // registerClue gives the next number of the organisation and year: "gz-liwan-2026-0017". The register is raised in the
@@ -214,6 +260,9 @@ var linkSpec = &Spec{
 		{Name: "discredited", Type: Bool, Server: true, ZH: "证据不可采信", EN: "the evidence was discredited"},
 	},
 	Made: func(c *Case) error {
+		if MakeScope(ScopeClue, c.Record.Text("clueId")) != c.Record.Scope {
+			return Refuse(CodeWrongScope, "A link lives with the clue that it belongs to.")
+		}
 		links, err := c.Look.Find(KindLink, KeyFor("targetId", c.Record.Text("targetId")))
 		if err != nil {
 			return err
@@ -223,7 +272,7 @@ var linkSpec = &Spec{
 		}) {
 			return Refuse(CodeDuplicateLink, "")
 		}
-		target, err := c.Look.Get(RecordID(c.Record.Text("targetId")))
+		target, err := c.See(RecordID(c.Record.Text("targetId")))
 		if err != nil {
 			return err
 		}

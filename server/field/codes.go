@@ -87,6 +87,8 @@ const (
 	CodeTooManyPhotos    Code = "too_many_photos"
 	CodeDuplicateLink    Code = "duplicate_link"
 	CodeIdentityInText   Code = "identity_in_text"
+	CodeCannotDo         Code = "cannot_do_this"
+	CodeNotYours         Code = "not_yours"
 )
 
 type codeSpec struct {
@@ -173,6 +175,8 @@ var codes = map[Code]codeSpec{
 	CodeAsksAgain:        {KindState, "The template asks again for what an import holds already.", "模板重复询问台账已有内容。"},
 	CodeTooManyPhotos:    {KindState, "The item takes fewer photos than this.", "该事项的照片数量超过上限。"},
 	CodeDuplicateLink:    {KindConflict, "This evidence is linked there already.", "该证据已关联。"},
+	CodeCannotDo:         {KindState, "This person cannot do that work here: it takes the role, the organisation and the place. Choose somebody else.", "该人员无法在此承担此项工作（需具备相应角色、单位与范围），请另选他人。"},
+	CodeNotYours:         {KindForbidden, "The record is somebody else's. Its author, or who the report names as inspector, does this.", "该记录属于他人，应由其作者或报告中列明的检查人员办理。"},
 	CodeIdentityInText:   {KindInvalid, "The text holds an ID or phone number. Identities belong in the vault, not in a note.", "文本中含有身份证号或电话号码；身份信息应存入保密库，不得写入笔录。"},
 }
 

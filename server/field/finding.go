@@ -7,6 +7,7 @@ import (
 
 var findingSpec = &Spec{
 	Kind: KindFinding, ZH: "发现问题", EN: "finding", Home: ScopeSite,
+	Authors: byAuthor, EditOwn: true, Part: "reportId",
 	Initial: "open",
 	States: []Choice{
 		{Code: "open", ZH: "待分类", EN: "open"},
@@ -49,7 +50,7 @@ var findingSpec = &Spec{
 			Do: classifyFinding,
 		},
 		{Name: "close", ZH: "关闭", EN: "close", From: []State{"classified"}, To: StateClosed, Args: []Field{reason}, Do: func(c *Case) error {
-			if c.Record.Author == c.Who.User {
+			if err := notItsAuthor(c, c.Record); err != nil {
 				return Refuse(CodeSecondPerson, "Whoever wrote a finding does not close it.")
 			}
 			c.Set("closeReason", c.Arg("reason"))
@@ -60,13 +61,16 @@ var findingSpec = &Spec{
 			c.Set("reopenedBy", c.Arg("reason"))
 			return nil
 		}},
-		void("open"),
+		ownVoid(nil, "open"),
 	},
 }
 
 // classifyFinding decides what becomes of a finding. As a clue it needs a violation type; the clue is made in the same
 // commit, with the report, the evidence and the finding linked to it.
 func classifyFinding(c *Case) error {
+	if err := notItsAuthor(c, c.Record); err != nil {
+		return err
+	}
 	if v := c.Arg("violation"); v != "" {
 		c.Set("violation", v)
 	}
@@ -92,18 +96,20 @@ func classifyFinding(c *Case) error {
 	if clue == "" {
 		clue = c.NewID("clue")
 	}
-	if known, err := c.Look.Get(clue); err != nil || known != nil {
+	if known, err := c.Look.Get(clue); err != nil || known != nil || c.Arg("clueId") != "" && ReservedID(clue) {
 		if err != nil {
 			return err
 		}
-		return Refuse(CodeWrongKind, "The id for the clue is taken.")
+		return Refuse(CodeBadID, "") // as for every id that cannot be used: nobody learns what it is the id of
 	}
 	c.Set("clueId", clue)
 	scope := MakeScope(ScopeClue, string(clue))
-	info := ScopeInfo{Orgs: []OrgID{c.Who.Org}, Region: c.Record.Info.Region, Project: c.Record.Info.Project}
+	// The clue belongs to the organisation whose site it is, also when an agent under a mandate has classified the finding.
+	owner := c.Record.Info.Owner()
+	info := ScopeInfo{Orgs: []OrgID{owner}, Region: c.Record.Info.Region, Project: c.Record.Info.Project}
 	set := map[string]Value{
 		"title": Quote(c.Record.Text("title")), "channel": Quote("site_visit"), "violation": Quote(c.Record.Text("violation")),
-		"summary": Quote(c.Record.Text("facts")), "findingId": Quote(c.Record.ID), "urgency": Quote("normal"), "managingOrg": Quote(c.Who.Org),
+		"summary": Quote(c.Record.Text("facts")), "findingId": Quote(c.Record.ID), "urgency": Quote("normal"), "managingOrg": Quote(owner),
 	}
 	if c.Record.Info.Project != "" {
 		set["subjects"] = Quote([]map[string]string{{"kind": "project", "ref": string(c.Record.Info.Project), "name": c.Record.Text("title")}})

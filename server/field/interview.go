@@ -4,6 +4,7 @@ import "regexp"
 
 var interviewSpec = &Spec{
 	Kind: KindInterview, ZH: "访谈笔录", EN: "interview note", Home: ScopeSite,
+	Authors: byAuthor, EditOwn: true, Part: "reportId",
 	Initial: StateDraft,
 	States: []Choice{
 		{Code: "draft", ZH: "草稿", EN: "draft"},
@@ -31,15 +32,12 @@ var interviewSpec = &Spec{
 	},
 	Made: noIdentity, Edited: noIdentity,
 	Commands: []Command{
-		{Name: "submit", ZH: "提交", EN: "submit", From: []State{StateDraft}, To: "submitted"},
+		{Name: "submit", Own: true, ZH: "提交", EN: "submit", From: []State{StateDraft}, To: "submitted"},
 		{Name: "review", ZH: "审阅", EN: "review", From: []State{"submitted"}, To: "reviewed", Do: func(c *Case) error {
-			if c.Record.Author == c.Who.User {
-				return Refuse(CodeReviewerIsAuthor, "")
-			}
-			return nil
+			return notItsAuthor(c, c.Record)
 		}},
 		{Name: "seal", ZH: "封存", EN: "seal", From: []State{"reviewed"}, To: "sealed"},
-		void(StateDraft, "submitted", "reviewed"),
+		ownVoid(nil, StateDraft, "submitted", "reviewed"),
 	},
 }
 

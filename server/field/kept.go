@@ -3,6 +3,7 @@ package field
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 )
 
 // Nothing that a person wrote disappears: a value that lost against another one is a conflict record, an operation that
@@ -34,7 +35,7 @@ var conflictSpec = &Spec{
 			{Name: "take", Type: Enum, Choices: takes, Required: true},
 			{Name: "value", Type: JSON, Max: 100_000, ZH: "另填的值", EN: "the third value, with take other"},
 		},
-		Others: "arbitrate", Authors: conflictAuthors, Do: resolveConflict,
+		Own: true, Others: "arbitrate", Authors: conflictAuthors, Do: resolveConflict,
 	}},
 }
 
@@ -43,9 +44,9 @@ var Removed = Value(`{"removed":true}`)
 
 // conflictAuthors are those who may resolve a conflict without being a supervisor: who wrote one of the two values, and
 // the author of the record.
-func conflictAuthors(c *Case) ([]UserID, error) {
-	authors := []UserID{UserID(c.Record.Text("offeredBy")), UserID(c.Record.Text("currentUser"))}
-	target, err := c.Look.Get(RecordID(c.Record.Text("recordId")))
+func conflictAuthors(look Lookup, r *Record) ([]UserID, error) {
+	authors := []UserID{UserID(r.Text("offeredBy")), UserID(r.Text("currentUser"))}
+	target, err := look.Get(RecordID(r.Text("recordId")))
 	if err == nil && target != nil {
 		authors = append(authors, target.Author)
 	}
@@ -84,14 +85,17 @@ func resolveConflict(c *Case) error {
 }
 
 var parkedSpec = &Spec{
-	Kind: KindParked, ZH: "留存操作", EN: "parked operation", ServerOK: true,
+	Kind: KindParked, ZH: "留存操作", EN: "parked operation", ServerOK: true, Keys: keptKeys,
 	Initial: "open", States: []Choice{{Code: "open", ZH: "待处理", EN: "open"}, {Code: "accepted", ZH: "已采纳", EN: "accepted"}, {Code: "settled", ZH: "已处理", EN: "settled"}},
 	Fields: []Field{
 		{Name: "code", Type: Text, Server: true, Key: true, ZH: "原因代码", EN: "code of the reason"},
 		{Name: "message", Type: Text, Max: 1000, Server: true, ZH: "原因", EN: "reason"},
 		{Name: "recordId", Type: Text, Max: 80, Server: true, Key: true, ZH: "记录", EN: "record that was meant"},
 		{Name: "recordKind", Type: Text, Max: 80, Server: true, ZH: "类型", EN: "kind that was meant"},
-		{Name: "target", Type: Text, Max: 120, Server: true, ZH: "范围", EN: "scope that was meant"},
+		{Name: "target", Type: Text, Max: 120, Server: true, Key: true, ZH: "范围", EN: "scope that was meant"},
+		{Name: "owner", Type: Org, Server: true, ZH: "归属组织", EN: "whose scope was meant"},
+		{Name: "region", Type: Region, Server: true, ZH: "地区", EN: "region of the scope that was meant"},
+		{Name: "project", Type: ID, Of: KindProject, Server: true, ZH: "项目", EN: "project of the scope that was meant"},
 		{Name: "operation", Type: JSON, Max: 1 << 20, Server: true, ZH: "操作", EN: "the operation as it came"},
 		{Name: "author", Type: ID, Of: KindPerson, Server: true, Key: true, ZH: "提交人", EN: "who sent it"},
 		{Name: "device", Type: Text, Max: 200, Server: true, ZH: "设备", EN: "on which device"},
@@ -144,6 +148,30 @@ var parkedSpec = &Spec{
 			},
 		},
 	},
+}
+
+// About names the scopes of a type that an organisation owns, in a region and of a project; empty: all of them. Operations
+// that were kept are found by it.
+func About(t ScopeType, owner OrgID, region string, project ProjectID) string {
+	return strings.Join([]string{string(t), string(owner), region, string(project)}, " ")
+}
+
+// keptKeys are the keys under which those who decide find an operation that was kept: by the owner of the scope that was meant,
+// and by each way in which a role can be bounded.
+func keptKeys(r *Record) []string {
+	owner, region, project := OrgID(r.Text("owner")), r.Text("region"), ProjectID(r.Text("project"))
+	if owner == "" {
+		return nil
+	}
+	t := Scope(r.Text("target")).Type()
+	var keys []string
+	for n := range len(region) + 1 {
+		keys = append(keys, KeyFor("about", About(t, owner, region[:n], "")))
+		if project != "" {
+			keys = append(keys, KeyFor("about", About(t, owner, region[:n], project)))
+		}
+	}
+	return keys
 }
 
 // checkJSON takes any JSON of at most Max bytes and 16 levels, in its canonical form.

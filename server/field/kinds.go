@@ -37,6 +37,7 @@ const (
 	KindReview    Kind = "review"
 	KindView      Kind = "view"
 	KindHold      Kind = "hold"
+	KindMandate   Kind = "mandate"
 )
 
 // Spec declares a kind: its home, its fields, its life cycle.
@@ -49,12 +50,22 @@ type Spec struct {
 	States   []Choice
 	Editable []State // states in which fields may be set; empty: never, only by commands
 	Commands []Command
-	Made     func(*Case) error    // runs when a record is made, after its fields are set; nil: nothing
-	Edited   func(*Case) error    // runs after fields of a record that was there are set; nil: nothing
-	Rank     func(*Record) string // order in lists; nil: by the time of making
-	ServerOK bool                 // made by the server only
-	field    map[string]*Field    // filled by init
-	command  map[string]*Command  //
+	Made     func(*Case) error      // runs when a record is made, after its fields are set; nil: nothing
+	Edited   func(*Case) error      // runs after fields of a record that was there are set; nil: nothing
+	Rank     func(*Record) string   // order in lists; nil: by the time of making
+	Keys     func(*Record) []string // keys besides those of the fields; nil: none
+	ServerOK bool                   // made by the server only
+
+	// Whose a record is. Commands that are Own, and edits if EditOwn says so, are for these people: a colleague with the same
+	// role and the same grant leaves the record alone, unless he has the action Others of the command, or "edit_others".
+	// Part names the field with the report that a record is a part of: it is made by the report's people, or with the action
+	// "create_others". nil: everybody who has the action.
+	Authors func(Lookup, *Record) ([]UserID, error)
+	EditOwn bool
+	Part    string
+
+	field   map[string]*Field   // filled by init
+	command map[string]*Command //
 }
 
 // Command is one step of a life cycle.
@@ -66,10 +77,11 @@ type Command struct {
 	Args   []Field
 	Server bool // given by the server only
 
-	Others   string // the action that it takes for who is none of Authors; empty: everybody alike, Authors is nil
-	Authors  func(*Case) ([]UserID, error)
-	Readmits bool              // the operation that the record keeps is decided again, in the name of who sent it
-	Do       func(*Case) error // guards and effects; nil: none
+	Own      bool                                    // for those whose record it is
+	Others   string                                  // the verb of the action that it takes for anybody else; empty: nobody else
+	Authors  func(Lookup, *Record) ([]UserID, error) // whose it is for this command; nil: the Spec's
+	Readmits bool                                    // the operation that the record keeps is decided again, in the name of who sent it
+	Do       func(*Case) error                       // guards and effects; nil: none
 }
 
 // Case is what a command's guard sees and writes. Look reads what is committed, and what earlier operations of the same
@@ -82,7 +94,39 @@ type Case struct {
 	Look   Lookup
 	Secret string // of the process that decides
 
+	// Sees reports whether who acts may read a scope; nil: everything. What a person names is looked up with See, so that
+	// nobody learns from a refusal whether something is there that he may not see.
+	Sees func(Scope, ScopeInfo) bool
+	// Head gives the attributes of a scope; ok is false when nothing was written to it. nil: none is known.
+	Head func(Scope) (info ScopeInfo, ok bool, err error)
+
 	Effects []Effect
+}
+
+// See is Look.Get through the eyes of who acts: nil for what is not there and for what may not be seen alike.
+func (c *Case) See(id RecordID) (*Record, error) {
+	r, err := c.Look.Get(id)
+	if err != nil || r == nil || c.Sees != nil && !c.Sees(r.Scope, r.Info) {
+		return nil, err
+	}
+	return r, nil
+}
+
+// SeesScope reports whether there is such a scope and who acts may read it.
+func (c *Case) SeesScope(scope Scope) (bool, error) {
+	if c.Head == nil {
+		return true, nil
+	}
+	info, ok, err := c.Head(scope)
+	return ok && (c.Sees == nil || c.Sees(scope, info)), err
+}
+
+// Own reports whether a command is for those whose record it is, and whose that is.
+func (s *Spec) Own(cmd *Command) (own bool, authors func(Lookup, *Record) ([]UserID, error)) {
+	if cmd.Authors != nil {
+		return cmd.Own, cmd.Authors
+	}
+	return cmd.Own, s.Authors
 }
 
 // NewID makes the id of a record that a command brings about, with parts that tell it from others of the command. It is the same
@@ -104,7 +148,10 @@ type Lookup interface {
 	// Get returns the record, or nil when it is not known.
 	Get(id RecordID) (*Record, error)
 	// Find returns the records of a kind, tombstones left out, that carry the key, such as "reportId=0192…".
+	// More than the bound of a guard is an error: nothing is decided on half of what there is.
 	Find(kind Kind, key string) ([]*Record, error)
+	// In returns the records of a kind in a scope, tombstones left out. The bound is that of Find.
+	In(scope Scope, kind Kind) ([]*Record, error)
 }
 
 // Effect is a change to another record, in this scope or in another one.
@@ -322,6 +369,9 @@ func Index(r *Record) {
 		}
 		r.Keys = append(r.Keys, f.Name+"="+t)
 	}
+	if s.Keys != nil {
+		r.Keys = append(r.Keys, s.Keys(r)...)
+	}
 	slices.Sort(r.Keys)
 	r.Keys = slices.Compact(r.Keys)
 }
@@ -346,7 +396,7 @@ func rank(n int64) string {
 func KeyFor[T ~string](name string, value T) string { return name + "=" + string(value) }
 
 var kinds = []*Spec{
-	orgSpec, personSpec, grantSpec, recusalSpec, noticeSpec, registerSpec, exportSpec,
+	orgSpec, personSpec, mandateSpec, grantSpec, recusalSpec, noticeSpec, registerSpec, exportSpec,
 	projectSpec, siteSpec, templateSpec,
 	reportSpec, findingSpec, photoSpec, interviewSpec, flagSpec,
 	clueSpec, linkSpec, campaignSpec, revisitSpec,

@@ -1,5 +1,12 @@
 package field
 
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"time"
+)
+
 // States that several kinds share.
 const (
 	StateActive State = "active"
@@ -20,6 +27,13 @@ func void(from ...State) Command {
 	}}
 }
 
+// ownVoid is void for those whose record it is; anybody else needs the action "void_others".
+func ownVoid(authors func(Lookup, *Record) ([]UserID, error), from ...State) Command {
+	cmd := void(from...)
+	cmd.Own, cmd.Others, cmd.Authors = true, "void_others", authors
+	return cmd
+}
+
 var voidReason = Field{Name: "voidReason", Type: Text, Max: 1000, Server: true, ZH: "作废理由", EN: "reason for voiding"}
 
 var orgSpec = &Spec{
@@ -31,9 +45,16 @@ var orgSpec = &Spec{
 		{Name: "nameEn", Type: Text, ZH: "英文名称", EN: "name in English"},
 		{Name: "region", Type: Region, Required: true, ZH: "地区", EN: "region"},
 		{Name: "partners", Type: Org, List: true, Items: 50, ZH: "协作组织", EN: "partner organisations"},
-		{Name: "spaceLimit", Type: Integer, Low: 1 << 20, High: 1 << 50, Server: true, ZH: "照片空间上限（字节）", EN: "limit of space for originals, in bytes"},
+		{Name: "spaceLimit", Type: Integer, Low: 1 << 20, High: 1 << 50, Roles: []Role{RoleFounder}, ZH: "照片空间上限（字节）", EN: "limit of space for originals, in bytes"},
+		{Name: "founding", Type: Bool, Server: true, ZH: "创建方", EN: "it set this server up"},
 	},
 	Made: orgScope, Edited: orgScope,
+}
+
+// OrgRecord is the id of an organisation's record. It follows from the code, so a code is given once and a scope has one
+// organisation.
+func OrgRecord(code OrgID) RecordID {
+	return DeriveID(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), "org", string(code))
 }
 
 // orgScope keeps the scope of an organisation open to itself and to its partners: reference data is shared by those who
@@ -42,6 +63,9 @@ func orgScope(c *Case) error {
 	code := OrgID(c.Record.Text("code"))
 	if MakeScope(ScopeOrg, string(code)) != c.Record.Scope {
 		return Refuse(CodeWrongScope, "An organisation lives in its own scope, org/%s.", code)
+	}
+	if c.Record.ID != OrgRecord(code) {
+		return Refuse(CodeBadID, "The id of an organisation's record follows from its code.")
 	}
 	info := ScopeInfo{Orgs: []OrgID{code}, Region: c.Record.Text("region")}
 	for _, p := range c.Record.Texts("partners") {
@@ -61,13 +85,18 @@ var personSpec = &Spec{
 	Fields: []Field{
 		{Name: "name", Type: Text, Required: true, Max: 50, ZH: "姓名", EN: "name"},
 		{Name: "title", Type: Text, Max: 100, ZH: "职务", EN: "title"},
-		{Name: "roles", Type: Object, List: true, Items: 20, ZH: "角色", EN: "roles", Fields: []Field{
+		{Name: "roles", Type: Object, List: true, Items: 20, Roles: []Role{RoleAdministrator}, ZH: "角色", EN: "roles", Fields: []Field{
 			{Name: "role", Type: Text, Max: 40, Required: true},
 			{Name: "regions", Type: Text, Max: 6, List: true},
 			{Name: "projects", Type: ID, Of: KindProject, List: true},
 		}},
 	},
-	Made: func(c *Case) error { // everybody has an inbox
+	Edited: checkPerson,
+	Made: func(c *Case) error {
+		if err := knownRoles(c.Record); err != nil {
+			return err
+		}
+		// Everybody has an inbox.
 		info := ScopeInfo{Orgs: []OrgID{OrgID(c.Record.Scope.ID())}}
 		c.Effect(Effect{Scope: MakeScope(ScopeUser, string(c.Record.ID)), Info: &info})
 		return nil
@@ -75,30 +104,196 @@ var personSpec = &Spec{
 	Commands: []Command{{Name: "leave", ZH: "离岗", EN: "leave", From: []State{StateActive}, To: "left", Args: []Field{reason}}},
 }
 
+// checkPerson keeps people from changing what they themselves may do.
+func checkPerson(c *Case) error {
+	old, err := c.Look.Get(c.Record.ID)
+	if err != nil {
+		return err
+	}
+	if old != nil && !bytes.Equal(old.Fields["roles"], c.Record.Fields["roles"]) {
+		if RecordID(c.Who.User) == c.Record.ID {
+			return Refuse(CodeSecondPerson, "Nobody changes the own roles.")
+		}
+		return knownRoles(c.Record)
+	}
+	return nil
+}
+
+// knownRoles refuses a role that nobody can be given.
+func knownRoles(person *Record) error {
+	roles, err := RolesOf(person)
+	if err != nil {
+		return Refuse(CodeWrongType, "The roles cannot be read.").Because(err)
+	}
+	for _, g := range roles {
+		if !slices.ContainsFunc(Roles, func(c Choice) bool { return c.Code == string(g.Role) }) {
+			return Refuse(CodeBadChoice, "%s is not a role.", clip(string(g.Role)))
+		}
+	}
+	return nil
+}
+
 var grantSpec = &Spec{
-	// The desk makes it, after it has asked whether the giver sees the scope; a phone never does.
-	Kind: KindGrant, ZH: "授权", EN: "grant", Home: ScopeUser, ServerOK: true,
+	Kind: KindGrant, ZH: "授权", EN: "grant", Home: ScopeUser,
 	Initial: StateActive, States: []Choice{{Code: "active", ZH: "有效", EN: "active"}, {Code: "ended", ZH: "已结束", EN: "ended"}},
 	Fields: []Field{
 		{Name: "scope", Type: Home, Required: true, Once: true, Key: true, ZH: "范围", EN: "scope"},
 		{Name: "why", Type: Text, Max: 500, ZH: "依据", EN: "why"},
+		{Name: "until", Type: Time, Ahead: true, Once: true, ZH: "截止", EN: "it ends by itself at this time"},
 	},
-	Commands: []Command{{Name: "end", ZH: "结束", EN: "end", From: []State{StateActive}, To: StateEnded, Args: []Field{reason}}},
+	Made: giveGrant,
+	Commands: []Command{{Name: "end", ZH: "结束", EN: "end", From: []State{StateActive}, To: StateEnded, Args: []Field{reason}, Do: func(c *Case) error {
+		c.Notify(UserID(c.Record.Scope.ID()), Notice{Type: "info", ZH: "您的一项授权已结束。", EN: "A grant of yours has ended."})
+		return nil
+	}}},
+}
+
+// giveGrant lets somebody of the own organisation see one site or clue. Nobody gives what he cannot see himself.
+func giveGrant(c *Case) error {
+	scope := Scope(c.Record.Text("scope"))
+	if t := scope.Type(); t != ScopeSite && t != ScopeClue {
+		return Refuse(CodeWrongScope, "Sites and clues are granted one by one; everything else follows from roles.")
+	}
+	if sees, err := c.SeesScope(scope); err != nil || !sees {
+		if err != nil {
+			return err
+		}
+		return Refuse(CodeNotFound, "")
+	}
+	if c.Record.Fields["until"] != nil && !c.Record.Time("until").After(c.Now) {
+		return Refuse(CodeBadTime, "The grant would have ended already.")
+	}
+	_, err := worker(c, UserID(c.Record.Scope.ID()))
+	return err
+}
+
+// worker finds somebody who works here now.
+func worker(c *Case, id UserID) (*Record, error) {
+	person, err := c.See(RecordID(id))
+	if err != nil {
+		return nil, err
+	}
+	if person == nil || person.Kind != KindPerson || person.State != StateActive || person.Deleted {
+		return nil, Refuse(CodeUnknownRecord, "There is no such person, or not any more.").About(string(id))
+	}
+	return person, nil
+}
+
+// ableTo finds somebody who can do work in a scope: who is there, holds one of the roles for that place, is of an organisation
+// that may do it there, and need not stay away.
+func ableTo(c *Case, id UserID, scope Scope, info ScopeInfo, power Power, roles ...Role) (*Record, error) {
+	person, err := worker(c, id)
+	if err != nil {
+		return nil, err
+	}
+	grants, err := RolesOf(person)
+	if err != nil {
+		return nil, err
+	}
+	fits := func(g RoleGrant) bool {
+		return slices.Contains(roles, g.Role) &&
+			(len(g.Regions) == 0 || slices.ContainsFunc(g.Regions, func(p string) bool { return strings.HasPrefix(info.Region, p) })) &&
+			(len(g.Projects) == 0 || slices.Contains(g.Projects, info.Project))
+	}
+	allowed, err := mandated(c, OrgID(person.Scope.ID()), scope, info, power)
+	if err != nil {
+		return nil, err
+	}
+	if !allowed || !slices.ContainsFunc(grants, fits) {
+		return nil, Refuse(CodeCannotDo, "").About(string(id))
+	}
+	recused, err := recusedFrom(c.Look, id, scope)
+	if err != nil || recused {
+		if err == nil { // who must stay away from what is nobody else's business
+			err = Refuse(CodeCannotDo, "").About(string(id))
+		}
+		return nil, err
+	}
+	return person, nil
+}
+
+// recusedFrom reports whether somebody must stay away from a scope.
+func recusedFrom(look Lookup, id UserID, scope Scope) (bool, error) {
+	found, err := look.Find(KindRecusal, KeyFor("scope", scope))
+	return slices.ContainsFunc(found, func(r *Record) bool {
+		return r.State == StateActive && r.Scope == MakeScope(ScopeUser, string(id))
+	}), err
 }
 
 var recusalSpec = &Spec{
-	Kind: KindRecusal, ZH: "回避", EN: "recusal", Home: ScopeUser, ServerOK: true,
+	Kind: KindRecusal, ZH: "回避", EN: "recusal", Home: ScopeUser,
 	Initial: StateActive, States: grantSpec.States,
 	Fields: []Field{
 		{Name: "scope", Type: Home, Required: true, Once: true, Key: true, ZH: "范围", EN: "scope"},
 		{Name: "why", Type: Text, Max: 500, Required: true, ZH: "原因", EN: "why"},
 	},
+	Made: recuse,
 	Commands: []Command{{Name: "end", ZH: "结束", EN: "end", From: []State{StateActive}, To: StateEnded, Args: []Field{reason}, Do: func(c *Case) error {
-		if c.Record.Scope == MakeScope(ScopeUser, string(c.Who.User)) {
+		of := UserID(c.Record.Scope.ID())
+		if of == c.Who.User {
 			return Refuse(CodeSecondPerson, "Nobody ends the own recusal.")
 		}
-		return nil
+		if sees, err := c.SeesScope(Scope(c.Record.Text("scope"))); err != nil || !sees {
+			if err != nil {
+				return err
+			}
+			return Refuse(CodeNotFound, "")
+		}
+		return tellOfRecusal(c, of, "一项回避已结束。", "A recusal has ended.")
 	}}},
+}
+
+// recuse keeps somebody away from one matter (回避), whatever else would allow it. It is for who may see the matter and stands
+// above the person in it, or for the person; never against auditors and administrators, who watch over those who order it. The
+// person and the auditors are told.
+func recuse(c *Case) error {
+	scope, of := Scope(c.Record.Text("scope")), UserID(c.Record.Scope.ID())
+	if t := scope.Type(); t != ScopeSite && t != ScopeClue && t != ScopeCampaign {
+		return Refuse(CodeWrongScope, "One stays away from a site, a clue or a campaign.")
+	}
+	if sees, err := c.SeesScope(scope); err != nil || !sees {
+		if err != nil {
+			return err
+		}
+		return Refuse(CodeNotFound, "")
+	}
+	person, err := worker(c, of)
+	if err != nil {
+		return err
+	}
+	if of != c.Who.User && !c.Who.Server {
+		orders, err := c.Look.Get(RecordID(c.Who.User))
+		if err != nil {
+			return err
+		}
+		switch {
+		case holds(person, RoleAuditor, RoleAdministrator):
+			return Refuse(CodeNotPermitted, "Auditors and administrators are not recused by those whom they watch.")
+		case orders == nil || orders.Kind != KindPerson || rankOf(orders) <= rankOf(person):
+			return Refuse(CodeNotPermitted, "A recusal is ordered by somebody who stands above the person, or declared by the person.")
+		}
+	}
+	return tellOfRecusal(c, of, "您须回避一项事务。", "You are recused from a matter.")
+}
+
+// tellOfRecusal tells the person and the auditors of the organisation. The notices name the recusal, not the matter.
+func tellOfRecusal(c *Case, of UserID, zh, en string) error {
+	c.Notify(of, Notice{Type: "info", ZH: zh, EN: en})
+	return c.NotifyRole(c.Record.Info.Owner(), RoleAuditor, Notice{Type: "info", ZH: "回避登记有变动，请查阅。", EN: "A recusal was made or ended; look at it."})
+}
+
+// NotifyRole puts a notice into the inboxes of those who hold a role in an organisation, but for who acts.
+func (c *Case) NotifyRole(org OrgID, role Role, n Notice) error {
+	if org == "" {
+		return nil
+	}
+	people, err := c.Look.In(MakeScope(ScopeOrg, string(org)), KindPerson)
+	for _, p := range people {
+		if p.State == StateActive && holds(p, role) && UserID(p.ID) != c.Who.User {
+			c.Notify(UserID(p.ID), n)
+		}
+	}
+	return err
 }
 
 var noticeSpec = &Spec{
@@ -110,7 +305,7 @@ var noticeSpec = &Spec{
 		{Name: "en", Type: Text, Max: 1000, Server: true},
 		{Name: "recordId", Type: Text, Max: 80, Server: true, Key: true},
 		{Name: "recordKind", Type: Text, Max: 40, Server: true},
-		{Name: "recordScope", Type: Text, Max: 80, Server: true},
+		{Name: "recordScope", Type: Text, Max: 80, Server: true, Key: true},
 		{Name: "due", Type: Time, Ahead: true, Server: true},
 		{Name: "items", Type: Object, List: true, Server: true, Fields: returnedItem},
 	},

@@ -26,6 +26,7 @@ func PhotoIsStored(p *Record) bool {
 
 var photoSpec = &Spec{
 	Kind: KindPhoto, ZH: "照片", EN: "photo", Home: ScopeSite,
+	Authors: byAuthor, EditOwn: true, Part: "reportId",
 	Initial: PhotoDeclared,
 	States: []Choice{
 		{Code: "declared", ZH: "已声明", EN: "declared"},
@@ -119,7 +120,7 @@ var photoSpec = &Spec{
 			Name: "discredit", ZH: "认定不可采信", EN: "discredit", From: []State{PhotoStored, PhotoVerified, PhotoAnalysed, PhotoLinked},
 			Args: []Field{reason}, Do: discreditPhoto,
 		},
-		void(PhotoDeclared, PhotoStored, PhotoVerified, PhotoAnalysed),
+		ownVoid(nil, PhotoDeclared, PhotoStored, PhotoVerified, PhotoAnalysed),
 	},
 }
 

@@ -114,9 +114,10 @@ var siteSpec = &Spec{
 		{Name: "voidReason", Type: Text, Max: 1000, Server: true},
 	},
 	Made: func(c *Case) error {
-		info := SiteInfo(c.Record, c.Who.Org)
-		if !info.Has(c.Who.Org) && !c.Who.Server {
-			return Refuse(CodeForeignOrg, "Your own organisation must be one of orgs.")
+		owner := OrgID(c.Record.Scope.ID())
+		info := SiteInfo(c.Record, owner)
+		if info.Owner() != owner {
+			return Refuse(CodeForeignOrg, "Your own organisation must be the first of orgs: the site is its own.")
 		}
 		c.Effect(Effect{Scope: MakeScope(ScopeSite, string(c.Record.ID)), Info: &info})
 		return nil

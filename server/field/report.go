@@ -43,6 +43,7 @@ type Answer struct {
 
 var reportSpec = &Spec{
 	Kind: KindReport, ZH: "现场检查报告", EN: "site-visit report", Home: ScopeSite,
+	Authors: team, EditOwn: true,
 	Initial: StateDraft,
 	States: []Choice{
 		{Code: "draft", ZH: "草稿", EN: "draft"},
@@ -62,8 +63,8 @@ var reportSpec = &Spec{
 		{Name: "revisitId", Type: ID, Of: KindRevisit, Once: true, Key: true, ZH: "回头看任务", EN: "revisit task"},
 		{Name: "templateId", Type: ID, Of: KindTemplate, Required: true, Once: true, ZH: "模板", EN: "template"},
 		{Name: "templateVersion", Type: Integer, Low: 1, High: 10_000, Once: true, ZH: "模板版本", EN: "template version"},
-		{Name: "visitType", Type: Enum, Choices: visitTypes, ZH: "检查方式", EN: "type of visit"},
-		{Name: "inspectors", Type: ID, Of: KindPerson, List: true, Items: 20, Key: true, ZH: "检查人员", EN: "inspectors"},
+		{Name: "visitType", Type: Enum, Choices: visitTypes, Author: true, ZH: "检查方式", EN: "type of visit"},
+		{Name: "inspectors", Type: ID, Of: KindPerson, List: true, Items: 20, Key: true, Author: true, ZH: "检查人员", EN: "inspectors"},
 		{Name: "startedAt", Type: Time, ZH: "开始时间", EN: "start"},
 		{Name: "endedAt", Type: Time, ZH: "结束时间", EN: "end"},
 		{Name: "answers", Type: Object, Keyed: true, ZH: "回答", EN: "answers", Fields: []Field{
@@ -95,7 +96,7 @@ var reportSpec = &Spec{
 		return fmt.Sprintf("%d%s", 9-r.Int("severity"), RankTime(at))
 	},
 	Commands: []Command{
-		{Name: "queue", ZH: "排队提交", EN: "queue", From: []State{StateDraft, ReportReturned}, Do: func(c *Case) error {
+		{Name: "queue", Own: true, ZH: "排队提交", EN: "queue", From: []State{StateDraft, ReportReturned}, Do: func(c *Case) error {
 			// Everything is written; the server submits by itself when the last photo has arrived.
 			if err := readyToSubmit(c); err != nil {
 				return err
@@ -110,8 +111,8 @@ var reportSpec = &Spec{
 			c.Record.State = ReportQueued
 			return nil
 		}},
-		{Name: "submit", ZH: "提交", EN: "submit", From: []State{StateDraft, ReportQueued, ReportReceiving}, Do: submitReport},
-		{Name: "recall", ZH: "撤回修改", EN: "take back to correct", From: []State{ReportQueued, ReportReceiving}, Do: func(c *Case) error {
+		{Name: "submit", Own: true, ZH: "提交", EN: "submit", From: []State{StateDraft, ReportQueued, ReportReceiving}, Do: submitReport},
+		{Name: "recall", Own: true, ZH: "撤回修改", EN: "take back to correct", From: []State{ReportQueued, ReportReceiving}, Do: func(c *Case) error {
 			// For a photo that will never arrive: without this a lost phone would hold the report for ever.
 			c.Record.State = StateDraft
 			if c.Record.Int("returns") > 0 {
@@ -119,7 +120,7 @@ var reportSpec = &Spec{
 			}
 			return nil
 		}},
-		{Name: "resubmit", ZH: "重新提交", EN: "resubmit", From: []State{ReportReturned}, Do: submitReport},
+		{Name: "resubmit", Own: true, ZH: "重新提交", EN: "resubmit", From: []State{ReportReturned}, Do: submitReport},
 		{Name: "take", ZH: "受理审核", EN: "take for review", From: []State{ReportSubmitted, ReportResubmitted}, To: ReportUnderReview, Do: func(c *Case) error {
 			if err := notAuthor(c); err != nil {
 				return err
@@ -137,7 +138,7 @@ var reportSpec = &Spec{
 		},
 		{Name: "approve", ZH: "通过", EN: "approve", From: []State{ReportSubmitted, ReportResubmitted, ReportUnderReview}, To: ReportApproved, Do: approveReport},
 		{Name: "archive", ZH: "归档", EN: "archive", From: []State{ReportApproved}, To: ReportArchived},
-		void(StateDraft, ReportQueued, ReportReceiving, ReportSubmitted, ReportReturned, ReportResubmitted, ReportUnderReview),
+		ownVoid(byAuthor, StateDraft, ReportQueued, ReportReceiving, ReportSubmitted, ReportReturned, ReportResubmitted, ReportUnderReview),
 	},
 }
 
@@ -291,6 +292,12 @@ func Authors(report *Record) []UserID {
 	}
 	return authors
 }
+
+// team is whose a report is: its author's and of those whom it names as inspectors, as people at a visit fill in one list.
+func team(_ Lookup, report *Record) ([]UserID, error) { return Authors(report), nil }
+
+// byAuthor is whose a record is that one person wrote.
+func byAuthor(_ Lookup, r *Record) ([]UserID, error) { return []UserID{r.Author}, nil }
 
 func notAuthor(c *Case) error {
 	if slices.Contains(Authors(c.Record), c.Who.User) {

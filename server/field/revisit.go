@@ -92,7 +92,7 @@ var revisitSpec = &Spec{
 					return err
 				}
 				for _, old := range before {
-					if string(old) != c.Arg("assignee") && string(old) != c.Arg("companion") {
+					if old != "" && string(old) != c.Arg("assignee") && string(old) != c.Arg("companion") {
 						if err := endSiteGrant(c, old); err != nil {
 							return err
 						}
@@ -115,14 +115,39 @@ var revisitSpec = &Spec{
 			return nil
 		}},
 		{Name: "accept", ZH: "完成", EN: "accept", From: []State{RevisitSubmitted}, To: RevisitDone, Do: acceptRevisit},
-		{Name: "miss", ZH: "逾期", EN: "mark as missed", From: openRevisit, To: RevisitMissed, Args: []Field{reason}, Do: keepReason},
-		{Name: "excuse", ZH: "免访", EN: "excuse", From: append([]State{RevisitMissed}, openRevisit...), To: RevisitExcused, Args: []Field{reason}, Do: keepReason},
-		{Name: "cancel", ZH: "取消", EN: "cancel", From: openRevisit, To: RevisitCancelled, Args: []Field{reason}, Do: keepReason},
+		{Name: "miss", ZH: "逾期", EN: "mark as missed", From: openRevisit, To: RevisitMissed, Args: []Field{reason}, Do: endTask},
+		{Name: "excuse", ZH: "免访", EN: "excuse", From: append([]State{RevisitMissed}, openRevisit...), To: RevisitExcused, Args: []Field{reason}, Do: endTask},
+		{Name: "cancel", ZH: "取消", EN: "cancel", From: openRevisit, To: RevisitCancelled, Args: []Field{reason}, Do: endTask},
 	},
 }
 
-func keepReason(c *Case) error {
+// endTask says why nobody goes, or goes any more, and takes the site back from the team, who are told.
+func endTask(c *Case) error {
 	c.Set("reason", c.Arg("reason"))
+	for _, u := range teamOf(c.Record) {
+		c.Notify(u, Notice{Type: "info", ZH: "您的一项回头看任务已结束：" + clipTo(c.Arg("reason"), 300), EN: "A revisit task of yours has ended: " + clipTo(c.Arg("reason"), 300)})
+	}
+	return endSiteGrants(c)
+}
+
+// teamOf is who goes on a revisit.
+func teamOf(task *Record) []UserID {
+	var team []UserID
+	for _, role := range []string{"assignee", "companion"} {
+		if u := UserID(task.Text(role)); u != "" {
+			team = append(team, u)
+		}
+	}
+	return team
+}
+
+// endSiteGrants takes the site back from those who have nothing else to do there.
+func endSiteGrants(c *Case) error {
+	for _, u := range teamOf(c.Record) {
+		if err := endSiteGrant(c, u); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -139,12 +164,8 @@ func assignRevisit(c *Case) error {
 		return Refuse(CodeTwoInspectors, "")
 	}
 	for _, u := range []UserID{assignee, companion} {
-		person, err := c.Look.Get(RecordID(u))
-		if err != nil {
+		if _, err := ableTo(c, u, c.Record.Scope, c.Record.Info, PowerInspect, RoleInspector, RoleTeamLead); err != nil {
 			return err
-		}
-		if person == nil || person.Kind != KindPerson || person.State != StateActive {
-			return Refuse(CodeUnknownRecord, "There is no such person.")
 		}
 		GrantScope(c, u, c.Record.Scope, "回头看任务 / revisit task")
 		c.Notify(u, Notice{Type: "assigned", Due: c.Arg("due") + "T23:59:59+08:00", ZH: "您有一项回头看任务。", EN: "You have a revisit task."})
@@ -168,12 +189,7 @@ func endSiteGrant(c *Case, from UserID) error {
 			return nil
 		}
 	}
-	_, grant, err := Own(c.Look, GrantID(from, c.Record.Scope), KindGrant, MakeScope(ScopeUser, string(from)))
-	if err != nil || grant == nil {
-		return err
-	}
-	c.Effect(Effect{ID: grant.ID, Kind: KindGrant, Scope: grant.Scope, State: StateEnded})
-	return nil
+	return endGrant(c, from)
 }
 
 func submitRevisit(c *Case) error {
@@ -235,7 +251,7 @@ func acceptRevisit(c *Case) error {
 			return err
 		}
 	}
-	return nil
+	return endSiteGrants(c)
 }
 
 func reopenFinding(c *Case, r RevisitResult) error {
@@ -253,8 +269,6 @@ func reopenFinding(c *Case, r RevisitResult) error {
 	c.Effect(Effect{ID: clue.ID, Kind: KindClue, Scope: clue.Scope, State: ReopenedClue(clue), Set: map[string]Value{
 		"reopened": Quote(clue.Int("reopened") + 1), "reopenedBy": Quote("回头看发现反弹 / relapse found by revisit " + string(c.Record.ID)),
 	}})
-	if h := UserID(clue.Text("handler")); h != "" {
-		c.Notify(h, Notice{Type: "reopened", ZH: "回头看发现反弹，线索重新打开。", EN: "A revisit found a relapse; the clue is open again."})
-	}
+	backToHandler(c, clue)
 	return nil
 }

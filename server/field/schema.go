@@ -62,6 +62,8 @@ type Field struct {
 	Server   bool     // written by the server and by commands only
 	Ahead    bool     // a time that may lie in the future: a deadline
 	Key      bool     // lists find the record by it
+	Roles    []Role   // who sets it; empty: every role that may make or change the record
+	Author   bool     // of those whose record it is, the author alone sets it once the record is made
 }
 
 const (

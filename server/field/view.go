@@ -17,6 +17,7 @@ var viewSpec = &Spec{
 		{Name: "what", Type: Enum, Choices: viewParts, Required: true, Server: true, ZH: "查看内容", EN: "what was shown"},
 		{Name: "by", Type: ID, Of: KindPerson, Required: true, Server: true, ZH: "查看人", EN: "who looked"},
 		{Name: "device", Type: Text, Max: 80, Server: true, ZH: "设备", EN: "on which device"},
+		{Name: "mandate", Type: ID, Of: KindMandate, Server: true, ZH: "委托", EN: "the mandate under which it was seen"},
 		{Name: "since", Type: Time, Required: true, Server: true, ZH: "时段起点", EN: "start of the quarter of an hour in which it was"},
 	},
 	Made: viewScope,

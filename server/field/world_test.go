@@ -91,6 +91,17 @@ func (w *world) Find(kind field.Kind, key string) ([]*field.Record, error) {
 	return found, nil
 }
 
+func (w *world) In(scope field.Scope, kind field.Kind) ([]*field.Record, error) {
+	var found []*field.Record
+	for _, r := range w.records {
+		if r.Kind == kind && !r.Deleted && r.Scope == scope {
+			found = append(found, r)
+		}
+	}
+	slices.SortFunc(found, func(a, b *field.Record) int { return bytes.Compare([]byte(a.ID), []byte(b.ID)) })
+	return found, nil
+}
+
 func (w *world) caseOf(r *field.Record, who field.UserID) *field.Case {
 	return &field.Case{Record: r, Now: w.now, Look: w, Who: field.Who{User: who, Org: local, Server: who == ""}}
 }

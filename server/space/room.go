@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"fieldclue/server/accounts"
 	"fieldclue/server/field"
 )
 
@@ -98,7 +97,7 @@ func (x *Index) limitOf(ctx context.Context, org field.OrgID, age time.Duration)
 	if ok && age > 0 && x.now().Sub(known.read) < age {
 		return known.Limit, nil
 	}
-	records, err := x.store.Records(ctx, []field.RecordID{accounts.OrgRecord(org)})
+	records, err := x.store.Records(ctx, []field.RecordID{field.OrgRecord(org)})
 	if err != nil || len(records) == 0 {
 		return Limit{}, err
 	}

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"fieldclue/server/accounts"
 	"fieldclue/server/field"
 	"fieldclue/server/space"
 	"fieldclue/server/store"
@@ -93,7 +92,7 @@ func (l *log) Records(_ context.Context, ids []field.RecordID) ([]*field.Record,
 
 func (l *log) limit(org string, bytes int64) {
 	r := &field.Record{
-		ID: accounts.OrgRecord(field.OrgID(org)), Kind: field.KindOrg, Scope: field.MakeScope(field.ScopeOrg, org),
+		ID: field.OrgRecord(field.OrgID(org)), Kind: field.KindOrg, Scope: field.MakeScope(field.ScopeOrg, org),
 		Fields: map[string]field.Value{"code": field.Quote(org)},
 	}
 	if bytes > 0 {

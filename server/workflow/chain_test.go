@@ -212,7 +212,7 @@ func TestARecusalCoversHoldsAndExports(t *testing.T) {
 			}
 			return n
 		}
-		w.done(w.flow.DeclareRecusal(w.ctx, w.act("eva"), w.id(), w.people["dai"].id, field.MakeScope(field.ScopeClue, string(clues[0])), "亲属"))
+		w.done(w.flow.DeclareRecusal(w.ctx, w.act("eva"), w.id(), workflow.Scoping{UserID: w.people["dai"].id, Scope: field.MakeScope(field.ScopeClue, string(clues[0])), Why: "亲属"}))
 		if a, b := told("dai", clues[0]), told("dai", clues[1]); a != 0 || b != 4 {
 			t.Errorf("dai is told %d steps of the case from which she stays away, and %d of the other", a, b)
 		}

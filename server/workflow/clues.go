@@ -60,11 +60,6 @@ func (f *Flow) FileClue(ctx context.Context, act Act, id field.ClueID, version i
 
 // MergeClue ends a clue in favour of another one that the actor sees too.
 func (f *Flow) MergeClue(ctx context.Context, act Act, id field.ClueID, version int64, into field.ClueID, reason string) (*field.Record, error) {
-	if _, err := f.read(ctx, act.Actor, field.KindClue, field.RecordID(into)); field.Is(err, field.CodeNotFound) {
-		return nil, field.Refuse(field.CodeUnknownRecord, "There is no such clue to merge into.").About(string(into))
-	} else if err != nil {
-		return nil, err
-	}
 	return f.clue(ctx, act, id, version, "merge", values{"into": into, "reason": reason})
 }
 
@@ -94,11 +89,6 @@ type Evidence struct {
 func (f *Flow) LinkEvidence(ctx context.Context, act Act, id field.RecordID, clue field.ClueID, e Evidence) (*field.Record, error) {
 	c, err := f.read(ctx, act.Actor, field.KindClue, field.RecordID(clue))
 	if err != nil {
-		return nil, err
-	}
-	if _, err := f.read(ctx, act.Actor, "", e.ID); field.Is(err, field.CodeNotFound) {
-		return nil, field.Refuse(field.CodeUnknownRecord, "The evidence is not known here.").About(string(e.ID))
-	} else if err != nil {
 		return nil, err
 	}
 	return f.create(ctx, act, field.KindLink, c.Scope, id, values{

@@ -55,8 +55,8 @@ func (f *Flow) frame(ctx context.Context, who *access.Actor, campaign *field.Rec
 	for _, site := range sites {
 		info := field.SiteInfo(site, field.OrgID(site.Scope.ID()))
 		scope := field.MakeScope(field.ScopeSite, string(site.ID))
-		if !slices.ContainsFunc(campaign.Info.Orgs, info.Has) || !access.MayRead(who, scope, info) {
-			continue
+		if access.May(who, "revisit.assign", scope, info) != nil {
+			continue // also a joint site of another organisation whose mandate does not speak of revisits
 		}
 		units, err := f.unitsOf(ctx, who, site, scope, wanted, begins)
 		if err != nil {

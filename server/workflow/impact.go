@@ -123,6 +123,11 @@ func (l *looking) Find(kind field.Kind, key string) ([]*field.Record, error) {
 	return found, err
 }
 
+func (l *looking) In(scope field.Scope, kind field.Kind) ([]*field.Record, error) {
+	found, _, err := l.flow.all(l.ctx, l.who, store.Query{Scope: scope, Kinds: []field.Kind{kind}}, mostLinks)
+	return found, err
+}
+
 // falling counts what stands without a photo.
 type falling struct {
 	flow  *Flow

@@ -81,19 +81,17 @@ func (f *Flow) Templates(ctx context.Context, who *access.Actor, state field.Sta
 	return f.page(ctx, who, store.Query{Kinds: []field.Kind{field.KindTemplate}, States: states(state)}, ask)
 }
 
-// GrantAccess lets somebody see one scope. Nobody gives what he cannot see himself.
-func (f *Flow) GrantAccess(ctx context.Context, act Act, id field.RecordID, to field.UserID, scope field.Scope, why string) (*field.Record, error) {
-	head, err := f.store.Head(ctx, scope)
-	if err != nil && !field.Is(err, field.CodeNotFound) {
-		return nil, err
-	}
-	if err != nil || !access.MayRead(act.Actor, scope, head.Info) {
-		return nil, field.Refuse(field.CodeNotFound, "").About(string(scope))
-	}
-	if _, err := f.person(ctx, act, to); err != nil {
-		return nil, err
-	}
-	return f.create(ctx, act, field.KindGrant, field.MakeScope(field.ScopeUser, string(to)), id, values{"scope": scope, "why": why}.quoted())
+// Scoping says whom a grant or a recusal is for, and about what. Until is when a grant ends by itself; empty: never.
+type Scoping struct {
+	UserID field.UserID
+	Scope  field.Scope
+	Why    string
+	Until  string
+}
+
+// GrantAccess lets somebody see one site or clue. Nobody gives what he cannot see himself.
+func (f *Flow) GrantAccess(ctx context.Context, act Act, id field.RecordID, g Scoping) (*field.Record, error) {
+	return f.create(ctx, act, field.KindGrant, field.MakeScope(field.ScopeUser, string(g.UserID)), id, values{"scope": g.Scope, "why": g.Why, "until": g.Until}.quoted())
 }
 
 // EndGrant takes it back.
@@ -101,12 +99,9 @@ func (f *Flow) EndGrant(ctx context.Context, act Act, id field.RecordID, version
 	return f.command(ctx, act, field.KindGrant, id, version, "end", values{"reason": reason})
 }
 
-// DeclareRecusal keeps somebody away from a scope (回避), whatever else would allow it.
-func (f *Flow) DeclareRecusal(ctx context.Context, act Act, id field.RecordID, of field.UserID, scope field.Scope, why string) (*field.Record, error) {
-	if _, err := f.person(ctx, act, of); err != nil {
-		return nil, err
-	}
-	return f.create(ctx, act, field.KindRecusal, field.MakeScope(field.ScopeUser, string(of)), id, values{"scope": scope, "why": why}.quoted())
+// DeclareRecusal keeps somebody away from a site, a clue or a campaign (回避), whatever else would allow it.
+func (f *Flow) DeclareRecusal(ctx context.Context, act Act, id field.RecordID, r Scoping) (*field.Record, error) {
+	return f.create(ctx, act, field.KindRecusal, field.MakeScope(field.ScopeUser, string(r.UserID)), id, values{"scope": r.Scope, "why": r.Why}.quoted())
 }
 
 // EndRecusal ends it. Nobody ends the own one.
@@ -114,10 +109,39 @@ func (f *Flow) EndRecusal(ctx context.Context, act Act, id field.RecordID, versi
 	return f.command(ctx, act, field.KindRecusal, id, version, "end", values{"reason": reason})
 }
 
-func (f *Flow) person(ctx context.Context, act Act, id field.UserID) (*field.Record, error) {
-	p, err := f.read(ctx, act.Actor, field.KindPerson, field.RecordID(id))
-	if field.Is(err, field.CodeNotFound) {
-		return nil, field.Refuse(field.CodeUnknownRecord, "There is no such person.").About(string(id))
-	}
-	return p, err
+// DraftMandate writes down what the own organisation would let another one do (委托). It counts once a leader approves it.
+func (f *Flow) DraftMandate(ctx context.Context, act Act, id field.RecordID, fields map[string]field.Value) (*field.Record, error) {
+	return f.create(ctx, act, field.KindMandate, home(act), id, fields)
+}
+
+// EditMandate changes a draft.
+func (f *Flow) EditMandate(ctx context.Context, act Act, id field.RecordID, version int64, fields map[string]field.Value) (*field.Record, error) {
+	return f.edit(ctx, act, field.KindMandate, id, version, fields)
+}
+
+// ApproveMandate puts a mandate into force; who drafted it does not approve it.
+func (f *Flow) ApproveMandate(ctx context.Context, act Act, id field.RecordID, version int64) (*field.Record, error) {
+	return f.command(ctx, act, field.KindMandate, id, version, "approve", nil)
+}
+
+// ExtendMandate moves the last day of a mandate.
+func (f *Flow) ExtendMandate(ctx context.Context, act Act, id field.RecordID, version int64, to, reason string) (*field.Record, error) {
+	return f.command(ctx, act, field.KindMandate, id, version, "extend", values{"validTo": to, "reason": reason})
+}
+
+// RevokeMandate ends a mandate at once.
+func (f *Flow) RevokeMandate(ctx context.Context, act Act, id field.RecordID, version int64, reason string) (*field.Record, error) {
+	return f.command(ctx, act, field.KindMandate, id, version, "revoke", values{"reason": reason})
+}
+
+// VoidMandate takes a draft out of view.
+func (f *Flow) VoidMandate(ctx context.Context, act Act, id field.RecordID, version int64, reason string) (*field.Record, error) {
+	return f.command(ctx, act, field.KindMandate, id, version, "void", values{"reason": reason})
+}
+
+// Mandates lists the mandates that somebody may see: those of the own organisation, and those under which it acts.
+func (f *Flow) Mandates(ctx context.Context, who *access.Actor, state field.State, agent, principal string, ask Ask) (Records, error) {
+	return f.page(ctx, who, store.Query{
+		Kinds: []field.Kind{field.KindMandate}, States: states(state), Keys: where{}.is("agent", agent).is("principal", principal),
+	}, ask)
 }

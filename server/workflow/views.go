@@ -26,6 +26,9 @@ const (
 func (f *Flow) RecordView(ctx context.Context, who *access.Actor, photo *field.Record, what string) error {
 	since := f.now().UTC().Truncate(field.ViewWindow)
 	set := values{"what": what, "by": who.User, "device": who.Device, "since": since}
+	if mandate, _ := access.ReadUnder(who, photo.Scope, photo.Info); mandate != "" {
+		set["mandate"] = mandate
+	}
 	about := string(photo.ID)
 	if what == ViewSmall {
 		about = photo.Text("reportId")

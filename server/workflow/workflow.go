@@ -97,8 +97,7 @@ func (f *Flow) create(ctx context.Context, act Act, kind field.Kind, scope field
 			return nil, field.Refuse(field.CodeBadID, "The id is taken; make a new one.")
 		}
 	}
-	// What the server alone may make is made here on behalf of somebody whose right to it has been asked for.
-	return f.run(ctx, act, scope, field.KindOf(kind).ServerOK, protocol.Operation{ID: id, Kind: kind, Set: fields})
+	return f.run(ctx, act, scope, false, protocol.Operation{ID: id, Kind: kind, Set: fields})
 }
 
 // done reports whether this click is in the log already.
@@ -127,7 +126,7 @@ func (f *Flow) reach(ctx context.Context, act Act, kind field.Kind, id field.Rec
 	if err != nil {
 		return nil, err
 	}
-	if err := access.May(act.Actor, access.ActionFor(kind, verb), r.Scope, r.Info); err != nil {
+	if _, err := access.Judge(act.Actor, access.ActionFor(kind, verb), access.Of(r)); err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -139,7 +138,7 @@ func (f *Flow) read(ctx context.Context, who *access.Actor, kind field.Kind, id 
 	if err != nil {
 		return nil, err
 	}
-	if !access.MayRead(who, r.Scope, r.Info) {
+	if !access.Visible(who).Shows(access.Of(r)) {
 		return nil, field.Refuse(field.CodeNotFound, "")
 	}
 	return r, nil
@@ -155,8 +154,9 @@ func (f *Flow) readMany(ctx context.Context, who *access.Actor, ids []field.Reco
 	if err != nil {
 		return nil, err
 	}
+	visible := access.Visible(who)
 	for _, r := range records {
-		if access.MayRead(who, r.Scope, r.Info) {
+		if visible.Shows(access.Of(r)) {
 			found[r.ID] = r
 		}
 	}

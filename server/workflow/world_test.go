@@ -98,7 +98,7 @@ func newWorldOn(t *testing.T, s storetest.Store) *world {
 	w.engine = engine.New(engine.Options{Store: w.store, Now: w.now})
 	w.flow = workflow.New(w.store, w.engine, alike.New(w.store, w.now), w.now)
 	for _, org := range []string{"gz", "elsewhere"} {
-		w.server(field.MakeScope(field.ScopeOrg, org), protocol.Operation{ID: w.id(), Kind: field.KindOrg, Set: quoted(map[string]any{
+		w.server(field.MakeScope(field.ScopeOrg, org), protocol.Operation{ID: field.OrgRecord(field.OrgID(org)), Kind: field.KindOrg, Set: quoted(map[string]any{
 			"code": org, "name": org, "region": "520500",
 		})})
 	}
@@ -285,7 +285,7 @@ func siteScope(id field.SiteID) field.Scope { return field.MakeScope(field.Scope
 // see grants somebody a scope that cai sees.
 func (w *world) see(name string, scope field.Scope) {
 	w.t.Helper()
-	w.done(w.flow.GrantAccess(w.ctx, w.act("cai"), w.id(), w.people[name].id, scope, "任务"))
+	w.done(w.flow.GrantAccess(w.ctx, w.act("cai"), w.id(), workflow.Scoping{UserID: w.people[name].id, Scope: scope, Why: "任务"}))
 }
 
 // visit is one visit of ann and ben, some time ago, with a photo, an interview and a finding.

@@ -15,18 +15,32 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// may asks access, unless somebody who may has accepted the operation.
-func (s *step) may(action access.Action, scope field.Scope, info field.ScopeInfo) error {
-	if s.accepted {
-		return nil
+// judge asks access, once for each action of an operation, and notes under which mandate it happens.
+func (s *step) judge(action access.Action, m access.Matter) error {
+	leave, err := access.Judge(s.b.in.Actor, action, m)
+	if err == nil && leave.Mandate != "" {
+		s.b.under(leave.Mandate)
 	}
-	return access.May(s.b.in.Actor, action, scope, info)
+	return err
 }
 
-// readmit decides an operation again that was kept in a parked record: in the scope that it was meant for, with the
-// rules of field and merge as they are for everybody, written in the name and from the device of who sent it. What it
-// comes to stands on the parked record. Whoever accepts must be able to read the scope. An operation that is still not
-// good is refused with its code, and stays where it was.
+// under notes the mandate in the entries of a batch.
+func (b *batch) under(mandate field.RecordID) {
+	if b.outer != nil {
+		b.outer.under(mandate)
+		return
+	}
+	b.mandate = mandate
+	for _, body := range b.bodies {
+		body.Mandate = mandate
+	}
+}
+
+// readmit decides an operation again that was kept in a parked record, in the scope that it was meant for, by the same table
+// and rules as every other. It must be allowed to its author as things are now, or to the author with the grant that who
+// accepts could give; then it is written in the author's name. Or it is allowed to who accepts; then it is that person's act.
+// It comes from the device on which it was written either way. What it comes to stands on the parked record. An operation that
+// is still not good is refused with its code, and stays where it was.
 func (s *step) readmit(parked *field.Record) error {
 	decoder := json.NewDecoder(bytes.NewReader(parked.Fields["operation"]))
 	decoder.DisallowUnknownFields()
@@ -43,53 +57,105 @@ func (s *step) readmit(parked *field.Record) error {
 		return err
 	}
 	if head == nil || !access.MayRead(s.b.in.Actor, target, head.Info) {
-		return field.Refuse(field.CodeNotPermitted, "You may not read the scope that the operation was sent to.")
+		return field.Refuse(field.CodeNotFound, "")
 	}
 	if _, err := s.b.body(target); err != nil {
 		return err
 	}
-	author := s.b.in.Sender
-	if !s.b.in.Actor.Server {
-		author = &access.Actor{User: field.UserID(parked.Text("author"))}
-		if len(parked.Info.Orgs) > 0 {
-			author.Org = parked.Info.Orgs[0]
+	names, err := s.inWhoseName(parked, target)
+	if err != nil {
+		return err
+	}
+	var refused error
+	for _, who := range names {
+		st, out, err := s.again(parked, op, who, target, head.Seq)
+		if err == nil {
+			st.view.fold()
+			s.changes = append(s.changes, st.changes...)
+			if err := s.bytesOf(parked, op, target, head.Seq); err != nil {
+				return err
+			}
+			parked.Fields["outcome"] = field.Quote(out)
+			return nil
+		}
+		if refused == nil || notAllowed(refused) {
+			refused = err
+		}
+		if !notAllowed(err) {
+			break // the person may, and the rules of the kind refuse
 		}
 	}
-	if author == nil {
-		return field.Refuse(field.CodeNotPermitted, "Nobody accepts the operation.")
+	return refused
+}
+
+// notAllowed reports whether a refusal is about the person rather than about what was to be done.
+func notAllowed(err error) bool {
+	return field.Is(err, field.CodeNotPermitted) || field.Is(err, field.CodeNotFound) || field.Is(err, field.CodeNotYours) || field.Is(err, field.CodeUnknownRecord)
+}
+
+// inWhoseName lists in whose name a kept operation may be decided again, the author first.
+func (s *step) inWhoseName(parked *field.Record, target field.Scope) ([]*access.Actor, error) {
+	if s.b.in.Actor.Server {
+		if s.b.in.Sender == nil {
+			return nil, field.Refuse(field.CodeNotPermitted, "Nobody accepts the operation.")
+		}
+		return []*access.Actor{s.b.in.Sender}, nil
 	}
+	names := []*access.Actor{s.b.in.Actor}
+	if s.b.e.actorOf == nil {
+		return names, nil
+	}
+	author, err := s.b.e.actorOf(s.view.ctx, field.UserID(parked.Text("author")))
+	if err != nil {
+		return nil, err
+	}
+	if author == nil {
+		return names, nil
+	}
+	if access.MayAnywhere(s.b.in.Actor, "grant.create") { // he sees the scope, which is all that it takes to grant it
+		author = access.Lend(author, target)
+	}
+	return append([]*access.Actor{author}, names...), nil
+}
+
+// again decides a kept operation in somebody's name.
+func (s *step) again(parked *field.Record, op protocol.Operation, who *access.Actor, target field.Scope, end int64) (*step, protocol.Outcome, error) {
 	in := *s.b.in
-	in.Actor, in.Scope, in.Operations, in.Trusted, in.Strict = author, target, []protocol.Operation{op}, false, false
+	in.Actor, in.Scope, in.Operations, in.Trusted, in.Strict = who, target, []protocol.Operation{op}, false, false
 	in.Device, in.DeviceTime = field.DeviceID(parked.Text("device")), parked.Text("deviceTime")
 	if in.Device == "" { // kept by a server that did not note it
 		in.Device = senderOf(parked.Device)
 	}
 	inner := *s.b
-	inner.in, inner.outer, inner.end, inner.lost = &in, s.b, head.Seq, false
-	st := &step{b: &inner, view: s.view.above(), infos: s.infos, kept: in.Device, accepted: !s.b.in.Actor.Server}
+	inner.in, inner.outer, inner.end, inner.lost = &in, s.b, end, false
+	st := &step{b: &inner, view: s.view.above(), infos: s.infos, kept: in.Device}
 	decided := protocol.Decided{Operation: op}
 	out, err := st.apply(&decided)
-	if err != nil {
+	return st, out, err
+}
+
+// bytesOf stores what arrived meanwhile for the photo that a kept operation declares.
+func (s *step) bytesOf(parked *field.Record, op protocol.Operation, target field.Scope, end int64) error {
+	if parked.Fields["receipt"] == nil || op.Kind != field.KindPhoto {
+		return nil
+	}
+	in := *s.b.in
+	in.Actor, in.Scope, in.Trusted, in.Strict = Server, target, true, false
+	in.Device = field.DeviceID(parked.Text("device"))
+	inner := *s.b
+	inner.in, inner.outer, inner.end, inner.lost = &in, s.b, end, false
+	st := &step{b: &inner, view: s.view.above(), infos: s.infos}
+	decided := protocol.Decided{Operation: protocol.Operation{ID: op.ID, Kind: op.Kind, Command: "store", Args: map[string]field.Value{}}}
+	for _, name := range field.ArrivalFields {
+		if v := parked.Fields[name]; v != nil {
+			decided.Args[name] = v
+		}
+	}
+	if _, err := st.apply(&decided); err != nil {
 		return err
 	}
 	st.view.fold()
 	s.changes = append(s.changes, st.changes...)
-	if parked.Fields["receipt"] != nil && op.Kind == field.KindPhoto { // its bytes arrived meanwhile
-		in.Actor, in.Trusted = Server, true
-		st = &step{b: &inner, view: s.view.above(), infos: s.infos}
-		decided.Operation = protocol.Operation{ID: op.ID, Kind: op.Kind, Command: "store", Args: map[string]field.Value{}}
-		for _, name := range field.ArrivalFields {
-			if v := parked.Fields[name]; v != nil {
-				decided.Args[name] = v
-			}
-		}
-		if _, err := st.apply(&decided); err != nil {
-			return err
-		}
-		st.view.fold()
-		s.changes = append(s.changes, st.changes...)
-	}
-	parked.Fields["outcome"] = field.Quote(out)
 	return nil
 }
 

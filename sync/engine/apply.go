@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"fieldclue/server/access"
@@ -31,8 +32,8 @@ func (s *step) apply(d *protocol.Decided) (protocol.Outcome, error) {
 	case op.Base < 0:
 		return protocol.Outcome{}, field.Refuse(field.CodeOutOfRange, "base is the version of the record that the device last saw; 0 for a new one.")
 	}
-	if op.Base == 0 && op.Command == "" && !s.b.in.Trusted && field.ReservedID(op.ID) {
-		return protocol.Outcome{}, field.Refuse(field.CodeBadID, "Ids of this time are the server's.")
+	if op.Base == 0 && op.Command == "" && !s.b.in.Trusted && op.Kind != field.KindOrg && field.ReservedID(op.ID) {
+		return protocol.Outcome{}, field.Refuse(field.CodeBadID, "")
 	}
 	old, err := s.view.Get(op.ID)
 	if err != nil {
@@ -50,33 +51,74 @@ func (s *step) apply(d *protocol.Decided) (protocol.Outcome, error) {
 	return s.edit(spec, d, old)
 }
 
-// reachable checks that an existing record is what and where the operation says, and that the actor may do this to it.
+// reachable checks that an existing record is what and where the operation says, and that the actor may do this to it. What
+// cannot be seen answers like what is not there: a command or an edit meets an unknown record, and a new record an id that
+// cannot be used, as it meets the server's own ids.
 func (s *step) reachable(spec *field.Spec, op *protocol.Operation, old *field.Record) error {
 	actor := s.b.in.Actor
-	if old.Scope != s.b.in.Scope {
-		switch {
-		case access.MayRead(actor, old.Scope, old.Info):
-			return field.Refuse(field.CodeWrongScope, "The record belongs to %s.", old.Scope)
-		case !actor.Server && !old.Info.Has(actor.Org):
-			return field.Refuse(field.CodeForeignOrg, "")
-		}
-		return field.Refuse(field.CodeUnknownRecord, "")
+	unseen := field.Refuse(field.CodeUnknownRecord, "")
+	if op.Base == 0 && op.Command == "" {
+		unseen = field.Refuse(field.CodeBadID, "")
 	}
-	if old.Kind != spec.Kind {
+	switch {
+	case old.Scope != s.b.in.Scope && access.MayRead(actor, old.Scope, old.Info):
+		return field.Refuse(field.CodeWrongScope, "The record belongs to %s.", old.Scope)
+	case old.Scope != s.b.in.Scope:
+		return unseen
+	case old.Kind != spec.Kind && access.MayRead(actor, old.Scope, old.Info):
 		return field.Refuse(field.CodeWrongKind, "The id belongs to a %s.", old.Kind)
+	case old.Kind != spec.Kind:
+		return unseen
 	}
 	verb := "edit"
 	if op.Command != "" {
-		if spec.Command(op.Command) == nil {
+		cmd := spec.Command(op.Command)
+		if cmd == nil {
 			return field.Refuse(field.CodeUnknownCommand, "")
+		}
+		if cmd.Server && !s.b.in.Trusted {
+			return field.Refuse(field.CodeNotPermitted, "This command is the server's own.")
 		}
 		verb = op.Command
 	}
-	if err := s.may(access.ActionFor(spec.Kind, verb), old.Scope, old.Info); err != nil {
+	if err := s.judge(access.ActionFor(spec.Kind, verb), access.Of(old)); err != nil {
+		return err
+	}
+	if err := s.whose(spec, op, old); err != nil {
 		return err
 	}
 	if old.Deleted {
 		return field.Refuse(field.CodeVoided, "")
+	}
+	return nil
+}
+
+// whose checks that the record is the actor's, where the kind says that it must be.
+func (s *step) whose(spec *field.Spec, op *protocol.Operation, old *field.Record) error {
+	own, authors, others := spec.EditOwn, spec.Authors, "edit_others"
+	if op.Command != "" {
+		cmd := spec.Command(op.Command)
+		others = cmd.Others
+		own, authors = spec.Own(cmd)
+	}
+	if !own {
+		return nil
+	}
+	return s.belongs(spec, old, authors, others, old)
+}
+
+// belongs checks that the actor is one of the authors of a record, or has the action of others about a matter.
+func (s *step) belongs(spec *field.Spec, of *field.Record, authors func(field.Lookup, *field.Record) ([]field.UserID, error), others string, about *field.Record) error {
+	actor := s.b.in.Actor
+	if actor.Server {
+		return nil
+	}
+	whose, err := authors(s.view, of)
+	if err != nil || slices.Contains(whose, actor.User) {
+		return err
+	}
+	if others == "" || s.judge(access.ActionFor(spec.Kind, others), access.Of(about)) != nil {
+		return field.Refuse(field.CodeNotYours, "")
 	}
 	return nil
 }
@@ -98,24 +140,35 @@ func (s *step) make(spec *field.Spec, d *protocol.Decided) (protocol.Outcome, er
 		return protocol.Outcome{}, err
 	}
 	info := s.infoOf(in.Scope)
-	if body.Seq == 1 && len(info.Orgs) == 0 {
-		if !ownScope(spec.Kind) && !in.Actor.Server {
-			return protocol.Outcome{}, field.Refuse(field.CodeNotFound, "There is no such scope, or you may not see it.")
+	create := access.ActionFor(spec.Kind, "create")
+	if fresh := body.Seq == 1 && len(info.Orgs) == 0; fresh && ownScope(spec.Kind) {
+		if !access.MayAnywhere(in.Actor, create) {
+			return protocol.Outcome{}, field.Refuse(field.CodeNotPermitted, "")
 		}
-		if ownScope(spec.Kind) && spec.Kind != field.KindOrg {
+		if spec.Kind != field.KindOrg {
 			info = field.ScopeInfo{Orgs: []field.OrgID{in.Actor.Org}}
 			if err := s.setInfo(in.Scope, info); err != nil {
 				return protocol.Outcome{}, err
 			}
 		}
-	}
-	if err := s.may(access.ActionFor(spec.Kind, "create"), in.Scope, info); err != nil {
-		return protocol.Outcome{}, err
+	} else {
+		if fresh && !in.Actor.Server {
+			return protocol.Outcome{}, field.Refuse(field.CodeNotFound, "There is no such scope, or you may not see it.")
+		}
+		if err := s.judge(create, access.Matter{Scope: in.Scope, Info: info}); err != nil {
+			return protocol.Outcome{}, err
+		}
 	}
 	if d.Set, err = spec.Flatten(op.Set, in.Trusted, s.b.at); err != nil {
 		return protocol.Outcome{}, err
 	}
+	if err := s.sets(spec, d.Set); err != nil {
+		return protocol.Outcome{}, err
+	}
 	if err := s.references(spec, d.Set); err != nil {
+		return protocol.Outcome{}, err
+	}
+	if err := s.partOf(spec, d.Set, info); err != nil {
 		return protocol.Outcome{}, err
 	}
 	c := s.newCase(&field.Record{
@@ -140,11 +193,48 @@ func (s *step) make(spec *field.Spec, d *protocol.Decided) (protocol.Outcome, er
 	return s.finish(c, change, protocol.Outcome{Outcome: protocol.Applied})
 }
 
+// sets checks that the actor's roles set these fields.
+func (s *step) sets(spec *field.Spec, set map[string]field.Value) error {
+	for path := range set {
+		if f, _ := spec.Field(path); !access.MaySet(s.b.in.Actor, f.Roles) {
+			return field.Refuse(field.CodeNotPermitted, "%s is set by the %s.", path, labels(f.Roles))
+		}
+	}
+	return nil
+}
+
+func labels(roles []field.Role) string {
+	var names []string
+	for _, r := range roles {
+		names = append(names, r.Label())
+	}
+	return strings.Join(names, " or the ")
+}
+
+// partOf checks that who makes a part of a report belongs to it. A report that is not known yet arrives later.
+func (s *step) partOf(spec *field.Spec, set map[string]field.Value, info field.ScopeInfo) error {
+	if spec.Part == "" || set[spec.Part] == nil {
+		return nil
+	}
+	f, _ := spec.Field(spec.Part)
+	report, err := s.view.Get(f.Refs(set[spec.Part])[0])
+	if err != nil || report == nil || report.Kind != field.KindReport {
+		return err
+	}
+	if report.Scope != s.b.in.Scope { // it cannot be seen, or references refuses it by name
+		return nil
+	}
+	return s.belongs(spec, report, field.KindOf(field.KindReport).Authors, "create_others", &field.Record{Scope: s.b.in.Scope, Info: info})
+}
+
 // edit sets fields of a record that is there.
 func (s *step) edit(spec *field.Spec, d *protocol.Decided, old *field.Record) (protocol.Outcome, error) {
 	op := &d.Operation
 	var err error
 	if d.Set, err = s.values(spec, op.Set, old); err != nil {
+		return protocol.Outcome{}, err
+	}
+	if err := s.sets(spec, d.Set); err != nil {
 		return protocol.Outcome{}, err
 	}
 	verdict := merge.Fields(old, d.Set, s.b.base(op), s.b.in.Device)
@@ -178,8 +268,12 @@ func (s *step) values(spec *field.Spec, set map[string]field.Value, old *field.R
 		return nil, field.Refuse(field.CodeNotEditable, "")
 	}
 	for path, v := range flat {
-		if f, _ := spec.Field(path); f.Once && !bytes.Equal(v, old.Fields[path]) {
+		f, _ := spec.Field(path)
+		switch changed := !bytes.Equal(v, old.Fields[path]); {
+		case changed && f.Once:
 			return nil, field.Refuse(field.CodeReadOnlyField, "%s cannot be changed after the record was made.", path)
+		case changed && f.Author && !in.Actor.Server && in.Actor.User != old.Author:
+			return nil, field.Refuse(field.CodeNotYours, "%s is set by the author alone.", path)
 		}
 	}
 	return flat, s.references(spec, flat)
@@ -267,9 +361,6 @@ func (s *step) wrote(r *field.Record, by field.Stamp) (field.UserID, time.Time, 
 func (s *step) command(spec *field.Spec, d *protocol.Decided, old *field.Record) (protocol.Outcome, error) {
 	op, in := &d.Operation, s.b.in
 	cmd := spec.Command(op.Command)
-	if cmd.Server && !in.Trusted {
-		return protocol.Outcome{}, field.Refuse(field.CodeNotPermitted, "This command is the server's own.")
-	}
 	args, err := field.CheckArgs(cmd.Args, op.Args, s.b.at)
 	if err != nil {
 		return protocol.Outcome{}, err
@@ -291,17 +382,6 @@ func (s *step) command(spec *field.Spec, d *protocol.Decided, old *field.Record)
 	d.Args = args
 	c := s.newCase(old.Clone())
 	c.Args = args
-	if cmd.Authors != nil && !in.Actor.Server {
-		authors, err := cmd.Authors(c)
-		if err != nil {
-			return protocol.Outcome{}, err
-		}
-		if !slices.Contains(authors, in.Actor.User) {
-			if err := s.may(access.ActionFor(spec.Kind, cmd.Others), old.Scope, old.Info); err != nil {
-				return protocol.Outcome{}, err
-			}
-		}
-	}
 	if cmd.To != "" {
 		c.Record.State = cmd.To
 	}
@@ -324,7 +404,15 @@ func (s *step) newCase(r *field.Record) *field.Case {
 	a := s.b.in.Actor
 	return &field.Case{
 		Record: r, Now: s.b.at, Look: s.view, Secret: s.b.e.secret,
-		Who: field.Who{User: a.User, Org: a.Org, Device: s.b.in.Device, Server: a.Server},
+		Who:  field.Who{User: a.User, Org: a.Org, Device: s.b.in.Device, Server: a.Server},
+		Sees: func(scope field.Scope, info field.ScopeInfo) bool { return access.MayRead(a, scope, info) },
+		Head: func(scope field.Scope) (field.ScopeInfo, bool, error) {
+			head, err := s.view.head(scope)
+			if err != nil || head == nil {
+				return field.ScopeInfo{}, false, err
+			}
+			return head.Info, true, nil
+		},
 	}
 }
 
@@ -373,6 +461,9 @@ func (s *step) effect(c *field.Case, e field.Effect) error {
 	}
 	change := protocol.Change{ID: e.ID, State: e.State}
 	if old == nil {
+		if away, err := s.staysAway(e); err != nil || away {
+			return err
+		}
 		change.Kind, change.Author = e.Kind, c.Who.User
 		if change.State == "" {
 			change.State = field.KindOf(e.Kind).Initial
@@ -397,6 +488,16 @@ func (s *step) effect(c *field.Case, e field.Effect) error {
 	}
 	_, err = s.write(e.Scope, change)
 	return err
+}
+
+// staysAway reports whether a notice would tell somebody of a matter from which he stays away.
+func (s *step) staysAway(e field.Effect) (bool, error) {
+	if e.Kind != field.KindNotice {
+		return false, nil
+	}
+	about, _ := strconv.Unquote(string(e.Set["recordScope"])) // a scope, which has nothing to escape
+	found, err := s.view.Find(field.KindRecusal, field.KeyFor("scope", about))
+	return slices.ContainsFunc(found, func(r *field.Record) bool { return r.Scope == e.Scope && r.State == field.StateActive }), err
 }
 
 // correct sets what a command says of another record, by the rules of an edit.
@@ -456,8 +557,8 @@ func diff(old, now *field.Record) protocol.Change {
 	return c
 }
 
-// references checks that the ids among the values are of the right kind and within reach. What is not known yet is
-// tolerated: it may arrive later.
+// references checks that the ids among the values are of the right kind and of the same site. What is not known yet, or not
+// to who writes, is tolerated: it may arrive later, and nobody learns from a reference what there is.
 func (s *step) references(spec *field.Spec, set map[string]field.Value) error {
 	for path, v := range set {
 		f, _ := spec.Field(path)
@@ -485,14 +586,14 @@ func (s *step) referencesOf(f *field.Field, v field.Value) error {
 		if err != nil {
 			return err
 		}
-		if r == nil {
-			continue
+		if r == nil || !access.MayRead(s.b.in.Actor, r.Scope, r.Info) {
+			continue // what is not there and what may not be seen is one to who asks
 		}
 		if f.Of != "" && r.Kind != f.Of {
 			return field.Refuse(field.CodeWrongKind, "%s is the id of a %s, not of a %s.", f.Name, r.Kind, f.Of)
 		}
-		if a := s.b.in.Actor; !a.Server && !r.Info.Has(a.Org) {
-			return field.Refuse(field.CodeForeignOrg, "%s belongs to another organisation.", f.Name)
+		if home := field.KindOf(r.Kind).Home; home == field.ScopeSite && home == s.b.in.Scope.Type() && r.Scope != s.b.in.Scope {
+			return field.Refuse(field.CodeWrongScope, "%s is a %s of another site.", f.Name, r.Kind)
 		}
 	}
 	return nil

@@ -54,7 +54,7 @@ func TestConflictsAsTwoPeopleReadThem(t *testing.T) {
 			r := s.made(s.chen, "INTERVIEW", field.KindInterview, m{"siteId": s.site, "alias": "甲户", "text": "问：补助到账了吗？\n答：没有。"})
 			v := s.get(r).Version
 			s.writes("09:10", s.chen, s.set(r, v, m{"text": "问：补助到账了吗？\n答：没有，说是下个月。"}))
-			s.writes("09:20", s.lin, s.set(r, v, m{"text": "问：补助到账了吗？\n答：没有。\n问：谁通知的？\n答：村会计。"}))
+			s.writes("09:20", s.second(s.chen), s.set(r, v, m{"text": "问：补助到账了吗？\n答：没有。\n问：谁通知的？\n答：村会计。"}))
 			s.afterwards()
 		}},
 		{"own-earlier-write", "An own earlier write is no conflict, though the phone has not pulled since", func(s *story) {
@@ -67,11 +67,8 @@ func TestConflictsAsTwoPeopleReadThem(t *testing.T) {
 		{"two-phones-of-one-person", "One person writes the same field on two phones", func(s *story) {
 			r := s.report(s.chen)
 			v := s.get(r).Version
-			tablet := *s.chen
-			tablet.Device = field.DeviceID(id())
-			s.name(string(tablet.Device), "tablet of 陈")
 			s.writes("09:10", s.chen, s.set(r, v, m{"summary": "东侧漏雨"}))
-			out := s.writes("09:20", &tablet, s.set(r, v, m{"summary": "东侧漏雨，两间"}))
+			out := s.writes("09:20", s.second(s.chen), s.set(r, v, m{"summary": "东侧漏雨，两间"}))
 			s.clicks("09:30", s.chen, out[0].Conflicts[0], "resolve", m{"take": "offered"})
 			s.afterwards()
 		}},
@@ -136,7 +133,7 @@ func TestConflictsAsTwoPeopleReadThem(t *testing.T) {
 			r := s.made(s.chen, "INTERVIEW", field.KindInterview, m{"siteId": s.site, "alias": "甲户", "text": "没有到账。"})
 			v := s.get(r).Version
 			s.writes("09:10", s.chen, s.set(r, v, m{"text": "没有到账，说是下个月。"}))
-			conflict := s.writes("09:20", s.lin, s.set(r, v, m{"text": "没有到账，村会计通知的。"}))[0].Conflicts[0]
+			conflict := s.writes("09:20", s.second(s.chen), s.set(r, v, m{"text": "没有到账，村会计通知的。"}))[0].Conflicts[0]
 			s.say("A third value is checked like any edit.")
 			s.clicks("10:00", s.zhao, conflict, "resolve", m{"take": "other"})
 			s.clicks("10:01", s.zhao, conflict, "resolve", m{"take": "other", "value": 7})
@@ -160,7 +157,7 @@ func TestConflictsAsTwoPeopleReadThem(t *testing.T) {
 			r := s.made(s.chen, "INTERVIEW", field.KindInterview, m{"siteId": s.site, "alias": "甲户", "text": "没有到账。"})
 			v := s.get(r).Version
 			s.writes("09:10", s.chen, s.set(r, v, m{"text": "没有到账，说是下个月。"}))
-			conflict := s.writes("09:20", s.lin, s.set(r, v, m{"text": "没有到账，村会计通知的。"}))[0].Conflicts[0]
+			conflict := s.writes("09:20", s.second(s.chen), s.set(r, v, m{"text": "没有到账，村会计通知的。"}))[0].Conflicts[0]
 			s.writes("09:30", s.chen, protocol.Operation{ID: r, Kind: field.KindInterview, Base: s.get(r).Version, Command: "submit"})
 			s.clicks("10:00", s.zhao, conflict, "resolve", m{"take": "offered"})
 			s.clicks("10:01", s.zhao, conflict, "resolve", m{"take": "current"})
@@ -203,7 +200,16 @@ func (s *story) another(name string) *access.Actor {
 	who := s.person("gz-liwan", name, access.Inspector)
 	who.Scopes = s.chen.Scopes
 	s.knows(who)
+	s.others = append(s.others, who.User)
 	return who
+}
+
+// second is somebody with another device.
+func (s *story) second(who *access.Actor) *access.Actor {
+	again := *who
+	again.Device = field.DeviceID(id())
+	s.name(string(again.Device), "tablet of "+who.Name)
+	return &again
 }
 
 // grouped counts the commits that held several entries of one scope.
@@ -238,7 +244,7 @@ func TestAConflictInOneCommitNamesBoth(t *testing.T) {
 		if round == 200 {
 			t.Fatal("no two batches met in one commit")
 		}
-		report := c.newReport(c.chen)
+		report := c.newReport(c.chen, writers...)
 		base := c.get(report).Version
 		var wg sync.WaitGroup
 		for _, who := range writers {

@@ -33,6 +33,8 @@ type county struct {
 	site, project, template             field.RecordID
 	scope                               field.Scope
 	foreignSite                         field.RecordID
+	mandate                             field.RecordID // of gz-liwan for bijie
+	people                              map[field.UserID]*access.Actor
 	batches                             int64
 	mu                                  sync.Mutex
 }
@@ -98,12 +100,13 @@ type m = map[string]any
 
 func newCounty(t *testing.T, s engine.Kept) *county {
 	c := &county{t: t, ctx: t.Context(), store: s, clock: &clock{at: time.Date(2026, 11, 23, 1, 0, 0, 0, time.UTC)}}
-	c.Engine = engine.New(engine.Options{Store: s, Now: c.clock.now})
+	c.people = map[field.UserID]*access.Actor{}
+	c.Engine = engine.New(engine.Options{Store: s, Now: c.clock.now, ActorOf: c.whois})
 	for _, org := range []struct {
 		code     string
 		partners []string
 	}{{"gz-liwan", []string{"bijie"}}, {"bijie", []string{"gz-liwan"}}, {"qiannan", nil}} {
-		c.server("org/"+org.code, protocol.Operation{ID: id(), Kind: field.KindOrg, Set: fields(m{"code": org.code, "name": org.code, "region": "520500", "partners": org.partners})})
+		c.server("org/"+org.code, protocol.Operation{ID: field.OrgRecord(field.OrgID(org.code)), Kind: field.KindOrg, Set: fields(m{"code": org.code, "name": org.code, "region": "520500", "partners": org.partners})})
 	}
 	c.chen = c.person("gz-liwan", "陈", access.Inspector)
 	c.lin = c.person("bijie", "林", access.Inspector)
@@ -126,6 +129,7 @@ func newCounty(t *testing.T, s engine.Kept) *county {
 	c.scope = field.MakeScope(field.ScopeSite, string(c.site))
 	c.chen.Scopes = []field.Scope{c.scope}
 	c.lin.Scopes = []field.Scope{c.scope}
+	c.empower(c.lin, field.PowerInspect)
 	c.stranger.Scopes = []field.Scope{field.MakeScope(field.ScopeSite, string(c.foreignSite))}
 	return c
 }
@@ -148,7 +152,43 @@ func (c *county) next() int64 {
 func (c *county) person(org field.OrgID, name string, role access.Role) *access.Actor {
 	user := id()
 	c.server("org/"+string(org), protocol.Operation{ID: user, Kind: field.KindPerson, Set: fields(m{"name": name, "roles": []m{{"role": role}}})})
-	return &access.Actor{User: field.UserID(user), Org: org, Name: name, Device: field.DeviceID(id()), Roles: []access.Grant{{Role: role}}}
+	a := &access.Actor{User: field.UserID(user), Org: org, Name: name, Device: field.DeviceID(id()), Roles: []access.Grant{{Role: role}}}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.people[a.User] = a
+	return a
+}
+
+// whois says who somebody is, as accounts does for the engine.
+func (c *county) whois(_ context.Context, user field.UserID) (*access.Actor, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if a := c.people[user]; a != nil {
+		now := *a
+		now.HandsIn = false // the person may although the device may not
+		return &now, nil
+	}
+	return nil, nil
+}
+
+// empower gives the other organisation's people a mandate for the joint site.
+func (c *county) empower(who *access.Actor, powers ...field.Power) {
+	c.mandate = id()
+	c.server("org/gz-liwan",
+		protocol.Operation{ID: c.mandate, Kind: field.KindMandate, Set: fields(m{
+			"principal": "gz-liwan", "agent": "bijie", "subjects": []m{{"kind": "site", "ref": c.site}}, "powers": powers,
+			"validFrom": "2026-01-01", "validTo": "2026-12-31", "document": "委托函〔2026〕1号",
+		})},
+		protocol.Operation{ID: c.mandate, Kind: field.KindMandate, Command: "approve"},
+	)
+	mandate, ok := field.MandateOf(c.get(c.mandate), c.clock.now())
+	if !ok {
+		c.t.Fatal("the mandate does not count")
+	}
+	who.Mandates = []field.Mandate{mandate}
+	for _, a := range []*access.Actor{c.chen, c.zhao, c.wu, c.qian} {
+		a.Given = []field.Mandate{mandate}
+	}
 }
 
 // push sends operations as a phone does.
@@ -198,10 +238,18 @@ func (c *county) list(kind field.Kind, keys ...string) []*field.Record {
 }
 
 // newReport writes a draft that could be submitted.
-func (c *county) newReport(who *access.Actor) field.RecordID {
+func (c *county) newReport(who *access.Actor, team ...*access.Actor) field.RecordID {
 	c.t.Helper()
 	report := id()
-	resp := c.push(who, c.scope, c.reportOp(report))
+	op := c.reportOp(report)
+	if len(team) > 0 {
+		var users []field.UserID
+		for _, a := range team {
+			users = append(users, a.User)
+		}
+		op.Set["inspectors"] = field.Quote(users)
+	}
+	resp := c.push(who, c.scope, op)
 	c.outcome(resp, 0, protocol.Applied)
 	return report
 }

@@ -36,19 +36,20 @@ func (n *needScopes) Error() string { return fmt.Sprintf("engine: also needs %v"
 // batch decides one batch on top of a view. held are the scopes whose lanes are held; touching another one is
 // answered by needScopes.
 type batch struct {
-	e      *Engine
-	in     *protocol.Batch
-	digest string
-	at     time.Time
-	view   *view
-	held   []field.Scope
-	bodies map[field.Scope]*protocol.Body
-	infos  map[field.Scope]field.ScopeInfo // of the scopes in bodies
-	need   []field.Scope
-	home   field.Scope // where the batch's own entry goes
-	lost   bool        // what the device had seen of the scope is not in this history: no base version counts
-	end    int64       // of the scope, before this batch
-	outer  *batch      // of an operation that was kept and is accepted now: the batch that accepts it
+	e       *Engine
+	in      *protocol.Batch
+	digest  string
+	at      time.Time
+	view    *view
+	held    []field.Scope
+	bodies  map[field.Scope]*protocol.Body
+	infos   map[field.Scope]field.ScopeInfo // of the scopes in bodies
+	need    []field.Scope
+	home    field.Scope    // where the batch's own entry goes
+	lost    bool           // what the device had seen of the scope is not in this history: no base version counts
+	end     int64          // of the scope, before this batch
+	mandate field.RecordID // under which the batch acts, if the matter is another organisation's
+	outer   *batch         // of an operation that was kept and is accepted now: the batch that accepts it
 }
 
 func (e *Engine) decide(root *view, in *protocol.Batch, digest string, held []field.Scope) (*decision, error) {
@@ -133,7 +134,8 @@ func (b *batch) scopeRefused() (*field.Error, error) {
 	if head == nil {
 		op := b.in.Operations[0]
 		spec := b.e.kindOf(op.Kind)
-		if spec != nil && ownScope(spec.Kind) && spec.Home == scope.Type() && string(op.ID) == scope.ID() && access.MayAnywhere(actor, access.ActionFor(op.Kind, "create")) {
+		if spec != nil && ownScope(spec.Kind) && spec.Home == scope.Type() && (string(op.ID) == scope.ID() || spec.Kind == field.KindOrg) &&
+			access.MayAnywhere(actor, access.ActionFor(op.Kind, "create")) {
 			return nil, nil
 		}
 		return unknown, nil
@@ -141,10 +143,15 @@ func (b *batch) scopeRefused() (*field.Error, error) {
 	if slices.Contains(actor.Recused, scope) {
 		return field.Refuse(field.CodeRecused, ""), nil
 	}
-	if access.MayRead(actor, scope, head.Info) || access.MayWrite(actor, scope, head.Info) {
+	if access.MayRead(actor, scope, head.Info) || access.MayWrite(actor, scope, head.Info) || b.decidesKept() {
 		return nil, nil
 	}
 	return unknown, nil
+}
+
+// decidesKept reports whether a batch is about operations that were kept, which lie with others and are judged one by one.
+func (b *batch) decidesKept() bool {
+	return !slices.ContainsFunc(b.in.Operations, func(op protocol.Operation) bool { return op.Kind != field.KindParked || op.Command == "" })
 }
 
 // compareHistory finds out whether the device has seen this history of the scope. After a restore from a backup its
@@ -213,6 +220,7 @@ func (b *batch) body(scope field.Scope) (*protocol.Body, error) {
 	if head != nil {
 		body.Seq, body.Prev, info = head.Seq+1, head.Hash, head.Info
 	}
+	body.Mandate = b.mandate
 	b.bodies[scope], b.infos[scope] = body, info
 	body.Device, body.Batch = b.in.Device, b.in.Number
 	if scope != b.in.Scope {
@@ -264,6 +272,8 @@ func (b *batch) operation(i int, refused *field.Error) (protocol.Outcome, error)
 		if err != nil {
 			return decided.Outcome, err
 		}
+		// What it says stands in the record that keeps it, with who wrote it, and nowhere where others read.
+		decided.Set, decided.Args, decided.Unknown = nil, nil, nil
 	}
 	s.keep(&decided)
 	return decided.Outcome, nil
@@ -429,13 +439,28 @@ func (s *step) park(i int, why *field.Error) (protocol.Outcome, error) {
 		"device": field.Quote(clip(string(b.in.Device))), "code": field.Quote(why.Code), "message": field.Quote(why.Sentence()), "operation": raw, "target": field.Quote(b.in.Scope),
 		"recordId": field.Quote(clip(string(op.ID))), "recordKind": field.Quote(clip(string(op.Kind))),
 	}
+	home := b.home // of the server's own, there is nobody with whom it could lie
 	if b.in.Actor.User != "" {
+		home = field.MakeScope(field.ScopeUser, string(b.in.Actor.User))
 		set["author"] = field.Quote(b.in.Actor.User)
+	}
+	if head, err := b.view.head(b.in.Scope); err != nil {
+		return protocol.Outcome{}, err
+	} else if head != nil {
+		if owner := head.Info.Owner(); owner != "" {
+			set["owner"] = field.Quote(owner)
+		}
+		if head.Info.Region != "" {
+			set["region"] = field.Quote(head.Info.Region)
+		}
+		if head.Info.Project != "" {
+			set["project"] = field.Quote(head.Info.Project)
+		}
 	}
 	if b.in.DeviceTime != "" {
 		set["deviceTime"] = field.Quote(clip(b.in.DeviceTime))
 	}
-	if _, err := s.write(b.home, protocol.Change{ID: id, Kind: field.KindParked, Author: b.in.Actor.User, Set: set, State: "open"}); err != nil {
+	if _, err := s.write(home, protocol.Change{ID: id, Kind: field.KindParked, Author: b.in.Actor.User, Set: set, State: "open"}); err != nil {
 		return protocol.Outcome{}, err
 	}
 	return protocol.Outcome{

@@ -40,8 +40,11 @@ type Options struct {
 	Observed func(outcome string, n int)
 	Horizon  time.Duration // a phone that has been away for longer loads afresh; 0: never
 
-	Kinds  func(field.Kind) *field.Spec // the kinds that operations may be of; nil: field.KindOf
-	Secret string                       // goes into the ids of what commands bring about, so that nobody takes them first; empty: drawn
+	Kinds func(field.Kind) *field.Spec // the kinds that operations may be of; nil: field.KindOf
+	// ActorOf says what a person may do now, also one who has left: whose operation was kept and is accepted. nil: only what
+	// the one who accepts may do is let in.
+	ActorOf func(context.Context, field.UserID) (*access.Actor, error)
+	Secret  string // goes into the ids of what commands bring about, so that nobody takes them first; empty: drawn
 }
 
 // Engine serialises the writes to each scope of its process and decides them.
@@ -53,6 +56,7 @@ type Engine struct {
 	horizon  time.Duration
 	kindOf   func(field.Kind) *field.Spec
 	secret   string
+	actorOf  func(context.Context, field.UserID) (*access.Actor, error)
 
 	mu      sync.Mutex
 	lanes   map[field.Scope]*lane  // guarded by mu
@@ -63,7 +67,7 @@ type Engine struct {
 
 // New makes an engine on a store.
 func New(o Options) *Engine {
-	e := &Engine{store: o.Store, now: o.Now, log: o.Log, observed: o.Observed, horizon: o.Horizon, kindOf: o.Kinds, secret: o.Secret, lanes: map[field.Scope]*lane{}}
+	e := &Engine{store: o.Store, now: o.Now, log: o.Log, observed: o.Observed, horizon: o.Horizon, kindOf: o.Kinds, secret: o.Secret, actorOf: o.ActorOf, lanes: map[field.Scope]*lane{}}
 	if e.now == nil {
 		e.now = time.Now
 	}

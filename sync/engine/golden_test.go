@@ -31,6 +31,8 @@ type story struct {
 	names []string // pairs: what stands there, what is written
 	shown []field.RecordID
 	kept  int
+
+	others []field.UserID // who is on the team besides 陈 and 林
 }
 
 // told is a story with the name of its file and its title.
@@ -79,12 +81,13 @@ func tellAll(t *testing.T, folder string, stories []told) {
 
 func tell(c *county, one told) []byte {
 	s := &story{county: c, at: time.Date(2026, 11, 23, 1, 0, 0, 0, time.UTC)}
-	c.Engine = engine.New(engine.Options{Store: c.store, Now: func() time.Time { return s.at }})
+	c.Engine = engine.New(engine.Options{Store: c.store, Now: func() time.Time { return s.at }, ActorOf: c.whois})
 	for _, who := range []*access.Actor{c.chen, c.lin, c.zhao, c.qian, c.stranger} {
 		s.knows(who)
 	}
 	s.name(string(c.site), "SITE")
 	s.name(string(c.template), "TEMPLATE")
+	s.name(string(c.project), "PROJECT")
 	s.say("# %s", one.title)
 	one.tell(s)
 	return []byte(strings.NewReplacer(s.names...).Replace(s.text.String()))
@@ -125,7 +128,7 @@ func (s *story) made(who *access.Actor, name string, kind field.Kind, set m) fie
 
 func (s *story) report(who *access.Actor) field.RecordID {
 	return s.made(who, "REPORT", field.KindReport, m{
-		"siteId": s.site, "templateId": s.template, "templateVersion": 1, "summary": "屋顶漏雨",
+		"siteId": s.site, "templateId": s.template, "templateVersion": 1, "inspectors": append([]field.UserID{s.chen.User, s.lin.User}, s.others...), "summary": "屋顶漏雨",
 		"answers": m{"roof": m{"value": "漏雨"}}, "position": m{"lat": 27.3, "lon": 105.28, "accuracy": 8},
 	})
 }

@@ -110,15 +110,15 @@ func TestEditsOfWhatIsGoneAsTwoPeopleReadThem(t *testing.T) {
 			s.afterwards()
 		}},
 		{"access-given-again", "Access that ends and begins again while the phone is offline is no special case", func(s *story) {
-			f := s.finds(s.chen)
+			f := s.report(s.chen)
 			v := s.get(f).Version
 			seen := s.pulls("09:05", s.chen, nil)
 			before := s.chen.Scopes
 			s.ends(s.chen)
-			s.writes("09:10", s.lin, s.set(f, v, m{"amount": 300}))
+			s.writes("09:10", s.lin, s.set(f, v, m{"activeSeconds": 300}))
 			s.chen.Scopes = before
 			s.say("陈 has access again, and was offline all the time.")
-			s.writes("09:20", s.chen, s.set(f, v, m{"facts": "东屋"}))
+			s.writes("09:20", s.chen, s.set(f, v, m{"summary": "东屋"}))
 			s.pulls("09:30", s.chen, seen)
 			s.afterwards()
 		}},

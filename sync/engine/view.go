@@ -89,16 +89,28 @@ func (v *view) load(ids ...field.RecordID) error {
 	return nil
 }
 
-// findLimit bounds what a guard may look through: photos of a report, flags of a report, links of a photo.
+// findLimit bounds what a guard may look through: photos of a report, flags of a report, links of a photo, people of an
+// organisation. A guard that would see only a part of what there is must not decide.
 const findLimit = 5000
 
 // Find implements field.Lookup: what is stored, with what the views have changed laid over it.
 func (v *view) Find(kind field.Kind, key string) ([]*field.Record, error) {
-	stored, err := v.store.List(v.ctx, store.Query{
-		Visible: everything, Kinds: []field.Kind{kind}, Keys: []string{key}, Limit: findLimit,
-	})
+	return v.find(kind, store.Query{Keys: []string{key}}, func(r *field.Record) bool { return slices.Contains(r.Keys, key) })
+}
+
+// In implements field.Lookup in the same way.
+func (v *view) In(scope field.Scope, kind field.Kind) ([]*field.Record, error) {
+	return v.find(kind, store.Query{Scope: scope}, func(r *field.Record) bool { return r.Scope == scope })
+}
+
+func (v *view) find(kind field.Kind, q store.Query, fits func(*field.Record) bool) ([]*field.Record, error) {
+	q.Visible, q.Kinds, q.Limit = everything, []field.Kind{kind}, findLimit+1
+	stored, err := v.store.List(v.ctx, q)
 	if err != nil {
 		return nil, err
+	}
+	if len(stored) > findLimit {
+		return nil, field.Refuse(field.CodeTooLong, "There are more than %d records of kind %s to look through; nothing is decided on a part of them.", findLimit, kind)
 	}
 	found := map[field.RecordID]*field.Record{}
 	var order []field.RecordID
@@ -116,7 +128,7 @@ func (v *view) Find(kind field.Kind, key string) ([]*field.Record, error) {
 			if r.Kind != kind {
 				continue
 			}
-			if r.Deleted || !slices.Contains(r.Keys, key) {
+			if r.Deleted || !fits(r) {
 				delete(found, id)
 				continue
 			}

@@ -231,6 +231,7 @@ type Body struct {
 	Digest     string           `json:"digest"` // of the batch as it came
 	Actor      field.UserID     `json:"actor,omitempty"`
 	Org        field.OrgID      `json:"org,omitempty"`
+	Mandate    field.RecordID   `json:"mandate,omitempty"` // under which somebody acted in the scope of another organisation
 	App        string           `json:"app,omitempty"`
 	At         string           `json:"at"` // server time
 	DeviceTime string           `json:"deviceTime,omitempty"`

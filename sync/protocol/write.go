@@ -22,6 +22,7 @@ func appendBody(b []byte, body *Body) ([]byte, error) {
 	w.text("digest", body.Digest)
 	w.textIf("actor", string(body.Actor))
 	w.textIf("org", string(body.Org))
+	w.textIf("mandate", string(body.Mandate))
 	w.textIf("app", body.App)
 	w.text("at", body.At)
 	w.textIf("deviceTime", body.DeviceTime)

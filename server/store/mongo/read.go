@@ -103,7 +103,7 @@ func (s *Store) HeadNow(ctx context.Context, scope field.Scope) (store.Head, err
 
 // Heads returns a page of the visible heads, by scope.
 func (s *Store) Heads(ctx context.Context, page store.ListScopes) ([]store.Head, error) {
-	where, some := visible(page.Visible, names{scope: "_id"})
+	where, some := visible(page.Visible.Whole(), names{scope: "_id"})
 	if !some {
 		return nil, ctx.Err()
 	}
@@ -246,6 +246,9 @@ func visible(f access.Filter, n names) (where []bson.D, some bool) {
 	if len(ways) > 0 {
 		where = append(where, bson.D{{Key: "$or", Value: ways}})
 	}
+	if len(f.Hidden) > 0 && n.prefix != "" {
+		where = append(where, bson.D{{Key: n.prefix + "keys", Value: bson.D{{Key: "$nin", Value: texts(f.Hidden)}}}})
+	}
 	if len(f.Except) > 0 {
 		where = append(where, bson.D{{Key: n.scope, Value: bson.D{{Key: "$nin", Value: texts(f.Except)}}}})
 	}
@@ -263,6 +266,9 @@ func clause(c access.Clause, n names) []bson.D {
 	if len(c.Orgs) > 0 {
 		all = append(all, in(n.prefix+"orgs", c.Orgs))
 	}
+	if len(c.Owners) > 0 {
+		all = append(all, in(n.prefix+"orgs.0", c.Owners))
+	}
 	if len(c.Regions) > 0 && !slices.Contains(c.Regions, "") {
 		var starts bson.A
 		for _, p := range c.Regions {
@@ -272,6 +278,9 @@ func clause(c access.Clause, n names) []bson.D {
 	}
 	if len(c.Projects) > 0 {
 		all = append(all, in(n.prefix+"project", c.Projects))
+	}
+	if len(c.Keys) > 0 {
+		all = append(all, in(n.prefix+"keys", c.Keys))
 	}
 	return all
 }

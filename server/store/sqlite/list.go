@@ -40,7 +40,7 @@ func headsQuery(page store.ListScopes) *builder {
 		q.types(page.Types)
 		q.visible(access.Filter{Any: []access.Clause{c}, Except: page.Visible.Except})
 	}
-	clauses := page.Visible.Any
+	clauses := page.Visible.Whole().Any
 	if slices.ContainsFunc(clauses, coversAll) {
 		clauses = []access.Clause{{}}
 	}
@@ -195,6 +195,10 @@ func (q *builder) visible(f access.Filter) {
 	if len(f.Except) > 0 {
 		q.say(" AND t.scope NOT IN (SELECT value FROM json_each(?))", jsonList(f.Except))
 	}
+	if len(f.Hidden) > 0 {
+		q.say(" AND NOT ")
+		q.found(f.Hidden)
+	}
 	if slices.ContainsFunc(f.Any, coversAll) {
 		return
 	}
@@ -208,6 +212,12 @@ func (q *builder) visible(f access.Filter) {
 		if len(c.Orgs) > 0 {
 			q.any(len(c.Orgs), func(i int) { q.say("instr(t.orgs, ?) > 0", "|"+string(c.Orgs[i])+"|") })
 		}
+		if len(c.Owners) > 0 {
+			q.any(len(c.Owners), func(i int) {
+				owner := "|" + string(c.Owners[i]) + "|"
+				q.say("substr(t.orgs, 1, ?) = ?", int64(len(owner)), owner)
+			})
+		}
 		if len(c.Regions) > 0 {
 			q.any(len(c.Regions), func(i int) {
 				q.say("substr(t.region, 1, ?) = ?", int64(utf8.RuneCountInString(c.Regions[i])), c.Regions[i])
@@ -216,13 +226,22 @@ func (q *builder) visible(f access.Filter) {
 		if len(c.Projects) > 0 {
 			q.say(" AND t.project IN (SELECT value FROM json_each(?))", jsonList(c.Projects))
 		}
+		if len(c.Keys) > 0 {
+			q.say(" AND ")
+			q.found(c.Keys)
+		}
 		q.say(")")
 	}
 	q.say(")")
 }
 
+// found is true of a record that is found by one of the keys.
+func (q *builder) found(keys []string) {
+	q.say("EXISTS (SELECT 1 FROM record_keys f WHERE f.key IN (SELECT value FROM json_each(?)) AND f.rank = t.rank AND f.id = t.id)", jsonList(keys))
+}
+
 func coversAll(c access.Clause) bool {
-	return len(c.Types)+len(c.Scopes)+len(c.Orgs)+len(c.Regions)+len(c.Projects) == 0
+	return len(c.Types)+len(c.Scopes)+len(c.Orgs)+len(c.Owners)+len(c.Regions)+len(c.Projects)+len(c.Keys) == 0
 }
 
 func (q *builder) any(n int, say func(i int)) {

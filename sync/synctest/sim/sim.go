@@ -226,7 +226,7 @@ func (w *world) quiet() *engine.Engine {
 func (w *world) settle() error {
 	project := w.id()
 	ops := []protocol.Operation{
-		{ID: w.id(), Kind: field.KindOrg, Set: quoted(set{"code": "bijie", "name": "毕节", "region": "520500"})},
+		{ID: field.OrgRecord("bijie"), Kind: field.KindOrg, Set: quoted(set{"code": "bijie", "name": "毕节", "region": "520500"})},
 		{ID: project, Kind: field.KindProject, Set: quoted(set{"externalId": "P", "name": "茶园", "type": "industry", "county": "520502"})},
 	}
 	for range 2 {
