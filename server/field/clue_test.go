@@ -33,7 +33,7 @@ func TestAFindingBecomesAClueWithItsEvidence(t *testing.T) {
 	w.refuses(field.CodeBadChoice, func() error {
 		return w.give(cai, findingID, "classify", map[string]any{"class": "clue", "violation": "jaywalking"})
 	})
-	w.refuses(field.CodeWrongKind, func() error {
+	w.refuses(field.CodeBadID, func() error {
 		return w.give(cai, findingID, "classify", map[string]any{"class": "clue", "violation": "poor_quality", "clueId": id(40)})
 	})
 	w.must(w.give(cai, findingID, "classify", map[string]any{"class": "clue", "violation": "poor_quality", "clueId": id(60)}))

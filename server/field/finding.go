@@ -3,6 +3,7 @@ package field
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 var findingSpec = &Spec{
@@ -68,8 +69,10 @@ var findingSpec = &Spec{
 // classifyFinding decides what becomes of a finding. As a clue it needs a violation type; the clue is made in the same
 // commit, with the report, the evidence and the finding linked to it.
 func classifyFinding(c *Case) error {
-	if err := notItsAuthor(c, c.Record); err != nil {
+	if report, err := c.Look.Get(RecordID(c.Record.Text("reportId"))); err != nil {
 		return err
+	} else if report != nil && slices.Contains(Authors(report), c.Who.User) {
+		return Refuse(CodeReviewerIsAuthor, "")
 	}
 	if v := c.Arg("violation"); v != "" {
 		c.Set("violation", v)

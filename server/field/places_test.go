@@ -90,7 +90,7 @@ func TestAnOrganisationLivesInItsOwnScopeAndOpensItToPartners(t *testing.T) {
 	w := newWorld(t)
 	org := func(scope field.Scope) func() error {
 		return func() error {
-			return w.make("", field.KindOrg, id(3), scope, map[string]any{"code": "bijie", "name": "毕节", "region": "520500", "partners": []string{"gz-liwan"}})
+			return w.make("", field.KindOrg, field.OrgRecord("bijie"), scope, map[string]any{"code": "bijie", "name": "毕节", "region": "520500", "partners": []string{"gz-liwan"}})
 		}
 	}
 	w.refuses(field.CodeWrongScope, org("org/gz-liwan"))

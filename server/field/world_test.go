@@ -44,8 +44,11 @@ func id(n int) field.RecordID { return field.RecordID(fmt.Sprintf("019300f1-0000
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, now: morning, records: map[field.RecordID]*field.Record{}, infos: map[field.Scope]field.ScopeInfo{}}
-	for _, p := range []field.UserID{ann, ben, cai, dai} {
-		w.put(field.KindPerson, field.RecordID(p), "", "", map[string]any{"name": "somebody"})
+	for p, roles := range map[field.UserID][]field.RoleGrant{
+		ann: {{Role: field.RoleInspector}}, ben: {{Role: field.RoleInspector}, {Role: field.RoleHandler}},
+		cai: {{Role: field.RoleSupervisor}, {Role: field.RoleInspector}}, dai: {{Role: field.RoleLeader}, {Role: field.RoleInspector}},
+	} {
+		w.put(field.KindPerson, field.RecordID(p), "", "", map[string]any{"name": "somebody", "roles": roles})
 	}
 	return w
 }

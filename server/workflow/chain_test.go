@@ -384,11 +384,11 @@ func TestAPhotoThatAFindingNoLongerNames(t *testing.T) {
 		w.push("ann", scope, protocol.Operation{ID: moved, Kind: field.KindPhoto, Set: quoted(map[string]any{
 			"reportId": v.report, "siteId": c.sites[0], "sha256": strings.Repeat("d", 64), "size": 9000, "type": "image/jpeg",
 		})})
-		names("ben", []field.RecordID{v.photo, moved})
+		names("ann", []field.RecordID{v.photo, moved})
 		put := w.get(v.finding).Stamps["evidence"].Seq
 		names("ann", []field.RecordID{v.photo, moved, v.interview})
 		names("ann", []field.RecordID{v.photo})
-		names("ben", []field.RecordID{moved, v.photo})
+		names("ann", []field.RecordID{moved, v.photo})
 		names("ann", nil)
 
 		seen := w.custody("cai", moved)

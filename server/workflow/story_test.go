@@ -134,11 +134,25 @@ func (w *world) clueStory(v visit) field.ClueID {
 	w.done(w.flow.ApproveDisposition(w.ctx, w.act("eva"), clue, w.v(id)))
 	w.done(w.flow.HandleClue(w.ctx, w.act("han"), clue, w.v(id)))
 	w.done(w.flow.ReportClue(w.ctx, w.act("han"), clue, w.v(id), "属实，已整改"))
+	// The handler, who may not see the site, sees in the graph that it is there; when the clue is closed, not even the clue.
+	g, err := w.flow.ClueGraph(w.ctx, w.as("han"), clue)
+	w.must(err)
+	for _, n := range g.Nodes {
+		if n.Visible != (n.ID == id) || !n.Visible && (n.Label != "" || n.State != "" || n.Scope != "") {
+			t.Errorf("the handler sees %+v", n)
+		}
+	}
+	if len(g.Nodes) != 5 {
+		t.Errorf("the handler's graph is %+v", g.Nodes)
+	}
 	w.done(w.flow.CloseClue(w.ctx, w.act("eva"), clue, w.v(id), "整改到位"))
+	if _, err := w.flow.ClueGraph(w.ctx, w.as("han"), clue); !field.Is(err, field.CodeNotFound) {
+		t.Errorf("the handler of a closed clue: %v", err)
+	}
 	w.done(w.flow.CloseFinding(w.ctx, w.act("cai"), finding, w.v(v.finding), "整改到位"))
 
-	// The clue manager sees everything in the graph; the handler, who may not see the site, sees that it is there.
-	g, err := w.flow.ClueGraph(w.ctx, w.as("dai"), clue)
+	// The clue manager sees everything in the graph.
+	g, err = w.flow.ClueGraph(w.ctx, w.as("dai"), clue)
 	w.must(err)
 	if len(g.Nodes) != 5 || slices.ContainsFunc(g.Nodes, func(n workflow.Node) bool { return !n.Visible }) {
 		t.Errorf("the clue manager's graph is %+v", g.Nodes)
@@ -152,17 +166,6 @@ func (w *world) clueStory(v visit) field.ClueID {
 	if evidence != 2 {
 		t.Errorf("the edges are %+v", g.Edges)
 	}
-	g, err = w.flow.ClueGraph(w.ctx, w.as("han"), clue)
-	w.must(err)
-	for _, n := range g.Nodes {
-		if n.Visible != (n.ID == id) || !n.Visible && (n.Label != "" || n.State != "" || n.Scope != "") {
-			t.Errorf("the handler sees %+v", n)
-		}
-	}
-	if len(g.Nodes) != 5 {
-		t.Errorf("the handler's graph is %+v", g.Nodes)
-	}
-
 	// Without the photo the interview still stands; without both, nothing would.
 	impact, err := w.flow.PhotoImpact(w.ctx, w.as("dai"), field.PhotoID(v.photo))
 	w.must(err)

@@ -95,7 +95,7 @@ func newWorldOn(t *testing.T, s storetest.Store) *world {
 			t.Error(err)
 		}
 	})
-	w.engine = engine.New(engine.Options{Store: w.store, Now: w.now})
+	w.engine = engine.New(engine.Options{Store: w.store, Now: w.now, ActorOf: w.whois})
 	w.flow = workflow.New(w.store, w.engine, alike.New(w.store, w.now), w.now)
 	for _, org := range []string{"gz", "elsewhere"} {
 		w.server(field.MakeScope(field.ScopeOrg, org), protocol.Operation{ID: field.OrgRecord(field.OrgID(org)), Kind: field.KindOrg, Set: quoted(map[string]any{
@@ -104,9 +104,16 @@ func newWorldOn(t *testing.T, s storetest.Store) *world {
 	}
 	for _, p := range everybody {
 		id := w.id()
-		w.server(field.MakeScope(field.ScopeOrg, string(p.org)), protocol.Operation{ID: id, Kind: field.KindPerson, Set: quoted(map[string]any{"name": p.name})})
+		w.server(field.MakeScope(field.ScopeOrg, string(p.org)), protocol.Operation{ID: id, Kind: field.KindPerson, Set: quoted(map[string]any{"name": p.name, "roles": []access.Grant{{Role: p.role}}})})
 		w.people[p.name] = &person{id: field.UserID(id), org: p.org, roles: []access.Grant{{Role: p.role}}, device: field.DeviceID(w.id())}
 	}
+	w.server("org/gz", protocol.Operation{ID: w.id(), Kind: field.KindMandate, Set: quoted(map[string]any{
+		"principal": "gz", "agent": "elsewhere", "subjects": []any{map[string]any{"kind": "region", "ref": "52"}},
+		"validFrom": "2026-01-01", "validTo": "2026-12-31", "document": "委托函〔2026〕1号",
+	})})
+	mandates, err := w.store.List(w.ctx, store.Query{Visible: access.Everything, Kinds: []field.Kind{field.KindMandate}, Limit: 2})
+	w.must(err)
+	w.server("org/gz", protocol.Operation{ID: mandates[0].ID, Kind: field.KindMandate, Command: "approve"})
 	return w
 }
 
@@ -139,11 +146,30 @@ func (w *world) server(scope field.Scope, ops ...protocol.Operation) {
 	w.must(err)
 }
 
+// whois says who somebody is, as accounts does for the engine.
+func (w *world) whois(_ context.Context, user field.UserID) (*access.Actor, error) {
+	for name, p := range w.people {
+		if p.id == user {
+			return w.as(name), nil
+		}
+	}
+	return nil, nil
+}
+
 // as is somebody with what the records grant at the moment.
 func (w *world) as(name string) *access.Actor {
 	w.t.Helper()
 	p := w.people[name]
 	a := &access.Actor{User: p.id, Name: name, Org: p.org, Device: p.device, Roles: p.roles}
+	mandates, err := w.store.List(w.ctx, store.Query{Visible: access.Everything, Kinds: []field.Kind{field.KindMandate}, Limit: 100})
+	w.must(err)
+	for _, r := range mandates {
+		if m, ok := field.MandateOf(r, w.now()); ok && m.Agent == a.Org {
+			a.Mandates = append(a.Mandates, m)
+		} else if ok && m.Principal == a.Org {
+			a.Given = append(a.Given, m)
+		}
+	}
 	records, err := w.store.List(w.ctx, store.Query{
 		Visible: access.Everything, Scope: field.MakeScope(field.ScopeUser, string(p.id)),
 		Kinds: []field.Kind{field.KindGrant, field.KindRecusal}, States: []field.State{field.StateActive}, Limit: 1000,

@@ -392,7 +392,8 @@ func TestTasksComeBeforeOtherRecords(t *testing.T) {
 			})})
 			scopes = append(scopes, field.MakeScope(field.ScopeSite, string(site)))
 		}
-		c.chen.Scopes, c.lin.Scopes = scopes, scopes
+		he := c.person("gz-liwan", "何", access.Inspector)
+		c.chen.Scopes, he.Scopes = scopes, scopes
 		last := scopes[len(scopes)-1]
 		task := id()
 		c.server(string(last), protocol.Operation{ID: task, Kind: field.KindRevisit, Set: fields(m{
@@ -424,8 +425,8 @@ func TestTasksComeBeforeOtherRecords(t *testing.T) {
 		if n := place(c.chen); n < 1 {
 			t.Errorf("without a task the site comes %d after the organisation", n)
 		}
-		c.must(c.click(c.zhao, c.get(task), "assign", m{"assignee": c.chen.User, "companion": c.lin.User, "due": "2026-12-01"}))
-		for _, who := range []*access.Actor{c.chen, c.lin} {
+		c.must(c.click(c.zhao, c.get(task), "assign", m{"assignee": c.chen.User, "companion": he.User, "due": "2026-12-01"}))
+		for _, who := range []*access.Actor{c.chen, he} {
 			read := order(who)
 			if read[0].Type() != field.ScopeUser || read[1] != last {
 				t.Errorf("%s reads %v, and the task is at %s", who.Name, read, last)
