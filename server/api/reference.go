@@ -38,6 +38,20 @@ func (s *Server) registerReference() {
 	s.post("/v1/templates/:id/publish", "publishTemplate", "template.publish", plain(f.PublishTemplate))
 	s.post("/v1/templates/:id/retire", "retireTemplate", "template.retire", plain(f.RetireTemplate))
 
+	s.get("/v1/access", "whoSees", func(c *fiber.Ctx) error {
+		seers, err := f.WhoSees(c.UserContext(), actor(c), field.Scope(c.Query("scope")))
+		if err != nil {
+			return err
+		}
+		return reply(c, seers)
+	})
+	scoped := func(kind field.Kind) fiber.Handler {
+		return listed(func(c *fiber.Ctx, ask workflow.Ask) (workflow.Records, error) {
+			return f.Scoped(c.UserContext(), actor(c), kind, stateIn(c), field.Scope(c.Query("scope")), ask)
+		})
+	}
+	s.get("/v1/grants", "listGrants", scoped(field.KindGrant))
+	s.get("/v1/recusals", "listRecusals", scoped(field.KindRecusal))
 	s.post("/v1/grants", "createGrant", "grant.create", making(s, s.createGrant, granting.id))
 	s.post("/v1/grants/:id/end", "endGrant", "grant.end", reasoned(f.EndGrant))
 	s.post("/v1/recusals", "createRecusal", "recusal.create", making(s, s.createRecusal, scoping.id))

@@ -256,7 +256,7 @@ func TestAnInapplicableOperationIsKept(t *testing.T) {
 			{"a date before 2000", set("report", obj{"siteId": site, "templateId": w.id(), "startedAt": "1999-12-31T08:00:00+08:00"}), field.CodeBadTime},
 			{"a date three days ahead", set("report", obj{"siteId": site, "templateId": w.id(), "startedAt": future}), field.CodeBadTime},
 			{"an id of another kind", set("finding", obj{"siteId": site, "title": "x", "reportId": good["id"]}), field.CodeWrongKind},
-			{"a foreign organisation's id", set("finding", obj{"siteId": foreign, "title": "x"}), field.CodeForeignOrg},
+			{"a foreign organisation's id", set("finding", obj{"siteId": foreign, "title": "x"}), field.CodeWrongScope},
 			{"a command that the state does not allow", obj{"id": draft, "kind": "report", "base": 1, "command": "resubmit"}, field.CodeNotNow},
 			{"a command of another role", obj{"id": good["id"], "kind": "finding", "base": 1, "command": "close", "args": obj{"reason": "x"}}, field.CodeNotPermitted},
 			{"a command on a version that is not there", obj{"id": good["id"], "kind": "finding", "base": 99, "command": "void", "args": obj{"reason": "x"}}, field.CodeStale},

@@ -185,7 +185,7 @@ func allActions() []access.Action {
 		}
 		for _, verb := range verbs {
 			for _, role := range access.Roles() {
-				who := &access.Actor{Roles: []access.Grant{{Role: access.Role(role.Code)}}}
+				who := &access.Actor{Founder: true, Roles: []access.Grant{{Role: access.Role(role.Code)}}}
 				if a := access.ActionFor(spec.Kind, verb); access.MayAnywhere(who, a) && !slices.Contains(all, a) {
 					all = append(all, a)
 				}

@@ -109,7 +109,9 @@ func startOn(t *testing.T, s storetest.Store, options ...option) *world {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewJSONHandler(w.log, nil))
-	w.engine = engine.New(engine.Options{Store: w.store, Now: w.clock.now, Log: log})
+	w.engine = engine.New(engine.Options{Store: w.store, Now: w.clock.now, Log: log, ActorOf: func(ctx context.Context, user field.UserID) (*access.Actor, error) {
+		return w.users.Past(ctx, user)
+	}})
 	w.users = accounts.New(accounts.Options{
 		Docs: w.store, Records: w.store, Commit: w.engine, Now: w.clock.now, Log: log,
 		Hash: accounts.HashCost{MemoryKiB: 64, Passes: 1}, Fresh: time.Nanosecond,

@@ -296,6 +296,16 @@ func Authors(report *Record) []UserID {
 // team is whose a report is: its author's and of those whom it names as inspectors, as people at a visit fill in one list.
 func team(_ Lookup, report *Record) ([]UserID, error) { return Authors(report), nil }
 
+// byTeam is whose a finding is: who wrote it down, and the team of its report, as a visit comes to its findings together.
+func byTeam(look Lookup, finding *Record) ([]UserID, error) {
+	authors := []UserID{finding.Author}
+	report, err := look.Get(RecordID(finding.Text("reportId")))
+	if err == nil && report != nil && report.Scope == finding.Scope {
+		authors = append(authors, Authors(report)...)
+	}
+	return authors, err
+}
+
 // byAuthor is whose a record is that one person wrote.
 func byAuthor(_ Lookup, r *Record) ([]UserID, error) { return []UserID{r.Author}, nil }
 

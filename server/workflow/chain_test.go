@@ -395,7 +395,7 @@ func TestAPhotoThatAFindingNoLongerNames(t *testing.T) {
 		if got := codes(seen); got != "hashed declared evidence evidence_removed evidence evidence_removed" {
 			t.Fatalf("it tells %s", got)
 		}
-		if e := seen.Events[2]; e.By.Name != "ben" || e.Entry.Seq != put || e.Entry.Scope != scope {
+		if e := seen.Events[2]; e.By.Name != "ann" || e.Entry.Seq != put || e.Entry.Scope != scope {
 			t.Errorf("named by %s in %+v", e.By.Name, e.Entry)
 		}
 		seen = w.custody("cai", v.photo)

@@ -138,7 +138,7 @@ func (f *Flow) read(ctx context.Context, who *access.Actor, kind field.Kind, id 
 	if err != nil {
 		return nil, err
 	}
-	if !access.Visible(who).Shows(access.Of(r)) {
+	if !access.Quarantine(who).Shows(access.Of(r)) {
 		return nil, field.Refuse(field.CodeNotFound, "")
 	}
 	return r, nil
@@ -154,7 +154,7 @@ func (f *Flow) readMany(ctx context.Context, who *access.Actor, ids []field.Reco
 	if err != nil {
 		return nil, err
 	}
-	visible := access.Visible(who)
+	visible := access.Quarantine(who)
 	for _, r := range records {
 		if visible.Shows(access.Of(r)) {
 			found[r.ID] = r
