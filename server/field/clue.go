@@ -28,7 +28,7 @@ const (
 
 var clueSpec = &Spec{
 	Kind: KindClue, ZH: "问题线索", EN: "clue", Home: ScopeClue,
-	Authors: byHandler, EditOwn: true,
+	Whose: byHandler, EditOwn: true,
 	Initial: ClueReceived,
 	States: []Choice{
 		{Code: "received", ZH: "已收到", EN: "received"},
@@ -145,9 +145,9 @@ var clueSpec = &Spec{
 }
 
 // byHandler is whose a clue is: who handles it now. Whoever handled it before does not, whatever he was granted.
-func byHandler(_ Lookup, clue *Record) ([]UserID, error) {
+var byHandler = &Whose{ZH: "现承办人", EN: "who handles it now", People: func(_ Lookup, clue *Record) ([]UserID, error) {
 	return []UserID{UserID(clue.Text("handler"))}, nil
-}
+}}
 
 // assignClue hands a clue to a handler, who sees it from then on. The one before loses it in the same commit; both are told.
 func assignClue(c *Case) error {

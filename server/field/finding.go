@@ -8,7 +8,7 @@ import (
 
 var findingSpec = &Spec{
 	Kind: KindFinding, ZH: "发现问题", EN: "finding", Home: ScopeSite,
-	Authors: byTeam, EditOwn: true, Part: "reportId",
+	Whose: byTeam, EditOwn: true, Part: "reportId",
 	Initial: "open",
 	States: []Choice{
 		{Code: "open", ZH: "待分类", EN: "open"},

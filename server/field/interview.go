@@ -4,7 +4,7 @@ import "regexp"
 
 var interviewSpec = &Spec{
 	Kind: KindInterview, ZH: "访谈笔录", EN: "interview note", Home: ScopeSite,
-	Authors: byAuthor, EditOwn: true, Part: "reportId",
+	Whose: byAuthor, EditOwn: true, Part: "reportId",
 	Initial: StateDraft,
 	States: []Choice{
 		{Code: "draft", ZH: "草稿", EN: "draft"},

@@ -35,23 +35,23 @@ var conflictSpec = &Spec{
 			{Name: "take", Type: Enum, Choices: takes, Required: true},
 			{Name: "value", Type: JSON, Max: 100_000, ZH: "另填的值", EN: "the third value, with take other"},
 		},
-		Own: true, Others: "arbitrate", Authors: conflictAuthors, Do: resolveConflict,
+		Own: true, Others: "arbitrate", Whose: byWriters, Do: resolveConflict,
 	}},
 }
 
 // Removed is what stands in a conflict for a value that is to be removed, or has been.
 var Removed = Value(`{"removed":true}`)
 
-// conflictAuthors are those who may resolve a conflict without being a supervisor: who wrote one of the two values, and
-// the author of the record.
-func conflictAuthors(look Lookup, r *Record) ([]UserID, error) {
-	authors := []UserID{UserID(r.Text("offeredBy")), UserID(r.Text("currentUser"))}
+// byWriters is who may resolve a conflict without being a supervisor: who wrote one of the two values, and the author of the
+// record.
+var byWriters = &Whose{ZH: "两个值的填写人及记录作者", EN: "who wrote one of the values, and the author of the record", People: func(look Lookup, r *Record) ([]UserID, error) {
+	people := []UserID{UserID(r.Text("offeredBy")), UserID(r.Text("currentUser"))}
 	target, err := look.Get(RecordID(r.Text("recordId")))
 	if err == nil && target != nil {
-		authors = append(authors, target.Author)
+		people = append(people, target.Author)
 	}
-	return authors, err
-}
+	return people, err
+}}
 
 func resolveConflict(c *Case) error {
 	take, value := c.Arg("take"), c.Args["value"]

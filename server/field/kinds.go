@@ -60,7 +60,7 @@ type Spec struct {
 	// role and the same grant leaves the record alone, unless he has the action Others of the command, or "edit_others".
 	// Part names the field with the report that a record is a part of: it is made by the report's people, or with the action
 	// "create_others". nil: everybody who has the action.
-	Authors func(Lookup, *Record) ([]UserID, error)
+	Whose   *Whose
 	EditOwn bool
 	Part    string
 
@@ -77,11 +77,11 @@ type Command struct {
 	Args   []Field
 	Server bool // given by the server only
 
-	Own      bool                                    // for those whose record it is
-	Others   string                                  // the verb of the action that it takes for anybody else; empty: nobody else
-	Authors  func(Lookup, *Record) ([]UserID, error) // whose it is for this command; nil: the Spec's
-	Readmits bool                                    // the operation that the record keeps is decided again, in the name of who sent it
-	Do       func(*Case) error                       // guards and effects; nil: none
+	Own      bool              // for those whose record it is
+	Others   string            // the verb of the action that it takes for anybody else; empty: nobody else
+	Whose    *Whose            // whose it is for this command; nil: the Spec's
+	Readmits bool              // the operation that the record keeps is decided again, in the name of who sent it
+	Do       func(*Case) error // guards and effects; nil: none
 }
 
 // Case is what a command's guard sees and writes. Look reads what is committed, and what earlier operations of the same
@@ -121,12 +121,18 @@ func (c *Case) SeesScope(scope Scope) (bool, error) {
 	return ok && (c.Sees == nil || c.Sees(scope, info)), err
 }
 
+// Whose says to whom a record belongs, in words and by the records.
+type Whose struct {
+	ZH, EN string
+	People func(Lookup, *Record) ([]UserID, error)
+}
+
 // Own reports whether a command is for those whose record it is, and whose that is.
-func (s *Spec) Own(cmd *Command) (own bool, authors func(Lookup, *Record) ([]UserID, error)) {
-	if cmd.Authors != nil {
-		return cmd.Own, cmd.Authors
+func (s *Spec) Own(cmd *Command) (own bool, whose *Whose) {
+	if cmd.Whose != nil {
+		return cmd.Own, cmd.Whose
 	}
-	return cmd.Own, s.Authors
+	return cmd.Own, s.Whose
 }
 
 // NewID makes the id of a record that a command brings about, with parts that tell it from others of the command. It is the same

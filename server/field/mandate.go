@@ -222,3 +222,6 @@ func mandated(c *Case, agent OrgID, scope Scope, info ScopeInfo, p Power) (bool,
 
 // dayOf is the day of a moment in Beijing.
 func dayOf(t time.Time) string { return t.In(beijing).Format(time.DateOnly) }
+
+// Powers lists the powers with their labels.
+func Powers() []Choice { return powers }

@@ -28,9 +28,9 @@ func void(from ...State) Command {
 }
 
 // ownVoid is void for those whose record it is; anybody else needs the action "void_others".
-func ownVoid(authors func(Lookup, *Record) ([]UserID, error), from ...State) Command {
+func ownVoid(whose *Whose, from ...State) Command {
 	cmd := void(from...)
-	cmd.Own, cmd.Others, cmd.Authors = true, "void_others", authors
+	cmd.Own, cmd.Others, cmd.Whose = true, "void_others", whose
 	return cmd
 }
 

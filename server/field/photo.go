@@ -26,7 +26,7 @@ func PhotoIsStored(p *Record) bool {
 
 var photoSpec = &Spec{
 	Kind: KindPhoto, ZH: "照片", EN: "photo", Home: ScopeSite,
-	Authors: byAuthor, EditOwn: true, Part: "reportId",
+	Whose: byAuthor, EditOwn: true, Part: "reportId",
 	Initial: PhotoDeclared,
 	States: []Choice{
 		{Code: "declared", ZH: "已声明", EN: "declared"},

@@ -43,7 +43,7 @@ type Answer struct {
 
 var reportSpec = &Spec{
 	Kind: KindReport, ZH: "现场检查报告", EN: "site-visit report", Home: ScopeSite,
-	Authors: team, EditOwn: true,
+	Whose: byTeam, EditOwn: true,
 	Initial: StateDraft,
 	States: []Choice{
 		{Code: "draft", ZH: "草稿", EN: "draft"},
@@ -293,21 +293,22 @@ func Authors(report *Record) []UserID {
 	return authors
 }
 
-// team is whose a report is: its author's and of those whom it names as inspectors, as people at a visit fill in one list.
-func team(_ Lookup, report *Record) ([]UserID, error) { return Authors(report), nil }
-
-// byTeam is whose a finding is: who wrote it down, and the team of its report, as a visit comes to its findings together.
-func byTeam(look Lookup, finding *Record) ([]UserID, error) {
-	authors := []UserID{finding.Author}
-	report, err := look.Get(RecordID(finding.Text("reportId")))
-	if err == nil && report != nil && report.Scope == finding.Scope {
-		authors = append(authors, Authors(report)...)
+// byTeam is whose a report is, and a finding: of who wrote it and of those whom the report names as inspectors, as people at a
+// visit fill in one list and come to their findings together.
+var byTeam = &Whose{ZH: "作者及报告中的检查人员", EN: "its author and the inspectors of the report", People: func(look Lookup, r *Record) ([]UserID, error) {
+	if r.Kind == KindReport {
+		return Authors(r), nil
 	}
-	return authors, err
-}
+	people := []UserID{r.Author}
+	report, err := look.Get(RecordID(r.Text("reportId")))
+	if err == nil && report != nil && report.Scope == r.Scope {
+		people = append(people, Authors(report)...)
+	}
+	return people, err
+}}
 
 // byAuthor is whose a record is that one person wrote.
-func byAuthor(_ Lookup, r *Record) ([]UserID, error) { return []UserID{r.Author}, nil }
+var byAuthor = &Whose{ZH: "作者本人", EN: "its author", People: func(_ Lookup, r *Record) ([]UserID, error) { return []UserID{r.Author}, nil }}
 
 func notAuthor(c *Case) error {
 	if slices.Contains(Authors(c.Record), c.Who.User) {

@@ -35,7 +35,7 @@ var resultFields = []Field{
 var openRevisit = []State{RevisitPending, RevisitAssigned, RevisitDownloaded, RevisitInProgress, RevisitReturned}
 
 var revisitSpec = &Spec{
-	Kind: KindRevisit, ZH: "回头看任务", EN: "revisit task", Home: ScopeSite, ServerOK: true,
+	Kind: KindRevisit, ZH: "回头看任务", EN: "revisit task", Home: ScopeSite, ServerOK: true, Whose: byAssignees,
 	Initial: RevisitPending,
 	States: []Choice{
 		{Code: "pending", ZH: "待派", EN: "pending"},
@@ -102,10 +102,10 @@ var revisitSpec = &Spec{
 				return nil
 			},
 		},
-		{Name: "download", ZH: "下载", EN: "download", From: []State{RevisitAssigned}, To: RevisitDownloaded, Do: byAssignee},
-		{Name: "start", ZH: "开始", EN: "start", From: []State{RevisitAssigned, RevisitDownloaded}, To: RevisitInProgress, Do: byAssignee},
+		{Name: "download", ZH: "下载", EN: "download", From: []State{RevisitAssigned}, To: RevisitDownloaded, Own: true},
+		{Name: "start", ZH: "开始", EN: "start", From: []State{RevisitAssigned, RevisitDownloaded}, To: RevisitInProgress, Own: true},
 		{
-			Name: "submit", ZH: "提交", EN: "submit", From: []State{RevisitAssigned, RevisitDownloaded, RevisitInProgress, RevisitReturned}, To: RevisitSubmitted,
+			Name: "submit", Own: true, ZH: "提交", EN: "submit", From: []State{RevisitAssigned, RevisitDownloaded, RevisitInProgress, RevisitReturned}, To: RevisitSubmitted,
 			Args: []Field{{Name: "reportId", Type: ID, Of: KindReport, Required: true}, {Name: "results", Type: Object, List: true, Fields: resultFields}},
 			Do:   submitRevisit,
 		},
@@ -151,12 +151,8 @@ func endSiteGrants(c *Case) error {
 	return nil
 }
 
-func byAssignee(c *Case) error {
-	if u := string(c.Who.User); u != c.Record.Text("assignee") && u != c.Record.Text("companion") {
-		return Refuse(CodeNotPermitted, "The task is somebody else's.")
-	}
-	return nil
-}
+// byAssignees is whose a task is: who goes.
+var byAssignees = &Whose{ZH: "承办人及同行人", EN: "who goes: assignee and companion", People: func(_ Lookup, task *Record) ([]UserID, error) { return teamOf(task), nil }}
 
 func assignRevisit(c *Case) error {
 	assignee, companion := UserID(c.Arg("assignee")), UserID(c.Arg("companion"))
@@ -193,9 +189,6 @@ func endSiteGrant(c *Case, from UserID) error {
 }
 
 func submitRevisit(c *Case) error {
-	if err := byAssignee(c); err != nil {
-		return err
-	}
 	report, err := c.Look.Get(RecordID(c.Arg("reportId")))
 	if err != nil {
 		return err

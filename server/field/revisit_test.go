@@ -38,8 +38,8 @@ func TestARevisitIsGivenToTwoWhoAreThere(t *testing.T) {
 			t.Errorf("%s does not see the site", u)
 		}
 	}
-	w.refuses(field.CodeNotPermitted, func() error { return w.give(cai, taskID, "download", nil) })
-	w.refuses(field.CodeNotPermitted, func() error { return w.give(dai, taskID, "start", nil) })
+	w.refuses(field.CodeNotYours, func() error { return w.give(cai, taskID, "download", nil) })
+	w.refuses(field.CodeNotYours, func() error { return w.give(dai, taskID, "start", nil) })
 	w.must(w.give(ann, taskID, "download", nil))
 	w.must(w.give(ben, taskID, "start", nil))
 }
@@ -82,7 +82,7 @@ func outcome(result string) map[string]any {
 
 func TestARevisitSaysWhatBecameOfEveryProblem(t *testing.T) {
 	w := visited(t)
-	w.refuses(field.CodeNotPermitted, func() error { return w.give(cai, taskID, "submit", outcome("fixed")) })
+	w.refuses(field.CodeNotYours, func() error { return w.give(cai, taskID, "submit", outcome("fixed")) })
 	w.refuses(field.CodeUnknownRecord, func() error {
 		return w.give(ann, taskID, "submit", map[string]any{"reportId": id(98)})
 	})

@@ -129,6 +129,12 @@ func (w *world) give(who field.UserID, id field.RecordID, command string, args m
 	if err != nil {
 		return err
 	}
+	if own, whose := spec.Own(cmd); own && who != "" && cmd.Others == "" {
+		people, err := whose.People(w, old)
+		if err != nil || !slices.Contains(people, who) {
+			return field.Refuse(field.CodeNotYours, "").Because(err)
+		}
+	}
 	if !cmd.Allows(old.State) {
 		return field.Refuse(field.CodeNotNow, "")
 	}

@@ -95,29 +95,29 @@ func (s *step) reachable(spec *field.Spec, op *protocol.Operation, old *field.Re
 
 // whose checks that the record is the actor's, where the kind says that it must be.
 func (s *step) whose(spec *field.Spec, op *protocol.Operation, old *field.Record) error {
-	own, authors, others := spec.EditOwn, spec.Authors, "edit_others"
+	own, whose, others := spec.EditOwn, spec.Whose, "edit_others"
 	if op.Command != "" {
 		cmd := spec.Command(op.Command)
 		others = cmd.Others
-		own, authors = spec.Own(cmd)
+		own, whose = spec.Own(cmd)
 	}
 	if !own {
 		return nil
 	}
-	return s.belongs(spec, old, authors, others, old)
+	return s.belongs(spec, old, whose, others, access.Of(old))
 }
 
-// belongs checks that the actor is one of the authors of a record, or has the action of others about a matter.
-func (s *step) belongs(spec *field.Spec, of *field.Record, authors func(field.Lookup, *field.Record) ([]field.UserID, error), others string, about *field.Record) error {
+// belongs checks that the actor is one of those whose record it is, or has the action of others about a matter.
+func (s *step) belongs(spec *field.Spec, r *field.Record, whose *field.Whose, others string, m access.Matter) error {
 	actor := s.b.in.Actor
 	if actor.Server {
 		return nil
 	}
-	whose, err := authors(s.view, of)
-	if err != nil || slices.Contains(whose, actor.User) {
+	people, err := whose.People(s.view, r)
+	if err != nil || slices.Contains(people, actor.User) {
 		return err
 	}
-	if others == "" || s.judge(access.ActionFor(spec.Kind, others), access.Of(about)) != nil {
+	if others == "" || s.judge(access.ActionFor(spec.Kind, others), m) != nil {
 		return field.Refuse(field.CodeNotYours, "")
 	}
 	return nil
@@ -224,7 +224,7 @@ func (s *step) partOf(spec *field.Spec, set map[string]field.Value, info field.S
 	if report.Scope != s.b.in.Scope { // it cannot be seen, or references refuses it by name
 		return nil
 	}
-	return s.belongs(spec, report, field.KindOf(field.KindReport).Authors, "create_others", &field.Record{Scope: s.b.in.Scope, Info: info})
+	return s.belongs(spec, report, field.KindOf(field.KindReport).Whose, "create_others", access.Matter{Scope: s.b.in.Scope, Info: info})
 }
 
 // edit sets fields of a record that is there.
