@@ -287,7 +287,7 @@ func Judge(a *Actor, action Action, m Matter) (Leave, error) {
 		switch f := Quarantine(a); {
 		case !f.Shows(m):
 			return Leave{}, field.Refuse(field.CodeNotFound, "")
-		case !MayAnywhere(a, action):
+		case !given(a, action):
 			return Leave{}, field.Refuse(field.CodeNotPermitted, "")
 		}
 		return Leave{}, nil
@@ -327,7 +327,12 @@ func May(a *Actor, action Action, scope field.Scope, info field.ScopeInfo) error
 
 // MayAnywhere reports whether any role of the actor allows the action at all: for actions that make a new scope.
 func MayAnywhere(a *Actor, action Action) bool {
-	return a.Server || own[action] || slices.ContainsFunc(a.grants(), func(g Grant) bool { return table[g.Role].may[action] })
+	return a.Server || own[action] || given(a, action)
+}
+
+// given reports whether a role of the actor allows the action.
+func given(a *Actor, action Action) bool {
+	return slices.ContainsFunc(a.grants(), func(g Grant) bool { return table[g.Role].may[action] })
 }
 
 // MaySet reports whether the actor holds one of the roles that set a field; empty: every role that may change the record.

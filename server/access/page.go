@@ -10,14 +10,15 @@ import (
 
 // Row is one action of the table, as people read it.
 type Row struct {
-	Kind   field.Kind
-	Verb   string       // "create", "edit", or a command
-	Roles  []Role       // who has the action
-	Anyone bool         // everybody, in the own scope
-	Server bool         // the server alone
-	Whose  *field.Whose // for these people's records only; nil: for every record
-	Others []Role       // who has it for records of others too
-	States []field.State
+	Kind     field.Kind
+	Verb     string       // "create", "edit", or a command
+	Roles    []Role       // who has the action
+	Anyone   bool         // everybody, in the own scope
+	Server   bool         // the server alone
+	Composed bool         // the server puts the operation together when one of the roles asks for it
+	Whose    *field.Whose // for these people's records only; nil: for every record
+	Others   []Role       // who has it for records of others too
+	States   []field.State
 }
 
 // Action is what the row is about.
@@ -44,7 +45,7 @@ func Rows() []Row {
 		for i := range s.Commands {
 			c := &s.Commands[i]
 			r := rowOf(s.Kind, c.Name)
-			r.Server, r.States = c.Server && len(r.Roles) == 0, c.From
+			r.Server, r.Composed, r.States = c.Server && len(r.Roles) == 0, c.Server && len(r.Roles) > 0, c.From
 			if own, whose := s.Own(c); own {
 				r.Whose = whose
 				if c.Others != "" {
@@ -163,7 +164,8 @@ func (p *page) mandates() {
 func (p *page) actions() {
 	p.say("## Who does what\n")
 	p.say("*whose*: the action is for these people's records; the roles after “others” have it for everybody's. *states*: in which states of the record;")
-	p.say("none named: in all. What else must hold is said by the command itself, in `server/field`.\n")
+	p.say("none named: in all. An action counts where the role reads, and besides in the reference data and the inboxes of the own organisation")
+	p.say("(of every organisation, for the founding administrator). What else must hold is said by the command itself, in `server/field`.\n")
 	rows := Rows()
 	for _, s := range field.Kinds() {
 		home := string(s.Home) + "/"
@@ -189,6 +191,8 @@ func (r *Row) by() string {
 	switch {
 	case r.Server:
 		return "the server"
+	case r.Composed:
+		return labels(r.Roles) + ", at the desk: the server puts the arguments together"
 	case r.Kind == field.KindParked:
 		return labels(r.Roles) + ", who may read what the operation was meant for" + map[bool]string{true: "; its author", false: ""}[r.Anyone]
 	case r.Anyone && len(r.Roles) == 0:

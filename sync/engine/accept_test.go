@@ -37,7 +37,7 @@ func TestWhatWasSentAfterTheAccessEndedIsAcceptedItemByItem(t *testing.T) {
 		}
 		elsewhere := *c.zhao
 		elsewhere.Roles = []access.Grant{{Role: access.Supervisor, Regions: []string{"440000"}}}
-		if err := c.click(&elsewhere, kept[0], "accept", nil); !field.Is(err, field.CodeNotFound) {
+		if err := c.click(&elsewhere, kept[0], "accept", nil); !field.Is(err, field.CodeUnknownRecord) {
 			t.Errorf("a supervisor of another region accepted: %v", err)
 		}
 		for _, r := range kept[:2] {

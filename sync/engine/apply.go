@@ -81,7 +81,9 @@ func (s *step) reachable(spec *field.Spec, op *protocol.Operation, old *field.Re
 		}
 		verb = op.Command
 	}
-	if err := s.judge(access.ActionFor(spec.Kind, verb), access.Of(old)); err != nil {
+	if err := s.judge(access.ActionFor(spec.Kind, verb), access.Of(old)); field.Is(err, field.CodeNotFound) {
+		return unseen
+	} else if err != nil {
 		return err
 	}
 	if err := s.whose(spec, op, old); err != nil {
