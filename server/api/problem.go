@@ -101,7 +101,8 @@ type Problem struct {
 	DetailZH  string     `json:"detailZh"`
 	Code      field.Code `json:"code"`
 	RequestID string     `json:"requestId"`
-	RecordID  string     `json:"recordId,omitempty"` // the record concerned
+	RecordID  string     `json:"recordId,omitempty"`     // the record concerned
+	Highest   int64      `json:"highestBatch,omitempty"` // with batch_reused: the highest number that the device has used in the scope
 }
 
 // fail renders any error that a handler, Fiber or the guard gives back. It logs faults of the server, once.
@@ -110,7 +111,7 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 	status := statusOf(e)
 	p := Problem{
 		Type: "urn:fieldclue:problem:" + string(e.Code), Title: titles[e.Kind], Status: status,
-		Detail: e.Sentence(), DetailZH: e.Code.SentenceZH(), Code: e.Code, RequestID: requestID(c), RecordID: e.Record,
+		Detail: e.Sentence(), DetailZH: e.Code.SentenceZH(), Code: e.Code, RequestID: requestID(c), RecordID: e.Record, Highest: e.Highest,
 	}
 	if e.Kind == field.KindInternal { // its text stays in the log
 		p.Detail = e.Code.Sentence()

@@ -36,6 +36,8 @@ type Error struct {
 	Record string // the id of the record concerned, if any
 	Detail string // one English sentence that says what to do; empty: the sentence of Code
 	Err    error  // the cause, for the log only
+
+	Highest int64 // with CodeBatchReused: the highest batch number that the device has used in the scope
 }
 
 // Error gives the whole story for the log; Sentence is what a person is told.

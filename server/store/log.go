@@ -69,6 +69,7 @@ var ErrDamaged = errors.New("store: an archived entry is damaged")
 //	Heads(ctx, ListScopes)               heads of visible scopes, by Scope, key-paged
 //	Entry(ctx, scope, seq)               one entry; CodeNotFound
 //	Batch(ctx, scope, device, batch)     the entry that holds the batch; CodeNotFound
+//	LastBatch(ctx, scope, device)        the highest number of the device's batches in the scope; 0 when there is none
 //	Entries(ctx, scope, after, limit)    entries with Seq greater than after, in order
 //	Marks(ctx, scope, after, limit)      the same entries without their bodies
 //	Archive(ctx, Bundled)                one transaction, durable when it returns nil: the entries name the bundle and lose

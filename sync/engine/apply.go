@@ -239,7 +239,11 @@ func (s *step) edit(spec *field.Spec, d *protocol.Decided, old *field.Record) (p
 	if err := s.sets(spec, d.Set); err != nil {
 		return protocol.Outcome{}, err
 	}
-	verdict := merge.Fields(old, d.Set, s.b.base(op), s.b.in.Device)
+	by, err := s.b.writer(old)
+	if err != nil {
+		return protocol.Outcome{}, err
+	}
+	verdict := merge.Fields(old, d.Set, s.b.base(op), by)
 	c, err := s.edited(spec, old, verdict.Apply)
 	if err != nil {
 		return protocol.Outcome{}, err
@@ -378,7 +382,11 @@ func (s *step) command(spec *field.Spec, d *protocol.Decided, old *field.Record)
 	if !in.Actor.Server && !s.b.lost && op.Base > old.Version {
 		return protocol.Outcome{}, field.Refuse(field.CodeStale, "The command was given on version %d, and the record here is at %d. Read it again and decide again.", op.Base, old.Version)
 	}
-	if !in.Actor.Server && merge.ChangedSince(old, s.b.base(op), in.Device) {
+	by, err := s.b.writer(old)
+	if err != nil {
+		return protocol.Outcome{}, err
+	}
+	if !in.Actor.Server && merge.ChangedSince(old, s.b.base(op), by) {
 		return protocol.Outcome{}, field.Refuse(field.CodeStale, "")
 	}
 	d.Args = args

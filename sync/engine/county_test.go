@@ -159,6 +159,14 @@ func (c *county) person(org field.OrgID, name string, role access.Role) *access.
 	return a
 }
 
+// anotherServer is a second process on the same store.
+func (c *county) anotherServer() *county {
+	return &county{
+		t: c.t, ctx: c.ctx, store: c.store, clock: c.clock, people: c.people, scope: c.scope, chen: c.chen,
+		Engine: engine.New(engine.Options{Store: c.store, Now: c.clock.now, ActorOf: c.whois}),
+	}
+}
+
 // whois says who somebody is, as accounts does for the engine.
 func (c *county) whois(_ context.Context, user field.UserID) (*access.Actor, error) {
 	c.mu.Lock()

@@ -184,12 +184,29 @@ func (b *batch) compareHistory() error {
 }
 
 // base is the version from which an operation starts. One of a lost history says nothing, so whatever another device
-// has written stands against the operation.
+// has written stands against the operation. No device has seen more of a record than of its scope: a version that it learnt
+// from an outcome covers what others wrote in between, unseen, so what it had read when it sealed the batch bounds the base.
 func (b *batch) base(op *protocol.Operation) int64 {
 	if b.lost || op.Base > b.end {
 		return 0
 	}
+	if seen := b.in.Seen; seen != nil {
+		return min(op.Base, seen.Seq)
+	}
 	return op.Base
+}
+
+// writer is the device that writes to a record, and up to where its own writes may be those of another copy of it.
+func (b *batch) writer(r *field.Record) (merge.Writer, error) {
+	by := merge.Writer{Device: b.in.Device}
+	for _, s := range r.Stamps {
+		if s.Device == by.Device { // else it does not matter, and nobody is asked
+			forked, err := b.e.forks.of(b.view.ctx, b.in.Scope, by.Device)
+			by.Forked = forked
+			return by, err
+		}
+	}
+	return by, nil
 }
 
 // ownScope reports whether a record of the kind lives in a scope of its own, which is made with it.

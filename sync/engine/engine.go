@@ -28,6 +28,7 @@ type Store interface {
 	Entries(ctx context.Context, scope field.Scope, after int64, limit int) ([]store.Entry, error)
 	Marks(ctx context.Context, scope field.Scope, after int64, limit int) ([]store.Entry, error)
 	Records(ctx context.Context, ids []field.RecordID) ([]*field.Record, error)
+	LastBatch(ctx context.Context, scope field.Scope, device field.DeviceID) (int64, error)
 	Changed(ctx context.Context, scope field.Scope, after, upTo int64, limit int) ([]*field.Record, error)
 	List(ctx context.Context, q store.Query) ([]*field.Record, error)
 }
@@ -62,7 +63,8 @@ type Engine struct {
 	lanes   map[field.Scope]*lane  // guarded by mu
 	digests map[field.Scope]summed // guarded by mu
 
-	hub hub
+	hub   hub
+	forks forks
 }
 
 // New makes an engine on a store.
@@ -80,6 +82,8 @@ func New(o Options) *Engine {
 	if e.kindOf == nil {
 		e.kindOf = field.KindOf
 	}
+	docs, _ := o.Store.(Docs) // a store without: only this process knows
+	e.forks = forks{docs: docs, now: e.now}
 	if e.observed == nil {
 		e.observed = func(string, int) {}
 	}

@@ -464,17 +464,40 @@ func (e *Engine) known(ctx context.Context, r *request) (protocol.PushResponse, 
 			level = slog.LevelDebug
 		}
 		e.log.Log(ctx, level, "batch number used with other content", "scope", r.in.Scope, "device", r.in.Device, "batch", r.in.Number, "stored", body.Digest, "sent", r.digest)
-		detail := "" // a phone's
-		if r.in.Strict {
-			detail = "This Idempotency-Key stands for another request already. Use a new one for a new click."
-		}
-		return protocol.PushResponse{}, false, field.Refuse(field.CodeBatchReused, "%s", detail)
+		return protocol.PushResponse{}, false, e.reused(ctx, r)
 	}
 	resp := protocol.PushResponse{Scope: entry.Scope, Seq: entry.Seq, Hash: entry.Hash, Replayed: true, ServerTime: protocol.Stamp(e.now())}
 	for _, op := range body.Ops {
 		resp.Outcomes = append(resp.Outcomes, op.Outcome)
 	}
 	return resp, true, nil
+}
+
+// reused refuses a number that stands for other content. To a phone it is told from where to count, and that its device id
+// stands for two histories is noted.
+func (e *Engine) reused(ctx context.Context, r *request) error {
+	if r.in.Strict || r.in.Actor.Server {
+		return field.Refuse(field.CodeBatchReused, "This Idempotency-Key stands for another request already. Use a new one for a new click.")
+	}
+	last, err := e.store.LastBatch(ctx, r.in.Scope, r.in.Device)
+	if err != nil {
+		return err
+	}
+	own, err := e.store.LastBatch(ctx, field.MakeScope(field.ScopeUser, string(r.in.Actor.User)), refusedDevice(r.in.Scope, r.in.Device))
+	if err != nil {
+		return err
+	}
+	head, err := e.store.Head(ctx, r.in.Scope)
+	if err == nil {
+		err = e.forks.mark(ctx, r.in.Scope, r.in.Device, head.Seq)
+	}
+	if err != nil && !field.Is(err, field.CodeNotFound) {
+		return err
+	}
+	last = max(last, own)
+	refused := field.Refuse(field.CodeBatchReused, "This batch number was used with other content; the highest number used is %d. Keep the outbox, pull, and send it under a higher number.", last)
+	refused.Highest = last
+	return refused
 }
 
 func answer(r *request, d *decision) protocol.PushResponse {

@@ -407,7 +407,7 @@ func (w *walk) pushAll(rows []written, who wanderer) []bool {
 	batches, places := map[home][]protocol.Operation{}, map[home][]int{}
 	for i, row := range rows {
 		scope, op := w.operation(row)
-		at := home{scope, row.kind == field.KindParked}
+		at := home{scope, row.kind == field.KindParked && row.verb != "create"}
 		batches[at], places[at] = append(batches[at], op), append(places[at], i)
 	}
 	for at, ops := range batches {

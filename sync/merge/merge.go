@@ -32,30 +32,41 @@ type Verdict struct {
 	Beside  bool                   // another device has changed something else since the base
 }
 
+// Writer is the device that writes. What it wrote itself is known to it, unless it is a copy of the device that wrote, or was
+// put back to an older state: up to Forked, the number of an entry, its own writes may be those of another copy. 0: there is
+// no other.
+type Writer struct {
+	Device field.DeviceID
+	Forked int64
+}
+
+// knows reports whether a write is the writer's own.
+func (w Writer) knows(by field.Stamp) bool { return by.Device == w.Device && by.Seq > w.Forked }
+
 // Fields merges values into a record. base is the version that the device had seen. A device's own earlier write is
 // never a conflict, and neither is the same value twice.
-func Fields(r *field.Record, offered map[string]field.Value, base int64, device field.DeviceID) Verdict {
+func Fields(r *field.Record, offered map[string]field.Value, base int64, by Writer) Verdict {
 	v := Verdict{Apply: make(map[string]field.Value, len(offered))}
 	for path, value := range offered {
 		current, there := r.Fields[path]
-		by, changed := r.Stamps[path]
+		stamp, changed := r.Stamps[path]
 		switch {
 		case value == nil && !there, value != nil && bytes.Equal(value, current):
-		case changed && by.Seq > base && by.Device != device:
-			v.Clashes = append(v.Clashes, Clash{Path: path, Current: current, By: by, Offered: value})
+		case changed && stamp.Seq > base && !by.knows(stamp):
+			v.Clashes = append(v.Clashes, Clash{Path: path, Current: current, By: stamp, Offered: value})
 		default:
 			v.Apply[path] = value
 		}
 	}
 	sort.Slice(v.Clashes, func(i, j int) bool { return v.Clashes[i].Path < v.Clashes[j].Path })
-	v.Beside = ChangedSince(r, base, device)
+	v.Beside = ChangedSince(r, base, by)
 	return v
 }
 
 // ChangedSince reports whether another device has changed the record after the base version.
-func ChangedSince(r *field.Record, base int64, device field.DeviceID) bool {
+func ChangedSince(r *field.Record, base int64, by Writer) bool {
 	for _, s := range r.Stamps {
-		if s.Seq > base && s.Device != device && !strings.HasPrefix(string(s.Device), ServerDevice) {
+		if s.Seq > base && !by.knows(s) && !strings.HasPrefix(string(s.Device), ServerDevice) {
 			return true
 		}
 	}

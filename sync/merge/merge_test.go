@@ -42,7 +42,7 @@ func TestFields(t *testing.T) {
 		{"one of three clashes", map[string]field.Value{"summary": field.Value(`"新"`), "position": field.Value(`{}`), "answers.floor": field.Value(`1`)}, 5, "ann", `apply answers.floor, apply summary, clash position, beside others`},
 	} {
 		r := report()
-		v := Fields(r, c.offered, c.base, c.device)
+		v := Fields(r, c.offered, c.base, Writer{Device: c.device})
 		var got []string
 		for path := range v.Apply {
 			got = append(got, "apply "+path)

@@ -128,6 +128,16 @@ func (s *Store) Batch(ctx context.Context, scope field.Scope, device field.Devic
 	}, decodeEntry)
 }
 
+// LastBatch returns the highest number of a device's batches in a scope; 0 when there is none.
+func (s *Store) LastBatch(ctx context.Context, scope field.Scope, device field.DeviceID) (int64, error) {
+	found, err := list(ctx, s, "LastBatch", s.log, bson.D{{Key: "scope", Value: string(scope)}, {Key: "device", Value: string(device)}},
+		bson.D{{Key: "batch", Value: -1}}, 1, decodeEntry)
+	if err != nil || len(found) == 0 {
+		return 0, err
+	}
+	return found[0].Batch, nil
+}
+
 // Entries returns a page of a scope's entries, in order.
 func (s *Store) Entries(ctx context.Context, scope field.Scope, after int64, limit int) ([]store.Entry, error) {
 	query := bson.D{{Key: "scope", Value: string(scope)}, {Key: "seq", Value: bson.D{{Key: "$gt", Value: after}}}}

@@ -34,6 +34,14 @@ func (s *Store) Batch(ctx context.Context, scope field.Scope, device field.Devic
 	return e, err
 }
 
+// LastBatch returns the highest number of a device's batches in a scope; 0 when there is none.
+func (s *Store) LastBatch(ctx context.Context, scope field.Scope, device field.DeviceID) (int64, error) {
+	var last int64
+	err := s.one(ctx, "LastBatch", "SELECT coalesce(max(batch), 0) FROM log WHERE scope = ? AND device = ?",
+		values(string(scope), string(device)), func(row []driver.Value) { last = number(row[0]) })
+	return last, err
+}
+
 func (s *Store) one(ctx context.Context, op, query string, args []driver.NamedValue, found func(row []driver.Value)) error {
 	n := 0
 	err := s.read(ctx, op, func(c *conn) error {

@@ -104,6 +104,8 @@ func notFound(t *testing.T, s *suite) {
 	wantCode(t, err, field.CodeNotFound)
 	_, err = d.s.Batch(d.ctx, scope, tablet, d.batch)
 	wantCode(t, err, field.CodeNotFound)
+	same(t, "the last batch", must(d.s.LastBatch(d.ctx, scope, phone))(t), d.batch)
+	same(t, "the last batch of a device that never wrote here", must(d.s.LastBatch(d.ctx, scope, "nobody"))(t), int64(0))
 	_, err = d.s.Batch(d.ctx, other, phone, d.batch)
 	wantCode(t, err, field.CodeNotFound)
 	same(t, "records that do not exist", must(d.s.Records(d.ctx, []field.RecordID{d.id()}))(t), []*field.Record{})

@@ -25,6 +25,7 @@ type Store interface {
 	Heads(ctx context.Context, page store.ListScopes) ([]store.Head, error)
 	Entry(ctx context.Context, scope field.Scope, seq int64) (store.Entry, error)
 	Batch(ctx context.Context, scope field.Scope, device field.DeviceID, batch int64) (store.Entry, error)
+	LastBatch(ctx context.Context, scope field.Scope, device field.DeviceID) (int64, error)
 	Entries(ctx context.Context, scope field.Scope, after int64, limit int) ([]store.Entry, error)
 	Marks(ctx context.Context, scope field.Scope, after int64, limit int) ([]store.Entry, error)
 	Archive(ctx context.Context, b store.Bundled) error
