@@ -139,7 +139,7 @@ func spaceStory(t *testing.T, cfg config.Config) {
 	}
 	if status, _, answer := o.ask("POST", "/v1/sync/push", there.admin, obj{"device": there.adminDevice, "batch": 1, "scope": "org/guangzhou", "operations": []obj{{
 		"id": there.orgRecord(o, "guangzhou"), "kind": "org", "base": 1, "set": obj{"spaceLimit": 5 << 40},
-	}}}); status != 200 || !strings.Contains(string(answer), "read_only_field") {
+	}}}); status != 200 || !strings.Contains(string(answer), "not_permitted") {
 		t.Errorf("the limit by sync: %d %s", status, answer)
 	}
 

@@ -155,7 +155,7 @@ func (w *world) story() {
 	command := func(kind field.Kind, id field.RecordID, name string, args map[string]field.Value) protocol.Operation {
 		return protocol.Operation{ID: id, Kind: kind, Base: w.version(id), Command: name, Args: args}
 	}
-	w.does(engine.Server, org, op(field.KindOrg, w.id(), set("code", "gz", "name", "荔湾", "region", "520500")))
+	w.does(engine.Server, org, op(field.KindOrg, field.OrgRecord("gz"), set("code", "gz", "name", "荔湾", "region", "520500")))
 	ann, cai := w.id(), w.id()
 	w.does(engine.Server, org, op(field.KindPerson, ann, set("name", "检查员安")), op(field.KindPerson, cai, set("name", "案管蔡")))
 	project, site, template := w.id(), w.id(), w.id()
