@@ -2,7 +2,8 @@
 //
 // A job is a document on the shelf store.Jobs. It is leased by compare-and-swap, so of several servers one does it, and
 // renews the lease while it works; when it dies the lease runs out and another goes on. A job that fails comes back later and later, and after
-// eight tries is set aside for people. Here is nothing about what jobs do. Start with Pool.
+// eight tries is set aside for people. A kind of job that takes long has a lane of its own: however many of them wait, the
+// others do not wait behind them. Here is nothing about what jobs do. Start with Pool.
 package worker
 
 import (
@@ -11,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -46,7 +48,7 @@ type Config struct {
 // MaxTries is after how many failures a job is set aside.
 const MaxTries = 8
 
-// poisoned is the Key of jobs that were set aside; queued is that of all others.
+// poisoned is the Key of jobs that were set aside; queued is that of all others, but for those in lanes.
 const (
 	poisoned = "poisoned"
 	queued   = "queued"
@@ -56,6 +58,7 @@ const (
 type Pool struct {
 	cfg   Config
 	kinds map[string]Handler
+	lanes map[string]chan struct{} // kinds with a lane, and how it is told that one may wait there
 	poke  chan struct{}
 }
 
@@ -73,11 +76,27 @@ func New(cfg Config) *Pool {
 	if cfg.Workers == 0 {
 		cfg.Workers = 2
 	}
-	return &Pool{cfg: cfg, kinds: map[string]Handler{}, poke: make(chan struct{}, 1)}
+	return &Pool{cfg: cfg, kinds: map[string]Handler{}, lanes: map[string]chan struct{}{}, poke: make(chan struct{}, 1)}
 }
 
 // Handle names who does a kind of job.
 func (p *Pool) Handle(kind string, h Handler) { p.kinds[kind] = h }
+
+// HandleApart names who does a kind of job, one at a time and beside all others.
+func (p *Pool) HandleApart(kind string, h Handler) {
+	p.kinds[kind], p.lanes[kind] = h, make(chan struct{}, 1)
+}
+
+// waits is the Key and the Due of a job that waits. In a lane it is due at no time: so the queue of the others does not
+// see it, and the lane finds it by its key.
+func (p *Pool) waits(kind string, due time.Time) (string, time.Time) {
+	if p.lanes[kind] != nil {
+		return laneKey(kind), time.Time{}
+	}
+	return queued, due
+}
+
+func laneKey(kind string) string { return "lane/" + kind }
 
 // body is the document of a job.
 type body struct {
@@ -96,20 +115,25 @@ func (p *Pool) Enqueue(ctx context.Context, kind, id string, payload any) error 
 		return field.Refuse(field.CodeInternal, "").Because(err)
 	}
 	now := p.cfg.Now().UTC()
-	d, err := document(kind+"/"+id, queued, 0, now, body{Kind: kind, Payload: raw, Since: now})
+	key, due := p.waits(kind, now)
+	d, err := document(kind+"/"+id, key, 0, due, body{Kind: kind, Payload: raw, Since: now})
 	if err != nil {
 		return err
 	}
 	if _, err := p.cfg.Docs.PutDoc(ctx, d); err != nil && !field.Is(err, field.CodeStale) {
 		return err
 	}
-	p.wake()
+	p.wake(kind)
 	return nil
 }
 
-func (p *Pool) wake() {
+func (p *Pool) wake(kind string) {
+	poke := p.lanes[kind]
+	if poke == nil {
+		poke = p.poke
+	}
 	select {
-	case p.poke <- struct{}{}:
+	case poke <- struct{}{}:
 	default: // somebody looks already
 	}
 }
@@ -125,21 +149,55 @@ func (p *Pool) Run(ctx context.Context) error {
 			}
 		})
 	}
+	for kind, poke := range p.lanes {
+		workers.Go(func() {
+			p.rounds(ctx, poke, func() bool { return p.lane(ctx, kind) })
+		})
+	}
+	p.rounds(ctx, p.poke, func() bool { return p.hand(ctx, jobs) })
+	close(jobs)
+	workers.Wait()
+	return nil
+}
+
+// rounds calls do, which reports whether there may be more, whenever there may be something to do.
+func (p *Pool) rounds(ctx context.Context, poke <-chan struct{}, do func() bool) {
 	tick := time.NewTicker(p.cfg.Poll)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		if p.hand(ctx, jobs) {
+		if do() {
 			continue
 		}
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
-		case <-p.poke:
+		case <-poke:
 		}
 	}
-	close(jobs)
-	workers.Wait()
-	return nil
+}
+
+// lane does the first job that waits in a lane, and reports whether there may be more.
+func (p *Pool) lane(ctx context.Context, kind string) bool {
+	after := ""
+	for {
+		page, err := p.cfg.Docs.DocsByKey(ctx, store.Jobs, laneKey(kind), after, 16)
+		if err != nil {
+			if ctx.Err() == nil {
+				p.cfg.Log.Error("a lane of the job queue cannot be read", "lane", kind, "error", err)
+			}
+			return false
+		}
+		for _, d := range page {
+			if d.Due.IsZero() { // others are leased; when that runs out they are due, and come back through hand
+				p.work(ctx, d)
+				return true
+			}
+			after = d.ID
+		}
+		if len(page) == 0 {
+			return false
+		}
+	}
 }
 
 // hand leases what is due and gives it to the workers, one job at a time as they come free. It reports whether there
@@ -154,6 +212,10 @@ func (p *Pool) hand(ctx context.Context, jobs chan<- store.Doc) bool {
 		return false
 	}
 	for _, d := range due {
+		if kind, apart := strings.CutPrefix(d.Key, "lane/"); apart {
+			p.backToLane(ctx, kind, d)
+			continue
+		}
 		select {
 		case <-ctx.Done():
 			return false
@@ -161,6 +223,21 @@ func (p *Pool) hand(ctx context.Context, jobs chan<- store.Doc) bool {
 		}
 	}
 	return len(due) == limit
+}
+
+// backToLane lets a job wait in its lane whose server died, or whose next try is due.
+func (p *Pool) backToLane(ctx context.Context, kind string, d store.Doc) {
+	d.Due = time.Time{}
+	if p.lanes[kind] == nil { // of another version of the program: somebody is told, as of any job that nobody handles
+		d.Key, d.Due = queued, p.cfg.Now().UTC().Truncate(time.Millisecond)
+	}
+	if _, err := p.cfg.Docs.PutDoc(ctx, d); err != nil {
+		if !field.Is(err, field.CodeStale) && ctx.Err() == nil { // stale: another server was first
+			p.cfg.Log.Error("a job cannot be put back into its lane", "job", d.ID, "error", err)
+		}
+		return
+	}
+	p.wake(kind)
 }
 
 // work leases one job, does it, and notes how it ended.
@@ -172,7 +249,8 @@ func (p *Pool) work(ctx context.Context, d store.Doc) {
 	}
 	// The try is counted before it begins: one that kills the server counts as well.
 	b.Tries++
-	lease, err := document(d.ID, queued, d.Version, p.cfg.Now().Add(p.cfg.Lease), b)
+	key, _ := p.waits(b.Kind, time.Time{})
+	lease, err := document(d.ID, key, d.Version, p.cfg.Now().Add(p.cfg.Lease), b)
 	if err != nil {
 		p.cfg.Log.Error("a job cannot be leased", "job", d.ID, "error", err)
 		return
@@ -235,7 +313,8 @@ func (p *Pool) hold(ctx context.Context, lease store.Doc, work func(context.Cont
 // later puts a job that failed back, or aside.
 func (p *Pool) later(ctx context.Context, d store.Doc, b body, why error) {
 	b.Error = why.Error()
-	key, due := queued, p.cfg.Now().Add(p.delay(b.Tries))
+	key, _ := p.waits(b.Kind, time.Time{})
+	due := p.cfg.Now().Add(p.delay(b.Tries))
 	if b.Tries >= MaxTries {
 		key, due = poisoned, time.Time{}
 	}
@@ -314,14 +393,15 @@ func (p *Pool) Again(ctx context.Context, id string) error {
 		return field.Refuse(field.CodeInternal, "").Because(err).About(id)
 	}
 	b.Tries = 0
-	next, err := document(id, queued, d.Version, p.cfg.Now(), b)
+	key, due := p.waits(b.Kind, p.cfg.Now())
+	next, err := document(id, key, d.Version, due, b)
 	if err != nil {
 		return err
 	}
 	if _, err := p.cfg.Docs.PutDoc(ctx, next); err != nil {
 		return err
 	}
-	p.wake()
+	p.wake(b.Kind)
 	return nil
 }
 

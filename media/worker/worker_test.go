@@ -320,3 +320,102 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+// However many jobs of a lane wait, and while one of them runs, the others are done; and those of the lane one after the
+// other, also those of a server that died, and those that failed.
+func TestALaneIsNobodyElsesQueue(t *testing.T) {
+	r := newRoom(t)
+	p := r.pool()
+	started, release := make(chan string, 200), make(chan struct{})
+	var running, most atomic.Int32
+	var failed atomic.Bool
+	p.HandleApart("slow", func(_ context.Context, payload json.RawMessage) error {
+		most.Store(max(most.Load(), running.Add(1)))
+		defer running.Add(-1)
+		started <- string(payload)
+		<-release
+		if string(payload) == `"b"` && !failed.Swap(true) {
+			return errors.New("no luck")
+		}
+		return nil
+	})
+	p.Handle("facts", func(context.Context, json.RawMessage) error { return nil })
+	for i := range 100 { // all of them before the others, by any order
+		must(t, p.Enqueue(t.Context(), "slow", string(rune('a'+i/10))+string(rune('a'+i%10)), "a"))
+	}
+	must(t, p.Enqueue(t.Context(), "slow", "zz", "b"))
+	left := r.shelf.docs["slow/aa"] // a server leased it and died
+	left.Due = r.clock.now().Add(time.Second)
+	_, err := r.shelf.PutDoc(t.Context(), left)
+	must(t, err)
+	defer r.run(p)()
+	<-started
+	for i := range 50 {
+		must(t, p.Enqueue(t.Context(), "facts", string(rune('A'+i)), nil))
+	}
+	r.until("the others are done, while the lane stands still", func(docs map[string]store.Doc) bool { return len(docs) == 101 })
+	close(release)
+	r.until("what waited in the lane is done", func(docs map[string]store.Doc) bool {
+		_, slow := docs["slow/zz"]
+		return len(docs) == 2 && slow && failed.Load() && docs["slow/zz"].Due.After(r.clock.now())
+	})
+	r.clock.forward(time.Minute)
+	r.until("so is what came back", empty)
+	if most.Load() != 1 {
+		t.Fatalf("%d at once", most.Load())
+	}
+}
+
+// A job of a lane that is set aside and asked for again waits in its lane again, and one of a lane that this program does not
+// have becomes a job like any other, which is set aside for people.
+func TestJobsOfALaneAreSetAsideAsOthersAre(t *testing.T) {
+	r := newRoom(t)
+	old := r.pool()
+	old.HandleApart("gone", nil)
+	must(t, old.Enqueue(t.Context(), "gone", "x", nil))
+	d := r.shelf.docs["gone/x"]
+	d.Due = r.clock.now()
+	_, err := r.shelf.PutDoc(t.Context(), d)
+	must(t, err)
+	p := r.pool()
+	var luck atomic.Bool
+	p.HandleApart("slow", func(context.Context, json.RawMessage) error {
+		if luck.Load() {
+			return nil
+		}
+		return errors.New("no luck")
+	})
+	must(t, p.Enqueue(t.Context(), "slow", "x", nil))
+	defer r.run(p)()
+	for range worker.MaxTries {
+		tried := r.shelf.tries
+		r.until("both were tried", func(docs map[string]store.Doc) bool { return tried(docs, r.clock.now()) })
+		r.clock.forward(2 * time.Hour)
+	}
+	aside := func() []string {
+		jobs, err := p.Aside(t.Context(), "", 9)
+		must(t, err)
+		var ids []string
+		for _, j := range jobs {
+			ids = append(ids, j.ID)
+		}
+		return ids
+	}
+	r.until("both are set aside", func(map[string]store.Doc) bool { return true })
+	if got := aside(); !slices.Equal(got, []string{"gone/x", "slow/x"}) {
+		t.Fatal(got)
+	}
+	luck.Store(true)
+	must(t, p.Again(t.Context(), "slow/x"))
+	r.until("it is done", func(docs map[string]store.Doc) bool { return len(docs) == 1 })
+}
+
+// tries reports whether every job has failed since the clock stood where it stands.
+func (s *shelf) tries(docs map[string]store.Doc, now time.Time) bool {
+	for _, d := range docs {
+		if d.Key != "poisoned" && !d.Due.After(now) {
+			return false
+		}
+	}
+	return true
+}
