@@ -239,3 +239,23 @@ func TestWhatIsNoHash(t *testing.T) {
 		}
 	}
 }
+
+// A picture that was turned has another hash: the nearest of all that the question brings counts, each photo once.
+func TestTurnedPictures(t *testing.T) {
+	c := empty()
+	scope := c.site(0, "520502", "bijie")
+	c.write(photo(1, scope, "phash/1", 0xff))
+	c.write(photo(2, scope, "phash/1", 0xffff_0000_0000_0001))
+	c.write(photo(3, scope, "phash/2", 0xffff_0000_0000_0000))
+	x := alike.New(c, time.Now)
+	q := alike.Question{Visible: access.Everything, Hash: "phash/1:00000000000000fe", Within: 5, Name: 9}
+	a, err := x.Near(t.Context(), q)
+	if err != nil || a.Total != 1 || a.Nearest[0].ID != id(1) {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	q.Turned = []string{"phash/1:ffff000000000000", "phash/1:00000000000000ff", "phash/2:ffff000000000000", "nonsense"}
+	a, err = x.Near(t.Context(), q)
+	if err != nil || a.Total != 2 || a.Nearest[0] != (alike.Found{ID: id(1), Scope: scope}) || a.Nearest[1] != (alike.Found{ID: id(2), Scope: scope, Distance: 1}) {
+		t.Fatalf("%+v, %v", a, err)
+	}
+}

@@ -17,8 +17,9 @@ const MaxDistance = 10
 // Question asks for the photos that look like one.
 type Question struct {
 	Visible access.Filter
-	Hash    string // as the photo's record has it; only hashes of the same name and version are compared
-	Within  int    // 0 to MaxDistance bits of 64
+	Hash    string   // as the photo's record has it; only hashes of the same name and version are compared
+	Turned  []string // of the same picture turned and mirrored; the nearest of all counts
+	Within  int      // 0 to MaxDistance bits of 64
 	Except  []field.RecordID
 	NotAt   field.Scope   // leaves out a site; empty: none
 	Name    int           // at most so many are named, the nearest first
@@ -61,8 +62,17 @@ func (x *Index) Near(ctx context.Context, q Question) (Answer, error) {
 	seen := sight{x: x, visible: q.Visible, notAt: q.NotAt, known: make([]byte, len(x.sites))}
 	var a Answer
 	within := min(q.Within, MaxDistance)
+	hashes := []uint64{hash}
+	for _, t := range q.Turned {
+		if n, h, ok := Parse(t); ok && n == name {
+			hashes = append(hashes, h)
+		}
+	}
 	for i, h := range x.hash {
-		d := bits.OnesCount64(h ^ hash)
+		d := 64
+		for _, mine := range hashes {
+			d = min(d, bits.OnesCount64(h^mine))
+		}
 		if d > within || int(x.kind[i]) != kind || slices.Contains(except, x.id[i]) || !seen.sees(x.at[i]) {
 			continue
 		}

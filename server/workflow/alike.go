@@ -48,8 +48,12 @@ func (f *Flow) SimilarPhotos(ctx context.Context, who *access.Actor, id field.Ph
 		return nil, err
 	}
 	out := &Similar{Hash: photo.Text("perceptual"), Distance: min(max(distance, 1), alike.MaxDistance), Items: []SimilarItem{}}
+	var seen struct{ Turned []string }
+	if err := photo.Decode("facts", &seen); err != nil {
+		return nil, err
+	}
 	answer, err := f.alike.Near(ctx, alike.Question{
-		Visible: access.Visible(who), Hash: out.Hash, Within: out.Distance, Except: []field.RecordID{photo.ID}, Name: min(max(limit, 1), MaxSimilar), Age: similarAge,
+		Visible: access.Visible(who), Hash: out.Hash, Turned: seen.Turned, Within: out.Distance, Except: []field.RecordID{photo.ID}, Name: min(max(limit, 1), MaxSimilar), Age: similarAge,
 	})
 	if err != nil {
 		return nil, err
