@@ -16,7 +16,7 @@ type Like struct {
 	Distance int // bits of 64
 }
 
-// Alike is Q1 for pictures that are not the same file: one scene stands as evidence at two sites. A picture that looks
+// Alike is Q1 for pictures that are not the same file: one scene stands as evidence at two sites, also turned or mirrored. A picture that looks
 // like hundreds, black or full of sky, raises one flag that says how many, and names the nearest.
 func Alike(l Likeness, t Thresholds) []Flag {
 	if len(l.Nearest) == 0 || l.Nearest[0].Distance > t.AlikeReview {
@@ -42,7 +42,7 @@ func Alike(l Likeness, t Thresholds) []Flag {
 		en += fmt.Sprintf("; the inputs name the nearest %d", len(others))
 	}
 	return []Flag{{
-		Code: "photo_alike", Rule: "Q1/2", Severity: severity, ZH: zh + "。", EN: en + ".",
+		Code: "photo_alike", Rule: "Q1/3", Severity: severity, ZH: zh + "。", EN: en + ".",
 		Inputs: map[string]any{
 			"distance": nearest, "otherPhotos": others, "distances": distances, "count": l.Total, "hashVersion": l.Hash,
 			"highUpTo": t.AlikeHigh, "reviewUpTo": t.AlikeReview,

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -51,7 +52,8 @@ type Moment struct {
 	Stated        string    `json:"stated"` // as the source has it
 	At            time.Time `json:"at"`     // the same moment in Beijing time
 	OffsetAssumed bool      `json:"offsetAssumed,omitempty"`
-	// At by the server's clock: less what the phone's clock was ahead. Only of the app, where the skew is known.
+	// Of the app, where the skew is known: At by the server's clock, less what the phone's clock was ahead. Of the
+	// satellites: At with the weeks that a receiver lost whose counter of ten bits rolled over.
 	Corrected *time.Time `json:"corrected,omitempty"`
 }
 
@@ -89,7 +91,9 @@ func placeAt(source string, p Point, system string) Place {
 // systemOf reads the datum that a camera names, such as "WGS-84"; of one that is none of ours the name is kept.
 func systemOf(datum string) string {
 	switch name := strings.ToUpper(strings.NewReplacer("-", "", " ", "", "_", "").Replace(datum)); name {
-	case "", "WGS84":
+	case "", "WGS84", "WGS1984", "WORLDGEODETICSYSTEM1984", "EPSG:4326",
+		// China's own, which lies within centimetres of it.
+		"CGCS2000", "CHINAGEODETICCOORDINATESYSTEM2000", "EPSG:4490", "国家大地坐标系2000", "2000国家大地坐标系":
 		return WGS84
 	case "GCJ02":
 		return GCJ02
@@ -97,6 +101,17 @@ func systemOf(datum string) string {
 		return BD09
 	}
 	return datum
+}
+
+// rolledOver tells what a GPS receiver lost whose week counter, of ten bits, rolled over without its knowing: a multiple of
+// 1,024 weeks. 0 when that does not explain the difference to when the photo was taken.
+func rolledOver(gps, taken time.Time) time.Duration {
+	const era = 1024 * 7 * 24 * time.Hour
+	lost := (taken.Sub(gps) + era/2) / era * era
+	if lost < era || lost > 3*era || (taken.Sub(gps)-lost).Abs() > 48*time.Hour { // a zone, and a clock that is a day off
+		return 0
+	}
+	return lost
 }
 
 // Moments are when a photo was taken, by the app first.
@@ -121,7 +136,15 @@ func Moments(photo *field.Record, s Stated) []Moment {
 		}
 	}
 	if s.GPSTime != nil {
-		moments = append(moments, Moment{Source: FromGPS, Stated: s.GPSTime.UTC().Format(time.RFC3339Nano), At: s.GPSTime.In(Beijing)})
+		m := Moment{Source: FromGPS, Stated: s.GPSTime.UTC().Format(time.RFC3339Nano), At: s.GPSTime.In(Beijing)}
+		for _, other := range slices.Backward(moments) { // the camera first
+			if lost := rolledOver(m.At, other.At); lost > 0 {
+				c := m.At.Add(lost)
+				m.Corrected = &c
+				break
+			}
+		}
+		moments = append(moments, m)
 	}
 	return moments
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"slices"
+	"strconv"
 	"time"
 )
 
@@ -18,6 +20,9 @@ type Photo struct {
 	SameCount   int       // how many other photos have the same SHA-256 at another site or report
 	SameHash    []string  // those of them that may be named
 	IsStatement bool      // a scan of paper, video or sound: place and time of taking say nothing
+	NoPosition  string    // why the file has no position although it speaks of one: zero, incomplete, unreadable
+	Problems    []string  // what could not be read in the file
+	Unexamined  string    // why its picture could not be examined, or not whole
 }
 
 // by is the moment that a source states; nil when it states none.
@@ -43,12 +48,25 @@ func Same(p Photo) []Flag {
 	}}
 }
 
+// Unseen is Q1 for what could not be looked at: such a photo is compared with no other, and that must be no way past the
+// other rules.
+func Unseen(p Photo) []Flag {
+	if p.Unexamined == "" || p.IsStatement {
+		return nil
+	}
+	return []Flag{{
+		Code: "photo_unexamined", Rule: "Q1/3", Severity: "review",
+		ZH: "照片的画面无法完整解析，未能与其他照片比对，请人工查看原件。", EN: "The picture could not be examined as a whole, and not be compared with others. Look at the original.",
+		Inputs: map[string]any{"reason": p.Unexamined},
+	}}
+}
+
 // Where is Q2: whether the photo was taken at the site. A position that fits once it is read in another coordinate
 // system is a matter of systems, not of honesty.
 func Where(p Photo, t Thresholds) []Flag {
 	var flags []Flag
 	add := func(code, severity, zh, en string, inputs map[string]any) {
-		flags = append(flags, Flag{Code: code, Rule: "Q2/2", Severity: severity, ZH: zh, EN: en, Inputs: inputs})
+		flags = append(flags, Flag{Code: code, Rule: "Q2/3", Severity: severity, ZH: zh, EN: en, Inputs: inputs})
 	}
 	if p.IsStatement {
 		return nil
@@ -57,9 +75,14 @@ func Where(p Photo, t Thresholds) []Flag {
 		add("photo_picked", "review", "照片来自相册，不是应用内拍摄。", "The photo was picked from the gallery, not taken in the app.",
 			map[string]any{"capture": "picked"})
 	}
+	if len(p.Places) == 0 && (p.NoPosition == "incomplete" || p.NoPosition == "unreadable") { // nobody left it out
+		add("photo_position_unread", "review", "照片文件中有位置信息，但无法读取。", "The photo's file has a position that cannot be read.",
+			map[string]any{"reason": p.NoPosition, "problems": append([]string{}, p.Problems...)})
+		return flags
+	}
 	if len(p.Places) == 0 {
 		add("photo_no_position", "review", "照片没有位置信息。", "The photo has no position.",
-			map[string]any{"positions": 0})
+			map[string]any{"positions": 0, "reason": p.NoPosition})
 		return flags
 	}
 	at := p.Places[0]
@@ -67,12 +90,24 @@ func Where(p Photo, t Thresholds) []Flag {
 		add("photo_mock_position", "high", "手机报告位置为模拟位置。", "The phone says that its position is made up.",
 			map[string]any{"source": at.Source, "lat": at.Lat, "lon": at.Lon})
 	}
+	// What the phone says against itself is believed only so far: or it would talk the next rule away.
+	accuracy, stated := 0.0, 0.0
+	if at.Accuracy != nil {
+		stated = *at.Accuracy
+		accuracy = min(stated, t.AccuracyMetres)
+	}
+	if stated > t.AccuracyMetres {
+		add("photo_position_vague", "review", fmt.Sprintf("照片位置的精度只有 %.0f 米，不能说明拍摄地点。", stated),
+			fmt.Sprintf("The position is only accurate to %.0f m: it does not say where the photo was taken.", stated),
+			map[string]any{"source": at.Source, "accuracyMetres": stated, "believedMetres": t.AccuracyMetres})
+	}
+	if !slices.Contains(systems, at.System) {
+		add("photo_datum_unknown", "review", "照片位置所用的大地基准“"+at.System+"”未知，按 WGS-84 处理。",
+			"The position is stated in a datum that is not known, "+strconv.Quote(at.System)+"; it is taken as WGS-84.",
+			map[string]any{"source": at.Source, "statedSystem": at.System})
+	}
 	if !p.Site.Known() {
 		return flags
-	}
-	accuracy := 0.0
-	if at.Accuracy != nil {
-		accuracy = *at.Accuracy
 	}
 	allowed := t.FarMetres + t.AccuracyFactor*accuracy + at.ErrorMetres
 	away := p.Site.DistanceTo(Point(at.WGS84))
@@ -81,7 +116,7 @@ func Where(p Photo, t Thresholds) []Flag {
 	}
 	inputs := map[string]any{
 		"source": at.Source, "lat": at.Lat, "lon": at.Lon, "statedSystem": at.System, "distanceMetres": math.Round(away),
-		"allowedMetres": math.Round(allowed), "accuracyMetres": accuracy, "conversionErrorMetres": at.ErrorMetres,
+		"allowedMetres": math.Round(allowed), "accuracyMetres": stated, "believedMetres": accuracy, "conversionErrorMetres": at.ErrorMetres,
 	}
 	for _, other := range systems {
 		if other == at.System {
@@ -111,7 +146,7 @@ var systemNames = map[string]string{WGS84: "WGS-84", GCJ02: "GCJ-02", BD09: "BD-
 func When(p Photo, t Thresholds) []Flag {
 	var flags []Flag
 	add := func(code, severity, zh, en string, inputs map[string]any) {
-		flags = append(flags, Flag{Code: code, Rule: "Q3/2", Severity: severity, ZH: zh, EN: en, Inputs: inputs})
+		flags = append(flags, Flag{Code: code, Rule: "Q3/3", Severity: severity, ZH: zh, EN: en, Inputs: inputs})
 	}
 	if skew := math.Abs(float64(p.SkewMS)) / 60_000; skew > t.SkewMinutes {
 		add("photo_clock_skew", "review", fmt.Sprintf("手机时钟与服务器相差 %.0f 分钟。", skew),
@@ -141,9 +176,16 @@ func When(p Photo, t Thresholds) []Flag {
 	if gps == nil {
 		return flags
 	}
-	if off := math.Abs(taken.At.Sub(gps.At).Minutes()); off > t.GPSClockMinutes {
+	satellites := gps.At
+	if gps.Corrected != nil {
+		satellites = *gps.Corrected
+		add("photo_gps_rollover", "info", "GPS 接收机的周计数翻转，日期早了 1024 周的整数倍；已更正后再比较。",
+			"The week counter of the GPS receiver rolled over: its date is a multiple of 1,024 weeks early, and was corrected before it was compared.",
+			map[string]any{"gpsTime": gps.At.Format(time.RFC3339), "correctedGpsTime": satellites.Format(time.RFC3339)})
+	}
+	if off := math.Abs(taken.At.Sub(satellites).Minutes()); off > t.GPSClockMinutes {
 		inputs := maps.Clone(clock)
-		inputs["gpsTime"], inputs["allowedMinutes"] = gps.At.Format(time.RFC3339), t.GPSClockMinutes
+		inputs["gpsTime"], inputs["allowedMinutes"] = satellites.Format(time.RFC3339), t.GPSClockMinutes
 		add("photo_time_gps", "review", fmt.Sprintf("拍摄时间与 GPS 时间相差 %.0f 分钟。", off),
 			fmt.Sprintf("The time of taking is %.0f minutes off GPS time.", off), inputs)
 	}
@@ -152,7 +194,7 @@ func When(p Photo, t Thresholds) []Flag {
 
 // All runs every rule on a photo.
 func All(p Photo, t Thresholds) []Flag {
-	flags := Same(p)
+	flags := append(Same(p), Unseen(p)...)
 	flags = append(flags, Where(p, t)...)
 	return append(flags, When(p, t)...)
 }

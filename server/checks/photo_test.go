@@ -137,6 +137,26 @@ func TestPhotoRules(t *testing.T) {
 		{"two metres more are far", func(s *shot) { s.move(metres(80+100+36+1), "") }, map[string]string{"photo_far": "high"}},
 		{"the error of the conversion is allowed as well", func(s *shot) { s.move(checks.ToGCJ02(metres(80+100+36+1)), "gcj02") }, nil},
 		{"but no more than that", func(s *shot) { s.move(checks.ToGCJ02(metres(80+100+36+3)), "gcj02") }, map[string]string{"photo_far": "high"}},
+		{"a stated error of a million kilometres allows no more than one of 100 m", func(s *shot) { s.move(metres(80+100+300+1), ""); s.accuracy = 1e9 },
+			map[string]string{"photo_far": "high", "photo_position_vague": "review"}},
+		{"and a vague position at the site is a matter of its own", func(s *shot) { s.accuracy = 17_000 }, map[string]string{"photo_position_vague": "review"}},
+		{"a hundred metres are not vague", func(s *shot) { s.accuracy = 100 }, nil},
+		{"nor is a vague position read in another system to fit", func(s *shot) { s.move(metres(5000), "gcj02"); s.accuracy = 1e9 },
+			map[string]string{"photo_far": "high", "photo_position_vague": "review"}},
+		{"a vague position where no site is known", func(s *shot) { s.accuracy, s.inputs.Site = 2000, checks.Area{} }, map[string]string{"photo_position_vague": "review"}},
+		{"a datum of no name allows nothing", func(s *shot) { s.move(metres(80+100+36+1), "x") }, map[string]string{"photo_far": "high", "photo_datum_unknown": "review"}},
+		{"a datum of no name at the site", func(s *shot) { s.system = "TOKYO" }, map[string]string{"photo_datum_unknown": "review"}},
+		{"a position that cannot be read is nobody's fault", func(s *shot) { s.nowhere, s.inputs.NoPosition = true, "unreadable" }, map[string]string{"photo_position_unread": "review"}},
+		{"nor is one without a reference", func(s *shot) { s.nowhere, s.inputs.NoPosition = true, "incomplete" }, map[string]string{"photo_position_unread": "review"}},
+		{"a receiver without a fix has no position", func(s *shot) { s.nowhere, s.inputs.NoPosition = true, "zero" }, map[string]string{"photo_no_position": "review"}},
+		{"the app's position stands for one that cannot be read", func(s *shot) { s.inputs.NoPosition = "unreadable" }, nil},
+		{"a picture that could not be examined", func(s *shot) { s.inputs.Unexamined = "The image is broken." }, map[string]string{"photo_unexamined": "review"}},
+		{"a recording has no picture", func(s *shot) { s.inputs.Unexamined, s.inputs.IsStatement = "No picture.", true }, nil},
+		{"a week counter that rolled over is no other time", func(s *shot) { s.gps = s.at.Add(-1024 * 7 * 24 * time.Hour) }, map[string]string{"photo_gps_rollover": "info"}},
+		{"twice", func(s *shot) { s.gps = s.at.Add(-2048*7*24*time.Hour + 4*time.Minute) }, map[string]string{"photo_gps_rollover": "info"}},
+		{"and hides no other difference", func(s *shot) { s.gps = s.at.Add(-1024*7*24*time.Hour + 6*time.Minute) },
+			map[string]string{"photo_gps_rollover": "info", "photo_time_gps": "review"}},
+		{"a thousand weeks are no rollover", func(s *shot) { s.gps = s.at.Add(-1000 * 7 * 24 * time.Hour) }, map[string]string{"photo_time_gps": "review"}},
 		{"no position", func(s *shot) { s.nowhere = true }, map[string]string{"photo_no_position": "review"}},
 		{"made-up position", func(s *shot) { s.mock = true }, map[string]string{"photo_mock_position": "high"}},
 		{"from the gallery", func(s *shot) { s.inputs.Picked = true }, map[string]string{"photo_picked": "review"}},
@@ -222,10 +242,13 @@ func TestEverySourceIsKept(t *testing.T) {
 	if m = checks.Moments(r, stated); shown(m[1].At) != "2026-05-04T17:30:01+08:00" || m[1].OffsetAssumed {
 		t.Errorf("%+v", m[1])
 	}
-	for datum, system := range map[string]string{"GCJ-02": "gcj02", "gcj02": "gcj02", "BD 09": "bd09", "TOKYO": "TOKYO"} {
+	for datum, system := range map[string]string{
+		"GCJ-02": "gcj02", "gcj02": "gcj02", "BD 09": "bd09", "TOKYO": "TOKYO", "": "wgs84", "WGS-84": "wgs84", "WGS 84": "wgs84", "wgs_84": "wgs84",
+		"WGS1984": "wgs84", "CGCS2000": "wgs84", "CGCS 2000": "wgs84", "x": "x", "WGS-72": "WGS-72", "Beijing 1954": "Beijing 1954",
+	} {
 		stated.Datum = datum
 		places, err := checks.Places(r, stated)
-		if err != nil || places[1].System != system || places[1].ErrorMetres == 0 {
+		if err != nil || places[1].System != system || (places[1].ErrorMetres > 0) != (system == "gcj02" || system == "bd09") {
 			t.Errorf("%s: %+v, %v", datum, places, err)
 		}
 	}
