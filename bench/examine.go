@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"image"
 	"image/jpeg"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -54,7 +55,10 @@ func examineApart(path string) error {
 			return err
 		}
 		read := time.Now()
-		img, err := verify.Decode(file)
+		if _, err := file.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		img, err := jpeg.Decode(file) // what the child of media/sandbox does with such a photo
 		if err != nil {
 			return err
 		}

@@ -31,7 +31,7 @@ func writePicture(w io.Writer, img *image.RGBA) error {
 	return nil
 }
 
-// readPicture believes nothing: it takes at most MaxSide² pixels and not a byte after them.
+// readPicture believes nothing: it takes at most MaxSide² pixels.
 func readPicture(r io.Reader) (*image.RGBA, error) {
 	var top [8]byte
 	if _, err := io.ReadFull(r, top[:]); err != nil {
@@ -43,9 +43,6 @@ func readPicture(r io.Reader) (*image.RGBA, error) {
 	}
 	img := image.NewRGBA(image.Rect(0, 0, int(w), int(h)))
 	if _, err := io.ReadFull(r, img.Pix); err != nil {
-		return nil, errPicture
-	}
-	if n, err := r.Read(top[:1]); n != 0 || !errors.Is(err, io.EOF) {
 		return nil, errPicture
 	}
 	for i := 3; i < len(img.Pix); i += 4 { // a picture that says it is opaque is

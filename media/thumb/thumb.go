@@ -28,7 +28,7 @@ const quality = 80
 // Renditions are JPEG files; Picture is the small one before it was encoded, for the perceptual hash.
 type Renditions struct {
 	Small, Large []byte
-	Picture      image.Image
+	Picture      *image.RGBA
 }
 
 // Make scales a decoded picture to both renditions and turns them upright; orientation is that of EXIF, 1 to 8, and
@@ -43,8 +43,8 @@ func Make(img image.Image, orientation int) (Renditions, error) {
 	for side := LargeSide / 2; side > SmallSide; side /= 2 {
 		small = Fit(small, side)
 	}
-	small = turn(Fit(small, SmallSide), orientation)
-	large = turn(large, orientation)
+	small = Turn(Fit(small, SmallSide), orientation)
+	large = Turn(large, orientation)
 	out := Renditions{Picture: small}
 	for _, r := range []struct {
 		to   *[]byte
@@ -83,9 +83,9 @@ func Fit(img image.Image, side int) *image.RGBA {
 	return dst
 }
 
-// turn applies an EXIF orientation: 2 mirrored, 3 half a turn, 4 upside down mirrored, 5 to 8 the same with a quarter
+// Turn applies an EXIF orientation: 2 mirrored, 3 half a turn, 4 upside down mirrored, 5 to 8 the same with a quarter
 // turn.
-func turn(src *image.RGBA, orientation int) *image.RGBA {
+func Turn(src *image.RGBA, orientation int) *image.RGBA {
 	if orientation < 2 || orientation > 8 {
 		return src
 	}

@@ -1,7 +1,9 @@
 package verify
 
 import (
+	"encoding/binary"
 	"slices"
+	"strings"
 
 	"github.com/gabriel-vasile/mimetype"
 
@@ -16,7 +18,7 @@ const HeadSize = 3072
 // brand of Apple looks like any MP4.
 var families = map[string][]string{
 	"image/jpeg": {"image/jpeg"},
-	"image/png":  {"image/png", "image/vnd.mozilla.apng"},
+	"image/png":  {"image/png"},
 	"image/heic": {"image/heic", "image/heif", "image/heic-sequence", "image/heif-sequence"},
 	"image/heif": {"image/heic", "image/heif", "image/heic-sequence", "image/heif-sequence"},
 	"video/mp4":  {"video/mp4", "video/x-m4v"},
@@ -25,7 +27,32 @@ var families = map[string][]string{
 
 // MediaType tells the type of a file by its first bytes, such as "image/jpeg"; "application/octet-stream" when they
 // say nothing.
-func MediaType(head []byte) string { return mimetype.Detect(head).String() }
+func MediaType(head []byte) string {
+	switch media := mimetype.Detect(head).String(); {
+	case media == "image/apng": // animated, and a PNG
+		return "image/png"
+	case (media == "application/octet-stream" || media == "video/mp4") && heifBrand(head):
+		return "image/heif"
+	default:
+		return media
+	}
+}
+
+// heifBrand reports whether a file of the ISO family names HEIC among the brands that it is compatible with. Its major
+// brand may be the maker's own.
+func heifBrand(head []byte) bool {
+	if len(head) < 16 || string(head[4:8]) != "ftyp" {
+		return false
+	}
+	brands := head[8:min(len(head), max(16, int(binary.BigEndian.Uint32(head))))]
+	for i := 0; i+4 <= len(brands); i += 4 {
+		switch string(brands[i : i+4]) {
+		case "heic", "heix", "heim", "heis", "hevc", "hevx", "hevm", "hevs", "mif1", "mif2", "msf1":
+			return i != 4 // where the minor version stands
+		}
+	}
+	return false
+}
 
 // IsHEIC reports whether a type told by MediaType is one of those of HEIC.
 func IsHEIC(media string) bool { return slices.Contains(families["image/heic"], media) }
@@ -39,11 +66,9 @@ func Declared(declared string, head []byte) error {
 	if !Accepted(declared) {
 		return field.Refuse(field.CodeUnsupportedType, "Photos are image/jpeg, image/png or image/heic; recordings video/mp4 or audio/mp4.")
 	}
-	is := mimetype.Detect(head)
-	for _, ok := range families[declared] {
-		if is.Is(ok) {
-			return nil
-		}
+	is, _, _ := strings.Cut(MediaType(head), ";")
+	if slices.Contains(families[declared], is) {
+		return nil
 	}
-	return field.Refuse(field.CodeNotAPhoto, "The file was declared as %s and is %s.", declared, is.String())
+	return field.Refuse(field.CodeNotAPhoto, "The file was declared as %s and is %s.", declared, is)
 }

@@ -61,7 +61,7 @@ func tiff(entries []entry) []byte {
 				lay(e.dir)
 				continue
 			}
-			size := map[uint16]int{2: 1, 3: 2, 4: 4, 5: 8}[e.kind]
+			size := map[uint16]int{1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 10: 8, 12: 8, 129: 1}[e.kind]
 			binary.LittleEndian.PutUint16(p[2:], e.kind)
 			binary.LittleEndian.PutUint32(p[4:], uint32(len(e.data)/size))
 			if len(e.data) <= 4 {
@@ -124,7 +124,7 @@ func TestFactsOfAPhone(t *testing.T) {
 	}
 	f.Position.Lat, f.Position.Lon = 0, 0
 	tags := f.Tags
-	f.Tags = nil
+	f.Tags, f.Coding = nil, verify.Coding{}
 	want := verify.Facts{
 		Type: "image/jpeg", Width: 40, Height: 30, Orientation: 6, Make: "Huawei", Model: "P60", Software: "Fieldclue 1.0",
 		TakenLocal: "2026-05-04T09:30:01", TakenOffset: "+08:00", GPSTime: &at,
@@ -222,7 +222,7 @@ func TestTypes(t *testing.T) {
 	if f.Type != "video/mp4" {
 		t.Fatalf("%+v", f)
 	}
-	for _, bad := range [][]byte{nil, []byte("text"), jpg[:20], []byte("GIF89a")} {
+	for _, bad := range [][]byte{nil, []byte("text"), []byte("GIF89a")} {
 		if _, err := verify.File(bytes.NewReader(bad)); !field.Is(err, field.CodeNotAPhoto) {
 			t.Errorf("%q: %v", bad, err)
 		}
@@ -238,18 +238,12 @@ func bomb(w, h uint32) []byte {
 	return binary.BigEndian.AppendUint32(b, crc(ihdr))
 }
 
-func TestABombIsRefusedByItsHeader(t *testing.T) {
-	for _, side := range [][2]uint32{{8001, 8000}, {65535, 65535}, {1 << 30, 1 << 30}, {64_000_001, 1}} {
-		_, err := verify.File(bytes.NewReader(bomb(side[0], side[1])))
-		if !field.Is(err, field.CodePhotoTooBig) && !field.Is(err, field.CodeNotAPhoto) {
-			t.Errorf("%v: %v", side, err)
-		}
-		if _, err := verify.Decode(bytes.NewReader(bomb(side[0], side[1]))); err == nil {
-			t.Errorf("%v was decoded", side)
-		}
-	}
-	if _, err := verify.File(bytes.NewReader(bomb(8000, 8000))); err != nil {
-		t.Fatal(err)
+// Nothing is decoded here, so nothing is too large: the facts of a bomb are facts.
+func TestABombHasFacts(t *testing.T) {
+	f, err := verify.File(bytes.NewReader(bomb(1<<30, 1<<30)))
+	must(t, err)
+	if f.Type != "image/png" || f.Width != 1<<30 || f.Coding.Samples != 1<<60 {
+		t.Fatalf("%+v", f)
 	}
 }
 
@@ -262,23 +256,6 @@ func crc(b []byte) uint32 {
 		}
 	}
 	return ^c
-}
-
-func TestDecode(t *testing.T) {
-	img, err := verify.Decode(bytes.NewReader(photo(t, 40, 30, village()...)))
-	must(t, err)
-	if img.Bounds().Dx() != 40 || img.Bounds().Dy() != 30 {
-		t.Fatal(img.Bounds())
-	}
-	whole := photo(t, 40, 30)
-	_, err = verify.Decode(bytes.NewReader(whole[:len(whole)-100]))
-	if !field.Is(err, field.CodeNotAPhoto) {
-		t.Fatal(err)
-	}
-	heic := append([]byte{0, 0, 0, 24}, []byte("ftypheic\x00\x00\x00\x00mif1heic")...)
-	if _, err = verify.Decode(bytes.NewReader(heic)); !field.Is(err, field.CodeUnsupportedType) {
-		t.Fatal(err)
-	}
 }
 
 func TestPerceptualHashIsStable(t *testing.T) {
@@ -321,15 +298,12 @@ func TestPhotosBesideTheCheckout(t *testing.T) {
 		}
 		b, err := os.ReadFile(path)
 		must(t, err)
-		f, err := verify.File(bytes.NewReader(b))
-		if err != nil && !field.Is(err, field.CodeNotAPhoto) && !field.Is(err, field.CodePhotoTooBig) {
+		_, err = verify.File(bytes.NewReader(b))
+		if err != nil && !field.Is(err, field.CodeNotAPhoto) {
 			t.Errorf("%s: %v", path, err)
 		}
 		if err == nil {
 			n++
-		}
-		if err == nil && f.Type == "image/jpeg" {
-			_, _ = verify.Decode(bytes.NewReader(b)) // must only not panic
 		}
 		return nil
 	}))
@@ -379,7 +353,7 @@ func TestAgainstExiftool(t *testing.T) {
 		b, err := os.ReadFile(path)
 		must(t, err)
 		f, err := verify.File(bytes.NewReader(b))
-		if err != nil || len(f.Problems) > 0 || strings.Contains(path, "invalid") {
+		if err != nil || strings.Contains(path, "invalid") || strings.Contains(path, "/odd/") {
 			continue // broken files have no one truth
 		}
 		compared++
@@ -390,9 +364,7 @@ func TestAgainstExiftool(t *testing.T) {
 			}
 		}
 		same("Make", f.Make, w["Make"])
-		if !strings.Contains(name, "Polaroid") { // text after the NUL, which the library joins
-			same("Model", f.Model, w["Model"])
-		}
+		same("Model", f.Model, w["Model"])
 		same("Software", f.Software, w["Software"])
 		same("OffsetTimeOriginal", f.TakenOffset, w["OffsetTimeOriginal"])
 		if s, ok := w["DateTimeOriginal"].(string); ok && len(s) == 19 && f.TakenLocal != strings.Replace(strings.Replace(s, ":", "-", 2), " ", "T", 1) {

@@ -7,7 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"image"
+	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -30,6 +30,16 @@ import (
 
 // examineJob is the job of looking at one photo that has arrived; its id is the photo's.
 const examineJob = "examine"
+
+// slowJob is the same for a photo that takes long, or that took more than a photo may: such wait for each other, and no
+// other photo waits for them.
+const slowJob = "examine-slow"
+
+const (
+	quickTime  = 8 * time.Second // for a photo that should take one, on a machine that is busy
+	slowTime   = 2 * time.Minute
+	slowMemory = 1536 << 20 // a HEIC of 10 bits and 33 megapixels takes 1.4 GB
+)
 
 // arrivals follows the log of the sites: every photo that is stored becomes a job, and so does a report whose times change.
 type arrivals struct{ pool *worker.Pool }
@@ -63,12 +73,16 @@ func (a *arrivals) Entry(ctx context.Context, e store.Entry) error {
 
 // examiner turns the bytes of a photo into facts, renditions and flags.
 type examiner struct {
-	parts      *parts
-	ledger     *ledger
-	heic       *sandbox.Decoder
-	alike      *alike.Index
-	thresholds checks.Thresholds
+	parts       *parts
+	ledger      *ledger
+	quick, slow *sandbox.Decoder
+	later       func(ctx context.Context, kind, id string, payload any) error // queues a job
+	alike       *alike.Index
+	thresholds  checks.Thresholds
 }
+
+// errSlow is why a photo was not examined among the others.
+var errSlow = errors.New("this photo takes long")
 
 // photo is the job. It may run again after a crash: every batch that it writes has a name derived from the photo, and the first
 // of that name counts.
@@ -80,12 +94,29 @@ func (x *examiner) photo(ctx context.Context, payload json.RawMessage) error {
 	if err := json.Unmarshal(payload, &id); err != nil {
 		return err
 	}
+	err := x.examine(ctx, id, x.quick)
+	if errors.Is(err, errSlow) {
+		return x.later(ctx, slowJob, id, id)
+	}
+	return err
+}
+
+// slowly is the job of a photo that takes long.
+func (x *examiner) slowly(ctx context.Context, payload json.RawMessage) error {
+	var id string
+	if err := json.Unmarshal(payload, &id); err != nil {
+		return err
+	}
+	return x.examine(ctx, id, x.slow)
+}
+
+func (x *examiner) examine(ctx context.Context, id string, with *sandbox.Decoder) error {
 	photo, err := x.ledger.photo(ctx, id)
 	if err != nil || photo == nil || photo.Deleted || !field.PhotoIsStored(photo) {
 		return err
 	}
 	if photo.Fields["facts"] == nil {
-		if photo, err = x.record(ctx, photo); err != nil || photo == nil {
+		if photo, err = x.record(ctx, photo, with); err != nil || photo == nil {
 			return err
 		}
 	}
@@ -97,8 +128,8 @@ func (x *examiner) photo(ctx context.Context, payload json.RawMessage) error {
 }
 
 // record writes what the file says, and the flags of the rules that need nothing else.
-func (x *examiner) record(ctx context.Context, photo *field.Record) (*field.Record, error) {
-	seen, args, err := x.look(ctx, photo)
+func (x *examiner) record(ctx context.Context, photo *field.Record, with *sandbox.Decoder) (*field.Record, error) {
+	seen, args, err := x.look(ctx, photo, with)
 	if err != nil {
 		return nil, err
 	}
@@ -123,6 +154,10 @@ func (x *examiner) compare(ctx context.Context, photo *field.Record) error {
 	if !ok || photo.Deleted {
 		return nil
 	}
+	var seen analysis
+	if err := photo.Decode("facts", &seen); err != nil {
+		return err
+	}
 	same, err := x.sameBytes(ctx, photo)
 	if err != nil {
 		return err
@@ -132,7 +167,7 @@ func (x *examiner) compare(ctx context.Context, photo *field.Record) error {
 		except = append(except, p.ID)
 	}
 	answer, err := x.alike.Near(ctx, alike.Question{
-		Visible: among(photo.Info.Orgs), Hash: hash, Within: x.thresholds.AlikeReview, Except: except, NotAt: photo.Scope, Name: mostAlike,
+		Visible: among(photo.Info.Orgs), Hash: hash, Turned: seen.Turned, Within: x.thresholds.AlikeReview, Except: except, NotAt: photo.Scope, Name: mostAlike,
 	})
 	if err != nil {
 		return err
@@ -168,31 +203,32 @@ func (x *examiner) commit(ctx context.Context, device string, photo *field.Recor
 }
 
 // look reads the original: what its file says, and what its picture shows.
-func (x *examiner) look(ctx context.Context, photo *field.Record) (analysis, map[string]field.Value, error) {
+func (x *examiner) look(ctx context.Context, photo *field.Record, with *sandbox.Decoder) (analysis, map[string]field.Value, error) {
 	file, err := x.fetch(ctx, photo)
 	if err != nil {
 		return analysis{}, nil, err
 	}
 	defer file.close()
 	args := map[string]field.Value{}
-	note := func(err error) error { // what is wrong with the file is a fact; what is wrong with us is an error
-		if e := field.AsError(err); e.Kind == field.KindInvalid || e.Kind == field.KindTooLarge || e.Kind == field.KindUnsupported {
-			args["note"] = field.Quote(e.Sentence())
-			return nil
-		}
-		return err
-	}
 	facts, err := verify.File(file)
-	if err != nil {
-		err = note(err)
-	} else {
-		err = note(x.renditions(ctx, file, facts, args))
+	var view view
+	if err == nil && strings.HasPrefix(facts.Type, "image/") {
+		view, err = x.view(ctx, file, facts, with)
 	}
 	if err != nil {
-		return analysis{}, nil, err
+		// What is wrong with the file is a fact; what is wrong with us is an error.
+		e := field.AsError(err)
+		if e.Kind != field.KindInvalid && e.Kind != field.KindTooLarge && e.Kind != field.KindUnsupported {
+			return analysis{}, nil, err
+		}
+		view.missing = e.Sentence()
 	}
 	seen, err := analyse(photo, facts)
 	if err != nil {
+		return seen, nil, err
+	}
+	seen.Unexamined, seen.Turned = view.missing, view.turned
+	if err := x.keep(ctx, view, args); err != nil {
 		return seen, nil, err
 	}
 	args["facts"] = field.Quote(seen)
@@ -202,8 +238,10 @@ func (x *examiner) look(ctx context.Context, photo *field.Record) (analysis, map
 // analysis is what is kept of a photo: what its bytes say, and beside it what the app said. Neither replaces the other.
 type analysis struct {
 	verify.Facts
-	Places  []checks.Place  `json:"places,omitempty"`
-	Moments []checks.Moment `json:"moments,omitempty"`
+	Places     []checks.Place  `json:"places,omitempty"`
+	Moments    []checks.Moment `json:"moments,omitempty"`
+	Unexamined string          `json:"unexamined,omitempty"` // why its picture could not be examined, or not whole
+	Turned     []string        `json:"turned,omitempty"`     // the perceptual hashes of its picture turned and mirrored
 }
 
 func analyse(photo *field.Record, f verify.Facts) (analysis, error) {
@@ -266,21 +304,67 @@ func temporary(body io.ReadCloser) (*original, error) {
 	return &original{file, done}, nil
 }
 
-func (x *examiner) renditions(ctx context.Context, file *original, facts verify.Facts, args map[string]field.Value) error {
-	img, orientation, err := x.picture(ctx, file, facts)
-	if err != nil {
-		return err
+// view is what the picture of a file shows.
+type view struct {
+	renditions thumb.Renditions
+	hash       string
+	turned     []string
+	missing    string // why there is nothing, or not all of it
+}
+
+// mostMissing is how much of a picture may be missing before it is a matter for people: the last lines of a file that was cut
+// off by a few bytes are not.
+const mostMissing = 0.05
+
+// view decodes a file. A HEIC comes back upright, as its container says: the orientation of its EXIF data, which repeats it, is
+// spent.
+func (x *examiner) view(ctx context.Context, file *original, facts verify.Facts, with *sandbox.Decoder) (v view, err error) {
+	hurry := with == x.quick
+	if hurry && sandbox.Costly(facts) {
+		return v, errSlow
 	}
-	r, err := thumb.Make(img, orientation)
-	if err != nil {
-		return err
+	picture, err := with.Decode(ctx, file)
+	if hurry && errors.Is(err, sandbox.ErrLimits) {
+		return v, errSlow
 	}
-	hash, err := verify.PerceptualHash(r.Picture)
 	if err != nil {
-		return err
+		return v, err
 	}
-	args["perceptual"] = field.Quote(hash.Name + ":" + hash.Value)
-	for name, b := range map[string][]byte{"small": r.Small, "large": r.Large} {
+	orientation := facts.Orientation
+	if verify.IsHEIC(facts.Type) {
+		orientation = 1
+	}
+	if v.renditions, err = thumb.Make(picture.Image, orientation); err != nil {
+		return v, err
+	}
+	for as := 1; as <= 8; as++ { // as it is, and as EXIF counts the ways to turn it
+		hash, err := verify.PerceptualHash(thumb.Turn(v.renditions.Picture, as))
+		if err != nil {
+			return v, err
+		}
+		text := hash.Name + ":" + hash.Value
+		if as == 1 {
+			v.hash = text
+		} else {
+			v.turned = append(v.turned, text)
+		}
+	}
+	if picture.Done < 1-mostMissing {
+		v.missing = fmt.Sprintf("The file is cut off or damaged: %.0f %% of the picture is there.", 100*picture.Done)
+	}
+	return v, nil
+}
+
+// keep puts the renditions aside, and what is known of the picture into the arguments.
+func (x *examiner) keep(ctx context.Context, v view, args map[string]field.Value) error {
+	if v.missing != "" {
+		args["note"] = field.Quote(v.missing)
+	}
+	if v.hash == "" {
+		return nil
+	}
+	args["perceptual"] = field.Quote(v.hash)
+	for name, b := range map[string][]byte{"small": v.renditions.Small, "large": v.renditions.Large} {
 		h := sha256.Sum256(b)
 		sum := hex.EncodeToString(h[:])
 		if _, err := x.parts.small.PutIfAbsent(ctx, blob.Sum(sum), int64(len(b)), bytes.NewReader(b)); err != nil {
@@ -289,20 +373,6 @@ func (x *examiner) renditions(ctx context.Context, file *original, facts verify.
 		args[name] = field.Quote(sum)
 	}
 	return nil
-}
-
-// picture decodes a file. A HEIC comes back upright, as its container says: the orientation of its EXIF data, which repeats
-// it, is spent.
-func (x *examiner) picture(ctx context.Context, file *original, facts verify.Facts) (image.Image, int, error) {
-	switch {
-	case facts.Type == "image/jpeg" || facts.Type == "image/png":
-		img, err := verify.Decode(file)
-		return img, facts.Orientation, err
-	case verify.IsHEIC(facts.Type):
-		img, err := x.heic.HEIC(ctx, file)
-		return img, 1, err
-	}
-	return nil, 0, field.Refuse(field.CodeUnsupportedType, "No rendition is made of %s.", facts.Type)
 }
 
 // flags runs the rules on the photo and makes a flag of each thing that they saw.
@@ -334,6 +404,10 @@ func (x *examiner) inputs(ctx context.Context, photo *field.Record, seen analysi
 	in := checks.Photo{
 		Places: seen.Places, Moments: seen.Moments, Picked: photo.Text("capture") == "picked", SkewMS: photo.Int("clockSkewMs"),
 		IsStatement: strings.HasPrefix(seen.Type, "audio/") || strings.HasPrefix(seen.Type, "video/"),
+		NoPosition:  seen.NoPosition, Problems: seen.Problems, Unexamined: seen.Unexamined,
+	}
+	if in.Unexamined == "" && photo.Fields["perceptual"] == nil { // as an older server left it
+		in.Unexamined = photo.Text("analysisNote")
 	}
 	related, err := x.parts.store.Records(ctx, []field.RecordID{field.RecordID(photo.Text("siteId")), field.RecordID(photo.Text("reportId"))})
 	if err != nil {

@@ -139,7 +139,7 @@ var codes = map[Code]codeSpec{
 	CodeSealedPutMissing: {KindState, "Nothing has arrived at the sealed address. Put the bytes there, or upload them through /v1/uploads.", "直传地址尚未收到任何内容，请先直传，或通过 /v1/uploads 上传。"},
 	CodePhotoNotDeclared: {KindNotFound, "Declare the photo through sync before uploading its bytes.", "请先通过同步声明照片，再上传内容。"},
 	CodeNotAPhoto:        {KindInvalid, "The file is not of the declared type.", "文件与声明的类型不符。"},
-	CodePhotoTooBig:      {KindTooLarge, "The image is over 64 megapixels or 64 MiB.", "图像超过 6400 万像素或 64 MiB。"},
+	CodePhotoTooBig:      {KindTooLarge, "The image has too many pixels, or the file is over 64 MiB.", "图像像素过多，或文件超过 64 MiB。"},
 	CodeRangeInvalid:     {KindInvalid, "The requested range lies outside the file.", "请求的范围超出文件。"},
 
 	CodeUnknownKind:      {KindInvalid, "This server does not know this kind of record. It is kept for review.", "服务器不识别该记录类型，已留存待查。"},
