@@ -330,6 +330,13 @@ func (u *user) hire(login string, roles ...access.Role) *user {
 	return u.signIn(login)
 }
 
+// hireIn makes a person of another organisation, as the founder's administrator does.
+func (u *user) hireIn(org, login string, role access.Role) *user {
+	u.t.Helper()
+	u.do("POST", "/v1/people", obj{"org": org, "login": login, "password": password, "name": login, "roles": []obj{{"role": role}}}).want(201)
+	return u.signIn(login)
+}
+
 func (w *world) signIn(login string) *user {
 	w.t.Helper()
 	n := &user{world: w}
