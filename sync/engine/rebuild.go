@@ -17,15 +17,21 @@ type Rebuilt struct {
 	Wrong   int64           // of these were not as the log says
 	Heads   int             // were missing or wrong
 	Strange []*field.Record // were stored and are in no log; removed, and here for whoever wants to know what they were
+	Gone    []field.RecordID // the same, of scopes that have no log
 }
 
 const rebuildChunk = 200
 
-// Rebuild makes all records and heads anew from the log. It stops before a scope whose log is not whole: the log is the
+// Rebuild makes all records and heads anew from the log, and then what the store finds them by. It stops before a scope whose log is not whole: the log is the
 // evidence, and what is missing from it comes back from a backup alone. told hears how far it is; it may be nil.
 func Rebuild(ctx context.Context, s Kept, told func(*Rebuilt)) (*Rebuilt, error) {
 	done := &Rebuilt{}
-	err := eachEnd(ctx, s, func(last store.Entry) error {
+	gone, err := s.Mend(ctx) // first: without its indexes nothing is read
+	if err != nil {
+		return done, fmt.Errorf("rebuild of the indexes: %w", err)
+	}
+	done.Gone = gone
+	err = eachEnd(ctx, s, func(last store.Entry) error {
 		err := done.scope(ctx, s, last)
 		for try := 1; errors.Is(err, store.ErrHeadMoved) && try < maxTries; try++ { // a server writes beside us
 			if last, err = endOf(ctx, s, last.Scope); err == nil {
@@ -40,6 +46,9 @@ func Rebuild(ctx context.Context, s Kept, told func(*Rebuilt)) (*Rebuilt, error)
 		}
 		return nil
 	})
+	if err == nil {
+		_, err = s.Mend(ctx) // what follows from the records as they are now
+	}
 	return done, err
 }
 
@@ -94,7 +103,7 @@ func (d *Rebuilt) scope(ctx context.Context, s Kept, last store.Entry) error {
 	d.Records += int64(len(image))
 	d.Wrong += int64(len(image) - right)
 	d.Strange = append(d.Strange, strange...)
-	if stored.Hash != head.Hash || !sameInfo(stored.Info, head.Info) {
+	if stored.Hash != head.Hash || !stored.At.Equal(head.At) || !sameInfo(stored.Info, head.Info) {
 		d.Heads++
 	}
 	return nil
@@ -102,7 +111,7 @@ func (d *Rebuilt) scope(ctx context.Context, s Kept, last store.Entry) error {
 
 // compare counts the records that are right, and finds those that the log does not know.
 func compare(ctx context.Context, s Store, scope field.Scope, image map[field.RecordID]*field.Record) (strange []*field.Record, right int, err error) {
-	for after := int64(0); ; {
+	for after := int64(math.MinInt64); ; {
 		stored, err := s.Changed(ctx, scope, after, math.MaxInt64, rebuildChunk)
 		if unreadable(ctx, err) {
 			return strange, right, nil // what cannot be read is written anew all the same

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"fieldclue/server/field"
@@ -18,23 +19,35 @@ type Verification struct {
 	Scopes  int      `json:"scopes"`
 	Entries int64    `json:"entries"`
 	Records int64    `json:"records"`
-	Moved   int64    `json:"moved"`  // records that somebody changed while this was read: not compared, and no fault
-	Faults  []string `json:"faults"` // each names a scope and an entry or a record; at most maxFaults
+	Moved   int64    `json:"moved"`             // records that somebody changed while this was read: not compared, and no fault
+	Faults  []string `json:"faults"`            // each names a scope and an entry or a record, what is wrong and what helps; at most maxFaults
+	More    int64    `json:"more,omitempty"`    // faults that are not listed
+	Stopped bool     `json:"stopped,omitempty"` // the store is in no state to be read on
+
+	links *linkSums
 }
 
-const maxFaults = 100
+const maxFaults = 200
 
-func (v *Verification) fault(format string, args ...any) {
-	if len(v.Faults) < maxFaults {
-		v.Faults = append(v.Faults, fmt.Sprintf(format, args...))
+// Fault adds one. help is what whoever keeps the store can do about it.
+func (v *Verification) Fault(help, format string, args ...any) {
+	if len(v.Faults) >= maxFaults {
+		v.More++
+		return
 	}
+	v.Faults = append(v.Faults, fmt.Sprintf(format, args...)+"; "+help)
 }
+
+func (v *Verification) derived(format string, args ...any) { v.Fault(store.HelpRebuild, format, args...) }
+func (v *Verification) lost(format string, args ...any)    { v.Fault(store.HelpRestore, format, args...) }
 
 // Kept is what verification and rebuilding ask of a store besides.
 type Kept interface {
 	Store
 	LastEntries(ctx context.Context, after field.Scope, limit int) ([]store.Entry, error)
 	Repair(ctx context.Context, r store.Repair) error
+	Check(ctx context.Context, found func(store.Flaw)) error
+	Mend(ctx context.Context) ([]field.RecordID, error)
 }
 
 // Look is what the caller wants to look at on the way; each may be nil.
@@ -45,10 +58,21 @@ type Look struct {
 	Entry func(scope field.Scope, seq int64, hash string)
 }
 
-// Verify reads the whole log and checks that each scope's entries are gapless and chained by their hashes, that the
-// heads are the last entries, and that the records are exactly what the log says.
+// Verify looks at how everything lies in the store, then reads the whole log and checks that each scope's entries are
+// gapless, chained by their hashes and named by those that were written with them, that the heads are the last entries, and
+// that the records are exactly what the log says. At any time it holds the records of one scope, and a number for each scope.
 func Verify(ctx context.Context, s Kept, look Look) (*Verification, error) {
-	v := &Verification{}
+	v := &Verification{links: &linkSums{}}
+	err := s.Check(ctx, func(f store.Flaw) {
+		v.Stopped = v.Stopped || f.Blind
+		v.Fault(f.Help, "%s: %s", f.Where, f.What)
+	})
+	if err != nil || v.Stopped {
+		return v, err
+	}
+	if err := v.links.begin(ctx, s); err != nil {
+		return v, err
+	}
 	q := store.ListScopes{Visible: everything, Limit: 500}
 	for {
 		heads, err := s.Heads(ctx, q)
@@ -61,7 +85,7 @@ func Verify(ctx context.Context, s Kept, look Look) (*Verification, error) {
 			}
 		}
 		if len(heads) < q.Limit {
-			return v, v.ends(ctx, s)
+			return v, errors.Join(v.ends(ctx, s), v.unlinked(ctx, s))
 		}
 		q.After = heads[len(heads)-1].Scope
 	}
@@ -73,11 +97,11 @@ func (v *Verification) ends(ctx context.Context, s Kept) error {
 		head, err := s.Head(ctx, last.Scope)
 		switch {
 		case field.Is(err, field.CodeNotFound):
-			v.fault("%s: has a log and no head", last.Scope)
+			v.derived("%s: has a log and no head", last.Scope)
 		case err != nil:
 			return err
 		case head.Seq < last.Seq:
-			v.fault("%s: the head is entry %d, and the log goes on to %d", last.Scope, head.Seq, last.Seq)
+			v.derived("%s: the head is entry %d, and the log goes on to %d", last.Scope, head.Seq, last.Seq)
 		}
 		return nil
 	})
@@ -112,13 +136,14 @@ func (v *Verification) scope(ctx context.Context, s Store, head store.Head, look
 	if err != nil || !ok {
 		return err
 	}
+	var later []*field.Record
 	if !sameInfo(info, head.Info) {
-		v.fault("%s: who may see it is not what the log says", head.Scope)
+		v.derived("%s: who may see it is not what the log says", head.Scope)
 	}
-	for after := int64(0); ; {
-		stored, err := s.Changed(ctx, head.Scope, after, head.Seq, 500)
+	for after := int64(math.MinInt64); ; {
+		stored, err := s.Changed(ctx, head.Scope, after, math.MaxInt64, 500)
 		if unreadable(ctx, err) {
-			v.fault("%s: a record cannot be read: %v", head.Scope, err)
+			v.derived("%s: a record cannot be read: %v", head.Scope, err)
 			return nil
 		}
 		if err != nil {
@@ -129,18 +154,37 @@ func (v *Verification) scope(ctx context.Context, s Store, head store.Head, look
 		}
 		for _, r := range stored {
 			after = r.Version
+			if r.Version > head.Seq {
+				later = append(later, r)
+				continue
+			}
 			want := image[r.ID]
 			delete(image, r.ID)
 			if what := differs(want, r); what != "" {
-				v.fault("%s: record %s: %s", head.Scope, r.ID, what)
+				v.derived("%s: record %s: %s", head.Scope, r.ID, what)
 				continue
 			}
 			v.Records++
 			v.stands(r, look)
 		}
+		if len(later) >= mostLater {
+			break
+		}
 	}
-	return v.left(ctx, s, head, image, look)
+	return v.left(ctx, s, head, image, later, look)
 }
+
+// mostLater is how many records are looked at that are newer than the log was when it was read.
+const mostLater = 10_000
+
+// Helped is what Look.Record answers when it knows what helps.
+type Helped struct {
+	Err  error
+	Help string
+}
+
+func (h Helped) Error() string { return h.Err.Error() }
+func (h Helped) Unwrap() error { return h.Err }
 
 // stands lets the caller look at what a record stands for.
 func (v *Verification) stands(r *field.Record, look Look) {
@@ -148,30 +192,58 @@ func (v *Verification) stands(r *field.Record, look Look) {
 		return
 	}
 	if err := look.Record(r); err != nil {
-		v.fault("%s: record %s: %v", r.Scope, r.ID, err)
+		help := store.HelpRestore
+		var known Helped
+		if errors.As(err, &known) {
+			help = known.Help
+		}
+		v.Fault(help, "%s: record %s: %v", r.Scope, r.ID, err)
 	}
 }
 
-// left looks at the records of the log that were not met among the stored ones: those that somebody has changed since
-// the head was read are no fault. What such a record stands for is looked at all the same.
-func (v *Verification) left(ctx context.Context, s Store, head store.Head, image map[field.RecordID]*field.Record, look Look) error {
-	if len(image) == 0 {
+// left looks at the records that were not met among those as old as the log that was read. Those that somebody has changed
+// since the head was read are no fault, if the log has grown so far. What such a record stands for is looked at all the same.
+func (v *Verification) left(ctx context.Context, s Store, head store.Head, image map[field.RecordID]*field.Record, later []*field.Record, look Look) error {
+	if len(image)+len(later) == 0 {
 		return nil
 	}
-	now, err := s.Records(ctx, slices.Collect(maps.Keys(image)))
+	elsewhere, err := s.Records(ctx, slices.Collect(maps.Keys(image)))
+	if unreadable(ctx, err) {
+		v.derived("%s: a record cannot be read: %v", head.Scope, err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	for _, r := range now {
-		if r.Scope != head.Scope || r.Version <= head.Seq {
+	now, err := s.Head(ctx, head.Scope)
+	if err != nil && !field.Is(err, field.CodeNotFound) {
+		return err
+	}
+	known := map[field.RecordID]bool{}
+	for _, r := range later {
+		known[r.ID] = true
+	}
+	for _, r := range elsewhere { // moved on since the others were read
+		if r.Scope == head.Scope && r.Version > head.Seq && !known[r.ID] {
+			later = append(later, r)
+		}
+	}
+	for _, r := range later {
+		_, whole := image[r.ID]
+		delete(image, r.ID)
+		if r.Version > now.Seq {
+			what := "is in the store and not in the log"
+			if whole {
+				what = "is not what the log says"
+			}
+			v.derived("%s: record %s: has version %d, and the log ends at %d: it %s", head.Scope, r.ID, r.Version, now.Seq, what)
 			continue
 		}
-		delete(image, r.ID)
 		v.Moved++
 		v.stands(r, look)
 	}
 	for id := range image {
-		v.fault("%s: record %s is in the log and not in the store", head.Scope, id)
+		v.derived("%s: record %s is in the log and not in the store", head.Scope, id)
 	}
 	return nil
 }
@@ -180,18 +252,18 @@ func (v *Verification) left(ctx context.Context, s Store, head store.Head, image
 func (v *Verification) replay(ctx context.Context, s Store, head store.Head, saw func(field.Scope, int64, string)) (map[field.RecordID]*field.Record, field.ScopeInfo, bool, error) {
 	image := map[field.RecordID]*field.Record{}
 	var info field.ScopeInfo
-	seq, prev := int64(0), ""
-	for seq < head.Seq {
-		entries, err := s.Entries(ctx, head.Scope, seq, int(min(200, head.Seq-seq)))
+	seq, prev, at := int64(0), "", head.At
+	for from := int64(math.MinInt64); seq < head.Seq; from = seq {
+		entries, err := s.Entries(ctx, head.Scope, from, int(min(200, head.Seq-seq)))
 		if errors.Is(err, store.ErrDamaged) {
-			v.fault("%v", err)
+			v.lost("%v", err)
 			return nil, info, false, nil
 		}
 		if err != nil {
 			return nil, info, false, err
 		}
 		if len(entries) == 0 {
-			v.fault("%s: entry %d is missing", head.Scope, seq+1)
+			v.lost("%s: entry %d is missing", head.Scope, seq+1)
 			return nil, info, false, nil
 		}
 		for _, e := range entries {
@@ -199,17 +271,20 @@ func (v *Verification) replay(ctx context.Context, s Store, head store.Head, saw
 			body, err := protocol.Open(e)
 			switch {
 			case err != nil:
-				v.fault("%v", err)
+				v.lost("%v", err)
+			case slices.ContainsFunc(body.Changes, func(c protocol.Change) bool { return c.Op < 0 || c.Op > len(body.Ops) }):
+				v.lost("%s: entry %d names an operation that it does not have", head.Scope, e.Seq)
 			case e.Seq != seq+1:
-				v.fault("%s: entry %d is missing", head.Scope, seq+1)
+				v.lost("%s: entry %d is missing", head.Scope, seq+1)
 			case protocol.HashOf(e.Body) != e.Hash:
-				v.fault("%s: entry %d is not what its hash says", head.Scope, e.Seq)
+				v.lost("%s: entry %d is not what its hash says", head.Scope, e.Seq)
 			case e.Prev != prev || body.Prev != prev:
-				v.fault("%s: entry %d does not follow on entry %d", head.Scope, e.Seq, seq)
+				v.lost("%s: entry %d does not follow on entry %d", head.Scope, e.Seq, seq)
 			case body.Scope != e.Scope || body.Seq != e.Seq || body.Device != e.Device || body.Batch != e.Batch || body.Actor != e.Actor || body.At != protocol.Stamp(e.At):
-				v.fault("%s: the columns of entry %d are not what its body says", head.Scope, e.Seq)
+				v.lost("%s: the columns of entry %d are not what its body says", head.Scope, e.Seq)
 			default:
-				seq, prev = e.Seq, e.Hash
+				seq, prev, at = e.Seq, e.Hash, e.At
+				v.links.add(&body)
 				info = Replay(image, info, &body, e)
 				if saw != nil {
 					saw(e.Scope, e.Seq, e.Hash)
@@ -220,7 +295,10 @@ func (v *Verification) replay(ctx context.Context, s Store, head store.Head, saw
 		}
 	}
 	if prev != head.Hash {
-		v.fault("%s: the head is not the last entry", head.Scope)
+		v.derived("%s: the head is not the last entry", head.Scope)
+	}
+	if !at.Equal(head.At) {
+		v.derived("%s: the head is of %s, and the last entry of %s", head.Scope, protocol.Stamp(head.At), protocol.Stamp(at))
 	}
 	return image, info, true, nil
 }

@@ -51,6 +51,7 @@ type Store struct {
 	scopes  *mongo.Collection
 	records *mongo.Collection
 	shelves map[store.Shelf]*mongo.Collection
+	kinds   []field.Kind // that have a view
 	server  server
 	timeout time.Duration
 	logger  *slog.Logger
@@ -71,7 +72,7 @@ var shelfNames = []store.Shelf{store.Accounts, store.Devices, store.Sessions, st
 // Open connects, checks what the server is, creates what is missing and verifies every index. It refuses a stand-alone
 // server, one that is too old, and a database in which a unique index is missing and cannot be made.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{timeout: o.Timeout, logger: o.Logger, shelves: map[store.Shelf]*mongo.Collection{}}
+	s := &Store{timeout: o.Timeout, logger: o.Logger, kinds: o.Kinds, shelves: map[store.Shelf]*mongo.Collection{}}
 	if s.timeout <= 0 {
 		s.timeout = defaultTimeout
 	}
@@ -438,15 +439,18 @@ func (s *Store) makeViews(ctx context.Context, db *mongo.Database, kinds []field
 	}
 	for _, kind := range kinds {
 		name := viewName(kind)
-		pipeline := bson.A{
-			bson.D{{Key: "$match", Value: bson.D{{Key: "kind", Value: string(kind)}}}},
-			bson.D{{Key: "$project", Value: bson.D{{Key: "_sync", Value: int32(0)}}}},
-		}
-		if err := db.CreateView(ctx, name, recordsName, pipeline); err != nil && !hasCode(err, codeNamespaceExists) {
+		if err := db.CreateView(ctx, name, recordsName, viewOf(kind)); err != nil && !hasCode(err, codeNamespaceExists) {
 			return fmt.Errorf("mongo: create the view %s: %w", name, err)
 		}
 	}
 	return nil
+}
+
+func viewOf(kind field.Kind) bson.A {
+	return bson.A{
+		bson.D{{Key: "$match", Value: bson.D{{Key: "kind", Value: string(kind)}}}},
+		bson.D{{Key: "$project", Value: bson.D{{Key: "_sync", Value: int32(0)}}}},
+	}
 }
 
 func viewName(kind field.Kind) string {

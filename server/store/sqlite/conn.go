@@ -145,9 +145,11 @@ const (
 	codeReadOnly   = 8
 	codeInterrupt  = 9
 	codeIO         = 10
+	codeCorrupt    = 11
 	codeFull       = 13
 	codeCantOpen   = 14
 	codeConstraint = 19
+	codeNoDatabase = 26
 )
 
 func resultCode(err error) int {

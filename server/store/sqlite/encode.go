@@ -35,7 +35,7 @@ func splitOrgs(s string) []field.OrgID {
 	if s == "" {
 		return nil
 	}
-	parts := strings.Split(s[1:len(s)-1], "|")
+	parts := strings.Split(strings.TrimSuffix(strings.TrimPrefix(s, "|"), "|"), "|")
 	orgs := make([]field.OrgID, len(parts))
 	for i, p := range parts {
 		orgs[i] = field.OrgID(p)

@@ -44,6 +44,8 @@ type Store interface {
 	LastEntries(ctx context.Context, after field.Scope, limit int) ([]store.Entry, error)
 	Docs(ctx context.Context, shelf store.Shelf, after string, limit int) ([]store.Doc, error)
 	Repair(ctx context.Context, r store.Repair) error
+	Check(ctx context.Context, found func(store.Flaw)) error
+	Mend(ctx context.Context) ([]field.RecordID, error)
 
 	// Ping asks the engine for an answer. Engine names it for people, such as "sqlite", "3.50.4".
 	Ping(ctx context.Context) error
@@ -70,7 +72,11 @@ type suite struct {
 
 // Run checks a store. open returns an empty store of the case's own and closes it when the case ends.
 func Run(t *testing.T, open func(t *testing.T) Store, caps Capabilities) {
-	s := &suite{open: open, caps: caps}
+	s := &suite{open: func(t *testing.T) Store {
+		s := open(t)
+		t.Cleanup(func() { unflawed(t, s) })
+		return s
+	}, caps: caps}
 	for _, group := range []struct {
 		name  string
 		cases []testCase
@@ -92,6 +98,18 @@ func Run(t *testing.T, open func(t *testing.T) Store, caps Capabilities) {
 				})
 			}
 		})
+	}
+}
+
+// unflawed checks, when a case has ended, that whatever it wrote lies in the store as Check expects it.
+func unflawed(t *testing.T, s Store) {
+	t.Helper()
+	if t.Skipped() || s.Ping(context.Background()) != nil { // the case has closed it
+		return
+	}
+	err := s.Check(context.Background(), func(f store.Flaw) { t.Errorf("flaw: %s", f) })
+	if err != nil {
+		t.Errorf("looking for flaws: %v", err)
 	}
 }
 
