@@ -103,6 +103,13 @@ type Staging interface {
 	Remove(ctx context.Context, id string) error
 }
 
+// Replaces is what a Store may offer besides, for bytes that can be made again: Replace stores what r gives as sum, also in the
+// place of a blob whose bytes are not that any more. They are hashed before anything is replaced; errors are those of
+// PutIfAbsent.
+type Replaces interface {
+	Replace(ctx context.Context, sum Sum, size int64, r io.Reader) error
+}
+
 // OnDisk is what Open may give: the blob lies in a file of this machine, which was opened for reading only. Who takes the
 // whole blob may move about in the file, and needs no copy.
 type OnDisk interface{ File() *os.File }

@@ -38,8 +38,11 @@ func (v *Verification) Fault(help, format string, args ...any) {
 	v.Faults = append(v.Faults, fmt.Sprintf(format, args...)+"; "+help)
 }
 
-func (v *Verification) derived(format string, args ...any) { v.Fault(store.HelpRebuild, format, args...) }
-func (v *Verification) lost(format string, args ...any)    { v.Fault(store.HelpRestore, format, args...) }
+func (v *Verification) derived(format string, args ...any) {
+	v.Fault(store.HelpRebuild, format, args...)
+}
+
+func (v *Verification) lost(format string, args ...any) { v.Fault(store.HelpRestore, format, args...) }
 
 // Kept is what verification and rebuilding ask of a store besides.
 type Kept interface {

@@ -38,6 +38,7 @@ func Run(t *testing.T, open func(t *testing.T) Pair) {
 		{"a second put changes nothing", s.twice},
 		{"an empty blob", s.empty},
 		{"wrong bytes leave nothing", s.wrong},
+		{"what can be made again is replaced by nothing else", s.replace},
 		{"a failing source leaves nothing", s.failing},
 		{"ranges", s.ranges},
 		{"of many writers one creates", s.race},
@@ -60,6 +61,22 @@ func Run(t *testing.T, open func(t *testing.T) Pair) {
 type suite struct {
 	Pair
 	open func(t *testing.T) Pair
+}
+
+func (s *suite) replace(t *testing.T) {
+	over, ok := s.Store.(blob.Replaces)
+	if !ok {
+		t.Skip("this store replaces nothing")
+	}
+	b, sum := random(100)
+	must(t, over.Replace(t.Context(), sum, 100, bytes.NewReader(b)))
+	s.equal(t, sum, b)
+	must(t, over.Replace(t.Context(), sum, 100, bytes.NewReader(b)))
+	other, _ := random(100)
+	if err := over.Replace(t.Context(), sum, 100, bytes.NewReader(other)); !field.Is(err, field.CodeHashMismatch) {
+		t.Errorf("other bytes: %v", err)
+	}
+	s.equal(t, sum, b)
 }
 
 func (s *suite) put(t *testing.T) {

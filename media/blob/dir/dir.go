@@ -104,24 +104,57 @@ func (s *Store) PutIfAbsent(ctx context.Context, sum blob.Sum, size int64, r io.
 	if _, err := blob.ParseSum(string(sum)); err != nil {
 		return false, err
 	}
-	if _, err := s.Stat(ctx, sum); err == nil {
+	if there, err := s.Stat(ctx, sum); err == nil && there.Size == size {
 		return false, s.settled(sum)
+	} else if err == nil { // a file of another size was damaged: the right bytes take its place
+		return true, s.Replace(ctx, sum, size, r)
 	} else if !field.Is(err, field.CodeNotFound) {
 		return false, err
 	}
+	tmp, err := s.write(sum, size, r)
+	if err != nil {
+		return false, err
+	}
+	defer func() {
+		_ = os.Remove(tmp) // swept by CleanTemp otherwise
+	}()
+	return s.publish(tmp, sum)
+}
+
+// Replace follows blob.Replaces.
+func (s *Store) Replace(_ context.Context, sum blob.Sum, size int64, r io.Reader) error {
+	if _, err := blob.ParseSum(string(sum)); err != nil {
+		return err
+	}
+	tmp, err := s.write(sum, size, r)
+	if err != nil {
+		return err
+	}
+	to := s.path(sum)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(to), 0o750), os.Rename(tmp, to)); err != nil {
+		_ = os.Remove(tmp) // swept by CleanTemp otherwise
+		return down(err)
+	}
+	return s.settled(sum)
+}
+
+// write makes a complete, flushed, read-only file below tmp/, and nothing when the bytes are not the right ones.
+func (s *Store) write(sum blob.Sum, size int64, r io.Reader) (path string, err error) {
 	f, err := os.CreateTemp(filepath.Join(s.root, "tmp"), "put-")
 	if err != nil {
-		return false, down(err)
+		return "", down(err)
 	}
-	tmp := f.Name()
+	name := f.Name()
 	defer func() {
-		_ = os.Remove(tmp) // gone already, or swept by CleanTemp
+		if err != nil {
+			_ = os.Remove(name) // gone already, or swept by CleanTemp
+		}
 	}()
 	exact := blob.NewExact(r, sum, size)
 	_, _, err = blob.Copy(f, exact) // Exact must see its EOF also for an empty blob
 	if e := exact.Err(); e != nil {
 		_ = f.Close() // the file is thrown away
-		return false, e
+		return "", e
 	}
 	if err == nil {
 		err = f.Chmod(0o444)
@@ -133,9 +166,9 @@ func (s *Store) PutIfAbsent(ctx context.Context, sum blob.Sum, size int64, r io.
 		err = e
 	}
 	if err != nil {
-		return false, down(err)
+		return "", down(err)
 	}
-	return s.publish(tmp, sum)
+	return name, nil
 }
 
 // publish links a complete, flushed, read-only file under its final name.

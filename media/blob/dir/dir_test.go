@@ -14,6 +14,7 @@ import (
 	"fieldclue/media/blob"
 	"fieldclue/media/blob/blobtest"
 	"fieldclue/media/blob/dir"
+	"fieldclue/server/field"
 )
 
 func open(t *testing.T, root string) *dir.Store {
@@ -137,5 +138,32 @@ func TestADirectoryThatIsGoneIsDown(t *testing.T) {
 	}
 	if err := blobtest.Down(t.Context(), s); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A file that lost its bytes does not stand for them: whoever sends them again mends it.
+func TestAnEmptiedFileIsNotTakenForTheBytes(t *testing.T) {
+	root := t.TempDir()
+	s := open(t, root)
+	b := []byte("evidence")
+	sum := sumOf(b)
+	path := filepath.Join(root, "data", string(sum[:2]), string(sum))
+	for _, left := range []string{"", "evid", "evidence and more"} {
+		if _, err := s.PutIfAbsent(t.Context(), sum, int64(len(b)), bytes.NewReader(b)); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(os.Chmod(path, 0o600), os.WriteFile(path, []byte(left), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.PutIfAbsent(t.Context(), sum, int64(len(b)), bytes.NewReader([]byte("EVIDENCE"))); !field.Is(err, field.CodeHashMismatch) {
+			t.Errorf("other bytes: %v", err)
+		}
+		created, err := s.PutIfAbsent(t.Context(), sum, int64(len(b)), bytes.NewReader(b))
+		if err != nil || !created {
+			t.Fatalf("created %v, %v", created, err)
+		}
+		if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, b) {
+			t.Errorf("%q, %v", got, err)
+		}
 	}
 }

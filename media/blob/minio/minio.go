@@ -163,8 +163,18 @@ func (s *Store) PutIfAbsent(ctx context.Context, sum blob.Sum, size int64, r io.
 	return s.put(ctx, sum, size, r)
 }
 
+// Replace follows blob.Replaces. Where the bucket keeps versions, the one before stays below.
+func (s *Store) Replace(ctx context.Context, sum blob.Sum, size int64, r io.Reader) error {
+	_, err := s.write(ctx, sum, size, r, true)
+	return err
+}
+
 // put is PutIfAbsent for bytes that are not likely to be there.
 func (s *Store) put(ctx context.Context, sum blob.Sum, size int64, r io.Reader) (bool, error) {
+	return s.write(ctx, sum, size, r, false)
+}
+
+func (s *Store) write(ctx context.Context, sum blob.Sum, size int64, r io.Reader, over bool) (bool, error) {
 	raw, err := rawSum(sum)
 	if err != nil {
 		return false, err
@@ -180,7 +190,9 @@ func (s *Store) put(ctx context.Context, sum blob.Sum, size int64, r io.Reader) 
 		UserMetadata:         map[string]string{amzChecksum: base64.StdEncoding.EncodeToString(raw)},
 		DisableContentSha256: true, // the checksum above is signed and compared instead: the server hashes once
 	}
-	opts.SetMatchETagExcept("*")
+	if !over {
+		opts.SetMatchETagExcept("*")
+	}
 	if s.cfg.Locked && s.cfg.Retention != "" {
 		opts.Mode = minio.RetentionMode(s.cfg.Retention)
 		opts.RetainUntilDate = s.cfg.Now().AddDate(0, 0, s.cfg.RetainDays)
