@@ -36,15 +36,21 @@ func verify(ctx context.Context, args, environ []string, out console) error {
 	if err != nil {
 		return err
 	}
+	witness, args, err := option(args, "witness")
+	if err != nil {
+		return err
+	}
 	cfg, err := config.Load(args, environ)
 	if err != nil {
 		return helpOr(err, out)
 	}
-	report, err := app.Verify(ctx, cfg, logger(cfg, os.Stderr), func(line string) { out.say("%s", line) })
+	report, err := app.Verify(ctx, cfg, logger(cfg, os.Stderr), app.Look{Witness: witness, Progress: func(line string) { out.say("%s", line) }})
+	if report != nil && (err == nil || !report.Sound()) {
+		out.say("%s", report)
+	}
 	if err != nil {
 		return err
 	}
-	out.say("%s", report)
 	if file != "" {
 		if err := os.WriteFile(file, report.JSON(), 0o600); err != nil {
 			return fmt.Errorf("the report: %w", err)
@@ -96,7 +102,14 @@ func export(ctx context.Context, args, environ []string, out console) error {
 }
 
 func backup(ctx context.Context, args, environ []string, out console) error {
+	witness, args, err := option(args, "witness")
+	if err != nil {
+		return err
+	}
 	return withFolder(args, environ, out, "to", "backup --to DIR", func(cfg config.Config, dir string) error {
+		if err := testify(ctx, cfg, witness); err != nil { // before an older copy would count as the last one
+			return err
+		}
 		done, err := app.Backup(ctx, cfg, dir, app.Often(func(d *app.Done) { out.say("%s so far", d) }))
 		if err != nil {
 			return err
@@ -162,11 +175,21 @@ func rebuild(ctx context.Context, args, environ []string, out console) error {
 	done, err := app.Rebuild(ctx, cfg, logger(cfg, os.Stderr), app.Often(func(r *engine.Rebuilt) {
 		out.say("%d logs, %d records so far", r.Scopes, r.Records)
 	}))
-	if done != nil {
+	if done != nil && done.Rebuilt != nil {
+		for _, id := range done.Gone {
+			out.say("removed, because its scope has no log: %s", id)
+		}
+		for _, what := range done.Failed {
+			out.say("not made anew: %s", what)
+		}
 		for _, r := range done.Strange {
 			out.say("removed, because no log knows it: %s %s of %s: %s", r.Kind, r.ID, r.Scope, r.Document())
 		}
-		out.say("%d records of %d logs were made anew; %d had been wrong or missing, %d heads too", done.Records, done.Scopes, done.Wrong, done.Heads)
+		out.say("%d records of %d logs were made anew; %d had been wrong or missing, %d heads, %d renditions and %d working documents too",
+			done.Records, done.Scopes, done.Wrong, done.Heads, done.Renditions, done.Documents)
+	}
+	if err == nil && len(done.Failed) > 0 {
+		err = errors.New("what is named above could not be made anew")
 	}
 	return err
 }
@@ -181,6 +204,10 @@ func archive(ctx context.Context, args, environ []string, out console) error {
 
 func keepStatement(ctx context.Context, args, environ []string, out console) error {
 	restored, args := isSet(args, "restored")
+	witness, args, err := option(args, "witness")
+	if err != nil {
+		return err
+	}
 	cfg, err := config.Load(args, environ)
 	if err != nil {
 		return helpOr(err, out)
@@ -190,7 +217,7 @@ func keepStatement(ctx context.Context, args, environ []string, out console) err
 		return err
 	}
 	out.say("kept a signed statement of %d logs: %s", n, sum)
-	return nil
+	return testify(ctx, cfg, witness)
 }
 
 // keys prints the public keys, or changes them first.
@@ -209,6 +236,10 @@ func keys(ctx context.Context, args, environ []string, out console) error {
 	leaked, args := isSet(args, "leaked")
 	if leaked && verb != "rotate" {
 		return errors.New("--leaked goes with fieldclue keys rotate; of an older key say fieldclue keys leaked KEYID")
+	}
+	witness, args, err := option(args, "witness")
+	if err != nil {
+		return err
 	}
 	cfg, err := config.Load(args, environ)
 	if err != nil {
@@ -235,7 +266,18 @@ func keys(ctx context.Context, args, environ []string, out console) error {
 	}
 	text, failed := json.MarshalIndent(all.Publish(), "", "  ")
 	out.say("%s", text)
+	if err == nil {
+		err = testify(ctx, cfg, witness)
+	}
 	return errors.Join(err, failed)
+}
+
+// testify brings up the witness that the operator names; without one there is nothing to do.
+func testify(ctx context.Context, cfg config.Config, file string) error {
+	if file == "" {
+		return nil
+	}
+	return app.Testify(ctx, cfg, logger(cfg, os.Stderr), file)
 }
 
 // withFolder runs a command that needs the configuration and one more place.

@@ -23,8 +23,10 @@ const help = `Fieldclue, the server for field inspection.
 
   fieldclue [serve] [flags]     serve phones and desks
   fieldclue demo [flags]        a believable county and one day of two inspectors, played through the API
-  fieldclue verify [flags]      check the log's chain, that the records are its image, every photo's bytes and receipt, and
-                                the signed statements; --report FILE writes JSON. Status 2: faults were found
+  fieldclue verify [flags]      check the log's chain, that records, indexes and working documents are its image, every file's bytes,
+                                every receipt, and the signed statements; --report FILE writes JSON; --witness FILE compares with
+                                where the logs stood when the file was last written, and brings it up when all is well: keep it on
+                                another machine (anchor, keys and backup take it too). Status 2: faults were found
   fieldclue verify FILE         check the file of a case, offline, with nothing but the published key: --key KEY or a file with it,
                                 or with all keys that the server ever had.
                                 Status 2: something does not hold, and is named
@@ -32,7 +34,7 @@ const help = `Fieldclue, the server for field inspection.
   fieldclue backup --to DIR     copy the embedded store, photos too, while the server runs; the next time only what is new
   fieldclue restore --from DIR  put a backup into an empty data directory
   fieldclue move --to PLACE     bring everything to a directory, or to the engines that a file of settings names
-  fieldclue rebuild [flags]     make all records anew from the log
+  fieldclue rebuild [flags]     make anew what follows from the log and the originals: records, heads, indexes, renditions, working documents
   fieldclue anchor [flags]      keep a signed statement of where the logs stand now (the server does it every day);
                                 --restored after the database was put back from a copy by other means
   fieldclue keys [flags]        print the public keys that receipts, statements and case files are checked with: to be published

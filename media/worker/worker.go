@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -404,6 +405,32 @@ func (p *Pool) Again(ctx context.Context, id string) error {
 	p.wake(b.Kind)
 	return nil
 }
+
+// Wrong says in what a document on the shelf of jobs is none that a pool of these kinds wrote by now, or will come to; empty: in
+// nothing. The payload of a job is an id here, with which that of the job begins.
+func Wrong(d store.Doc, now time.Time, kinds ...string) string {
+	var b body
+	var about string
+	kind, id, ok := strings.Cut(d.ID, "/")
+	switch {
+	case json.Unmarshal(d.Body, &b) != nil || !ok || b.Kind != kind || !slices.Contains(kinds, kind):
+		return "it is no job"
+	case json.Unmarshal(b.Payload, &about) != nil || about == "" || !strings.HasPrefix(id, about):
+		return "the job is about something else than its name says"
+	case d.Key == poisoned && d.Due.IsZero():
+		return ""
+	case d.Key != queued || d.Due.IsZero():
+		return "the job is neither waiting nor set aside: nobody comes to it"
+	case d.Due.After(now.Add(farOff)):
+		return "the job waits until " + d.Due.Format(time.RFC3339)
+	case b.Tries < 0:
+		return "the job was tried fewer times than never"
+	}
+	return ""
+}
+
+// farOff is more than any job is put off, clocks that disagree included.
+const farOff = 48 * time.Hour
 
 func document(id, key string, version int64, due time.Time, b body) (store.Doc, error) {
 	if len(b.Payload) == 0 {

@@ -81,30 +81,13 @@ func (p *parts) keepStatement(ctx context.Context, now time.Time, restored bool)
 	if err != nil {
 		return "", 0, err
 	}
-	s := anchor.Statement{At: now.UTC().Truncate(time.Millisecond), Prev: string(last.Sum), Restored: restored}
-	q := store.ListScopes{Visible: everything, Limit: 1000}
-	for {
-		heads, err := p.store.Heads(ctx, q)
-		if err != nil {
-			return "", 0, err
-		}
-		for _, h := range heads {
-			s.Heads = append(s.Heads, anchor.Head{Scope: h.Scope, Seq: h.Seq, Hash: h.Hash})
-		}
-		if len(heads) < q.Limit {
-			break
-		}
-		q.After = heads[len(heads)-1].Scope
-	}
-	if len(s.Heads) == 0 {
-		return "", 0, nil // nothing was written yet
-	}
 	ring, err := p.keys(ctx)
 	if err != nil {
 		return "", 0, err
 	}
-	msg, err := anchor.Sign(ring.Private, s)
-	if err != nil {
+	s := anchor.Statement{At: now.UTC().Truncate(time.Millisecond), Prev: string(last.Sum), Restored: restored}
+	msg, n, err := p.sign(ctx, ring, s)
+	if err != nil || n == 0 {
 		return "", 0, err
 	}
 	if sum, err = keep(ctx, p.anchors, msg); err != nil {
@@ -114,7 +97,28 @@ func (p *parts) keepStatement(ctx context.Context, now time.Time, restored bool)
 	if _, err := p.store.PutDoc(ctx, doc); err != nil && !field.Is(err, field.CodeStale) {
 		return "", 0, err
 	}
-	return sum, len(s.Heads), nil
+	return sum, n, nil
+}
+
+// sign makes a statement say where all logs stand, and which keys the server has. n is the number of logs; without any there
+// is nothing to sign.
+func (p *parts) sign(ctx context.Context, ring receipt.Ring, s anchor.Statement) (msg []byte, n int, err error) {
+	err = eachHead(ctx, p.store, func(h store.Head) error {
+		s.Heads = append(s.Heads, anchor.Head{Scope: h.Scope, Seq: h.Seq, Hash: h.Hash})
+		return nil
+	})
+	if err != nil || len(s.Heads) == 0 {
+		return nil, 0, err
+	}
+	s.Keys = digestOf(ring.Keys)
+	msg, err = anchor.Sign(ring.Private, s)
+	return msg, len(s.Heads), err
+}
+
+// digestOf is what a statement says of the server's keys, with when each was good and which may be in other hands.
+func digestOf(keys receipt.Keys) string {
+	h := sha256.Sum256(field.Quote(keys.Publish()))
+	return hex.EncodeToString(h[:])
 }
 
 // Anchor keeps a signed statement now. restored says that the database was put back from a copy: what earlier statements
@@ -132,8 +136,12 @@ func Anchor(ctx context.Context, cfg config.Config, log *slog.Logger, restored b
 // key may be changed and statements may be kept.
 func (p *parts) hear(ctx context.Context, keys receipt.Keys, w *anchor.Witness) (n int, newest time.Time, faults []string, err error) {
 	known, wanted := map[string]bool{}, map[string]time.Time{}
-	last, _, err := p.anchored(ctx) // before they are listed: what is kept from now on may not be in the list
-	if err != nil {
+	last, doc, err := p.anchored(ctx) // before they are listed: what is kept from now on may not be in the list
+	switch {
+	case err != nil && doc.Version > 0:
+		faults = append(faults, fmt.Sprintf("cursors %s: it cannot be read: %v; %s", anchorDoc, err, store.HelpRebuild))
+		last = anchored{}
+	case err != nil:
 		return n, newest, faults, err
 	}
 	if last.Sum != "" {
@@ -143,7 +151,7 @@ func (p *parts) hear(ctx context.Context, keys receipt.Keys, w *anchor.Witness) 
 		known[string(i.Sum)] = true
 		msg, err := fetch(ctx, p.anchors, i)
 		if err != nil {
-			faults = append(faults, fmt.Sprintf("statement %s cannot be read: %v", i.Sum, err))
+			faults = append(faults, fmt.Sprintf("statement %s cannot be read: %v; %s", i.Sum, err, helpFile))
 			return nil
 		}
 		s, err := anchor.Open(keys.Public(), msg)
@@ -158,11 +166,15 @@ func (p *parts) hear(ctx context.Context, keys receipt.Keys, w *anchor.Witness) 
 			err = signer.Signed(s.At)
 		}
 		if err != nil {
-			faults = append(faults, fmt.Sprintf("statement %s: %v", i.Sum, err))
+			faults = append(faults, fmt.Sprintf("statement %s: %v; %s", i.Sum, err, helpKeys))
 			return nil
 		}
 		if s.Prev != "" {
 			wanted[s.Prev] = s.At
+		}
+		if i.Sum == last.Sum && !s.At.Equal(last.At) {
+			faults = append(faults, fmt.Sprintf("cursors %s: it says that the newest statement %s is of %s, which is of %s; %s", anchorDoc, i.Sum,
+				last.At.UTC().Format(time.RFC3339), s.At.Format(time.RFC3339), store.HelpRebuild))
 		}
 		if n++; s.At.After(newest) {
 			newest = s.At
@@ -175,8 +187,11 @@ func (p *parts) hear(ctx context.Context, keys receipt.Keys, w *anchor.Witness) 
 	}
 	for sum, at := range wanted {
 		if !known[sum] {
-			faults = append(faults, fmt.Sprintf("statement %s is gone, which was the newest before %s", sum, at.UTC().Format(time.RFC3339)))
+			faults = append(faults, fmt.Sprintf("statement %s is gone, which was the newest before %s; %s", sum, at.UTC().Format(time.RFC3339), helpFile))
 		}
+	}
+	if last.Sum == "" && n > 0 && len(faults) == 0 {
+		faults = append(faults, fmt.Sprintf("cursors %s: it is missing, and %d statements were kept; %s", anchorDoc, n, store.HelpRebuild))
 	}
 	return n, newest, faults, nil
 }

@@ -72,7 +72,7 @@ func TestTheProgramReadsThroughTheArchive(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "photos", "data", e.Bundle[:2], e.Bundle)); err != nil {
 		t.Fatal(err)
 	}
-	report, err := Verify(ctx, cfg, quiet, nil)
+	report, err := Verify(ctx, cfg, quiet, Look{})
 	if err != nil || report.Sound() || !strings.Contains(report.String(), e.Bundle) {
 		t.Errorf("a lost bundle: %v\n%v", err, report)
 	}

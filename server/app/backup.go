@@ -260,16 +260,6 @@ func moveShelf(ctx context.Context, from, to allStore, shelf store.Shelf) error 
 	})
 }
 
-// Rebuild makes all records and heads anew from the log.
-func Rebuild(ctx context.Context, cfg config.Config, log *slog.Logger, told func(*engine.Rebuilt)) (*engine.Rebuilt, error) {
-	p, err := open(ctx, cfg, log)
-	if err != nil {
-		return nil, err
-	}
-	done, err := engine.Rebuild(ctx, p.store, told)
-	return done, errors.Join(err, p.close())
-}
-
 // docs is what eachDoc asks of a store.
 type docs interface {
 	Docs(ctx context.Context, shelf store.Shelf, after string, limit int) ([]store.Doc, error)

@@ -31,7 +31,7 @@ func TestTheServerKeepsLegalHolds(t *testing.T) {
 	o.ok("POST", "/v1/clues/"+clue.ID+"/register", dai, obj{"version": clue.Version}, nil)
 	verify := func() *app.Report {
 		t.Helper()
-		r, err := app.Verify(t.Context(), cfg, slog.New(slog.DiscardHandler), nil)
+		r, err := app.Verify(t.Context(), cfg, slog.New(slog.DiscardHandler), app.Look{})
 		if err != nil {
 			t.Fatal(err)
 		}

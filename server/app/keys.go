@@ -150,6 +150,9 @@ func MarkLeaked(ctx context.Context, cfg config.Config, log *slog.Logger, id str
 	if _, err := p.store.PutDoc(ctx, doc); err != nil {
 		return nil, err
 	}
+	if _, _, err := p.keepStatement(ctx, time.Now(), false); err != nil {
+		return k.ring().Keys, fmt.Errorf("the key was marked, and the statement that says so was not kept (run fieldclue anchor): %w", err)
+	}
 	if err := accounts.RenewTokenKey(ctx, p.store); err != nil {
 		return k.ring().Keys, fmt.Errorf("the key of receipts was marked and that of access tokens was not changed; do it again: %w", err)
 	}

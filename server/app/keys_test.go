@@ -118,7 +118,7 @@ func TestTheKeyIsChanged(t *testing.T) {
 		if err != nil || len(listed) != 3 || listed[0].KeyID != keys[0].KeyID {
 			t.Errorf("%v %+v", err, listed)
 		}
-		report, err = app.Verify(t.Context(), cfg, quiet, nil)
+		report, err = app.Verify(t.Context(), cfg, quiet, app.Look{})
 		if err != nil || !report.Sound() || report.Photos != 2 || strings.Count(report.String(), "REMARK") != 2 {
 			t.Errorf("%v\n%v", err, report)
 		}

@@ -2,12 +2,9 @@ package app
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -34,8 +31,14 @@ type Report struct {
 	Newest     time.Time `json:"newestStatement,omitzero"`
 	Remarks    []string  `json:"remarks,omitempty"` // what a person should know and is no fault
 
+	Witness time.Time `json:"witness,omitzero"` // of the statement outside that the logs confirm
+	Files   int64     `json:"files"`            // originals, bundles and renditions whose bytes are what their names say
+	Unknown int64     `json:"unknown"`          // of these, what lies beside the originals that records name: bundles of old entries, and bytes of which no record came to know
+
 	keys   receipt.Keys     // of this server; empty when it has none yet
 	leaked map[string]int64 // receipts of keys that others may have
+	files  files
+	found  founding
 }
 
 // Sound reports whether everything is as it was acknowledged.
@@ -55,6 +58,13 @@ func (r *Report) String() string {
 	} else {
 		b.WriteString("statements  none was kept yet: nothing outside of the database vouches for the log\n")
 	}
+	fmt.Fprintf(&b, "files       %d, each with the bytes that its name says; %d beside the originals that records name, bundles of old entries among them\n", r.Files, r.Unknown)
+	if !r.Witness.IsZero() {
+		fmt.Fprintf(&b, "witness     of %s, confirmed where no fault says otherwise\n", r.Witness.UTC().Format(time.RFC3339))
+	}
+	if r.Stopped {
+		b.WriteString("STOPPED     the store is in no state to be read on: nothing else was looked at\n")
+	}
 	for _, s := range r.Remarks {
 		fmt.Fprintf(&b, "REMARK      %s\n", s)
 	}
@@ -62,9 +72,12 @@ func (r *Report) String() string {
 		b.WriteString("verified: no fault")
 		return b.String()
 	}
-	fmt.Fprintf(&b, "FAULTS      %d\n", len(r.Faults))
+	fmt.Fprintf(&b, "FAULTS      %d\n", int64(len(r.Faults))+r.More)
 	for _, f := range r.Faults {
 		fmt.Fprintf(&b, "  %s\n", f)
+	}
+	if r.More > 0 {
+		fmt.Fprintf(&b, "  and %d more; they show when these are mended\n", r.More)
 	}
 	return strings.TrimRight(b.String(), "\n")
 }
@@ -78,61 +91,111 @@ func (r *Report) JSON() []byte {
 	return append(b, '\n')
 }
 
-// Verify checks everything that the configuration names, beside a running server if need be. progress is told now and
-// then how far it is; it may be nil.
-func Verify(ctx context.Context, cfg config.Config, log *slog.Logger, progress func(string)) (*Report, error) {
+// Look says what verification shall do besides.
+type Look struct {
+	Witness  string       // a file outside that knows where the logs stood, and is brought up when there is no fault; empty: none
+	Progress func(string) // is told now and then how far it is; may be nil
+}
+
+// Verify checks everything that the configuration names, beside a running server if need be.
+func Verify(ctx context.Context, cfg config.Config, log *slog.Logger, look Look) (*Report, error) {
 	p, err := openToRead(ctx, cfg, log)
 	if err != nil {
 		return nil, err
 	}
-	report, err := check(ctx, p, progress)
+	report, err := check(ctx, p, look)
+	if err == nil && cfg.S3.Endpoint == "" {
+		err = report.strangers(ctx, cfg.Data)
+	}
+	if err == nil && look.Witness != "" && report.Sound() {
+		err = p.testify(ctx, look.Witness)
+	}
 	return report, errors.Join(err, p.close())
 }
 
 // Verify checks everything that this server stores.
-func (a *App) Verify(ctx context.Context) (*Report, error) { return check(ctx, a.parts, nil) }
+func (a *App) Verify(ctx context.Context) (*Report, error) { return check(ctx, a.parts, Look{}) }
 
-func check(ctx context.Context, p *parts, progress func(string)) (*Report, error) {
+func check(ctx context.Context, p *parts, look Look) (*Report, error) {
 	r := &Report{At: time.Now().UTC().Truncate(time.Millisecond), leaked: map[string]int64{}}
 	key, _, err := storedKey(ctx, p.store)
 	switch {
 	case err == nil:
 		r.keys = key.ring().Keys
-	case !field.Is(err, field.CodeNotFound):
+	case field.Is(err, field.CodeStoreDown), field.Is(err, field.CodeBusy), ctx.Err() != nil:
 		return r, err
 	}
-	var said anchor.Witness
+	var said, sworn anchor.Witness
 	var faults []string
 	if r.Statements, r.Newest, faults, err = p.hear(ctx, r.keys, &said); err != nil {
 		return r, err
 	}
+	var witness *anchor.Statement
+	if look.Witness != "" {
+		if witness, err = p.readWitness(ctx, look.Witness); err != nil {
+			faults = append(faults, fmt.Sprintf("%v; %s", err, helpWitness))
+		} else if witness != nil {
+			r.Witness = witness.At
+			sworn.Hear(*witness)
+		}
+	}
+	if err := r.walk(ctx, p, look.Progress); err != nil {
+		return r, err
+	}
 	looked, told, held := 0, time.Now(), &holds{store: p.store, originals: p.originals}
 	v, err := engine.Verify(ctx, p.store, engine.Look{
-		Entry: said.Confirm,
+		Entry: func(scope field.Scope, seq int64, hash string) {
+			said.Confirm(scope, seq, hash)
+			sworn.Confirm(scope, seq, hash)
+		},
 		Record: func(rec *field.Record) error {
-			if looked++; progress != nil && time.Since(told) > 5*time.Second {
+			if looked++; look.Progress != nil && time.Since(told) > 5*time.Second {
 				told = time.Now()
-				progress(fmt.Sprintf("%d records, %d photos with %d MB so far", looked, r.Photos, r.Bytes>>20))
+				look.Progress(fmt.Sprintf("%d records, %d photos with %d MB so far", looked, r.Photos, r.Bytes>>20))
 			}
-			if rec.Kind != field.KindPhoto {
-				return nil
-			}
-			if err := r.photo(ctx, p, rec); err != nil {
-				return err
-			}
-			if rec.Fields["receipt"] == nil {
-				return nil
-			}
-			return r.hold(ctx, held, blob.Sum(rec.Text("sha256")))
+			return r.record(ctx, p, held, rec)
 		},
 	})
 	r.Verification = *v
-	r.Faults = append(r.Faults, faults...)
+	for _, f := range faults {
+		r.Fault("", "%s", f)
+	}
+	if err != nil || r.Stopped {
+		return r, err
+	}
 	r.contradictions(&said)
+	for _, c := range sworn.Contradictions() {
+		r.Fault(helpWitness, "%s: the witness of %s knows entry %d with the hash %s, and the log does not have it: all of it was put back to an older state, rewritten or cut off",
+			c.Scope, c.At.Format(time.RFC3339), c.Seq, c.Hash)
+	}
+	if witness != nil {
+		if err := r.swear(ctx, p, witness); err != nil {
+			return r, err
+		}
+	}
+	r.unclaimed()
 	for _, id := range slices.Sorted(maps.Keys(r.leaked)) {
 		r.Remarks = append(r.Remarks, fmt.Sprintf("%d receipts are of the key %s, which may be in other hands: they hold because the log has them, for which later statements vouch", r.leaked[id], id))
 	}
-	return r, err
+	return r, r.shelves(ctx, p, &said)
+}
+
+// record looks at what a record stands for.
+func (r *Report) record(ctx context.Context, p *parts, held *holds, rec *field.Record) error {
+	r.found.see(rec)
+	if rec.Kind == field.KindParked && rec.Fields["receipt"] != nil {
+		return r.kept(ctx, p, rec)
+	}
+	if rec.Kind != field.KindPhoto || rec.Fields["receipt"] == nil {
+		return nil
+	}
+	if err := r.photo(ctx, p, rec); err != nil {
+		return err
+	}
+	if err := r.examined(ctx, p, rec); err != nil {
+		return err
+	}
+	return r.hold(ctx, held, blob.Sum(rec.Text("sha256")))
 }
 
 // contradictions are what a statement says and the log does not.
@@ -143,8 +206,9 @@ func (r *Report) contradictions(said *anchor.Witness) {
 			excused[c.At.Format(time.RFC3339)]++
 			continue
 		}
-		r.Faults = append(r.Faults, fmt.Sprintf("%s: by the signed statement of %s entry %d had the hash %s, and the log does not have it: it was rewritten or cut off",
-			c.Scope, c.At.Format(time.RFC3339), c.Seq, c.Hash))
+		r.Fault("if you put a backup back yourself, fieldclue anchor --restored says so; otherwise keep the place as it is and call for help",
+			"%s: by the signed statement of %s entry %d had the hash %s, and the log does not have it: it was rewritten, cut off or put back to an older state",
+			c.Scope, c.At.Format(time.RFC3339), c.Seq, c.Hash)
 	}
 	for at, n := range excused {
 		r.Remarks = append(r.Remarks, fmt.Sprintf("%d logs knew more on %s than now: the database was put back from a copy later", n, at))
@@ -152,52 +216,70 @@ func (r *Report) contradictions(said *anchor.Witness) {
 	slices.Sort(r.Remarks)
 }
 
-// photo reads the original of a photo that is recorded as stored, whole, and the renditions' sizes.
+// photo compares a photo that is recorded as stored with its receipt, and looks at what was found of its files.
 func (r *Report) photo(ctx context.Context, p *parts, rec *field.Record) error {
-	if rec.Fields["receipt"] == nil {
-		return nil
+	sum, size := blob.Sum(rec.Text("sha256")), rec.Int("size")
+	if err := r.receipt(ctx, p, rec, sum, size); err != nil {
+		return err
 	}
-	sum := rec.Text("sha256")
+	if err := r.files.original(ctx, p.originals, sum, size); err != nil {
+		return err
+	}
+	r.Photos++
+	r.Bytes += size
+	for _, name := range []string{"small", "large"} {
+		if s := rec.Text(name); s != "" {
+			if err := r.files.rendition(ctx, p.small, blob.Sum(s)); err != nil {
+				return engine.Helped{Err: fmt.Errorf("the %s rendition of photo %s: %w", name, sum, err), Help: helpRendition}
+			}
+			r.Renditions++
+		}
+	}
+	return nil
+}
+
+// kept does the same for the photo of a declaration that was kept, because the access had ended when it came.
+func (r *Report) kept(ctx context.Context, p *parts, rec *field.Record) error {
+	var paper receipt.Receipt
+	if err := json.Unmarshal(rec.Fields["receipt"], &paper); err != nil {
+		return fmt.Errorf("a receipt that cannot be read: %w", err)
+	}
+	var op struct{ ID string }
+	if rec.Decode("operation", &op) != nil || op.ID != paper.PhotoID {
+		return errors.New("the receipt is of another photo than was kept")
+	}
+	if err := r.vouched(ctx, p, paper); err != nil {
+		return err
+	}
+	return r.files.original(ctx, p.originals, blob.Sum(paper.SHA256), paper.Size)
+}
+
+func (r *Report) receipt(ctx context.Context, p *parts, rec *field.Record, sum blob.Sum, size int64) error {
 	var paper receipt.Receipt
 	if err := json.Unmarshal(rec.Fields["receipt"], &paper); err != nil {
 		return fmt.Errorf("photo %s has a receipt that cannot be read: %w", sum, err)
 	}
+	if err := r.vouched(ctx, p, paper); err != nil {
+		return engine.Helped{Err: fmt.Errorf("photo %s: %w", sum, err), Help: helpKeys}
+	}
+	if paper.SHA256 != string(sum) || paper.Size != size || paper.PhotoID != string(rec.ID) {
+		return fmt.Errorf("photo %s has the receipt of another file", sum)
+	}
+	return nil
+}
+
+// vouched checks the signature of a receipt.
+func (r *Report) vouched(ctx context.Context, p *parts, paper receipt.Receipt) error {
 	if _, known := r.keys.Find(paper.KeyID); !known { // the key may have been changed since this began
 		if key, _, err := storedKey(ctx, p.store); err == nil {
 			r.keys = key.ring().Keys
 		}
 	}
 	if err := r.keys.Verify(paper); err != nil {
-		return fmt.Errorf("photo %s: %w", sum, err)
+		return err
 	}
 	if key, _ := r.keys.Find(paper.KeyID); key.Leaked {
 		r.leaked[key.KeyID]++
-	}
-	if paper.SHA256 != sum || paper.Size != rec.Int("size") || paper.PhotoID != string(rec.ID) {
-		return fmt.Errorf("photo %s has the receipt of another file", sum)
-	}
-	body, err := p.originals.Open(ctx, blob.Sum(sum), 0, -1)
-	if err != nil {
-		return fmt.Errorf("photo %s is acknowledged and cannot be read: %w", sum, err)
-	}
-	h := sha256.New()
-	n, err := io.Copy(h, body)
-	err = errors.Join(err, body.Close())
-	switch {
-	case err != nil:
-		return fmt.Errorf("photo %s cannot be read: %w", sum, err)
-	case hex.EncodeToString(h.Sum(nil)) != sum, n != rec.Int("size"):
-		return fmt.Errorf("photo %s is not the bytes that were received", sum)
-	}
-	r.Photos++
-	r.Bytes += n
-	for _, name := range []string{"small", "large"} {
-		if s := rec.Text(name); s != "" {
-			if _, err := p.small.Stat(ctx, blob.Sum(s)); err != nil {
-				return fmt.Errorf("the %s rendition of photo %s: %w", name, sum, err)
-			}
-			r.Renditions++
-		}
 	}
 	return nil
 }

@@ -28,6 +28,7 @@ type Statement struct {
 	At       time.Time // the server's clock, UTC, whole milliseconds
 	Prev     string    // SHA-256 of the daily statement before, lower-case hexadecimal; empty: the first, or none of the row
 	Restored bool      // the database was put back from a copy just before: earlier statements may know more than the logs
+	Keys     string    // SHA-256 of the server's public keys as they were; empty: not said
 	Heads    []Head    // by scope
 
 	Key ed25519.PublicKey // that signed it: Open says so
@@ -55,6 +56,9 @@ func (s *Statement) text() string {
 	}
 	if s.Restored {
 		b.WriteString("restored\n")
+	}
+	if s.Keys != "" {
+		fmt.Fprintf(&b, "keys %s\n", s.Keys)
 	}
 	for _, h := range s.Heads {
 		fmt.Fprintf(&b, "%s %d %s\n", h.Scope, h.Seq, h.Hash)
@@ -134,6 +138,8 @@ func parse(text string) (s Statement, err error) {
 			s.Prev = words[1]
 		case line == "restored":
 			s.Restored = true
+		case len(words) == 2 && words[0] == "keys":
+			s.Keys = words[1]
 		case len(words) == 3:
 			h := Head{Scope: field.Scope(words[0]), Hash: words[2]}
 			h.Seq, err = strconv.ParseInt(words[1], 10, 64)
@@ -152,6 +158,7 @@ func parse(text string) (s Statement, err error) {
 type Witness struct {
 	open     map[field.Scope]map[place]time.Time // the newest statement that says so
 	restored time.Time                           // the newest statement after a restore
+	keys     Statement                           // the newest that says something of the server's keys, without its heads
 }
 
 type place struct {
@@ -163,6 +170,9 @@ type place struct {
 func (w *Witness) Hear(s Statement) {
 	if w.open == nil {
 		w.open = map[field.Scope]map[place]time.Time{}
+	}
+	if s.Keys != "" && s.At.After(w.keys.At) {
+		w.keys = Statement{At: s.At, Keys: s.Keys}
 	}
 	if s.Restored && s.At.After(w.restored) {
 		w.restored = s.At
@@ -178,6 +188,9 @@ func (w *Witness) Hear(s Statement) {
 		}
 	}
 }
+
+// Keys is what the newest statement that says something of the server's keys says of them; empty: none does.
+func (w *Witness) Keys() (digest string, at time.Time) { return w.keys.Keys, w.keys.At }
 
 // Confirm tells that an entry with this number and hash is in the log of a scope.
 func (w *Witness) Confirm(scope field.Scope, seq int64, hash string) {

@@ -29,13 +29,17 @@ type Verification struct {
 
 const maxFaults = 200
 
-// Fault adds one. help is what whoever keeps the store can do about it.
+// Fault adds one. help is what whoever keeps the store can do about it; empty: the text says so itself.
 func (v *Verification) Fault(help, format string, args ...any) {
 	if len(v.Faults) >= maxFaults {
 		v.More++
 		return
 	}
-	v.Faults = append(v.Faults, fmt.Sprintf(format, args...)+"; "+help)
+	text := fmt.Sprintf(format, args...)
+	if help != "" {
+		text += "; " + help
+	}
+	v.Faults = append(v.Faults, text)
 }
 
 func (v *Verification) derived(format string, args ...any) {

@@ -1,0 +1,259 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"time"
+
+	"fieldclue/media/blob"
+	"fieldclue/media/sandbox"
+	"fieldclue/media/verify"
+	"fieldclue/media/worker"
+	"fieldclue/server/config"
+	"fieldclue/server/field"
+	"fieldclue/server/store"
+	"fieldclue/sync/anchor"
+	"fieldclue/sync/engine"
+)
+
+// Rebuilt is what Rebuild did.
+type Rebuilt struct {
+	*engine.Rebuilt
+	Renditions int      // were missing or wrong, and are as the log says again
+	Documents  int      // working documents that were missing or wrong
+	Failed     []string // what could not be made anew, and why
+}
+
+// Rebuild makes everything anew that follows from something else: records and heads, and what they are found by, from the log;
+// renditions from the originals; working documents from what they have to say by the log.
+func Rebuild(ctx context.Context, cfg config.Config, log *slog.Logger, told func(*engine.Rebuilt)) (*Rebuilt, error) {
+	p, err := open(ctx, cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	done := &Rebuilt{}
+	done.Rebuilt, err = engine.Rebuild(ctx, p.store, told)
+	if err == nil {
+		err = done.derived(ctx, p, log)
+	}
+	return done, errors.Join(err, p.close())
+}
+
+func (d *Rebuilt) failed(format string, args ...any) {
+	d.Failed = append(d.Failed, fmt.Sprintf(format, args...))
+}
+
+// derived makes renditions and working documents anew.
+func (d *Rebuilt) derived(ctx context.Context, p *parts, log *slog.Logger) error {
+	x := &examiner{parts: p, heic: sandbox.New(sandbox.Limits{})}
+	jobs := worker.New(worker.Config{Docs: p.store, Log: log, Now: time.Now})
+	var found founding
+	err := eachHead(ctx, p.store, func(h store.Head) error {
+		return eachRecord(ctx, p.store, h.Scope, func(r *field.Record) error {
+			found.see(r)
+			if r.Kind != field.KindPhoto || r.Fields["receipt"] == nil {
+				return nil
+			}
+			return d.renditions(ctx, x, r)
+		})
+	})
+	if err != nil {
+		return err
+	}
+	if err := d.documents(ctx, p, &found); err != nil {
+		return err
+	}
+	// After the jobs that are none were removed.
+	return eachHead(ctx, p.store, func(h store.Head) error {
+		return eachRecord(ctx, p.store, h.Scope, func(r *field.Record) error {
+			if r.Kind != field.KindPhoto || r.Fields["receipt"] == nil {
+				return nil
+			}
+			lost, err := unexamined(ctx, p.store, r)
+			if err != nil || !lost {
+				return err
+			}
+			d.Documents++
+			return jobs.Enqueue(ctx, examineJob, string(r.ID), r.ID)
+		})
+	})
+}
+
+func eachRecord(ctx context.Context, s allStore, scope field.Scope, do func(*field.Record) error) error {
+	const page = 500
+	for after := int64(0); ; {
+		records, err := s.Changed(ctx, scope, after, math.MaxInt64, page)
+		if err != nil {
+			return err
+		}
+		for _, r := range records {
+			after = r.Version
+			if err := do(r); err != nil {
+				return err
+			}
+		}
+		if len(records) < page {
+			return nil
+		}
+	}
+}
+
+// renditions makes the renditions of a photo anew that are missing or wrong. They are named by their hash, so only the very same
+// bytes will do; another version of this program may make others.
+func (d *Rebuilt) renditions(ctx context.Context, x *examiner, photo *field.Record) error {
+	wrong := map[string]blob.Sum{}
+	for _, name := range []string{"small", "large"} {
+		sum := blob.Sum(photo.Text(name))
+		if sum == "" {
+			continue
+		}
+		info, err := x.parts.small.Stat(ctx, sum)
+		if err == nil {
+			err = whole(ctx, x.parts.small, sum, info.Size)
+		}
+		if field.Is(err, field.CodeStoreDown) && x.parts.small.Ping(ctx) != nil {
+			return err
+		}
+		if err != nil {
+			wrong[name] = sum
+		}
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	made, err := x.again(ctx, photo)
+	if err != nil {
+		d.failed("the renditions of photo %s of %s: %v", photo.ID, photo.Scope, err)
+		return ctx.Err()
+	}
+	over, ok := x.parts.small.(blob.Replaces)
+	for name, sum := range wrong {
+		b, same := made[sum]
+		switch {
+		case !ok || !same:
+			d.failed("the %s rendition %s of photo %s of %s: this program makes other bytes of the original; put the file back from a backup", name, sum, photo.ID, photo.Scope)
+		default:
+			if err := over.Replace(ctx, sum, int64(len(b)), bytes.NewReader(b)); err != nil {
+				return err
+			}
+			d.Renditions++
+		}
+	}
+	return nil
+}
+
+// again makes the renditions of a photo, by their hash.
+func (x *examiner) again(ctx context.Context, photo *field.Record) (map[blob.Sum][]byte, error) {
+	file, err := x.fetch(ctx, photo)
+	if err != nil {
+		return nil, err
+	}
+	defer file.close()
+	facts, err := verify.File(file)
+	if err != nil {
+		return nil, err
+	}
+	made := inMemory{Store: x.parts.small, blobs: map[blob.Sum][]byte{}}
+	beside := *x
+	beside.parts = &parts{small: made}
+	return made.blobs, beside.renditions(ctx, file, facts, map[string]field.Value{})
+}
+
+// inMemory keeps what is put, and nothing of it in the store.
+type inMemory struct {
+	blob.Store
+	blobs map[blob.Sum][]byte
+}
+
+func (m inMemory) PutIfAbsent(_ context.Context, sum blob.Sum, _ int64, r io.Reader) (bool, error) {
+	b, err := io.ReadAll(r)
+	m.blobs[sum] = b
+	return true, err
+}
+
+// documents removes working documents that are none, so that what they stand for begins again, and writes those anew that follow
+// from the log and the statements.
+func (d *Rebuilt) documents(ctx context.Context, p *parts, found *founding) error {
+	now := time.Now()
+	for _, shelf := range []store.Shelf{store.Jobs, store.Cursors, store.Uploads} {
+		err := eachDoc(ctx, p.store, shelf, func(doc store.Doc) error {
+			what, err := strange(ctx, p.store, doc, now)
+			if err != nil || what == "" {
+				return err
+			}
+			d.Documents++
+			return p.store.DeleteDoc(ctx, shelf, doc.ID, doc.Version)
+		})
+		if err != nil {
+			return fmt.Errorf("shelf %s: %w", shelf, err)
+		}
+	}
+	return errors.Join(d.setup(ctx, p, found), d.token(ctx, p), d.newest(ctx, p))
+}
+
+// setup closes the set-up that the log says is over.
+func (d *Rebuilt) setup(ctx context.Context, p *parts, found *founding) error {
+	doc, err := p.store.GetDoc(ctx, store.Keys, setupDoc)
+	if err != nil && !field.Is(err, field.CodeNotFound) || !found.over() {
+		return err
+	}
+	if err == nil && found.wrong(doc) == "" {
+		return nil
+	}
+	d.Documents++
+	doc.Shelf, doc.ID = store.Keys, setupDoc
+	doc.Body = field.Quote(setupState{Person: found.person, Done: true, Org: found.org})
+	_, err = p.store.PutDoc(ctx, doc)
+	return err
+}
+
+// token removes the key of access tokens when it is none: the next start makes another.
+func (d *Rebuilt) token(ctx context.Context, p *parts) error {
+	doc, err := p.store.GetDoc(ctx, store.Keys, tokenDoc)
+	if field.Is(err, field.CodeNotFound) || err == nil && isKey(doc) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	d.Documents++
+	return p.store.DeleteDoc(ctx, store.Keys, tokenDoc, doc.Version)
+}
+
+// newest makes the document about the newest statement say which one that is.
+func (d *Rebuilt) newest(ctx context.Context, p *parts) error {
+	key, _, err := storedKey(ctx, p.store)
+	if err != nil {
+		return nil // what is wrong with the key is not made anew, and nothing can be said about statements without it
+	}
+	var newest anchored
+	err = p.anchors.Each(ctx, func(i blob.Info) error {
+		msg, err := fetch(ctx, p.anchors, i)
+		if err != nil {
+			return nil // verification names it
+		}
+		if s, err := anchor.Open(key.ring().Keys.Public(), msg); err == nil && s.At.After(newest.At) {
+			newest = anchored{At: s.At, Sum: i.Sum}
+		}
+		return nil
+	})
+	if err != nil || newest.Sum == "" {
+		return err
+	}
+	last, doc, err := p.anchored(ctx)
+	if err != nil && doc.Version == 0 { // otherwise it is there and cannot be read
+		return err
+	}
+	if last.Sum == newest.Sum && last.At.Equal(newest.At) {
+		return nil
+	}
+	d.Documents++
+	doc.Body = field.Quote(newest)
+	_, err = p.store.PutDoc(ctx, doc)
+	return err
+}

@@ -1,0 +1,226 @@
+package app
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"fieldclue/media/blob"
+	"fieldclue/media/worker"
+	"fieldclue/server/field"
+	"fieldclue/server/store"
+	"fieldclue/sync/anchor"
+	"fieldclue/sync/engine"
+)
+
+// Working documents are in no log. What they say is compared here with what the log says as well; what helps is that it is made
+// anew, or that what rests on it begins again.
+
+// founding is what the log says of the set-up.
+type founding struct {
+	org    field.OrgID
+	person field.RecordID
+}
+
+// setupDevice is the name under which the first organisation and its administrator are written.
+const setupDevice = "server/setup"
+
+func (f *founding) see(r *field.Record) {
+	switch {
+	case r.Device != setupDevice:
+	case r.Kind == field.KindOrg:
+		f.org = field.OrgID(r.Scope.ID())
+	case r.Kind == field.KindPerson:
+		f.person = r.ID
+	}
+}
+
+// over reports whether the log has the first organisation and its administrator.
+func (f *founding) over() bool { return f.org != "" && f.person != "" }
+
+// setupState is the document of the set-up, as server/accounts keeps it.
+type setupState struct {
+	Hash   string         `json:"hash"`
+	Person field.RecordID `json:"person"`
+	Begun  time.Time      `json:"begun,omitzero"`
+	Done   bool           `json:"done,omitempty"`
+	Org    field.OrgID    `json:"org,omitempty"`
+}
+
+const (
+	setupDoc = "setup"
+	tokenDoc = "access-token"
+)
+
+// examined looks whether a photo that was not examined yet will be.
+func (r *Report) examined(ctx context.Context, p *parts, photo *field.Record) error {
+	lost, err := unexamined(ctx, p.store, photo)
+	if err == nil && lost {
+		err = engine.Helped{Err: errors.New("it was not examined, and no job is there to do it"), Help: store.HelpRebuild}
+	}
+	return err
+}
+
+// unexamined reports whether nobody will come to examine a photo: it has no job, and the follower that makes one has passed.
+func unexamined(ctx context.Context, s allStore, photo *field.Record) (bool, error) {
+	if photo.Deleted || !field.PhotoIsStored(photo) || photo.Fields["facts"] != nil {
+		return false, nil
+	}
+	_, err := s.GetDoc(ctx, store.Jobs, examineJob+"/"+string(photo.ID))
+	if !field.Is(err, field.CodeNotFound) {
+		return false, err
+	}
+	doc, err := s.GetDoc(ctx, store.Cursors, (&arrivals{}).Name()+"@"+string(photo.Scope))
+	if field.Is(err, field.CodeNotFound) {
+		return false, nil
+	}
+	var at struct{ Seq int64 }
+	if err != nil || json.Unmarshal(doc.Body, &at) != nil || at.Seq < photo.Stamps["receipt"].Seq {
+		return false, err // what is wrong with the cursor is said elsewhere
+	}
+	now, err := s.Records(ctx, []field.RecordID{photo.ID})
+	return err == nil && len(now) == 1 && now[0].Fields["facts"] == nil, err
+}
+
+// shelves compares the working documents with the log. What belongs to people, accounts, devices and sessions, is compared by
+// server/accounts, which keeps it.
+func (r *Report) shelves(ctx context.Context, p *parts, said *anchor.Witness) error {
+	for _, shelf := range []store.Shelf{store.Jobs, store.Cursors, store.Uploads} {
+		err := eachDoc(ctx, p.store, shelf, func(doc store.Doc) error {
+			what, err := strange(ctx, p.store, doc, r.At)
+			if err == nil && what != "" {
+				r.Fault(store.HelpRebuild, "%s %s: %s", shelf, doc.ID, what)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return r.ownKeys(ctx, p, said)
+}
+
+// strange says what is wrong with a working document; empty: nothing.
+func strange(ctx context.Context, s allStore, doc store.Doc, now time.Time) (string, error) {
+	switch doc.Shelf {
+	case store.Jobs:
+		return worker.Wrong(doc, now, examineJob, recheckJob), nil
+	case store.Uploads:
+		return wrongUpload(doc), nil
+	case store.Cursors:
+		return wrongCursor(ctx, s, doc)
+	}
+	return "", nil
+}
+
+func wrongUpload(doc store.Doc) string {
+	var u struct {
+		PhotoID      string
+		SHA256       string
+		Size, Offset int64
+	}
+	if err := json.Unmarshal(doc.Body, &u); err != nil {
+		return "it cannot be read"
+	}
+	if _, err := blob.ParseSum(u.SHA256); err != nil || u.PhotoID == "" || doc.Key != u.PhotoID || u.Offset < 0 || u.Offset > u.Size {
+		return "it is no state of an upload"
+	}
+	return ""
+}
+
+// wrongCursor finds cursors behind which nobody would read what was never read.
+func wrongCursor(ctx context.Context, s allStore, doc store.Doc) (string, error) {
+	if doc.ID == anchorDoc {
+		return "", nil // see hear
+	}
+	name, scope, ok := strings.Cut(doc.ID, "@")
+	var at struct{ Seq int64 }
+	if err := json.Unmarshal(doc.Body, &at); err != nil || !ok || name == "" || at.Seq < 0 {
+		return "it is no cursor", nil
+	}
+	head, err := s.Head(ctx, field.Scope(scope))
+	switch {
+	case field.Is(err, field.CodeNotFound):
+		return "it is of a scope that has no log", nil
+	case err != nil:
+		return "", err
+	case at.Seq > head.Seq:
+		return fmt.Sprintf("%s would go on behind entry %d, and the log ends at %d", name, at.Seq, head.Seq), nil
+	}
+	return "", nil
+}
+
+// ownKeys compares the server's own keys with what the newest statement says of them, and the set-up with the log.
+func (r *Report) ownKeys(ctx context.Context, p *parts, said *anchor.Witness) error {
+	there := map[string]bool{}
+	err := eachDoc(ctx, p.store, store.Keys, func(doc store.Doc) error {
+		there[doc.ID] = true
+		switch doc.ID {
+		case serverKey:
+			r.serverKey(ctx, p, said)
+		case tokenDoc:
+			if !isKey(doc) {
+				r.Fault("fieldclue rebuild removes it, and the next start makes another: phones get new tokens by themselves", "keys %s: it is no key", doc.ID)
+			}
+		case setupDoc:
+			if what := r.found.wrong(doc); what != "" {
+				r.Fault("repeat the set-up if it was cut off just now; otherwise "+store.HelpRebuild, "keys %s: %s", doc.ID, what)
+			}
+		default:
+			r.Fault("look at it and remove it", "keys %s: this program did not make it", doc.ID)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if !there[setupDoc] && r.found.over() {
+		r.Fault(store.HelpRebuild, "keys %s: it is missing, so that another first administrator could be made", setupDoc)
+	}
+	if !there[serverKey] && (r.Statements > 0 || r.Photos > 0) {
+		r.Fault(helpKeys, "keys %s: the key that signs receipts and statements is missing", serverKey)
+	}
+	return nil
+}
+
+func isKey(doc store.Doc) bool {
+	var key struct{ Seed []byte }
+	return json.Unmarshal(doc.Body, &key) == nil && len(key.Seed) == ed25519.SeedSize
+}
+
+// wrong says in what the document of the set-up is not what the log says; empty: in nothing.
+func (f *founding) wrong(doc store.Doc) string {
+	var b setupState
+	switch err := json.Unmarshal(doc.Body, &b); {
+	case err != nil:
+		return "it cannot be read"
+	case !f.over():
+		return ""
+	case !b.Done:
+		return "the set-up is open, and the log says that it is over: another first administrator could be made"
+	case b.Org != f.org, b.Person != f.person:
+		return fmt.Sprintf("it says that %s and %s were the first, and the log says %s and %s", b.Org, b.Person, f.org, f.person)
+	}
+	return ""
+}
+
+func (r *Report) serverKey(ctx context.Context, p *parts, said *anchor.Witness) {
+	key, _, err := storedKey(ctx, p.store)
+	if err != nil {
+		r.Fault(helpKeys, "keys %s: %v", serverKey, err)
+		return
+	}
+	digest, at := said.Keys()
+	if digest == "" || digest == digestOf(key.ring().Keys) {
+		return
+	}
+	if key.From.After(at) {
+		r.Remarks = append(r.Remarks, fmt.Sprintf("the server's key was changed on %s, and no statement was kept since: run fieldclue anchor if that was you", key.From.Format(time.RFC3339)))
+		return
+	}
+	r.Fault(helpKeys, "keys %s: the keys, or what is said of them, are not those of the signed statement of %s", serverKey, at.Format(time.RFC3339))
+}
