@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
@@ -106,18 +107,34 @@ func (r *Report) shelves(ctx context.Context, p *parts, said *anchor.Witness) er
 
 // strange says what is wrong with a working document; empty: nothing.
 func strange(ctx context.Context, s allStore, doc store.Doc, now time.Time) (string, error) {
+	if odd(doc) {
+		return "it is not as this program writes it", nil
+	}
 	switch doc.Shelf {
 	case store.Jobs:
 		return worker.Wrong(doc, now, examineJob, recheckJob), nil
 	case store.Uploads:
-		return wrongUpload(doc), nil
+		return wrongUpload(doc, now), nil
 	case store.Cursors:
 		return wrongCursor(ctx, s, doc)
 	}
 	return "", nil
 }
 
-func wrongUpload(doc store.Doc) string {
+// odd reports whether a document has a body, a key or a date that nothing of this program gives it.
+func odd(doc store.Doc) bool {
+	var b bytes.Buffer
+	if json.Compact(&b, doc.Body) != nil || !bytes.Equal(b.Bytes(), doc.Body) {
+		return true
+	}
+	unsorted := doc.Shelf == store.Keys || doc.Shelf == store.Cursors
+	return doc.ID == "" || unsorted && (doc.Key != "" || !doc.Due.IsZero())
+}
+
+// longest is more than half an upload is kept.
+const longest = 100 * 24 * time.Hour
+
+func wrongUpload(doc store.Doc, now time.Time) string {
 	var u struct {
 		PhotoID      string
 		SHA256       string
@@ -126,8 +143,11 @@ func wrongUpload(doc store.Doc) string {
 	if err := json.Unmarshal(doc.Body, &u); err != nil {
 		return "it cannot be read"
 	}
-	if _, err := blob.ParseSum(u.SHA256); err != nil || u.PhotoID == "" || doc.Key != u.PhotoID || u.Offset < 0 || u.Offset > u.Size {
+	if _, err := blob.ParseSum(u.SHA256); err != nil || u.PhotoID == "" || doc.Key != u.PhotoID || !strings.HasPrefix(doc.ID, u.PhotoID+"_") || u.Offset < 0 || u.Offset > u.Size {
 		return "it is no state of an upload"
+	}
+	if doc.Due.IsZero() || doc.Due.After(now.Add(longest)) {
+		return "it is kept until " + doc.Due.Format(time.RFC3339)
 	}
 	return ""
 }
@@ -159,6 +179,9 @@ func (r *Report) ownKeys(ctx context.Context, p *parts, said *anchor.Witness) er
 	there := map[string]bool{}
 	err := eachDoc(ctx, p.store, store.Keys, func(doc store.Doc) error {
 		there[doc.ID] = true
+		if odd(doc) {
+			r.Fault(helpKeys, "keys %s: it is not as this program writes it", doc.ID)
+		}
 		switch doc.ID {
 		case serverKey:
 			r.serverKey(ctx, p, said)
@@ -181,7 +204,7 @@ func (r *Report) ownKeys(ctx context.Context, p *parts, said *anchor.Witness) er
 	if !there[setupDoc] && r.found.over() {
 		r.Fault(store.HelpRebuild, "keys %s: it is missing, so that another first administrator could be made", setupDoc)
 	}
-	if !there[serverKey] && (r.Statements > 0 || r.Photos > 0) {
+	if !there[serverKey] && r.Entries > 0 { // made at the first start, before anything is written
 		r.Fault(helpKeys, "keys %s: the key that signs receipts and statements is missing", serverKey)
 	}
 	return nil

@@ -118,6 +118,9 @@ func (a *App) Verify(ctx context.Context) (*Report, error) { return check(ctx, a
 
 func check(ctx context.Context, p *parts, look Look) (*Report, error) {
 	r := &Report{At: time.Now().UTC().Truncate(time.Millisecond), leaked: map[string]int64{}}
+	if err := r.Check(ctx, p.store); err != nil || r.Stopped {
+		return r, err
+	}
 	key, _, err := storedKey(ctx, p.store)
 	switch {
 	case err == nil:
@@ -144,6 +147,7 @@ func check(ctx context.Context, p *parts, look Look) (*Report, error) {
 	}
 	looked, told, held := 0, time.Now(), &holds{store: p.store, originals: p.originals}
 	v, err := engine.Verify(ctx, p.store, engine.Look{
+		Checked: true,
 		Entry: func(scope field.Scope, seq int64, hash string) {
 			said.Confirm(scope, seq, hash)
 			sworn.Confirm(scope, seq, hash)
@@ -156,6 +160,7 @@ func check(ctx context.Context, p *parts, look Look) (*Report, error) {
 			return r.record(ctx, p, held, rec)
 		},
 	})
+	v.Faults, v.More = append(r.Faults, v.Faults...), v.More+r.More
 	r.Verification = *v
 	for _, f := range faults {
 		r.Fault("", "%s", f)
@@ -230,7 +235,7 @@ func (r *Report) photo(ctx context.Context, p *parts, rec *field.Record) error {
 	for _, name := range []string{"small", "large"} {
 		if s := rec.Text(name); s != "" {
 			if err := r.files.rendition(ctx, p.small, blob.Sum(s)); err != nil {
-				return engine.Helped{Err: fmt.Errorf("the %s rendition of photo %s: %w", name, sum, err), Help: helpRendition}
+				return engine.Helped{Err: fmt.Errorf("the %s rendition %s of photo %s: %w", name, s, sum, err), Help: helpRendition}
 			}
 			r.Renditions++
 		}

@@ -19,6 +19,9 @@ const (
 	Keys     Shelf = "keys"     // the server's own signing keys
 )
 
+// Shelves are all of them.
+var Shelves = []Shelf{Accounts, Devices, Sessions, Uploads, Jobs, Cursors, Keys}
+
 // Doc is one working document, changed by compare-and-swap.
 //
 // The contract of both stores, checked by storetest:

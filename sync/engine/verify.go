@@ -63,6 +63,16 @@ type Look struct {
 	Record func(*field.Record) error
 	// Entry is called for every entry that is right.
 	Entry func(scope field.Scope, seq int64, hash string)
+	// Checked says that the caller has called Check.
+	Checked bool
+}
+
+// Check looks at how everything lies in the store. Stopped says afterwards that nothing read from it can be believed.
+func (v *Verification) Check(ctx context.Context, s Kept) error {
+	return s.Check(ctx, func(f store.Flaw) {
+		v.Stopped = v.Stopped || f.Blind
+		v.Fault(f.Help, "%s: %s", f.Where, f.What)
+	})
 }
 
 // Verify looks at how everything lies in the store, then reads the whole log and checks that each scope's entries are
@@ -70,12 +80,10 @@ type Look struct {
 // that the records are exactly what the log says. At any time it holds the records of one scope, and a number for each scope.
 func Verify(ctx context.Context, s Kept, look Look) (*Verification, error) {
 	v := &Verification{links: &linkSums{}}
-	err := s.Check(ctx, func(f store.Flaw) {
-		v.Stopped = v.Stopped || f.Blind
-		v.Fault(f.Help, "%s: %s", f.Where, f.What)
-	})
-	if err != nil || v.Stopped {
-		return v, err
+	if !look.Checked {
+		if err := v.Check(ctx, s); err != nil || v.Stopped {
+			return v, err
+		}
 	}
 	if err := v.links.begin(ctx, s); err != nil {
 		return v, err
@@ -268,6 +276,10 @@ func (v *Verification) replay(ctx context.Context, s Store, head store.Head, saw
 		}
 		if err != nil {
 			return nil, info, false, err
+		}
+		if len(entries) == 0 && seq == 0 {
+			v.lost("%s: it has a head, which is entry %d, and no log: the log was taken away, or the head put in (then no backup and no statement knows it, and its row in scopes can be deleted); entry 1 is missing", head.Scope, head.Seq)
+			return nil, info, false, nil
 		}
 		if len(entries) == 0 {
 			v.lost("%s: entry %d is missing", head.Scope, seq+1)

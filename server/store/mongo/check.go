@@ -239,6 +239,9 @@ func (ch *checker) docs(ctx context.Context) error {
 			for _, member := range differing(doc, encodeDoc(&d, d.Version)) {
 				ch.flaw(store.HelpRestore, name, notAsWritten, member)
 			}
+			if d.ID == "" {
+				ch.flaw("delete it: nothing reads it", name, "it has no name")
+			}
 			if d.Version < 1 {
 				ch.flaw(store.HelpRestore, name, "its version is %d", d.Version)
 			}

@@ -67,7 +67,7 @@ const (
 	recordsName = "records"
 )
 
-var shelfNames = []store.Shelf{store.Accounts, store.Devices, store.Sessions, store.Uploads, store.Jobs, store.Cursors, store.Keys}
+var shelfNames = store.Shelves
 
 // Open connects, checks what the server is, creates what is missing and verifies every index. It refuses a stand-alone
 // server, one that is too old, and a database in which a unique index is missing and cannot be made.

@@ -140,7 +140,16 @@ var columnRules = []struct{ table, row, wrong string }{
 		OR typeof(hash) <> 'text' OR typeof(prev) <> 'text' OR typeof(at) <> 'integer' OR typeof(actor) <> 'text' OR typeof(body) <> 'blob'
 		OR bundle IS NOT NULL AND (typeof(bundle) <> 'blob' OR length(bundle) <> 32 OR length(body) <> 0)`},
 	{"docs", "shelf || ' ' || id", `typeof(shelf) <> 'text' OR typeof(id) <> 'text' OR typeof(version) <> 'integer' OR version < 1 OR typeof(key) <> 'text'
-		OR due IS NOT NULL AND typeof(due) <> 'integer' OR typeof(body) <> 'blob' OR NOT json_valid(CAST(body AS TEXT))`},
+		OR due IS NOT NULL AND typeof(due) <> 'integer' OR typeof(body) <> 'blob' OR NOT json_valid(CAST(body AS TEXT))
+		OR id = '' OR shelf NOT IN (` + knownShelves() + `)`},
+}
+
+func knownShelves() string {
+	var names []string
+	for _, shelf := range store.Shelves {
+		names = append(names, "'"+string(shelf)+"'")
+	}
+	return strings.Join(names, ",")
 }
 
 func (ch *checker) columns() error {
@@ -365,8 +374,12 @@ func (m *mendIndexes) apply(w *writer) error {
 			return err
 		}
 	}
-	_, err = w.c.exec("DELETE FROM records WHERE typeof(id) <> 'text' OR typeof(scope) <> 'text'", nil)
-	return err
+	for _, nameless := range []string{"records WHERE typeof(id) <> 'text' OR typeof(scope) <> 'text'", "scopes WHERE typeof(scope) <> 'text'"} {
+		if _, err := w.c.exec("DELETE FROM "+nameless, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // indexStatements make every index of the tables that is not there.
