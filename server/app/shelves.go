@@ -131,6 +131,13 @@ func odd(doc store.Doc) bool {
 	return doc.ID == "" || unsorted && (doc.Key != "" || !doc.Due.IsZero())
 }
 
+// strictly reads a document that may have no members but those of v.
+func strictly(doc store.Doc, v any) bool {
+	d := json.NewDecoder(bytes.NewReader(doc.Body))
+	d.DisallowUnknownFields()
+	return d.Decode(v) == nil
+}
+
 // longest is more than half an upload is kept.
 const longest = 100 * 24 * time.Hour
 
@@ -154,12 +161,15 @@ func wrongUpload(doc store.Doc, now time.Time) string {
 
 // wrongCursor finds cursors behind which nobody would read what was never read.
 func wrongCursor(ctx context.Context, s allStore, doc store.Doc) (string, error) {
-	if doc.ID == anchorDoc {
-		return "", nil // see hear
+	if doc.ID == anchorDoc { // what it says is compared with the statements, see hear
+		if !strictly(doc, &anchored{}) {
+			return "it does not say which statement is the newest", nil
+		}
+		return "", nil
 	}
 	name, scope, ok := strings.Cut(doc.ID, "@")
 	var at struct{ Seq int64 }
-	if err := json.Unmarshal(doc.Body, &at); err != nil || !ok || name == "" || at.Seq < 0 {
+	if !strictly(doc, &at) || !ok || name == "" || at.Seq < 0 {
 		return "it is no cursor", nil
 	}
 	head, err := s.Head(ctx, field.Scope(scope))
@@ -211,15 +221,18 @@ func (r *Report) ownKeys(ctx context.Context, p *parts, said *anchor.Witness) er
 }
 
 func isKey(doc store.Doc) bool {
-	var key struct{ Seed []byte }
-	return json.Unmarshal(doc.Body, &key) == nil && len(key.Seed) == ed25519.SeedSize
+	var key struct {
+		Seed        []byte
+		Made, Older json.RawMessage
+	}
+	return strictly(doc, &key) && len(key.Seed) == ed25519.SeedSize
 }
 
 // wrong says in what the document of the set-up is not what the log says; empty: in nothing.
 func (f *founding) wrong(doc store.Doc) string {
 	var b setupState
-	switch err := json.Unmarshal(doc.Body, &b); {
-	case err != nil:
+	switch {
+	case !strictly(doc, &b):
 		return "it cannot be read"
 	case !f.over():
 		return ""
@@ -232,10 +245,13 @@ func (f *founding) wrong(doc store.Doc) string {
 }
 
 func (r *Report) serverKey(ctx context.Context, p *parts, said *anchor.Witness) {
-	key, _, err := storedKey(ctx, p.store)
+	key, doc, err := storedKey(ctx, p.store)
 	if err != nil {
 		r.Fault(helpKeys, "keys %s: %v", serverKey, err)
 		return
+	}
+	if !strictly(doc, &keyBody{}) {
+		r.Fault(helpKeys, "keys %s: it says more than this program writes", serverKey)
 	}
 	digest, at := said.Keys()
 	if digest == "" || digest == digestOf(key.ring().Keys) {

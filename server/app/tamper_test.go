@@ -451,3 +451,22 @@ func TestWhatWasPutBackIsFoundByAWitness(t *testing.T) {
 		}
 	}
 }
+
+// The page for people has every table and every shelf.
+func TestThePageHasEverythingThatIsKept(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "decisions", "verify.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	stop(t, start(t, configured(t, dir)))
+	names := texts(t, database(t, dir), "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name <> 'docs'")
+	for _, shelf := range store.Shelves {
+		names = append(names, string(shelf))
+	}
+	for _, name := range names {
+		if !strings.Contains(string(page), "`"+name+"`") {
+			t.Errorf("it does not say how %s is compared", name)
+		}
+	}
+}

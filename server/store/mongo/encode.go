@@ -589,7 +589,10 @@ func decodeSync(r *field.Record, sync, fields []byte) error {
 			})
 		case "exact":
 			err = each(v.Data, func(_ []byte, one bsoncore.Value) error {
-				d := one.Document()
+				d, ok := one.DocumentOK()
+				if !ok {
+					return fmt.Errorf("a BSON %s stands where this program writes none", one.Type)
+				}
 				r.Fields[textOf(d.Lookup("path"))] = bytesOf(d.Lookup("json"))
 				return nil
 			})
