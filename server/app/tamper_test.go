@@ -124,6 +124,9 @@ func people(shelf string) bool {
 // Every column of every table is changed, every table loses a row and gets one: verification names it, and what follows from
 // something else is made anew.
 func TestEveryColumnOfEveryTable(t *testing.T) {
+	if testing.Short() {
+		t.Skip("tampers with everything in turn; skipped with -short")
+	}
 	dir := t.TempDir()
 	full(t, configured(t, dir))
 	if text, sound := said(t, configured(t, dir), app.Look{}); !sound {
@@ -232,6 +235,9 @@ func tamper(t *testing.T, dir, table, row, name, statement string) {
 
 // What a working document says is changed, member by member.
 func TestEveryMemberOfAWorkingDocument(t *testing.T) {
+	if testing.Short() {
+		t.Skip("tampers with everything in turn; skipped with -short")
+	}
 	dir := t.TempDir()
 	full(t, configured(t, dir))
 	db := database(t, copied(t, dir))
@@ -295,6 +301,9 @@ func TestEveryMemberOfAWorkingDocument(t *testing.T) {
 // Every file below the data directory is cut, emptied, changed, taken out, swapped with another, or joined by one that is not
 // this program's.
 func TestEveryFileOfTheDataDirectory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("tampers with everything in turn; skipped with -short")
+	}
 	dir := t.TempDir()
 	full(t, configured(t, dir))
 	var names []string

@@ -100,7 +100,9 @@ func Verify(ctx context.Context, s Kept, look Look) (*Verification, error) {
 			}
 		}
 		if len(heads) < q.Limit {
-			return v, errors.Join(v.ends(ctx, s), v.unlinked(ctx, s))
+			err := errors.Join(v.ends(ctx, s), v.unlinked(ctx, s))
+			v.links = nil // of no use to anybody else
+			return v, err
 		}
 		q.After = heads[len(heads)-1].Scope
 	}
