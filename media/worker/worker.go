@@ -407,17 +407,19 @@ func (p *Pool) Again(ctx context.Context, id string) error {
 }
 
 // Wrong says in what a document on the shelf of jobs is none that a pool of these kinds wrote by now, or will come to; empty: in
-// nothing. The payload of a job is an id here, with which that of the job begins.
-func Wrong(d store.Doc, now time.Time, kinds ...string) string {
+// nothing. The payload of a job is an id here, with which that of the job begins. Kinds that are apart have a lane.
+func Wrong(d store.Doc, now time.Time, kinds, apart []string) string {
 	var b body
 	var about string
 	kind, id, ok := strings.Cut(d.ID, "/")
 	switch {
-	case json.Unmarshal(d.Body, &b) != nil || !ok || b.Kind != kind || !slices.Contains(kinds, kind):
+	case json.Unmarshal(d.Body, &b) != nil || !ok || b.Kind != kind || !slices.Contains(kinds, kind) && !slices.Contains(apart, kind):
 		return "it is no job"
 	case json.Unmarshal(b.Payload, &about) != nil || about == "" || !strings.HasPrefix(id, about):
 		return "the job is about something else than its name says"
-	case d.Key == poisoned && d.Due.IsZero():
+	case d.Key == poisoned && d.Due.IsZero(), d.Key == laneKey(kind) && d.Due.IsZero() && slices.Contains(apart, kind):
+		return ""
+	case d.Key == laneKey(kind) && slices.Contains(apart, kind) && !d.Due.After(now.Add(farOff)): // leased
 		return ""
 	case d.Key != queued || d.Due.IsZero():
 		return "the job is neither waiting nor set aside: nobody comes to it"

@@ -3,9 +3,10 @@ package app
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math"
 	"time"
@@ -50,7 +51,7 @@ func (d *Rebuilt) failed(format string, args ...any) {
 
 // derived makes renditions and working documents anew.
 func (d *Rebuilt) derived(ctx context.Context, p *parts, log *slog.Logger) error {
-	x := &examiner{parts: p, heic: sandbox.New(sandbox.Limits{})}
+	x := &examiner{parts: p, slow: sandbox.New(sandbox.Limits{Memory: slowMemory, Time: slowTime, Background: true})}
 	jobs := worker.New(worker.Config{Docs: p.store, Log: log, Now: time.Now})
 	var found founding
 	err := eachHead(ctx, p.store, func(h store.Head) error {
@@ -158,22 +159,16 @@ func (x *examiner) again(ctx context.Context, photo *field.Record) (map[blob.Sum
 	if err != nil {
 		return nil, err
 	}
-	made := inMemory{Store: x.parts.small, blobs: map[blob.Sum][]byte{}}
-	beside := *x
-	beside.parts = &parts{small: made}
-	return made.blobs, beside.renditions(ctx, file, facts, map[string]field.Value{})
-}
-
-// inMemory keeps what is put, and nothing of it in the store.
-type inMemory struct {
-	blob.Store
-	blobs map[blob.Sum][]byte
-}
-
-func (m inMemory) PutIfAbsent(_ context.Context, sum blob.Sum, _ int64, r io.Reader) (bool, error) {
-	b, err := io.ReadAll(r)
-	m.blobs[sum] = b
-	return true, err
+	v, err := x.view(ctx, file, facts, x.slow)
+	if err != nil {
+		return nil, err
+	}
+	made := map[blob.Sum][]byte{}
+	for _, b := range [][]byte{v.renditions.Small, v.renditions.Large} {
+		h := sha256.Sum256(b)
+		made[blob.Sum(hex.EncodeToString(h[:]))] = b
+	}
+	return made, nil
 }
 
 // documents removes working documents that are none, so that what they stand for begins again, and writes those anew that follow

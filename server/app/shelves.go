@@ -71,9 +71,10 @@ func unexamined(ctx context.Context, s allStore, photo *field.Record) (bool, err
 	if photo.Deleted || !field.PhotoIsStored(photo) || photo.Fields["facts"] != nil {
 		return false, nil
 	}
-	_, err := s.GetDoc(ctx, store.Jobs, examineJob+"/"+string(photo.ID))
-	if !field.Is(err, field.CodeNotFound) {
-		return false, err
+	for _, job := range []string{slowJob, examineJob, slowJob} { // one becomes the other meanwhile
+		if _, err := s.GetDoc(ctx, store.Jobs, job+"/"+string(photo.ID)); !field.Is(err, field.CodeNotFound) {
+			return false, err
+		}
 	}
 	doc, err := s.GetDoc(ctx, store.Cursors, (&arrivals{}).Name()+"@"+string(photo.Scope))
 	if field.Is(err, field.CodeNotFound) {
@@ -112,7 +113,7 @@ func strange(ctx context.Context, s allStore, doc store.Doc, now time.Time) (str
 	}
 	switch doc.Shelf {
 	case store.Jobs:
-		return worker.Wrong(doc, now, examineJob, recheckJob), nil
+		return worker.Wrong(doc, now, []string{examineJob, recheckJob}, []string{slowJob}), nil
 	case store.Uploads:
 		return wrongUpload(doc, now), nil
 	case store.Cursors:
