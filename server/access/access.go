@@ -31,6 +31,7 @@ type Actor struct {
 	Mandates []field.Mandate // of other organisations, to the own one, that count today
 	Given    []field.Mandate // of the own organisation, to others, that count today
 	HandsIn  bool            // the device was revoked, or the person has left: what is still sent is kept for review, and nothing else is allowed
+	Moving   bool            // the device is being moved to somebody else: it sends what is left on it, and reads nothing
 	Server   bool            // a follower, a worker, the set-up: no person
 }
 

@@ -140,18 +140,27 @@ var table = map[Role]row{
 	Custodian: {},
 	Auditor: {
 		reads: []reach{
-			{field.ScopeSite, byOrg}, {field.ScopeClue, byOrg}, {field.ScopeCampaign, byOrg}, {field.ScopeRegister, byOrg}, {field.ScopeUser, byOrg}, {field.ScopeCustody, byOrg},
+			{field.ScopeSite, byOrg},
+			{field.ScopeClue, byOrg},
+			{field.ScopeCampaign, byOrg},
+			{field.ScopeRegister, byOrg},
+			{field.ScopeUser, byOrg},
+			{field.ScopeCustody, byOrg},
+			{field.ScopeSignin, byOrg},
 		},
 		may: actions("clue.export"), // takes a copy along; it changes nothing
 	},
 	Administrator: {
-		may:    actions("org.edit", "person.create", "person.edit", "person.leave"),
+		reads:  []reach{{field.ScopeSignin, byOrg}},
+		may:    actions("org.edit", "person.create", "person.edit", "person.leave", "code.create", "device.move", "device.revoke"),
 		writes: []reach{{field.ScopeOrg, byOrg}, {field.ScopeUser, byOrg}},
 	},
 	Founder: {
 		reads:  []reach{{field.ScopeOrg, byAll}}, // whose people it makes; the content lies elsewhere
-		may:    actions("org.create", "org.edit", "person.create", "person.edit", "person.leave"),
-		writes: []reach{{field.ScopeOrg, byAll}, {field.ScopeUser, byAll}},
+		may: actions(
+			"org.create", "org.edit", "person.create", "person.edit", "person.leave", "code.create", "device.move", "device.revoke",
+		),
+		writes: []reach{{field.ScopeOrg, byAll}, {field.ScopeUser, byAll}, {field.ScopeSignin, byAll}},
 	},
 }
 

@@ -155,5 +155,6 @@ func Enums() map[string][]Choice {
 		"subjectKind": subjectKinds, "noticeType": noticeTypes, "conflictTake": takes,
 		"mandatePower": powers, "mandateSubject": mandateSubjects,
 		"reviewCause": reviewCauses, "reviewDecision": reviewDecisions,
+		"codePurpose": codePurposes, "sessionEnd": sessionEnds, "role": Roles,
 	}
 }

@@ -23,6 +23,13 @@ const (
 	CodeTokenReused      Code = "token_reused"
 	CodeBadCredentials   Code = "bad_credentials"
 	CodeSetupClosed      Code = "setup_closed"
+	CodeTokenKeyUnknown  Code = "token_key_unknown"
+	CodeDeviceUnknown    Code = "device_not_enrolled"
+	CodeInvalidCode      Code = "code_invalid"
+	CodeTooManyDevices   Code = "too_many_devices"
+	CodeDeviceMoving     Code = "device_moving"
+	CodeLastAdmin        Code = "last_administrator"
+	CodeCannotTake       Code = "cannot_take_over"
 	CodeWeakPassword     Code = "weak_password"
 	CodeTaken            Code = "name_taken"
 	CodeForeignDevice    Code = "foreign_device"
@@ -115,7 +122,14 @@ var codes = map[Code]codeSpec{
 	CodeTokenReused:      {KindUnauthenticated, "This refresh token was used before. The session is closed; sign in again.", "刷新令牌已被使用过，会话已关闭，请重新登录。"},
 	CodeBadCredentials:   {KindUnauthenticated, "Name or password is wrong.", "用户名或密码错误。"},
 	CodeSetupClosed:      {KindForbidden, "The server is set up already, or the setup code is wrong.", "服务器已完成初始化，或初始化代码错误。"},
-	CodeWeakPassword:     {KindInvalid, "Choose a password of at least 12 characters.", "密码至少 12 个字符。"},
+	CodeWeakPassword:     {KindInvalid, "Choose a longer password: at least 12 characters, no common word or pattern alone, nothing made of your name.", "密码至少 12 个字符，不得为常见词语或规律组合，也不得由姓名、登录名或单位名构成。"},
+	CodeTokenKeyUnknown:  {KindUnauthenticated, "The token names a key that this server does not have, or no longer. Refresh it and repeat the request.", "令牌所用的密钥不属于本服务器或已停用，请刷新令牌后重试。"},
+	CodeDeviceUnknown:    {KindForbidden, "This device is not enrolled. Ask your administrator for a one-time code and sign in with it.", "该设备尚未登记，请向管理员索取一次性代码后登录。"},
+	CodeInvalidCode:      {KindForbidden, "The one-time code is wrong, was used, or has expired. Ask your administrator for a new one.", "一次性代码错误、已使用或已过期，请向管理员重新索取。"},
+	CodeTooManyDevices:   {KindState, "The person has as many devices as one may have. Revoke or move one first.", "该人员的设备数量已达上限，请先吊销或移交一台。"},
+	CodeDeviceMoving:     {KindForbidden, "This device is being moved to somebody else. Hand in the outbox and the photos; nothing more can be read.", "该设备正在移交，请先交清发件箱和照片；不能再读取其他内容。"},
+	CodeLastAdmin:        {KindState, "This is the last administrator of the organisation. Make another one first.", "这是本组织最后一名系统管理员，请先设置另一名。"},
+	CodeCannotTake:       {KindState, "This person cannot do that work: another organisation, another role, or gone.", "该人员不能承接这些工作：不属于本组织、角色不符或已离岗。"},
 	CodeTaken:            {KindConflict, "This name is taken. Choose another.", "该名称已被使用，请另选。"},
 	CodeForeignDevice:    {KindForbidden, "The device in the request is not the device of the token.", "请求中的设备与令牌所属设备不一致。"},
 	CodeDeviceRevoked:    {KindForbidden, "This device has been revoked. Erase its data and hand it in.", "该设备已被吊销，请清除数据并上交。"},

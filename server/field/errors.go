@@ -3,6 +3,7 @@ package field
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // ErrorKind is the short closed list of ways in which a request or an operation can fail. Phones compile the
@@ -37,7 +38,8 @@ type Error struct {
 	Detail string // one English sentence that says what to do; empty: the sentence of Code
 	Err    error  // the cause, for the log only
 
-	Highest int64 // with CodeBatchReused: the highest batch number that the device has used in the scope
+	After   time.Duration // when it may be tried again; 0: not said
+	Highest int64         // with CodeBatchReused: the highest batch number that the device has used in the scope
 }
 
 // Error gives the whole story for the log; Sentence is what a person is told.

@@ -38,6 +38,10 @@ const (
 	KindView      Kind = "view"
 	KindHold      Kind = "hold"
 	KindMandate   Kind = "mandate"
+	KindAccount   Kind = "account"
+	KindDevice    Kind = "device"
+	KindCode      Kind = "code"
+	KindSession   Kind = "session"
 )
 
 // Spec declares a kind: its home, its fields, its life cycle.
@@ -407,6 +411,7 @@ var kinds = []*Spec{
 	reportSpec, findingSpec, photoSpec, interviewSpec, flagSpec,
 	clueSpec, linkSpec, campaignSpec, revisitSpec,
 	conflictSpec, parkedSpec, reviewSpec, viewSpec, holdSpec,
+	accountSpec, deviceSpec, oneTimeSpec, sessionSpec,
 }
 
 var byKind = map[Kind]*Spec{}

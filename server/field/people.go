@@ -14,6 +14,7 @@ const (
 	StateVoided State = "voided"
 	StateDraft  State = "draft"
 	StateClosed State = "closed"
+	StateLeft   State = "left" // of a person
 )
 
 var reason = Field{Name: "reason", Type: Text, Max: 1000, Required: true, ZH: "理由", EN: "reason"}
@@ -75,6 +76,7 @@ func orgScope(c *Case) error {
 	}
 	c.Effect(Effect{Scope: c.Record.Scope, Info: &info})
 	c.Effect(Effect{Scope: MakeScope(ScopeRegister, string(code)), Info: &ScopeInfo{Orgs: []OrgID{code}, Region: info.Region}})
+	c.Effect(Effect{Scope: SigninScope(code), Info: &ScopeInfo{Orgs: []OrgID{code}}})
 	return nil
 }
 
@@ -90,6 +92,7 @@ var personSpec = &Spec{
 			{Name: "regions", Type: Text, Max: 6, List: true},
 			{Name: "projects", Type: ID, Of: KindProject, List: true},
 		}},
+		{Name: "leftAt", Type: Time, Server: true, ZH: "离岗时间", EN: "when the person left"},
 	},
 	Edited: checkPerson,
 	Made: func(c *Case) error {
@@ -101,7 +104,44 @@ var personSpec = &Spec{
 		c.Effect(Effect{Scope: MakeScope(ScopeUser, string(c.Record.ID)), Info: &info})
 		return nil
 	},
-	Commands: []Command{{Name: "leave", ZH: "离岗", EN: "leave", From: []State{StateActive}, To: "left", Args: []Field{reason}}},
+	Commands: []Command{{Name: "leave", ZH: "离岗", EN: "leave", From: []State{StateActive}, To: StateLeft, Args: []Field{reason}, Do: leave}},
+}
+
+// otherAdministrator is CodeLastAdmin when nobody else in the organisation administers it.
+func otherAdministrator(c *Case) error {
+	people, err := c.Look.In(c.Record.Scope, KindPerson)
+	if err != nil {
+		return err
+	}
+	for _, p := range people {
+		if p.ID != c.Record.ID && p.State == StateActive && holds(p, RoleAdministrator) {
+			return nil
+		}
+	}
+	return Refuse(CodeLastAdmin, "")
+}
+
+// leave ends somebody's work here, and tells those who give out the work: what the person was doing lies still until it is moved.
+func leave(c *Case) error {
+	if holds(c.Record, RoleAdministrator) {
+		if err := otherAdministrator(c); err != nil {
+			return err
+		}
+	}
+	c.Set("leftAt", stamp(c.Now))
+	people, err := c.Look.In(c.Record.Scope, KindPerson)
+	if err != nil {
+		return err
+	}
+	name := c.Record.Text("name")
+	for _, p := range people {
+		if p.ID != c.Record.ID && p.State == StateActive && holds(p, RoleSupervisor) {
+			c.Notify(UserID(p.ID), Notice{
+				Type: "info", ZH: name + "已离岗，请查看并移交其未完成的工作。", EN: name + " has left. Look at the open work and hand it over.",
+			})
+		}
+	}
+	return nil
 }
 
 // checkPerson keeps people from changing what they themselves may do.
@@ -113,6 +153,11 @@ func checkPerson(c *Case) error {
 	if old != nil && !bytes.Equal(old.Fields["roles"], c.Record.Fields["roles"]) {
 		if RecordID(c.Who.User) == c.Record.ID {
 			return Refuse(CodeSecondPerson, "Nobody changes the own roles.")
+		}
+		if holds(old, RoleAdministrator) && !holds(c.Record, RoleAdministrator) {
+			if err := otherAdministrator(c); err != nil {
+				return err
+			}
 		}
 		return knownRoles(c.Record)
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 // Scope is the unit of order, of access and of partial replication: "site/0192…", "clue/…", "campaign/…", "org/gz",
-// "user/…", "register/gz", "custody/0192…-gz". Every record has one home scope.
+// "user/…", "register/gz", "custody/0192…-gz", "signin/gz". Every record has one home scope.
 type Scope string
 
 // ScopeType is the part of a scope before the slash.
@@ -21,14 +21,15 @@ const (
 	ScopeCampaign ScopeType = "campaign" // one revisit campaign: strata, frame, sample
 	ScopeRegister ScopeType = "register" // the clue numbers that an organisation has given out, case files and legal holds; nobody pulls it
 	ScopeCustody  ScopeType = "custody"  // who of one organisation has looked at the photos of one site; nobody pulls it
+	ScopeSignin   ScopeType = "signin"   // who can sign in as whom in an organisation, and who did; nobody pulls it
 )
 
 // ScopeTypes lists the types.
-var ScopeTypes = []ScopeType{ScopeUser, ScopeOrg, ScopeSite, ScopeClue, ScopeCampaign, ScopeRegister, ScopeCustody}
+var ScopeTypes = []ScopeType{ScopeUser, ScopeOrg, ScopeSite, ScopeClue, ScopeCampaign, ScopeRegister, ScopeCustody, ScopeSignin}
 
 // Pulled reports whether phones pull scopes of the type, push to them and hear of them. What the server notes about readers,
-// and about all cases in one place, is for pages at the desk alone, which know from which case somebody stays away.
-func (t ScopeType) Pulled() bool { return t != ScopeCustody && t != ScopeRegister }
+// about all cases in one place and about sign-in, is for pages at the desk alone, which know from which case somebody stays away.
+func (t ScopeType) Pulled() bool { return t != ScopeCustody && t != ScopeRegister && t != ScopeSignin }
 
 // PulledTypes lists the types that phones hold, in the order in which they pull them.
 var PulledTypes = slices.DeleteFunc(slices.Clone(ScopeTypes), func(t ScopeType) bool { return !t.Pulled() })
@@ -60,7 +61,7 @@ func (s Scope) ID() string { _, id, _ := strings.Cut(string(s), "/"); return id 
 // Valid reports whether the scope has a known type and an id of the shape that the type asks for.
 func (s Scope) Valid() bool {
 	switch s.Type() {
-	case ScopeOrg, ScopeRegister:
+	case ScopeOrg, ScopeRegister, ScopeSignin:
 		return ValidOrg(s.ID())
 	case ScopeUser, ScopeSite, ScopeClue, ScopeCampaign:
 		return ValidID(s.ID())

@@ -10,17 +10,18 @@ type Shelf string
 
 // The shelves. What stands on them is state of the machine room, not evidence: it is not in the log.
 const (
-	Accounts Shelf = "accounts" // sign-in names and password hashes
-	Devices  Shelf = "devices"  // enrolled devices
+	Accounts Shelf = "accounts" // password hashes
+	Devices  Shelf = "devices"  // enrolled devices, of servers before devices were in the log
 	Sessions Shelf = "sessions" // refresh tokens
 	Uploads  Shelf = "uploads"  // half-finished uploads
 	Jobs     Shelf = "jobs"     // the worker queue
 	Cursors  Shelf = "cursors"  // how far each follower of the log has read
 	Keys     Shelf = "keys"     // the server's own signing keys
+	Throttle Shelf = "throttle" // failed sign-ins, for a while
 )
 
 // Shelves are all of them.
-var Shelves = []Shelf{Accounts, Devices, Sessions, Uploads, Jobs, Cursors, Keys}
+var Shelves = []Shelf{Accounts, Devices, Sessions, Uploads, Jobs, Cursors, Keys, Throttle}
 
 // Doc is one working document, changed by compare-and-swap.
 //

@@ -81,6 +81,11 @@ func (e *Engine) decide(root *view, in *protocol.Batch, digest string, held []fi
 		}
 		outcomes[i] = out
 	}
+	if in.Then != nil {
+		if err := b.then(); err != nil {
+			return nil, err
+		}
+	}
 	if len(b.need) > 0 {
 		slices.Sort(b.need)
 		return nil, &needScopes{slices.Compact(b.need)}
@@ -124,7 +129,7 @@ func (b *batch) scopeRefused() (*field.Error, error) {
 		return field.Refuse(field.CodeDeviceRevoked, ""), nil
 	}
 	unknown := field.Refuse(field.CodeNotFound, "There is no such scope, or you may not see it.")
-	if !scope.Type().Pulled() {
+	if !scope.Type().Pulled() && !b.in.Trusted { // the desk writes there, and is asked for the action like everybody
 		return unknown, nil
 	}
 	head, err := b.view.head(scope)
@@ -296,6 +301,29 @@ func (b *batch) operation(i int, refused *field.Error) (protocol.Outcome, error)
 	return decided.Outcome, nil
 }
 
+// then adds what the batch brings about besides its operations.
+func (b *batch) then() error {
+	s := b.step()
+	r, err := s.view.Get(b.in.Operations[0].ID)
+	if err != nil {
+		return err
+	}
+	if r == nil {
+		return field.Refuse(field.CodeUnknownRecord, "")
+	}
+	c := s.newCase(r.Clone())
+	if err := b.in.Then(c); err != nil {
+		return err
+	}
+	for _, e := range c.Effects {
+		if err := s.effect(c, e); err != nil {
+			return err
+		}
+	}
+	s.keepChanges(nil)
+	return nil
+}
+
 // seal turns what was decided into entries and heads.
 func (b *batch) seal(outcomes []protocol.Outcome) (*decision, error) {
 	d := &decision{outcomes: outcomes, entries: map[field.Scope]store.Entry{}, heads: map[field.Scope]*store.Head{}, records: b.view.records, home: b.home}
@@ -345,9 +373,14 @@ func (b *batch) step() *step {
 
 // keep adds the step to the batch's entries. Values that stand in the operation already are not written twice.
 func (s *step) keep(decided *protocol.Decided) {
-	s.view.fold()
 	home := s.b.bodies[s.b.home]
 	home.Ops = append(home.Ops, *decided)
+	s.keepChanges(decided)
+}
+
+// keepChanges adds what the step changes. decided is the operation that it is for; nil: none.
+func (s *step) keepChanges(decided *protocol.Decided) {
+	s.view.fold()
 	for scope, info := range s.infos {
 		s.b.infos[scope] = info
 		body := s.b.bodies[scope]
@@ -355,8 +388,8 @@ func (s *step) keep(decided *protocol.Decided) {
 	}
 	for _, c := range s.changes {
 		body := s.b.bodies[c.scope]
-		if c.scope == s.b.home && len(c.change.Set) > 0 && c.change.ID == decided.ID && maps.EqualFunc(c.change.Set, decided.Set, sameValue) {
-			c.change.Set, c.change.Op = nil, len(home.Ops)
+		if decided != nil && c.scope == s.b.home && len(c.change.Set) > 0 && c.change.ID == decided.ID && maps.EqualFunc(c.change.Set, decided.Set, sameValue) {
+			c.change.Set, c.change.Op = nil, len(body.Ops)
 		}
 		body.Changes = append(body.Changes, c.change)
 	}

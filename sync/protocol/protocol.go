@@ -328,4 +328,9 @@ type Batch struct {
 	Strict  bool          // a click: a rejected or conflicting operation is an error, and nothing at all is written
 	Sender  *access.Actor // of a kept operation that the server itself tries again: who sent it, with what he may do now
 	Trusted bool          // the server put the operations together: commands and fields that are the server's own are allowed
+
+	// Then is asked after the operations of a Strict batch were decided, in the same commit: it may refuse, and add effects to
+	// the record of the first of them. What belongs to a person and may not lie beside the person's name is made so. A
+	// repetition is answered without it.
+	Then func(*field.Case) error
 }

@@ -147,7 +147,7 @@ func fill(t *testing.T, s *suite) *county {
 	for i := range 36 {
 		typ := field.ScopeTypes[i%len(field.ScopeTypes)]
 		scope := field.MakeScope(typ, string(c.d.id()))
-		if typ == field.ScopeOrg || typ == field.ScopeRegister {
+		if typ == field.ScopeOrg || typ == field.ScopeRegister || typ == field.ScopeSignin {
 			scope = field.MakeScope(typ, fmt.Sprintf("org-%d", i))
 		}
 		info := field.ScopeInfo{Region: regions[pick(len(regions))], Project: projects[pick(len(projects))]}
