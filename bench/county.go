@@ -12,6 +12,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -87,7 +88,7 @@ func settle(ctx context.Context, a host, o options, l layout) (*county, error) {
 	if err != nil {
 		return nil, err
 	}
-	const password = "bench bench bench"
+	const password = "kettle orchard violin"
 	device := func() object { return object{"id": newID(), "name": "bench", "platform": "bench"} }
 	var admin struct{ AccessToken string }
 	err = c.ask(ctx, "POST", "/v1/setup", "", object{
@@ -101,15 +102,25 @@ func settle(ctx context.Context, a host, o options, l layout) (*county, error) {
 		err = c.ask(ctx, "POST", "/v1/people", admin.AccessToken, object{"login": login, "password": password, "name": login, "roles": []object{{"role": role}}}, &p)
 		return p.ID, err
 	}
-	signIn := func(login string, device object) (token string, err error) {
+	var enrolling sync.Map // sign-in name to the lock of its person: a code withdraws the one before
+	signIn := func(login string, person field.RecordID, device object) (token string, err error) {
+		known, _ := enrolling.LoadOrStore(login, &sync.Mutex{})
+		lock, _ := known.(*sync.Mutex) // it is one
+		lock.Lock()
+		defer lock.Unlock()
+		var code struct{ Code string }
+		if err := c.ask(ctx, "POST", "/v1/people/"+string(person)+"/device-codes", admin.AccessToken, object{}, &code); err != nil {
+			return "", err
+		}
 		var t struct{ AccessToken string }
-		err = c.ask(ctx, "POST", "/v1/auth/sign-in", "", object{"login": login, "password": password, "device": device}, &t)
+		err = c.ask(ctx, "POST", "/v1/auth/sign-in", "", object{"login": login, "password": password, "device": device, "code": code.Code}, &t)
 		return t.AccessToken, err
 	}
-	if _, err := person("supervisor", "supervisor"); err != nil {
+	boss, err := person("supervisor", "supervisor")
+	if err != nil {
 		return nil, err
 	}
-	desk, err := signIn("supervisor", device())
+	desk, err := signIn("supervisor", boss, device())
 	c.desk = desk
 	if err != nil {
 		return nil, err
@@ -132,12 +143,14 @@ func settle(ctx context.Context, a host, o options, l layout) (*county, error) {
 		return nil, err
 	}
 	login := func(i int) string { return fmt.Sprintf("inspector%d", i) }
+	people := make([]field.RecordID, l.people)
 	err = together(settlers, func(part int) error {
 		for i := part; i < l.people; i += settlers {
 			user, err := person(login(i), "inspector")
 			if err != nil {
 				return err
 			}
+			people[i] = user
 			for n, site := range c.sites {
 				if !l.sees(i, n) {
 					continue
@@ -159,7 +172,7 @@ func settle(ctx context.Context, a host, o options, l layout) (*county, error) {
 			h := &hand{county: c, device: newID(), site: c.sites[i%l.sites], report: newID()}
 			h.scope = field.MakeScope(field.ScopeSite, string(h.site))
 			var err error
-			if h.token, err = signIn(login(i%l.people), object{"id": h.device, "name": "bench", "platform": "bench"}); err != nil {
+			if h.token, err = signIn(login(i%l.people), people[i%l.people], object{"id": h.device, "name": "bench", "platform": "bench"}); err != nil {
 				return err
 			}
 			c.hands[i] = h

@@ -179,6 +179,7 @@ func configure(o options) (config.Config, error) {
 		return cfg, err
 	}
 	cfg.AccessTTL = time.Hour // nobody signs in again while a store is filled
+	cfg.Devices = 1000        // a few people stand for many
 	switch {
 	case o.store == "mongodb" && o.mongoURI == "":
 		return cfg, errors.New("-store mongodb needs -mongodb-uri or FIELDCLUE_TEST_MONGODB_URI")

@@ -156,7 +156,7 @@ var table = map[Role]row{
 		writes: []reach{{field.ScopeOrg, byOrg}, {field.ScopeUser, byOrg}},
 	},
 	Founder: {
-		reads:  []reach{{field.ScopeOrg, byAll}}, // whose people it makes; the content lies elsewhere
+		reads: []reach{{field.ScopeOrg, byAll}}, // whose people it makes; the content lies elsewhere
 		may: actions(
 			"org.create", "org.edit", "person.create", "person.edit", "person.leave", "code.create", "device.move", "device.revoke",
 		),

@@ -2,9 +2,11 @@
 // that a token stands for. It also makes people and organisations, because a person is a record and an account at once.
 //
 // Open this file first. signin.go, session.go and token.go follow one sign-in from the password to the access token;
-// actor.go turns a token into an access.Actor and caches it; setup.go and people.go are the administrator's. What
-// stands here is on working documents, beside the log; what a person is (name, roles) is a record in org/<id>, written
-// on the one write path. Not here: who may do what (server/access), HTTP (server/api).
+// actor.go turns a token into an access.Actor and caches it; setup.go, people.go, device.go and code.go are the administrator's.
+// Who can sign in as whom and from where, and who did, are records in signin/<org> (server/field/signin.go), what a person is
+// (name, roles) is one in org/<org>: written on the one write path, and nothing counts before it is. Working documents hold the
+// secrets beside them, each worth nothing without its record; check.go compares the two. upgrade.go lifts what older servers
+// kept beside the log into it. Not here: who may do what (server/access), HTTP (server/api).
 package accounts
 
 import (
@@ -27,6 +29,7 @@ type Docs interface {
 	DeleteDoc(ctx context.Context, shelf store.Shelf, id string, version int64) error
 	DocsByKey(ctx context.Context, shelf store.Shelf, key, after string, limit int) ([]store.Doc, error)
 	DocsDue(ctx context.Context, shelf store.Shelf, before time.Time, limit int) ([]store.Doc, error)
+	Docs(ctx context.Context, shelf store.Shelf, after string, limit int) ([]store.Doc, error)
 }
 
 // Records is what is read of the records. The contract stands in server/store/log.go.
@@ -51,7 +54,9 @@ type Options struct {
 	Log        *slog.Logger     // nil: discards
 	AccessTTL  time.Duration    // of an access token; 0: 15 min
 	SessionTTL time.Duration    // of a session that is not refreshed; 0: 90 days
-	Grace      time.Duration    // in which a refresh token that was just used gets the same answer again; 0: 60 s
+	Grace      time.Duration    // in which a refresh token that was just used gets the same answer again; 0: 10 min
+	CodeTTL    time.Duration    // of a one-time code; 0: 72 h
+	Devices    int              // that one person may have; 0: 5
 	Fresh      time.Duration    // how long an actor is believed without looking again; 0: 2 s
 	Hash       HashCost         // of new passwords; zero: the cost noted in docs/decisions/accounts.md
 }
@@ -64,15 +69,16 @@ type Accounts struct {
 	now     func() time.Time
 	log     *slog.Logger
 
-	accessTTL, sessionTTL, grace time.Duration
+	accessTTL, sessionTTL, grace, codeTTL time.Duration
+	devices                               int
 
 	hash     *hasher
-	throttle throttle
+	throttle *throttle
 	actors   actors
 
-	keyMu sync.Mutex // guards key and keyAt
-	key   *signingKey
-	keyAt time.Time // when it was read
+	keyMu sync.Mutex // guards keys and keyAt
+	keys  ring
+	keyAt time.Time // when they were read
 	known verified
 }
 
@@ -80,7 +86,7 @@ type Accounts struct {
 func New(o Options) *Accounts {
 	a := &Accounts{
 		docs: o.Docs, records: o.Records, commit: o.Commit, now: o.Now, log: o.Log,
-		accessTTL: o.AccessTTL, sessionTTL: o.SessionTTL, grace: o.Grace,
+		accessTTL: o.AccessTTL, sessionTTL: o.SessionTTL, grace: o.Grace, codeTTL: o.CodeTTL, devices: o.Devices,
 	}
 	if a.now == nil {
 		a.now = time.Now
@@ -95,9 +101,14 @@ func New(o Options) *Accounts {
 	}
 	pick(&a.accessTTL, 15*time.Minute)
 	pick(&a.sessionTTL, 90*24*time.Hour)
-	pick(&a.grace, time.Minute)
+	pick(&a.grace, 10*time.Minute)
+	pick(&a.codeTTL, 72*time.Hour)
+	if a.devices == 0 {
+		a.devices = 5
+	}
 	pick(&o.Fresh, 2*time.Second)
 	a.hash = newHasher(o.Hash)
+	a.throttle = &throttle{docs: o.Docs, now: a.now}
 	a.actors.fresh = o.Fresh
 	return a
 }

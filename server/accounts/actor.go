@@ -11,7 +11,8 @@ import (
 	"fieldclue/server/store"
 )
 
-// Authenticate turns an access token into a pass. CodeTokenInvalid, CodeTokenExpired, CodeDeviceRevoked.
+// Authenticate turns an access token into a pass. CodeTokenInvalid, CodeTokenExpired, CodeTokenKeyUnknown, CodeDeviceRevoked,
+// CodeDeviceMoving.
 func (a *Accounts) Authenticate(ctx context.Context, token string) (Pass, error) {
 	c, err := a.open(ctx, token)
 	if err != nil {
@@ -33,8 +34,8 @@ func (a *Accounts) Sender(ctx context.Context, token string) (field.UserID, erro
 	return field.UserID(c.Subject), nil
 }
 
-// HandIn is Authenticate for what a revoked device may still do: hand in what was written on it. Nobody but who holds the
-// device's own session gets here; sessions are not opened with a revoked device.
+// HandIn is Authenticate for what a device may still do that was revoked, is being moved, or whose person has left: hand in what
+// was written on it. Nobody but who holds the device's own session gets here; sessions are not opened with a revoked device.
 func (a *Accounts) HandIn(ctx context.Context, token string) (Pass, error) {
 	c, err := a.open(ctx, token)
 	if err != nil {
@@ -49,6 +50,9 @@ func (a *Accounts) Renew(ctx context.Context, p Pass) (Pass, error) {
 	actor, err := a.actors.get(ctx, a.now(), seat{user: p.Actor.User, device: p.Actor.Device, session: p.Session}, a.load)
 	if err == nil && actor.HandsIn {
 		err = field.Refuse(field.CodeDeviceRevoked, "")
+	}
+	if err == nil && actor.Moving {
+		err = field.Refuse(field.CodeDeviceMoving, "")
 	}
 	if err != nil {
 		return Pass{}, err
@@ -68,38 +72,44 @@ func (a *Accounts) Invalidate(scope field.Scope) {
 	}
 }
 
-// load finds out who sits there: the person on record, with what was granted, if session and device are good.
+// load finds out who sits there: the person on record, with what was granted, if the log says that session and device are good.
 func (a *Accounts) load(ctx context.Context, s seat) (*access.Actor, error) {
-	session, _, found, err := read[sessionBody](ctx, a.docs, store.Sessions, s.session)
+	found, err := a.records.Records(ctx, []field.RecordID{field.RecordID(s.session), field.DeviceRecord(s.device), field.RecordID(s.user)})
 	if err != nil {
 		return nil, err
 	}
-	device, _, enrolled, err := read[Enrolled](ctx, a.docs, store.Devices, string(s.device))
-	if err != nil {
-		return nil, err
+	var session, device, person *field.Record
+	for _, r := range found {
+		switch r.Kind {
+		case field.KindSession:
+			session = r
+		case field.KindDevice:
+			device = r
+		case field.KindPerson:
+			person = r
+		}
 	}
-	revoked := device.RevokedAt != nil
+	over := session == nil || session.State != "open" || session.Text("personId") != string(s.user) || session.Text("deviceId") != string(s.device)
 	switch {
-	case revoked && (!found || session.Closed != "" || session.User != s.user || session.Device != s.device || a.now().Sub(*device.RevokedAt) > handIn):
+	case device != nil && device.State == field.DeviceRevoked && (over || device.Text("personId") != string(s.user) || a.now().Sub(device.Time("revokedAt")) > handIn):
 		return nil, field.Refuse(field.CodeDeviceRevoked, "")
-	case !found || !enrolled || session.Closed != "" || session.User != s.user || session.Device != s.device:
+	case over || device == nil || device.State == field.DeviceMoved || device.Text("personId") != string(s.user) || device.Scope != session.Scope:
 		return nil, field.Refuse(field.CodeTokenInvalid, "The session has ended. Sign in again.")
-	}
-	who, err := a.person(ctx, s.user)
-	if err != nil {
-		return nil, err
-	}
-	if who == nil {
+	case person == nil || person.Deleted || person.Scope.ID() != session.Scope.ID() || person.State != field.StateActive && a.now().Sub(person.Time("leftAt")) > handIn:
 		return nil, field.Refuse(field.CodeTokenInvalid, "The account is closed.")
 	}
-	if revoked {
-		return &access.Actor{User: who.User, Name: who.Name, Org: who.Org, Device: s.device, HandsIn: true}, nil
+	if device.State == field.DeviceRevoked || person.State != field.StateActive {
+		return &access.Actor{User: s.user, Name: person.Text("name"), Org: field.OrgID(person.Scope.ID()), Device: s.device, HandsIn: true}, nil
 	}
-	who.Device = s.device
+	who, err := a.actorOf(ctx, person)
+	if err != nil {
+		return nil, err
+	}
+	who.Device, who.Moving = s.device, device.State == field.DeviceMoving
 	return who, nil
 }
 
-// handIn is how long after it was revoked a device may hand in.
+// handIn is how long a device may hand in after it was revoked, or after the person whose it is has left.
 const handIn = 90 * 24 * time.Hour
 
 // Actor is who a person is right now, for work that is done in the person's name. CodeTokenInvalid when there is no such

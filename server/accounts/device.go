@@ -2,13 +2,13 @@ package accounts
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 	"unicode/utf8"
 
 	"fieldclue/server/access"
 	"fieldclue/server/field"
 	"fieldclue/server/store"
+	"fieldclue/sync/protocol"
 )
 
 // Device is a phone or a browser that somebody signs in with. Its id is a UUIDv7 that it makes itself.
@@ -18,15 +18,33 @@ type Device struct {
 	Platform string         `json:"platform"`
 }
 
-// Enrolled is a device as an administrator sees it.
+// Enrolled is a device as an administrator sees it, from the log.
 type Enrolled struct {
 	Device
-	Org        field.OrgID  `json:"org"`
-	User       field.UserID `json:"user"` // who signed in last
-	EnrolledAt time.Time    `json:"enrolledAt"`
-	SignedInAt time.Time    `json:"signedInAt"`
-	RevokedAt  *time.Time   `json:"revokedAt,omitempty"`
-	RevokedBy  field.UserID `json:"revokedBy,omitempty"`
+	Org         field.OrgID  `json:"org"`
+	User        field.UserID `json:"user"` // whose it is
+	State       field.State  `json:"state"`
+	Version     int64        `json:"version"`
+	EnrolledAt  time.Time    `json:"enrolledAt"`
+	CodeBy      field.UserID `json:"codeBy,omitempty"` // who made the code it was enrolled with
+	SignedInAt  time.Time    `json:"signedInAt,omitzero"`
+	MovingSince time.Time    `json:"movingSince,omitzero"`
+	MovedAt     time.Time    `json:"movedAt,omitzero"`
+	RevokedAt   *time.Time   `json:"revokedAt,omitempty"`
+	RevokedBy   field.UserID `json:"revokedBy,omitempty"`
+}
+
+func enrolled(r *field.Record) Enrolled {
+	e := Enrolled{
+		Device: Device{ID: field.DeviceID(r.Text("deviceId")), Name: r.Text("name"), Platform: r.Text("platform")},
+		Org:    field.OrgID(r.Scope.ID()), User: field.UserID(r.Text("personId")), State: r.State, Version: r.Version,
+		EnrolledAt: r.Time("enrolledAt"), CodeBy: field.UserID(r.Text("codeBy")),
+		MovingSince: r.Time("movingSince"), MovedAt: r.Time("movedAt"), RevokedBy: field.UserID(r.Text("revokedBy")),
+	}
+	if at := r.Time("revokedAt"); r.State == field.DeviceRevoked {
+		e.RevokedAt = &at
+	}
+	return e
 }
 
 func (d Device) check() error {
@@ -39,74 +57,107 @@ func (d Device) check() error {
 	return nil
 }
 
-// enrol notes that somebody signs in with a device. A device may be shared within an organisation, not across.
-func (a *Accounts) enrol(ctx context.Context, d Device, user field.UserID, org field.OrgID) error {
-	for range rotateMost {
-		e, doc, found, err := read[Enrolled](ctx, a.docs, store.Devices, string(d.ID))
-		if err != nil {
-			return err
-		}
-		now := a.now().UTC()
-		switch {
-		case e.RevokedAt != nil:
-			return field.Refuse(field.CodeDeviceRevoked, "")
-		case found && e.Org != org:
-			return field.Refuse(field.CodeForeignDevice, "The device is enrolled with another organisation.")
-		case !found:
-			e = Enrolled{Org: org, EnrolledAt: now}
-		}
-		e.Device, e.User, e.SignedInAt = d, user, now
-		doc.Key = string(org)
-		if err = write(ctx, a.docs, doc, e); !field.Is(err, field.CodeStale) {
-			return err
-		}
-	}
-	return field.Refuse(field.CodeBusy, "")
-}
-
 // Devices lists the devices of the actor's organisation by id, after the given one.
-func (a *Accounts) Devices(ctx context.Context, who *access.Actor, after string, limit int) ([]Enrolled, error) {
-	docs, err := a.docs.DocsByKey(ctx, store.Devices, string(who.Org), after, limit)
+func (a *Accounts) Devices(ctx context.Context, who *access.Actor, after field.DeviceID, limit int) ([]Enrolled, error) {
+	if err := mayLook(who); err != nil {
+		return nil, err
+	}
+	q := store.Query{
+		Visible: access.Visible(who), Scope: field.SigninScope(who.Org), Kinds: []field.Kind{field.KindDevice}, Limit: limit,
+	}
+	if after != "" {
+		q.After = store.Place{Rank: string(after), ID: field.RecordID(deviceLast)}
+	}
+	records, err := a.records.List(ctx, q)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]Enrolled, 0, len(docs))
-	for _, d := range docs {
-		var e Enrolled
-		if err := json.Unmarshal(d.Body, &e); err != nil {
-			return nil, field.Refuse(field.CodeInternal, "").Because(err)
+	out := make([]Enrolled, 0, len(records))
+	for _, r := range records {
+		e := enrolled(r)
+		last, err := a.first(ctx, field.KindSession, field.KeyFor("deviceId", e.ID)) // the newest comes first
+		if err != nil {
+			return nil, err
+		}
+		if last != nil {
+			e.SignedInAt = last.Time("openedAt")
 		}
 		out = append(out, e)
 	}
 	return out, nil
 }
 
-// RevokeDevice shuts a device of the actor's organisation out for good: its tokens, and signing in with it, are
+const deviceLast = "ffffffff-ffff-ffff-ffff-ffffffffffff" // behind every record with the same rank
+
+// RevokeDevice shuts a device out for good: its tokens, and signing in with it, are
 // CodeDeviceRevoked from now on (in other processes within the time that an actor is believed), but for handing in what was
 // written on it. Repeating it changes nothing.
-func (a *Accounts) RevokeDevice(ctx context.Context, who *access.Actor, id field.DeviceID) (Enrolled, error) {
+func (a *Accounts) RevokeDevice(ctx context.Context, act Act, id field.DeviceID) (Enrolled, error) {
 	for range rotateMost {
-		e, doc, found, err := read[Enrolled](ctx, a.docs, store.Devices, string(id))
+		r, err := a.managed(ctx, act.Actor, "device.revoke", field.KindDevice, field.DeviceRecord(id))
 		if err != nil {
 			return Enrolled{}, err
 		}
-		if !found || e.Org != who.Org {
-			return Enrolled{}, field.Refuse(field.CodeNotFound, "")
+		if r.State == field.DeviceRevoked {
+			return enrolled(r), nil
 		}
-		if e.RevokedAt != nil {
-			return e, nil
-		}
-		now := a.now().UTC()
-		e.RevokedAt, e.RevokedBy = &now, who.User
-		err = write(ctx, a.docs, doc, e)
+		_, err = a.commit.Commit(ctx, act.desk(r.Scope, protocol.Operation{
+			ID: r.ID, Kind: field.KindDevice, Base: r.Version, Command: "revoke", Args: map[string]field.Value{},
+		}))
 		if err == nil {
 			a.actors.dropDevice(id)
-			a.log.InfoContext(ctx, "device revoked", "device", id, "by", who.User)
-			return e, nil
-		}
-		if !field.Is(err, field.CodeStale) {
+			a.log.InfoContext(ctx, "device revoked", "device", id, "by", act.Actor.User)
+		} else if !field.Is(err, field.CodeStale) && !field.Is(err, field.CodeNotNow) { // somebody else was first: look again
 			return Enrolled{}, err
 		}
 	}
 	return Enrolled{}, field.Refuse(field.CodeBusy, "")
+}
+
+// MoveDevice begins to take a device from the person whose it is: from now on it hands in what was written on it, and reads
+// nothing more.
+func (a *Accounts) MoveDevice(ctx context.Context, act Act, id field.DeviceID, version int64, reason string) (Enrolled, error) {
+	r, err := a.managed(ctx, act.Actor, "device.move", field.KindDevice, field.DeviceRecord(id))
+	if err != nil {
+		return Enrolled{}, err
+	}
+	_, err = a.commit.Commit(ctx, act.desk(r.Scope, protocol.Operation{
+		ID: r.ID, Kind: field.KindDevice, Base: version, Command: "move", Args: map[string]field.Value{"reason": field.Quote(reason)},
+	}))
+	if err != nil {
+		return Enrolled{}, err
+	}
+	a.actors.dropDevice(id)
+	return a.reread(ctx, id)
+}
+
+// HandedIn is said by a device that is being moved: nothing is left on it. Its sessions end, and the hardware is free for
+// somebody else. Repeating it changes nothing.
+func (a *Accounts) HandedIn(ctx context.Context, p Pass, id field.DeviceID) error {
+	if id != p.Actor.Device {
+		return field.Refuse(field.CodeForeignDevice, "")
+	}
+	r, err := a.find(ctx, field.KindDevice, field.DeviceRecord(id))
+	if err != nil {
+		return err
+	}
+	if r == nil || r.State != field.DeviceMoving {
+		return field.Refuse(field.CodeNotNow, "The device is not being moved.")
+	}
+	_, err = a.commit.Commit(ctx, a.asPerson(p.Actor, field.OrgID(r.Scope.ID()), "handed-in/"+string(id), protocol.Operation{
+		ID: r.ID, Kind: field.KindDevice, Base: r.Version, Command: "arrive", Args: map[string]field.Value{},
+	}))
+	if err != nil {
+		return err
+	}
+	a.actors.dropDevice(id)
+	return nil
+}
+
+func (a *Accounts) reread(ctx context.Context, id field.DeviceID) (Enrolled, error) {
+	r, err := a.record(ctx, field.KindDevice, field.DeviceRecord(id))
+	if err != nil {
+		return Enrolled{}, err
+	}
+	return enrolled(r), nil
 }

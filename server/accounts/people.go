@@ -2,7 +2,6 @@ package accounts
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"fieldclue/server/access"
@@ -18,11 +17,16 @@ type Act struct {
 	Number int64
 }
 
-func (t Act) name() string { return fmt.Sprintf("%s %d", t.Device, t.Number) }
-
 // batch puts a click together.
 func (t Act) batch(scope field.Scope, ops ...protocol.Operation) protocol.Batch {
 	return protocol.Batch{Actor: t.Actor, Device: t.Device, Number: t.Number, Scope: scope, Operations: ops, Strict: true}
+}
+
+// desk is batch for what phones may not write: the server puts it together, and whether the actor may is asked all the same.
+func (t Act) desk(scope field.Scope, ops ...protocol.Operation) protocol.Batch {
+	b := t.batch(scope, ops...)
+	b.Trusted = true
+	return b
 }
 
 // Org is an organisation.
@@ -122,84 +126,110 @@ func (p Person) fields() map[string]field.Value {
 	return set
 }
 
-// CreatePerson makes a person and the account to sign in with; an administrator of the organisation may, and one of the
-// founding organisation for every other. CodeTaken when the sign-in name is.
-func (a *Accounts) CreatePerson(ctx context.Context, act Act, org field.OrgID, p Person, login, password string) (*field.Record, error) {
+// CreatePerson makes a person, the account to sign in with and a one-time code for the first device, in one commit: all of it or
+// nothing. An administrator of the organisation may, and one of the founding organisation for every other. CodeTaken when the
+// organisation has the sign-in name, CodeBadID when the id is taken, whoever has it.
+func (a *Accounts) CreatePerson(ctx context.Context, act Act, org field.OrgID, p Person, login, password string) (*field.Record, Code, error) {
 	if _, err := a.managed(ctx, act.Actor, "person.create", field.KindOrg, field.OrgRecord(org)); err != nil {
-		return nil, err
+		return nil, Code{}, err
 	}
 	name, err := NormalLogin(login)
 	if err != nil {
-		return nil, err
+		return nil, Code{}, err
+	}
+	word, err := a.codeFor(ctx, field.ForDevice, org, act)
+	if err != nil {
+		return nil, Code{}, err
+	}
+	scope := field.MakeScope(field.ScopeOrg, string(org))
+	made, err := a.records.Batch(ctx, scope, act.Device, act.Number)
+	switch {
+	case err == nil:
+		return a.createdBefore(ctx, made, org, p, name, word)
+	case !field.Is(err, field.CodeNotFound):
+		return nil, Code{}, err
 	}
 	if p.ID == "" {
 		p.ID = a.newID()
 	}
 	if !field.ValidID(string(p.ID)) {
-		return nil, field.Refuse(field.CodeBadID, "")
+		return nil, Code{}, field.Refuse(field.CodeBadID, "")
 	}
-	hash, err := a.hash.make(ctx, password)
+	known, err := a.records.Records(ctx, []field.RecordID{p.ID, field.AccountID(org, name)})
+	if err != nil {
+		return nil, Code{}, err
+	}
+	for _, r := range known { // said before the work of a hash; what counts is asked again at the commit
+		if r.ID == p.ID {
+			return nil, Code{}, field.Refuse(field.CodeBadID, "The id is taken; make a new one.")
+		}
+		return nil, Code{}, field.Refuse(field.CodeTaken, "")
+	}
+	digest, err := a.newPassword(ctx, password, name, p.Name, org)
+	if err != nil {
+		return nil, Code{}, err
+	}
+	user, until := field.UserID(p.ID), a.now().UTC().Truncate(time.Millisecond).Add(a.codeTTL)
+	b := act.batch(scope, protocol.Operation{ID: p.ID, Kind: field.KindPerson, Set: p.fields()})
+	b.Then = func(c *field.Case) error {
+		if err := field.NewAccount(c, org, name, user, digest); err != nil {
+			return err
+		}
+		return field.NewCode(c, field.CodeID(word), org, field.ForDevice, user, field.CodeDigest(word), until, "")
+	}
+	if _, err := a.commit.Commit(ctx, b); err != nil {
+		return nil, Code{}, err
+	}
+	r, err := a.record(ctx, field.KindPerson, p.ID)
+	return r, Code{Code: word, Until: until}, err
+}
+
+// createdBefore answers a click that made a person already, if it was the same.
+func (a *Accounts) createdBefore(ctx context.Context, made store.Entry, org field.OrgID, p Person, login, word string) (*field.Record, Code, error) {
+	reused := field.Refuse(field.CodeBatchReused, "This Idempotency-Key was used for something else.")
+	body, err := protocol.Open(made)
+	if err != nil {
+		return nil, Code{}, err
+	}
+	if len(body.Ops) != 1 || body.Ops[0].Kind != field.KindPerson || p.ID != "" && p.ID != body.Ops[0].ID {
+		return nil, Code{}, reused
+	}
+	r, err := a.record(ctx, field.KindPerson, body.Ops[0].ID)
+	if err != nil {
+		return nil, Code{}, err
+	}
+	acc, err := a.find(ctx, field.KindAccount, field.AccountID(org, login))
+	if err != nil {
+		return nil, Code{}, err
+	}
+	if acc == nil || acc.Text("personId") != string(r.ID) {
+		return nil, Code{}, reused
+	}
+	code, err := a.find(ctx, field.KindCode, field.CodeID(word))
+	if err != nil || code == nil {
+		return r, Code{}, err
+	}
+	return r, Code{Code: word, Until: code.Time("until")}, nil
+}
+
+// EditPerson changes the name, title or roles of a person who was last seen at version.
+func (a *Accounts) EditPerson(ctx context.Context, act Act, id field.UserID, version int64, set map[string]field.Value) (*field.Record, error) {
+	r, err := a.managed(ctx, act.Actor, "person.edit", field.KindPerson, field.RecordID(id))
 	if err != nil {
 		return nil, err
 	}
-	// The name first: a name without a person signs nobody in, a person without a name could not be repaired.
-	acc, err := a.reserve(ctx, name, account{User: field.UserID(p.ID), Org: org, Hash: hash, Made: a.now().UTC(), By: act.name()})
-	if err != nil {
+	if len(set) == 0 {
+		return nil, field.Refuse(field.CodeMissingField, "Name at least one field to change.")
+	}
+	if _, err := a.commit.Commit(ctx, act.batch(r.Scope, protocol.Operation{ID: r.ID, Kind: field.KindPerson, Base: version, Set: set})); err != nil {
 		return nil, err
 	}
-	p.ID = field.RecordID(acc.User)
-	_, err = a.commit.Commit(ctx, act.batch(field.MakeScope(field.ScopeOrg, string(org)),
-		protocol.Operation{ID: p.ID, Kind: field.KindPerson, Set: p.fields()}))
-	if err != nil {
-		if !momentary(err) {
-			a.release(ctx, name, acc)
-		}
-		return nil, err
-	}
-	return a.record(ctx, field.KindPerson, p.ID)
+	a.actors.dropUser(id)
+	return a.record(ctx, field.KindPerson, r.ID)
 }
 
-// reserve takes a sign-in name. The same click gets the account that it made before; a name whose person was never
-// written is taken over.
-func (a *Accounts) reserve(ctx context.Context, login string, wanted account) (account, error) {
-	old, doc, found, err := read[account](ctx, a.docs, store.Accounts, login)
-	if err != nil {
-		return old, err
-	}
-	if found {
-		if old.By == wanted.By && old.Org == wanted.Org {
-			return old, nil
-		}
-		people, err := a.records.Records(ctx, []field.RecordID{field.RecordID(old.User)})
-		if err != nil {
-			return old, err
-		}
-		if len(people) > 0 || a.now().Before(old.Made.Add(time.Minute)) {
-			return old, field.Refuse(field.CodeTaken, "")
-		}
-	}
-	doc.Key = string(wanted.User)
-	err = write(ctx, a.docs, doc, wanted)
-	if field.Is(err, field.CodeStale) {
-		return old, field.Refuse(field.CodeTaken, "")
-	}
-	return wanted, err
-}
-
-// release gives a name back whose person was refused.
-func (a *Accounts) release(ctx context.Context, login string, acc account) {
-	now, doc, found, err := read[account](ctx, a.docs, store.Accounts, login)
-	if err != nil || !found || now.User != acc.User {
-		return
-	}
-	people, err := a.records.Records(ctx, []field.RecordID{field.RecordID(acc.User)})
-	if err != nil || len(people) > 0 {
-		return
-	}
-	_ = a.docs.DeleteDoc(ctx, store.Accounts, login, doc.Version) // otherwise it is taken over later, see reserve
-}
-
-// Leave ends somebody's work here: their tokens and their password are good for nothing from now on.
+// Leave ends somebody's work here: their password is good for nothing from now on, and their sessions for handing in what is
+// on their devices.
 func (a *Accounts) Leave(ctx context.Context, act Act, id field.UserID, version int64, reason string) (*field.Record, error) {
 	r, err := a.managed(ctx, act.Actor, "person.leave", field.KindPerson, field.RecordID(id))
 	if err != nil {

@@ -11,11 +11,14 @@ import (
 	"strings"
 	"time"
 
+	"fieldclue/server/access"
 	"fieldclue/server/field"
 	"fieldclue/server/store"
+	"fieldclue/sync/protocol"
 )
 
-// sessionBody is a session as it is stored. A refresh token is the session's id, a dot and 32 random bytes; only their
+// sessionBody holds the secrets of a session; whose it is and whether it is open says its record in the log, and a body without
+// one opens nothing. A refresh token is the session's id, a dot and 32 random bytes; only their
 // hash is kept. The next secret is kept masked by the present one, so that whoever has just used a token can be given
 // the same answer again, and whoever reads the store learns nothing.
 type sessionBody struct {
@@ -27,7 +30,8 @@ type sessionBody struct {
 	Used    []string       `json:"used,omitempty"`   // hashes of the secrets before it, the newest first
 	Masked  []byte         `json:"masked,omitempty"` // the secret that is good now, masked by the one before it
 	Rotated time.Time      `json:"rotated,omitzero"` //
-	Closed  string         `json:"closed,omitempty"` // why; empty: it is open
+	Nonce   string         `json:"nonce,omitempty"`  // hash of the name of the request that brought it; empty: it had none
+	Closed  string         `json:"closed,omitempty"` // by an older server, which did not write it into the log
 }
 
 const (
@@ -65,23 +69,36 @@ func splitRefresh(token string) (session string, secret []byte, err error) {
 	return session, secret, nil
 }
 
-// begin opens a session for a person on a device and returns its first refresh token.
-func (a *Accounts) begin(ctx context.Context, user field.UserID, org field.OrgID, device field.DeviceID) (session, refresh string, err error) {
+// begin keeps the secrets of a session that is about to be opened, and returns its first refresh token.
+func (a *Accounts) begin(ctx context.Context, user field.UserID, org field.OrgID, device field.DeviceID) (session, refresh string, doc store.Doc, err error) {
 	secret := make([]byte, sha256.Size)
 	random(secret)
 	session = string(a.newID())
 	now := a.now().UTC()
-	doc := store.Doc{Shelf: store.Sessions, ID: session, Key: string(user), Due: now.Add(a.sessionTTL)}
+	doc = store.Doc{Shelf: store.Sessions, ID: session, Key: string(user), Due: now.Add(a.sessionTTL)}
 	body := sessionBody{User: user, Org: org, Device: device, Made: now, Hash: hashSecret(secret)}
-	return session, refreshToken(session, secret), write(ctx, a.docs, doc, body)
+	return session, refreshToken(session, secret), doc, write(ctx, a.docs, doc, body)
+}
+
+// dropSession forgets the secrets of a session that was not opened after all.
+func (a *Accounts) dropSession(ctx context.Context, doc store.Doc) {
+	doc, err := a.docs.GetDoc(ctx, doc.Shelf, doc.ID)
+	if err == nil {
+		_ = a.docs.DeleteDoc(ctx, doc.Shelf, doc.ID, doc.Version) // without a record in the log they open nothing
+	}
 }
 
 // rotate exchanges a refresh token for the next. The token that was exchanged last gets the same answer again for the
-// grace period: an answer that was lost must not sign anybody out. Later, or for an older token, the session is closed.
-func (a *Accounts) rotate(ctx context.Context, token string, device field.DeviceID) (body sessionBody, session, next string, err error) {
+// grace period, if it is asked for under the same nonce and the next one was not used: an answer that was lost must not sign
+// anybody out. Otherwise, or for an older token, the session is closed.
+func (a *Accounts) rotate(ctx context.Context, token string, device field.DeviceID, nonce string) (body sessionBody, session, next string, err error) {
 	session, secret, err := splitRefresh(token)
 	if err != nil {
 		return body, "", "", err
+	}
+	named := ""
+	if nonce != "" {
+		named = hashSecret([]byte(nonce))
 	}
 	for range rotateMost {
 		var doc store.Doc
@@ -90,36 +107,40 @@ func (a *Accounts) rotate(ctx context.Context, token string, device field.Device
 		if err != nil {
 			return body, "", "", err
 		}
+		r, err := a.find(ctx, field.KindSession, field.RecordID(session))
+		if err != nil {
+			return body, "", "", err
+		}
 		now := a.now().UTC()
 		hash := hashSecret(secret)
 		used := slices.Index(body.Used, hash)
 		switch {
-		case !found || hash != body.Hash && used < 0 || !now.Before(doc.Due):
+		case !found || r == nil || hash != body.Hash && used < 0 || !now.Before(doc.Due):
+			return body, "", "", field.Refuse(field.CodeTokenInvalid, "")
+		case r.Text("personId") != string(body.User) || r.Text("deviceId") != string(body.Device):
+			a.log.ErrorContext(ctx, "the secrets of a session are kept for somebody else than the log says; they open nothing", "session", session)
 			return body, "", "", field.Refuse(field.CodeTokenInvalid, "")
 		case body.Device != device:
 			return body, "", "", field.Refuse(field.CodeForeignDevice, "")
-		case body.Closed != "":
-			return body, "", "", field.Refuse(field.CodeTokenReused, "The session is closed: %s. Sign in again.", body.Closed)
-		case used == 0 && now.Sub(body.Rotated) <= a.grace:
+		case r.State != "open":
+			return body, "", "", field.Refuse(field.CodeTokenReused, "The session is closed: %s. Sign in again.", r.Text("why"))
+		case used == 0 && now.Sub(body.Rotated) <= a.grace && body.Nonce == named:
 			return body, session, refreshToken(session, mask(secret, body.Masked)), nil
 		case used >= 0:
-			body.Closed = "a refresh token was used twice"
-			err = write(ctx, a.docs, doc, body)
-			if err == nil {
-				a.actors.dropSession(session)
-				a.log.WarnContext(ctx, "refresh token used twice, session closed", "user", body.User, "device", body.Device)
-				return body, "", "", field.Refuse(field.CodeTokenReused, "")
+			if err := a.closeSession(ctx, r, field.EndReused); err != nil {
+				return body, "", "", err
 			}
-		default:
-			fresh := make([]byte, sha256.Size)
-			random(fresh)
-			body.Used = append([]string{hash}, body.Used[:min(len(body.Used), usedMost-1)]...)
-			body.Hash, body.Masked, body.Rotated = hashSecret(fresh), mask(secret, fresh), now
-			doc.Due = now.Add(a.sessionTTL)
-			err = write(ctx, a.docs, doc, body)
-			if err == nil {
-				return body, session, refreshToken(session, fresh), nil
-			}
+			a.log.WarnContext(ctx, "refresh token used twice, session closed", "user", body.User, "device", body.Device)
+			return body, "", "", field.Refuse(field.CodeTokenReused, "")
+		}
+		fresh := make([]byte, sha256.Size)
+		random(fresh)
+		body.Used = append([]string{hash}, body.Used[:min(len(body.Used), usedMost-1)]...)
+		body.Hash, body.Masked, body.Rotated, body.Nonce = hashSecret(fresh), mask(secret, fresh), now, named
+		doc.Due = now.Add(a.sessionTTL)
+		err = write(ctx, a.docs, doc, body)
+		if err == nil {
+			return body, session, refreshToken(session, fresh), nil
 		}
 		if !field.Is(err, field.CodeStale) {
 			return body, "", "", err
@@ -128,42 +149,72 @@ func (a *Accounts) rotate(ctx context.Context, token string, device field.Device
 	return body, "", "", field.Refuse(field.CodeBusy, "").Because(err)
 }
 
-// SignOut closes the session of a pass. Doing it again changes nothing.
-func (a *Accounts) SignOut(ctx context.Context, p Pass) error {
-	for range rotateMost {
-		body, doc, found, err := read[sessionBody](ctx, a.docs, store.Sessions, p.Session)
-		if err != nil {
-			return err
-		}
-		if !found || body.Closed != "" {
-			return nil
-		}
-		body.Closed = "signed out"
-		err = write(ctx, a.docs, doc, body)
-		if err == nil {
-			a.actors.dropSession(p.Session)
-			return nil
-		}
-		if !field.Is(err, field.CodeStale) {
-			return err
-		}
+// closeSession ends a session in the log. One that has ended already stays as it is.
+func (a *Accounts) closeSession(ctx context.Context, r *field.Record, why string) error {
+	who := &access.Actor{User: field.UserID(r.Text("personId")), Device: field.DeviceID(r.Text("deviceId"))}
+	_, err := a.commit.Commit(ctx, a.asPerson(who, field.OrgID(r.Scope.ID()), "sign-out/"+string(r.ID), protocol.Operation{
+		ID: r.ID, Kind: field.KindSession, Base: r.Version, Command: "close", Args: map[string]field.Value{"why": field.Quote(why)},
+	}))
+	if err != nil && !field.Is(err, field.CodeNotNow) {
+		return err
 	}
-	return field.Refuse(field.CodeBusy, "")
+	a.actors.dropSession(string(r.ID))
+	return nil
 }
 
-// Sweep removes sessions that ended long ago, at most limit of them, and returns how many.
+// SignOut closes the session of a pass. Doing it again changes nothing.
+func (a *Accounts) SignOut(ctx context.Context, p Pass) error {
+	r, err := a.find(ctx, field.KindSession, field.RecordID(p.Session))
+	if err != nil || r == nil || r.State != "open" {
+		return err
+	}
+	return a.closeSession(ctx, r, field.EndSignedOut)
+}
+
+// Sweep removes what has expired, at most limit of each: sessions that nobody refreshed, password hashes that no account names,
+// and what is remembered of failed sign-ins. It returns how many sessions.
 func (a *Accounts) Sweep(ctx context.Context, limit int) (int, error) {
-	docs, err := a.docs.DocsDue(ctx, store.Sessions, a.now(), limit)
+	now := a.now()
+	n, err := a.sweep(ctx, store.Sessions, now, limit, func(d store.Doc) (bool, error) {
+		r, err := a.find(ctx, field.KindSession, field.RecordID(d.ID))
+		if err == nil && r != nil && r.State == "open" {
+			err = a.closeSession(ctx, r, field.EndExpired)
+		}
+		return err == nil, err
+	})
+	if err != nil {
+		return n, err
+	}
+	_, err = a.sweep(ctx, store.Accounts, now, limit, func(d store.Doc) (bool, error) {
+		acc, err := a.first(ctx, field.KindAccount, field.KeyFor("digest", d.ID))
+		if err != nil || acc == nil {
+			return err == nil, err
+		}
+		d.Due = time.Time{} // it is in use
+		_, err = a.docs.PutDoc(ctx, d)
+		return false, err
+	})
+	if err != nil {
+		return n, err
+	}
+	_, err = a.sweep(ctx, store.Throttle, now, limit, func(store.Doc) (bool, error) { return true, nil })
+	return n, err
+}
+
+// sweep removes those of the documents that are due that useless says may go.
+func (a *Accounts) sweep(ctx context.Context, shelf store.Shelf, now time.Time, limit int, useless func(store.Doc) (bool, error)) (n int, err error) {
+	docs, err := a.docs.DocsDue(ctx, shelf, now, limit)
 	if err != nil {
 		return 0, err
 	}
-	n := 0
 	for _, d := range docs {
-		err := a.docs.DeleteDoc(ctx, store.Sessions, d.ID, d.Version)
-		switch {
-		case err == nil:
-			n++
-		case !field.Is(err, field.CodeStale) && !field.Is(err, field.CodeNotFound): // another process was first
+		gone, err := useless(d)
+		if err == nil && gone {
+			if err = a.docs.DeleteDoc(ctx, shelf, d.ID, d.Version); err == nil {
+				n++
+			}
+		}
+		if err != nil && !field.Is(err, field.CodeStale) && !field.Is(err, field.CodeNotFound) { // another process was first
 			return n, err
 		}
 	}

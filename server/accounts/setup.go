@@ -3,7 +3,7 @@ package accounts
 import (
 	"context"
 	"crypto/subtle"
-	"encoding/base32"
+	"errors"
 	"strings"
 	"time"
 
@@ -33,8 +33,7 @@ type setupBody struct {
 func (a *Accounts) SetupCode(ctx context.Context) (string, error) {
 	var raw [10]byte
 	random(raw[:])
-	word := base32.StdEncoding.EncodeToString(raw[:])
-	code := word[:4] + "-" + word[4:8] + "-" + word[8:12] + "-" + word[12:]
+	code := spell(raw[:])
 	for range rotateMost {
 		body, doc, found, err := read[setupBody](ctx, a.docs, store.Keys, setupDoc)
 		if err != nil {
@@ -70,8 +69,8 @@ type Setup struct {
 // set-up for good. CodeSetupClosed when it is closed or the code is wrong. When it was cut off it may be repeated with
 // the same code and the same details.
 func (a *Accounts) SetUp(ctx context.Context, s Setup, ip string) (Tokens, error) {
-	if !a.throttle.allows(a.now(), setupDoc, ip) {
-		return Tokens{}, field.Refuse(field.CodeTooMany, "")
+	if err := a.throttle.allows(ctx, addressKey(ip)); err != nil {
+		return Tokens{}, err
 	}
 	body, doc, found, err := read[setupBody](ctx, a.docs, store.Keys, setupDoc)
 	if err != nil {
@@ -79,7 +78,7 @@ func (a *Accounts) SetUp(ctx context.Context, s Setup, ip string) (Tokens, error
 	}
 	code := strings.ToUpper(strings.TrimSpace(s.Code))
 	if !found || body.Done || subtle.ConstantTimeCompare([]byte(hashSecret([]byte(code))), []byte(body.Hash)) != 1 {
-		a.throttle.failed(a.now(), setupDoc, ip)
+		a.throttle.failed(ctx, addressKey(ip))
 		return Tokens{}, field.Refuse(field.CodeSetupClosed, "")
 	}
 	if a.now().Before(body.Begun.Add(setupLease)) {
@@ -92,8 +91,7 @@ func (a *Accounts) SetUp(ctx context.Context, s Setup, ip string) (Tokens, error
 	if err := s.Device.check(); err != nil {
 		return Tokens{}, err
 	}
-	hash, err := a.hash.make(ctx, s.Password)
-	if err != nil {
+	if err := goodPassword(s.Password, login, s.Name, string(s.Org.Code), s.Org.Name, s.Org.NameEN); err != nil {
 		return Tokens{}, err
 	}
 	body.Begun = a.now().UTC()
@@ -103,59 +101,88 @@ func (a *Accounts) SetUp(ctx context.Context, s Setup, ip string) (Tokens, error
 		}
 		return Tokens{}, err
 	}
-	tokens, err := a.found(ctx, s, login, hash, body)
+	tokens, err := a.found(ctx, s, login, body)
 	if err != nil {
 		a.releaseSetup(ctx)
 	}
 	return tokens, err
 }
 
-// found does what SetUp promises, once the right to do so is held.
-func (a *Accounts) found(ctx context.Context, s Setup, login, hash string, body setupBody) (Tokens, error) {
-	user := field.UserID(body.Person)
-	org := s.Org.fields()
-	org["founding"] = field.Quote(true)
+// found does what SetUp promises, once the right to do so is held. Organisation, person, account and device are one commit; when
+// it was cut off after that, repeating it finds all of it and opens a session.
+func (a *Accounts) found(ctx context.Context, s Setup, login string, body setupBody) (Tokens, error) {
+	user, org := field.UserID(body.Person), s.Org.Code
+	digest, err := a.newPassword(ctx, s.Password, login, s.Name, org)
+	if err != nil {
+		return Tokens{}, err
+	}
+	home := s.Org.fields()
+	home["founding"] = field.Quote(true)
 	person := Person{Name: s.Name, Roles: []access.Grant{{Role: access.Administrator}}}
-	_, err := a.commit.Commit(ctx, protocol.Batch{
-		Actor:  &access.Actor{User: user, Org: s.Org.Code, Server: true},
-		Device: "server/setup", Number: 1, Scope: field.MakeScope(field.ScopeOrg, string(s.Org.Code)),
+	enrol := func(c *field.Case) error {
+		return field.Enrol(c, org, s.Device.ID, user, s.Device.Name, s.Device.Platform, "", a.devices)
+	}
+	_, err = a.commit.Commit(ctx, protocol.Batch{
+		Actor:  &access.Actor{User: user, Org: org, Server: true},
+		Device: "server/setup", Number: 1, Scope: field.MakeScope(field.ScopeOrg, string(org)),
 		Operations: []protocol.Operation{
-			{ID: field.OrgRecord(s.Org.Code), Kind: field.KindOrg, Set: org},
+			{ID: field.OrgRecord(org), Kind: field.KindOrg, Set: home},
 			{ID: body.Person, Kind: field.KindPerson, Set: person.fields()},
 		},
 		Strict: true, Trusted: true,
+		Then: func(c *field.Case) error {
+			if err := field.NewAccount(c, org, login, user, digest); err != nil {
+				return err
+			}
+			return enrol(c)
+		},
 	})
 	if err != nil {
-		return Tokens{}, err
-	}
-	old, doc, exists, err := read[account](ctx, a.docs, store.Accounts, login)
-	if err != nil {
-		return Tokens{}, err
-	}
-	if exists && old.User != user {
-		return Tokens{}, field.Refuse(field.CodeTaken, "")
-	}
-	doc.Key = string(user)
-	if err := write(ctx, a.docs, doc, account{User: user, Org: s.Org.Code, Hash: hash, Made: a.now().UTC()}); err != nil {
 		return Tokens{}, err
 	}
 	who, err := a.person(ctx, user)
 	if err != nil {
 		return Tokens{}, err
 	}
-	if who == nil {
+	acc, err := a.accountOf(ctx, user)
+	if err != nil {
+		return Tokens{}, err
+	}
+	if who == nil || acc == nil {
 		return Tokens{}, field.Refuse(field.CodeInternal, "").Because(errNoPerson)
+	}
+	hash, err := a.hashOf(ctx, acc)
+	if err != nil {
+		return Tokens{}, err
+	}
+	good, err := a.hash.matches(ctx, setupDoc, hash, s.Password)
+	if err != nil {
+		return Tokens{}, err
+	}
+	if !good || !named(acc, login) { // it was begun with other details
+		return Tokens{}, field.Refuse(field.CodeBadCredentials, "The set-up was begun with another sign-in name or password. Repeat it with those.")
+	}
+	// Begun on another device and cut off: the code of the console stands for a one-time code of this one.
+	device, err := a.find(ctx, field.KindDevice, field.DeviceRecord(s.Device.ID))
+	if err != nil {
+		return Tokens{}, err
+	}
+	if device != nil && device.Text("personId") != string(user) {
+		return Tokens{}, field.Refuse(field.CodeForeignDevice, "")
+	}
+	tokens, err := a.enter(ctx, who, s.Device, nil, enrol)
+	if err != nil {
+		return Tokens{}, err
 	}
 	last, doc, _, err := read[setupBody](ctx, a.docs, store.Keys, setupDoc)
 	if err != nil {
 		return Tokens{}, err
 	}
-	last.Done, last.Org, last.Hash = true, s.Org.Code, ""
-	if err := write(ctx, a.docs, doc, last); err != nil {
-		return Tokens{}, err
-	}
-	return a.enter(ctx, who, s.Device)
+	last.Done, last.Org, last.Hash = true, org, ""
+	return tokens, write(ctx, a.docs, doc, last)
 }
+
+var errNoPerson = errors.New("accounts: the person who was just written is not on record")
 
 // releaseSetup lets a set-up that was refused be tried again at once.
 func (a *Accounts) releaseSetup(ctx context.Context) {

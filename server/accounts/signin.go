@@ -2,23 +2,14 @@ package accounts
 
 import (
 	"context"
-	"errors"
+	"encoding/binary"
 	"strings"
 	"time"
 
 	"fieldclue/server/access"
 	"fieldclue/server/field"
-	"fieldclue/server/store"
+	"fieldclue/sync/protocol"
 )
-
-// account is a sign-in name as it is stored, under the name itself: so no two people have one.
-type account struct {
-	User field.UserID `json:"user"`
-	Org  field.OrgID  `json:"org"`
-	Hash string       `json:"hash"`         // Argon2id
-	Made time.Time    `json:"made"`         //
-	By   string       `json:"by,omitempty"` // the click that made it: device and number
-}
 
 // User is a person as they see themselves.
 type User struct {
@@ -48,51 +39,151 @@ func NormalLogin(login string) (string, error) {
 	return l, nil
 }
 
-// SignIn opens a session. ip is where the request comes from, for the throttle. CodeBadCredentials whether the name is
-// unknown, the password wrong or the person gone, after the same work; CodeTooMany after many failures.
-func (a *Accounts) SignIn(ctx context.Context, login, password string, d Device, ip string) (Tokens, error) {
-	if err := d.check(); err != nil {
+// Attempt is what somebody says who wants in.
+type Attempt struct {
+	Login, Password string
+	Device          Device
+	Code            string // of a device that is not enrolled yet
+}
+
+// SignIn opens a session. It starts from the device, not from the name: one that is enrolled is one person's, and one that is not
+// needs a one-time code, which is one person's too. So a stranger without either learns nothing about names and passwords and
+// costs no work, and what he does starves nobody who has a device.
+//
+// ip is where the request comes from. CodeDeviceUnknown, CodeInvalidCode; CodeBadCredentials whether the name is unknown, the
+// password wrong or the person gone, after the same work; CodeForeignDevice when name and password are somebody else's than the
+// device; CodeDeviceRevoked; CodeTooMany after many failures.
+func (a *Accounts) SignIn(ctx context.Context, s Attempt, ip string) (Tokens, error) {
+	if err := s.Device.check(); err != nil {
 		return Tokens{}, err
 	}
-	name, err := NormalLogin(login)
+	name, err := NormalLogin(s.Login)
 	if err != nil {
 		name = "?" // nobody's name; it is refused after the same work as any other
 	}
-	if !a.throttle.allows(a.now(), name, ip) {
-		return Tokens{}, field.Refuse(field.CodeTooMany, "")
-	}
-	acc, _, _, err := read[account](ctx, a.docs, store.Accounts, name)
+	device, err := a.find(ctx, field.KindDevice, field.DeviceRecord(s.Device.ID))
 	if err != nil {
 		return Tokens{}, err
 	}
-	good, err := a.hash.matches(ctx, acc.Hash, password)
-	if err != nil {
-		return Tokens{}, err
-	}
-	var who *access.Actor
-	if good {
-		if who, err = a.person(ctx, acc.User); err != nil {
+	var code *field.Record
+	whose, budget := device, deviceKey(s.Device.ID, ip)
+	if device == nil {
+		if err := a.throttle.allows(ctx, addressKey(ip)); err != nil {
 			return Tokens{}, err
 		}
+		if code, err = a.openCode(ctx, s.Code, field.ForDevice); err != nil {
+			return Tokens{}, err
+		}
+		if code == nil {
+			a.throttle.failed(ctx, addressKey(ip))
+			if s.Code == "" {
+				return Tokens{}, field.Refuse(field.CodeDeviceUnknown, "")
+			}
+			return Tokens{}, field.Refuse(field.CodeInvalidCode, "")
+		}
+		whose, budget = code, codeKey(code.ID)
 	}
-	if who == nil {
-		a.throttle.failed(a.now(), name, ip)
-		return Tokens{}, field.Refuse(field.CodeBadCredentials, "")
-	}
-	a.throttle.succeeded(name, ip)
-	return a.enter(ctx, who, d)
-}
-
-// enter enrols the device and opens the session of somebody whose password was right.
-func (a *Accounts) enter(ctx context.Context, who *access.Actor, d Device) (Tokens, error) {
-	if err := a.enrol(ctx, d, who.User, who.Org); err != nil {
+	if err := a.throttle.allows(ctx, budget); err != nil {
 		return Tokens{}, err
 	}
-	session, refresh, err := a.begin(ctx, who.User, who.Org, d.ID)
+	who, own, err := a.prove(ctx, whose, budget, name, s.Password)
 	if err != nil {
+		return Tokens{}, err
+	}
+	if who == nil {
+		a.throttle.failed(ctx, budget)
+		return Tokens{}, field.Refuse(field.CodeBadCredentials, "")
+	}
+	switch {
+	case !own && device != nil:
+		return Tokens{}, field.Refuse(field.CodeForeignDevice, "The device is enrolled for somebody else. The app makes a new device id for each person.")
+	case !own:
+		a.throttle.failed(ctx, budget)
+		return Tokens{}, field.Refuse(field.CodeInvalidCode, "")
+	case device != nil && (device.State == field.DeviceRevoked || device.State == field.DeviceMoved):
+		return Tokens{}, field.Refuse(field.CodeDeviceRevoked, "")
+	}
+	if err := a.throttle.enters(ctx, s.Device.ID); err != nil {
+		return Tokens{}, err
+	}
+	a.throttle.succeeded(ctx, budget)
+	return a.enter(ctx, who, s.Device, code, nil)
+}
+
+// prove finds out who shows a name and a password on the device, or with the code, of somebody; nil when they do not fit. own says
+// that it is that somebody. Whatever the case, one hash is computed, in turn with those for other keys.
+func (a *Accounts) prove(ctx context.Context, whose *field.Record, key, name, password string) (who *access.Actor, own bool, err error) {
+	acc, err := a.accountOf(ctx, field.UserID(whose.Text("personId")))
+	if err != nil {
+		return nil, false, err
+	}
+	if own = acc != nil && named(acc, name); !own {
+		if acc, err = a.called(ctx, name, field.OrgID(whose.Scope.ID())); err != nil {
+			return nil, false, err
+		}
+	}
+	hash := ""
+	if acc != nil {
+		if hash, err = a.hashOf(ctx, acc); err != nil {
+			return nil, false, err
+		}
+	}
+	good, err := a.hash.matches(ctx, key, hash, password)
+	if err != nil || !good {
+		return nil, false, err
+	}
+	who, err = a.person(ctx, field.UserID(acc.Text("personId")))
+	if who != nil && string(who.Org) != acc.Scope.ID() {
+		who = nil // an account of one organisation never stands for a person of another
+	}
+	return who, own, err
+}
+
+// enter opens the session of somebody who has shown who they are, and uses the code up that enrols the device; nil: it is enrolled.
+// also is what is done in the same commit; nil: nothing.
+func (a *Accounts) enter(ctx context.Context, who *access.Actor, d Device, code *field.Record, also func(*field.Case) error) (Tokens, error) {
+	session, refresh, doc, err := a.begin(ctx, who.User, who.Org, d.ID)
+	if err != nil {
+		return Tokens{}, err
+	}
+	open := protocol.Operation{ID: field.RecordID(session), Kind: field.KindSession, Set: a.opened(who.User, d.ID)}
+	on := *who
+	on.Device = d.ID
+	b := a.asPerson(&on, who.Org, "sign-in/"+string(d.ID), open)
+	b.Then = also
+	if code != nil {
+		b.Operations = []protocol.Operation{{ID: code.ID, Kind: field.KindCode, Base: code.Version, Command: "use", Args: map[string]field.Value{
+			"device": field.Quote(d.ID), "name": field.Quote(d.Name), "platform": field.Quote(d.Platform), "most": field.Quote(a.devices),
+		}}, open}
+	}
+	_, err = a.commit.Commit(ctx, b)
+	if code != nil && field.Is(err, field.CodeNotNow) {
+		// The code was used meanwhile. If it was by this very device, whose first answer was lost, nothing is missing.
+		err = field.Refuse(field.CodeInvalidCode, "")
+		if r, look := a.find(ctx, field.KindDevice, field.DeviceRecord(d.ID)); look == nil && r != nil && r.State == field.StateActive && r.Text("personId") == string(who.User) {
+			b.Operations, b.Number = b.Operations[1:], number()
+			_, err = a.commit.Commit(ctx, b)
+		}
+	}
+	if err != nil {
+		a.dropSession(ctx, doc)
 		return Tokens{}, err
 	}
 	return a.tokens(ctx, who, d, session, refresh)
+}
+
+// opened are the fields of a session that begins.
+func (a *Accounts) opened(user field.UserID, device field.DeviceID) map[string]field.Value {
+	return map[string]field.Value{
+		"personId": field.Quote(user), "deviceId": field.Quote(device), "openFor": field.Quote(user), "openedAt": field.Quote(protocol.Stamp(a.now())),
+	}
+}
+
+// number is the batch number of what the server writes once.
+func number() int64 {
+	var b [8]byte
+	random(b[:])
+	return int64(binary.BigEndian.Uint64(b[:])>>2) + 1
 }
 
 func (a *Accounts) tokens(ctx context.Context, who *access.Actor, d Device, session, refresh string) (Tokens, error) {
@@ -115,10 +206,14 @@ func AsUser(who *access.Actor) User {
 	return User{ID: who.User, Name: who.Name, Org: who.Org, Roles: roles}
 }
 
-// Refresh exchanges a refresh token for new tokens. CodeTokenInvalid, CodeTokenReused (the session is closed),
-// CodeForeignDevice, CodeDeviceRevoked. The tokens of a revoked device are good for handing in.
-func (a *Accounts) Refresh(ctx context.Context, token string, device field.DeviceID) (Tokens, error) {
-	body, session, next, err := a.rotate(ctx, token, device)
+// Refresh exchanges a refresh token for new tokens. nonce names the request: the same again asks for the same answer. Empty: not
+// said. CodeTokenInvalid, CodeTokenReused (the session is closed), CodeForeignDevice, CodeDeviceRevoked. The tokens of a device
+// that was revoked or is being moved are good for handing in.
+func (a *Accounts) Refresh(ctx context.Context, token string, device field.DeviceID, nonce string) (Tokens, error) {
+	if len(nonce) > 100 {
+		return Tokens{}, field.Refuse(field.CodeTooLong, "nonce has at most 100 characters.")
+	}
+	body, session, next, err := a.rotate(ctx, token, device, nonce)
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -126,11 +221,15 @@ func (a *Accounts) Refresh(ctx context.Context, token string, device field.Devic
 	if err != nil {
 		return Tokens{}, err
 	}
-	d, _, _, err := read[Enrolled](ctx, a.docs, store.Devices, string(body.Device))
+	d := Device{ID: body.Device}
+	r, err := a.find(ctx, field.KindDevice, field.DeviceRecord(body.Device))
 	if err != nil {
 		return Tokens{}, err
 	}
-	return a.tokens(ctx, who, d.Device, session, next)
+	if r != nil {
+		d.Name, d.Platform = r.Text("name"), r.Text("platform")
+	}
+	return a.tokens(ctx, who, d, session, next)
 }
 
 // ChangePassword sets a new password for the account of somebody who knows the present one, and closes the person's
@@ -140,52 +239,40 @@ func (a *Accounts) ChangePassword(ctx context.Context, p Pass, login, present, n
 	if err != nil {
 		return err
 	}
-	if !a.throttle.allows(a.now(), name, ip) {
-		return field.Refuse(field.CodeTooMany, "")
+	budget := deviceKey(p.Actor.Device, ip)
+	if err := a.throttle.allows(ctx, budget); err != nil {
+		return err
 	}
-	acc, doc, _, err := read[account](ctx, a.docs, store.Accounts, name)
+	acc, err := a.accountOf(ctx, p.Actor.User)
 	if err != nil {
 		return err
 	}
-	good, err := a.hash.matches(ctx, acc.Hash, present)
-	if err != nil {
-		return err
-	}
-	if !good || acc.User != p.Actor.User {
-		a.throttle.failed(a.now(), name, ip)
-		return field.Refuse(field.CodeBadCredentials, "")
-	}
-	if acc.Hash, err = a.hash.make(ctx, next); err != nil {
-		return err
-	}
-	doc.Key = string(acc.User)
-	if err := write(ctx, a.docs, doc, acc); err != nil {
-		return err
-	}
-	return a.closeOthers(ctx, p)
-}
-
-// closeOthers closes every session of the person but the one of the pass.
-func (a *Accounts) closeOthers(ctx context.Context, p Pass) error {
-	after := ""
-	for {
-		docs, err := a.docs.DocsByKey(ctx, store.Sessions, string(p.Actor.User), after, 100)
-		if err != nil {
+	hash := ""
+	if acc != nil && named(acc, name) {
+		if hash, err = a.hashOf(ctx, acc); err != nil {
 			return err
 		}
-		for _, d := range docs {
-			after = d.ID
-			if d.ID == p.Session {
-				continue
-			}
-			if err := a.SignOut(ctx, Pass{Session: d.ID}); err != nil {
-				return err
-			}
-		}
-		if len(docs) < 100 {
-			return nil
-		}
 	}
+	good, err := a.hash.matches(ctx, budget, hash, present)
+	if err != nil {
+		return err
+	}
+	if !good {
+		a.throttle.failed(ctx, budget)
+		return field.Refuse(field.CodeBadCredentials, "")
+	}
+	digest, err := a.newPassword(ctx, next, acc.Text("login"), p.Actor.Name, p.Actor.Org)
+	if err != nil {
+		return err
+	}
+	_, err = a.commit.Commit(ctx, a.asPerson(p.Actor, p.Actor.Org, "password/"+string(p.Actor.Device), protocol.Operation{
+		ID: acc.ID, Kind: field.KindAccount, Base: acc.Version, Command: "set", Args: map[string]field.Value{
+			"digest": field.Quote(digest), "before": acc.Fields["digest"], "why": field.Quote(field.EndPassword), "keep": field.Quote(p.Session),
+		},
+	}))
+	if err != nil {
+		return err
+	}
+	a.passwordChanged(ctx, p.Actor.User, acc.Text("digest"))
+	return nil
 }
-
-var errNoPerson = errors.New("accounts: the person who was just written is not on record")

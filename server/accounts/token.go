@@ -19,6 +19,8 @@ const (
 	audience  = "fieldclue"
 	tokenType = "access"
 	keyDoc    = "access-token"
+
+	headerType = "at+jwt" // RFC 9068
 )
 
 // claims of an access token. The roles are not in it: they are looked up, so that they end when they end.
@@ -42,46 +44,98 @@ func (c *claims) Validate() error {
 
 type signingKey struct {
 	id      string
-	private ed25519.PrivateKey
+	private ed25519.PrivateKey // of the present key alone
 	public  ed25519.PublicKey
+	until   time.Time // zero: it is the present one
+}
+
+// ring is the present key and those before it whose tokens may still be about.
+type ring []*signingKey
+
+// find gives the key of an id that is good at a time; nil when there is none.
+func (r ring) find(id string, now time.Time) *signingKey {
+	for _, k := range r {
+		if k.id == id && (k.until.IsZero() || now.Before(k.until)) {
+			return k
+		}
+	}
+	return nil
 }
 
 type keyBody struct {
-	Seed []byte    `json:"seed"` // of Ed25519
-	Made time.Time `json:"made"`
+	Seed  []byte     `json:"seed"` // of Ed25519
+	Made  time.Time  `json:"made"`
+	Older []olderKey `json:"older,omitempty"` // their public parts; nobody signs with them any more
+}
+
+type olderKey struct {
+	Public []byte    `json:"public"`
+	Until  time.Time `json:"until"` // when its last token has expired
 }
 
 const (
-	keyFresh = time.Minute     // how long the key is believed without looking again
+	keyFresh = time.Minute     // how long the keys are believed without looking again
 	keyAgain = 5 * time.Second // until a store that was down is asked again
+	keyLook  = time.Second     // until it is looked again for the key that a token names and nobody knows
 )
 
+// RotateTokenKey makes a new key for access tokens, which live for the given time. The one before is good for what it signed until
+// that has expired, so nobody notices. A server that runs may sign with it for a minute more.
+func RotateTokenKey(ctx context.Context, docs Docs, life time.Duration) error {
+	return changeTokenKey(ctx, docs, func(b keyBody, now time.Time) []olderKey {
+		public, _ := ed25519.NewKeyFromSeed(b.Seed).Public().(ed25519.PublicKey) // it is one
+		older := []olderKey{{Public: public, Until: now.Add(life + 2*keyFresh)}}
+		for _, k := range b.Older {
+			if now.Before(k.Until) {
+				older = append(older, k)
+			}
+		}
+		return older
+	})
+}
+
 // RenewTokenKey makes a new key for access tokens, because others may have the one before. Within a minute no server takes
-// a token of the old one any more, whatever it says; whoever has a session gets a new token for it.
+// a token of an old one any more, whatever it says; whoever has a session gets a new token for it.
 func RenewTokenKey(ctx context.Context, docs Docs) error {
+	return changeTokenKey(ctx, docs, func(keyBody, time.Time) []olderKey { return nil })
+}
+
+func changeTokenKey(ctx context.Context, docs Docs, older func(keyBody, time.Time) []olderKey) error {
 	body, doc, found, err := read[keyBody](ctx, docs, store.Keys, keyDoc)
 	if err != nil || !found {
 		return err
 	}
-	body = keyBody{Seed: make([]byte, ed25519.SeedSize), Made: time.Now().UTC()}
+	if len(body.Seed) != ed25519.SeedSize {
+		return errDamagedKey
+	}
+	now := time.Now().UTC()
+	body = keyBody{Seed: make([]byte, ed25519.SeedSize), Made: now, Older: older(body, now)}
 	random(body.Seed)
 	return write(ctx, docs, doc, body)
 }
 
-// signing returns the key that all processes on the store share. The first that asks makes it.
-func (a *Accounts) signing(ctx context.Context) (*signingKey, error) {
+var errDamagedKey = errors.New("accounts: the stored signing key is damaged")
+
+func keyID(public []byte) string {
+	sum := sha256.Sum256(public)
+	return hex.EncodeToString(sum[:4])
+}
+
+// signing returns the keys that all processes on the store share, the present one first. The first that asks makes one. stale is
+// how old what is known may be.
+func (a *Accounts) signing(ctx context.Context, stale time.Duration) (ring, error) {
 	a.keyMu.Lock()
 	defer a.keyMu.Unlock()
 	now := a.now()
-	if a.key != nil && now.Sub(a.keyAt) < keyFresh && !now.Before(a.keyAt) {
-		return a.key, nil
+	if a.keys != nil && now.Sub(a.keyAt) < stale && !now.Before(a.keyAt) {
+		return a.keys, nil
 	}
 	body, doc, found, err := read[keyBody](ctx, a.docs, store.Keys, keyDoc)
-	if err != nil && a.key != nil {
+	if err != nil && a.keys != nil {
 		// Everybody waits here while the store is asked. It is down, and who comes next need not find that out again; what a
 		// token may do is asked of the store in any case.
 		a.keyAt = now.Add(keyAgain - keyFresh)
-		return a.key, nil
+		return a.keys, nil
 	}
 	if err != nil {
 		return nil, err
@@ -98,21 +152,26 @@ func (a *Accounts) signing(ctx context.Context) (*signingKey, error) {
 		}
 	}
 	if len(body.Seed) != ed25519.SeedSize {
-		return nil, field.Refuse(field.CodeInternal, "").Because(errors.New("accounts: the stored signing key is damaged"))
+		return nil, field.Refuse(field.CodeInternal, "").Because(errDamagedKey)
 	}
 	private := ed25519.NewKeyFromSeed(body.Seed)
 	public, _ := private.Public().(ed25519.PublicKey) // it is one
-	sum := sha256.Sum256(public)
-	a.key, a.keyAt = &signingKey{id: hex.EncodeToString(sum[:4]), private: private, public: public}, now
-	return a.key, nil
+	keys := ring{{id: keyID(public), private: private, public: public}}
+	for _, k := range body.Older {
+		if len(k.Public) == ed25519.PublicKeySize {
+			keys = append(keys, &signingKey{id: keyID(k.Public), public: k.Public, until: k.Until})
+		}
+	}
+	a.keys, a.keyAt = keys, now
+	return keys, nil
 }
 
 func (a *Accounts) mint(ctx context.Context, user field.UserID, org field.OrgID, device field.DeviceID, session string) (string, error) {
-	key, err := a.signing(ctx)
+	keys, err := a.signing(ctx, keyFresh)
 	if err != nil {
 		return "", err
 	}
-	now := a.now()
+	key, now := keys[0], a.now()
 	t := jwt.NewWithClaims(jwt.SigningMethodEdDSA, &claims{
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer: audience, Audience: jwt.ClaimStrings{audience}, Subject: string(user),
@@ -120,7 +179,7 @@ func (a *Accounts) mint(ctx context.Context, user field.UserID, org field.OrgID,
 		},
 		Type: tokenType, Device: device, Org: org, Session: session,
 	})
-	t.Header["kid"] = key.id
+	t.Header["kid"], t.Header["typ"] = key.id, headerType
 	signed, err := t.SignedString(key.private)
 	if err != nil {
 		return "", field.Refuse(field.CodeInternal, "").Because(err)
@@ -128,33 +187,48 @@ func (a *Accounts) mint(ctx context.Context, user field.UserID, org field.OrgID,
 	return signed, nil
 }
 
-// open checks an access token: EdDSA by our key and nothing else, audience, issuer, type, time. One that names another key
-// has expired: it may be of the key before.
+// open checks an access token: its header says that it is one and by which of our keys, nothing in it is critical that we do not
+// know, EdDSA and nothing else, audience, issuer, time. One whose key is not known is CodeTokenKeyUnknown: it may be of a key that
+// was taken out of use, and a refresh mends that.
 func (a *Accounts) open(ctx context.Context, token string) (*claims, error) {
-	key, err := a.signing(ctx)
+	keys, err := a.signing(ctx, keyFresh)
 	if err != nil {
 		return nil, err
 	}
 	sum := sha256.Sum256([]byte(token))
-	if c := a.known.get(sum); c != nil && c.key == key.id {
+	if c := a.known.get(sum); c != nil && keys.find(c.key, a.now()) != nil {
 		if !a.now().Before(c.ExpiresAt.Time) {
 			return nil, field.Refuse(field.CodeTokenExpired, "")
 		}
 		return c, nil
 	}
-	c := &claims{key: key.id}
-	parsed, err := jwt.ParseWithClaims(token, c, func(*jwt.Token) (any, error) { return key.public, nil },
-		jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}), jwt.WithAudience(audience), jwt.WithIssuer(audience),
-		jwt.WithExpirationRequired(), jwt.WithTimeFunc(a.now))
-	if errors.Is(err, jwt.ErrTokenExpired) {
-		return nil, field.Refuse(field.CodeTokenExpired, "").Because(err)
-	}
-	if err != nil && parsed != nil {
-		if kid, ok := parsed.Header["kid"].(string); ok && kid != key.id {
-			return nil, field.Refuse(field.CodeTokenExpired, "").Because(err)
+	c, unknown := &claims{}, false
+	_, err = jwt.ParseWithClaims(token, c, func(t *jwt.Token) (any, error) {
+		kid, _ := t.Header["kid"].(string)
+		_, critical := t.Header["crit"]
+		if t.Header["typ"] != headerType || kid == "" || critical {
+			return nil, errors.New("not the header of an access token")
 		}
-	}
-	if err != nil {
+		key := keys.find(kid, a.now())
+		if key == nil { // another process may have made it just now
+			if keys, err = a.signing(ctx, keyLook); err != nil {
+				return nil, err
+			}
+			key = keys.find(kid, a.now())
+		}
+		if unknown = key == nil; unknown {
+			return nil, errors.New("unknown key")
+		}
+		c.key = kid
+		return key.public, nil
+	}, jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}), jwt.WithAudience(audience), jwt.WithIssuer(audience),
+		jwt.WithExpirationRequired(), jwt.WithTimeFunc(a.now), jwt.WithStrictDecoding())
+	switch {
+	case unknown:
+		return nil, field.Refuse(field.CodeTokenKeyUnknown, "").Because(err)
+	case errors.Is(err, jwt.ErrTokenExpired):
+		return nil, field.Refuse(field.CodeTokenExpired, "").Because(err)
+	case err != nil:
 		return nil, field.Refuse(field.CodeTokenInvalid, "").Because(err)
 	}
 	a.known.put(sum, c, a.now())

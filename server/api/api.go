@@ -140,6 +140,7 @@ func New(o Options) *Server {
 	o.Guard.Rules = []guard.Rule{
 		{Prefix: "/v1/auth/sign-in", Max: openMax},
 		{Prefix: "/v1/auth/refresh", Max: openMax},
+		{Prefix: "/v1/auth/reset", Max: openMax},
 		{Prefix: "/v1/setup", Max: openMax},
 		{Prefix: tus.Path, Max: o.Uploads.MaxSize(), Stream: true},
 		{Prefix: "/v1/sync/", Max: protocol.MaxBatchBytes},

@@ -11,6 +11,7 @@ func (s *Server) registerAuth() {
 	s.route(fiber.MethodPost, "/v1/setup", "setUp", open, s.setUp)
 	s.route(fiber.MethodPost, "/v1/auth/sign-in", "signIn", open, s.signIn)
 	s.route(fiber.MethodPost, "/v1/auth/refresh", "refresh", open, s.refresh)
+	s.route(fiber.MethodPost, "/v1/auth/reset", "resetPassword", open, s.resetPassword)
 	s.route(fiber.MethodPost, "/v1/auth/sign-out", "signOut", signedIn, s.signOut)
 	s.route(fiber.MethodPost, "/v1/auth/password", "changePassword", signedIn, s.changePassword)
 	s.route(fiber.MethodGet, "/v1/me", "me", signedIn, s.me)
@@ -48,11 +49,12 @@ func (s *Server) signIn(c *fiber.Ctx) error {
 		Login    string          `json:"login"`
 		Password string          `json:"password"`
 		Device   accounts.Device `json:"device"`
+		Code     string          `json:"code"`
 	}](c)
 	if err != nil {
 		return err
 	}
-	tokens, err := s.accounts.SignIn(c.UserContext(), req.Login, req.Password, req.Device, c.IP())
+	tokens, err := s.accounts.SignIn(c.UserContext(), accounts.Attempt{Login: req.Login, Password: req.Password, Device: req.Device, Code: req.Code}, c.IP())
 	if err != nil {
 		return err
 	}
@@ -63,11 +65,12 @@ func (s *Server) refresh(c *fiber.Ctx) error {
 	req, err := decode[struct {
 		RefreshToken string         `json:"refreshToken"`
 		Device       field.DeviceID `json:"device"`
+		Nonce        string         `json:"nonce"`
 	}](c)
 	if err != nil {
 		return err
 	}
-	tokens, err := s.accounts.Refresh(c.UserContext(), req.RefreshToken, req.Device)
+	tokens, err := s.accounts.Refresh(c.UserContext(), req.RefreshToken, req.Device, req.Nonce)
 	if err != nil {
 		return err
 	}
@@ -91,6 +94,21 @@ func (s *Server) changePassword(c *fiber.Ctx) error {
 		return err
 	}
 	if err := s.accounts.ChangePassword(c.UserContext(), pass(c), req.Login, req.Present, req.Next, c.IP()); err != nil {
+		return err
+	}
+	return done(c)
+}
+
+func (s *Server) resetPassword(c *fiber.Ctx) error {
+	req, err := decode[struct {
+		Login    string `json:"login"`
+		Code     string `json:"code"`
+		Password string `json:"password"`
+	}](c)
+	if err != nil {
+		return err
+	}
+	if err := s.accounts.Reset(c.UserContext(), req.Login, req.Code, req.Password, c.IP()); err != nil {
 		return err
 	}
 	return done(c)

@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
+	"maps"
 	"net"
 	"strings"
 	"testing"
@@ -79,35 +80,53 @@ func TestSignInTellsNobodyWhichPartWasWrong(t *testing.T) {
 	w := start(t)
 	admin := w.setUp()
 	admin.hire("chen", access.Inspector)
-	try := func(login, password string) answer {
-		return w.send("POST", "/v1/auth/sign-in", obj{"login": login, "password": password, "device": obj{"id": w.id()}})
+	device := w.id()
+	w.try("chen", password, device, w.deviceCode("chen")).want(200)
+	for _, who := range [][2]string{{"chen", "not the password"}, {"nobody", password}, {"不存在", password}, {"admin", "not the password"}} {
+		w.try(who[0], who[1], device, "").refused(401, field.CodeBadCredentials)
 	}
-	wrong := try("chen", "not the password")
-	unknown := try("nobody", password)
-	impossible := try("不存在", password)
-	for _, a := range []answer{wrong, unknown, impossible} {
-		a.refused(401, field.CodeBadCredentials)
+	w.try(" CHEN ", password, device, "").want(200)
+	w.try("chen@gz-liwan", password, device, "").want(200)
+	// A stranger is told nothing at all: neither which names there are nor whether he has guessed a password.
+	for _, who := range [][2]string{{"chen", password}, {"chen", "not the password"}, {"nobody", password}} {
+		w.try(who[0], who[1], w.id(), "").refused(403, field.CodeDeviceUnknown)
+		w.try(who[0], who[1], w.id(), "AAAA-BBBB-CCCC-DDDD").refused(403, field.CodeInvalidCode)
 	}
-	try(" CHEN ", password).want(200)
 }
 
-func TestGuessingIsSlowedDownForOneNameFromOneAddress(t *testing.T) {
+func TestGuessingIsSlowedDownForOneDeviceAtOneAddress(t *testing.T) {
 	w := start(t)
 	admin := w.setUp()
-	admin.hire("chen", access.Inspector)
-	admin.hire("li", access.Inspector)
-	try := func(login, password string) answer {
-		return w.send("POST", "/v1/auth/sign-in", obj{"login": login, "password": password, "device": obj{"id": w.id()}})
-	}
+	chen, li := admin.hire("chen", access.Inspector), admin.hire("li", access.Inspector)
 	for range 10 {
-		try("chen", "guess guess guess").refused(401, field.CodeBadCredentials)
+		w.try("chen", "guess guess guess", string(chen.Device.ID), "").refused(401, field.CodeBadCredentials)
 	}
-	if a := try("chen", password).refused(429, field.CodeTooMany); a.header.Get("Retry-After") == "" {
-		t.Error("no Retry-After")
+	if a := w.try("chen", password, string(chen.Device.ID), "").refused(429, field.CodeTooMany); a.header.Get("Retry-After") != "30" {
+		t.Errorf("Retry-After %q", a.header.Get("Retry-After"))
 	}
-	try("li", password).want(200)
+	w.try("li", password, string(li.Device.ID), "").want(200)
+	w.signIn("chen") // another device is not affected
+	// A server that is started again has not forgotten.
+	again := accounts.New(accounts.Options{Docs: w.store, Records: w.store, Commit: w.engine, Now: w.clock.now, Hash: accounts.HashCost{MemoryKiB: 64, Passes: 1}})
+	if _, err := again.SignIn(t.Context(), accounts.Attempt{Login: "chen", Password: password, Device: chen.Device}, "127.0.0.1"); !field.Is(err, field.CodeTooMany) {
+		t.Errorf("after a start: %v", err)
+	}
 	w.clock.move(time.Minute)
-	try("chen", password).want(200)
+	w.try("chen", password, string(chen.Device.ID), "").want(200)
+}
+
+// Strangers who flood a name from the address of the office keep nobody out who has a device or a code.
+func TestAFloodOfStrangersKeepsNobodyOut(t *testing.T) {
+	w := start(t)
+	chen := w.setUp().hire("chen", access.Inspector)
+	for range 100 {
+		w.try("chen", password, w.id(), "").refused(403, field.CodeDeviceUnknown)
+	}
+	if a := w.try("chen", password, w.id(), "").refused(429, field.CodeTooMany); a.header.Get("Retry-After") != "3" {
+		t.Errorf("Retry-After %q", a.header.Get("Retry-After"))
+	}
+	w.try("chen", password, string(chen.Device.ID), "").want(200)
+	chen.refresh(chen.RefreshToken).want(200)
 }
 
 func TestTokensThatAreNotOursOpenNothing(t *testing.T) {
@@ -147,13 +166,29 @@ func TestTokensThatAreNotOursOpenNothing(t *testing.T) {
 			}
 			return c
 		}
-		sign := func(m jwt.SigningMethod, key any, c jwt.MapClaims) string {
-			s, err := jwt.NewWithClaims(m, c).SignedString(key)
+		header, err := base64.RawURLEncoding.DecodeString(parts[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var head map[string]any
+		answer{t: t, body: header}.into(&head)
+		signAs := func(m jwt.SigningMethod, key any, c jwt.MapClaims, change map[string]any) string {
+			token := jwt.NewWithClaims(m, c)
+			maps.Copy(token.Header, head)
+			token.Header["alg"] = m.Alg()
+			for k, v := range change {
+				token.Header[k] = v
+				if v == nil {
+					delete(token.Header, k)
+				}
+			}
+			s, err := token.SignedString(key)
 			if err != nil {
 				t.Fatal(err)
 			}
 			return s
 		}
+		sign := func(m jwt.SigningMethod, key any, c jwt.MapClaims) string { return signAs(m, key, c, nil) }
 		publicKey, _ := ours.Public().(ed25519.PublicKey)
 		now := time.Now().Unix()
 		before := w.state()
@@ -172,6 +207,11 @@ func TestTokensThatAreNotOursOpenNothing(t *testing.T) {
 			{"other type", "Bearer " + sign(jwt.SigningMethodEdDSA, ours, with(jwt.MapClaims{"typ": "refresh"})), field.CodeTokenInvalid},
 			{"no expiry", "Bearer " + sign(jwt.SigningMethodEdDSA, ours, with(jwt.MapClaims{"exp": nil})), field.CodeTokenInvalid},
 			{"expired", "Bearer " + sign(jwt.SigningMethodEdDSA, ours, with(jwt.MapClaims{"exp": now - 1})), field.CodeTokenExpired},
+			{"type of no access token", "Bearer " + signAs(jwt.SigningMethodEdDSA, ours, good, map[string]any{"typ": "JWT"}), field.CodeTokenInvalid},
+			{"no type", "Bearer " + signAs(jwt.SigningMethodEdDSA, ours, good, map[string]any{"typ": nil}), field.CodeTokenInvalid},
+			{"no key id", "Bearer " + signAs(jwt.SigningMethodEdDSA, ours, good, map[string]any{"kid": nil}), field.CodeTokenInvalid},
+			{"unknown key", "Bearer " + signAs(jwt.SigningMethodEdDSA, foreign, good, map[string]any{"kid": "00000000"}), field.CodeTokenKeyUnknown},
+			{"something critical", "Bearer " + signAs(jwt.SigningMethodEdDSA, ours, good, map[string]any{"crit": []string{"exp"}}), field.CodeTokenInvalid},
 			{"session of nobody", "Bearer " + sign(jwt.SigningMethodEdDSA, ours, with(jwt.MapClaims{"sid": w.id()})), field.CodeTokenInvalid},
 			{"session of another device", "Bearer " + sign(jwt.SigningMethodEdDSA, ours, with(jwt.MapClaims{"dev": w.id()})), field.CodeTokenInvalid},
 			{"cut", "Bearer " + admin.AccessToken[:len(admin.AccessToken)-4], field.CodeTokenInvalid},
@@ -230,7 +270,7 @@ func TestARenewedTokenKeyEndsWhatTheOldOneSigned(t *testing.T) {
 	claims["exp"] = time.Now().AddDate(10, 0, 0).Unix()
 	kid := token.Header["kid"]
 	token = jwt.NewWithClaims(jwt.SigningMethodEdDSA, claims)
-	token.Header["kid"] = kid
+	token.Header["kid"], token.Header["typ"] = kid, "at+jwt"
 	forged, err := token.SignedString(ed25519.NewKeyFromSeed(leaked.Seed))
 	if err != nil {
 		t.Fatal(err)
@@ -242,8 +282,8 @@ func TestARenewedTokenKeyEndsWhatTheOldOneSigned(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.clock.move(time.Minute)
-	forger.do("GET", "/v1/me", nil).refused(401, field.CodeTokenExpired)
-	u.do("GET", "/v1/me", nil).refused(401, field.CodeTokenExpired)
+	forger.do("GET", "/v1/me", nil).refused(401, field.CodeTokenKeyUnknown)
+	u.do("GET", "/v1/me", nil).refused(401, field.CodeTokenKeyUnknown)
 	var next user
 	u.refresh(u.RefreshToken).want(200).into(&next.Tokens)
 	u.AccessToken = next.AccessToken
@@ -262,13 +302,45 @@ func TestARenewedTokenKeyEndsWhatTheOldOneSigned(t *testing.T) {
 	forger.do("GET", "/v1/me", nil).refused(401, field.CodeTokenInvalid)
 }
 
+// Keys rotate while the server runs: what the old one signed is good until it has expired, and no longer.
+func TestTokenKeysRotateWithOverlap(t *testing.T) {
+	onBothStores(t, func(t *testing.T, w *world) {
+		u := w.setUp()
+		if err := accounts.RotateTokenKey(t.Context(), w.store, 15*time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		w.clock.move(2 * time.Minute)
+		old := *u
+		u.refresh(u.RefreshToken).want(200).into(&u.Tokens)
+		kid := func(token string) any {
+			parsed, _, err := jwt.NewParser().ParseUnverified(token, jwt.MapClaims{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return parsed.Header["kid"]
+		}
+		if kid(old.AccessToken) == kid(u.AccessToken) {
+			t.Fatal("the key did not change")
+		}
+		old.do("GET", "/v1/me", nil).want(200)
+		u.do("GET", "/v1/me", nil).want(200)
+		// Leaked: no overlap, for no key before it.
+		if err := accounts.RenewTokenKey(t.Context(), w.store); err != nil {
+			t.Fatal(err)
+		}
+		w.clock.move(time.Minute)
+		old.do("GET", "/v1/me", nil).refused(401, field.CodeTokenKeyUnknown)
+		u.do("GET", "/v1/me", nil).refused(401, field.CodeTokenKeyUnknown)
+	})
+}
+
 func TestALostAnswerToARefreshSignsNobodyOut(t *testing.T) {
 	w := start(t)
 	u := w.setUp()
 	first := u.RefreshToken
 	var one, two, three user
 	u.refresh(first).want(200).into(&one.Tokens)
-	w.clock.move(50 * time.Second)
+	w.clock.move(9 * time.Minute)
 	u.refresh(first).want(200).into(&two.Tokens) // the first answer was lost
 	if one.RefreshToken != two.RefreshToken || one.RefreshToken == first {
 		t.Fatal("the answer that was lost is not given again")
@@ -286,10 +358,39 @@ func TestAStolenRefreshTokenClosesTheSession(t *testing.T) {
 	u.refresh(first).want(200).into(&next.Tokens)
 	u.AccessToken = next.AccessToken
 	u.do("GET", "/v1/me", nil).want(200)
-	w.clock.move(61 * time.Second)
+	w.clock.move(10*time.Minute + time.Second)
 	u.refresh(first).refused(401, field.CodeTokenReused)
 	u.refresh(next.RefreshToken).refused(401, field.CodeTokenReused)
 	u.do("GET", "/v1/me", nil).refused(401, field.CodeTokenInvalid)
+}
+
+func TestARefreshIsRepeatedUnderItsNonceAlone(t *testing.T) {
+	onBothStores(t, func(t *testing.T, w *world) {
+		u := w.setUp()
+		exchange := func(u *user, token, nonce string) answer {
+			body := obj{"refreshToken": token, "device": u.Device.ID}
+			if nonce != "" {
+				body["nonce"] = nonce
+			}
+			return w.send("POST", "/v1/auth/refresh", body)
+		}
+		var one, two user
+		exchange(u, u.RefreshToken, "n1").want(200).into(&one.Tokens)
+		w.clock.move(9 * time.Minute)
+		exchange(u, u.RefreshToken, "n1").want(200).into(&two.Tokens)
+		if one.RefreshToken != two.RefreshToken {
+			t.Error("the lost answer is not given again")
+		}
+		exchange(u, two.RefreshToken, "n2").want(200)
+		exchange(u, u.RefreshToken, "n1").refused(401, field.CodeTokenReused) // the next one was used
+
+		for _, other := range []string{"n3", ""} {
+			v := w.signIn("admin")
+			exchange(v, v.RefreshToken, "n1").want(200)
+			exchange(v, v.RefreshToken, other).refused(401, field.CodeTokenReused) // not the app that asked first
+		}
+		exchange(u, u.RefreshToken, strings.Repeat("n", 101)).refused(400, field.CodeTooLong)
+	})
 }
 
 func TestARefreshTokenIsBoundToItsDeviceAndItsSession(t *testing.T) {
@@ -332,8 +433,8 @@ func TestANewPasswordClosesTheOtherSessions(t *testing.T) {
 	change(password, "battery horse staple").want(204)
 	u.do("GET", "/v1/me", nil).want(200)
 	other.do("GET", "/v1/me", nil).refused(401, field.CodeTokenInvalid)
-	w.send("POST", "/v1/auth/sign-in", obj{"login": "admin", "password": password, "device": obj{"id": w.id()}}).
-		refused(401, field.CodeBadCredentials)
+	w.try("admin", password, string(other.Device.ID), "").refused(401, field.CodeBadCredentials)
+	w.try("admin", "battery horse staple", string(other.Device.ID), "").want(200)
 }
 
 // A server that is told to stop before it has begun to serve must not begin.

@@ -821,6 +821,9 @@ func TestTheAuditorChangesNothingAndTheAdministratorReadsNothing(t *testing.T) {
 				strings.HasPrefix(r.Rule.String(), "org.") || strings.HasPrefix(r.Rule.String(), "person.") {
 				continue
 			}
+			if u == o.admin && (strings.HasPrefix(r.Rule.String(), "code.") || strings.HasPrefix(r.Rule.String(), "device.")) {
+				continue
+			}
 			u.do(r.Method, strings.Replace(r.Path, "{id}", v.report, 1), obj{"version": 1}).refused(403, field.CodeNotPermitted)
 		}
 	}
@@ -890,8 +893,7 @@ func TestStrangersFindNothing(t *testing.T) {
 	var strangers []*user
 	for _, role := range []access.Role{access.Supervisor, access.ClueManager, access.Leader, access.Auditor} {
 		login := "x-" + string(role)
-		o.admin.do("POST", "/v1/people", obj{"org": "elsewhere", "login": login, "password": password, "name": login, "roles": []obj{{"role": role}}}).want(201)
-		strangers = append(strangers, o.signIn(login))
+		strangers = append(strangers, o.admin.hireIn("elsewhere", login, role))
 	}
 	known := map[string]string{
 		"reports": v.report, "findings": v.finding, "interviews": v.interview, "photos": v.photo, "clues": clue, "campaigns": campaign,

@@ -21,9 +21,19 @@ func (s *Server) registerPeople() {
 	s.route(fiber.MethodGet, "/v1/orgs/:code/space", "getSpace", may("org.edit"), s.getSpace)
 	s.route(fiber.MethodPost, "/v1/people", "createPerson", may("person.create"), s.createPerson)
 	s.route(fiber.MethodGet, "/v1/people", "listPeople", signedIn, s.listPeople)
+	s.route(fiber.MethodGet, "/v1/people/:id", "getPerson", signedIn, s.getPerson)
+	s.route(fiber.MethodPatch, "/v1/people/:id", "editPerson", may("person.edit"), s.editPerson)
 	s.route(fiber.MethodPost, "/v1/people/:id/leave", "leave", may("person.leave"), s.leave)
-	s.route(fiber.MethodGet, "/v1/devices", "listDevices", may("person.edit"), s.listDevices)
-	s.route(fiber.MethodPost, "/v1/devices/:id/revoke", "revokeDevice", may("person.edit"), s.revokeDevice)
+	s.route(fiber.MethodGet, "/v1/people/:id/work", "listWork", signedIn, s.listWork)
+	s.route(fiber.MethodPost, "/v1/people/:id/hand-over", "handOver", signedIn, s.handOver)
+	s.route(fiber.MethodPost, "/v1/people/:id/device-codes", "makeDeviceCode", may("code.create"), s.makeDeviceCode)
+	s.route(fiber.MethodPost, "/v1/people/:id/password-codes", "makePasswordCode", may("code.create"), s.makePasswordCode)
+	s.route(fiber.MethodGet, "/v1/accounts", "listAccounts", signedIn, s.listAccounts)
+	s.route(fiber.MethodGet, "/v1/sign-ins", "listSignIns", signedIn, s.listSignIns)
+	s.route(fiber.MethodGet, "/v1/devices", "listDevices", signedIn, s.listDevices)
+	s.route(fiber.MethodPost, "/v1/devices/:id/revoke", "revokeDevice", may("device.revoke"), s.revokeDevice)
+	s.route(fiber.MethodPost, "/v1/devices/:id/move", "moveDevice", may("device.move"), s.moveDevice)
+	s.route(fiber.MethodPost, "/v1/devices/:id/handed-in", "handedIn", handsIn, s.handedIn)
 	s.route(fiber.MethodGet, "/v1/enums", "enums", open, s.enums)
 }
 
@@ -111,12 +121,171 @@ func (s *Server) createPerson(c *fiber.Ctx) error {
 	if req.Org == "" {
 		req.Org = act.Actor.Org
 	}
-	r, err := s.accounts.CreatePerson(c.UserContext(), act, req.Org,
+	r, code, err := s.accounts.CreatePerson(c.UserContext(), act, req.Org,
 		accounts.Person{ID: req.ID, Name: req.Name, Title: req.Title, Roles: req.Roles}, req.Login, req.Password)
 	if err != nil {
 		return err
 	}
-	return created(c, protocol.FromRecord(r))
+	return created(c, newPerson{protocol.FromRecord(r), codeOf(code)})
+}
+
+// newPerson is a person's record, with the code for the first device beside it.
+type newPerson struct {
+	protocol.PulledRecord
+	DeviceCode *accounts.Code `json:"deviceCode,omitempty"`
+}
+
+func codeOf(code accounts.Code) *accounts.Code {
+	if code.Code == "" {
+		return nil
+	}
+	return &code
+}
+
+func (s *Server) getPerson(c *fiber.Ctx) error {
+	id, err := idIn(c)
+	if err != nil {
+		return err
+	}
+	r, err := s.flow.Person(c.UserContext(), actor(c), field.UserID(id))
+	if err != nil {
+		return err
+	}
+	return reply(c, protocol.FromRecord(r))
+}
+
+func (s *Server) editPerson(c *fiber.Ctx) error {
+	req, err := decode[struct {
+		Version int64       `json:"version"`
+		Name    field.Value `json:"name"`
+		Title   field.Value `json:"title"`
+		Roles   field.Value `json:"roles"`
+	}](c)
+	if err != nil {
+		return err
+	}
+	set := map[string]field.Value{}
+	for name, v := range map[string]field.Value{"name": req.Name, "title": req.Title, "roles": req.Roles} {
+		if v != nil {
+			set[name] = v
+		}
+	}
+	id, err := idIn(c)
+	if err != nil {
+		return err
+	}
+	act, err := admin(c)
+	if err != nil {
+		return err
+	}
+	r, err := s.accounts.EditPerson(c.UserContext(), act, field.UserID(id), req.Version, set)
+	if err != nil {
+		return err
+	}
+	return reply(c, protocol.FromRecord(r))
+}
+
+func (s *Server) listWork(c *fiber.Ctx) error {
+	id, err := idIn(c)
+	if err != nil {
+		return err
+	}
+	work, err := s.flow.WorkOf(c.UserContext(), actor(c), field.UserID(id))
+	if err != nil {
+		return err
+	}
+	return reply(c, work)
+}
+
+func (s *Server) handOver(c *fiber.Ctx) error {
+	req, err := decode[struct {
+		To     field.UserID     `json:"to"`
+		Reason string           `json:"reason"`
+		Items  []field.RecordID `json:"items"`
+	}](c)
+	if err != nil {
+		return err
+	}
+	id, err := idIn(c)
+	if err != nil {
+		return err
+	}
+	act, err := actOf(c)
+	if err != nil {
+		return err
+	}
+	out, err := s.flow.HandOver(c.UserContext(), act, field.UserID(id), req.To, req.Reason, req.Items)
+	if err != nil {
+		return err
+	}
+	return reply(c, out)
+}
+
+func (s *Server) makeDeviceCode(c *fiber.Ctx) error {
+	req, err := decode[struct {
+		After field.DeviceID `json:"after"`
+	}](c)
+	if err != nil {
+		return err
+	}
+	return s.makeCode(c, func(act accounts.Act, id field.UserID) (accounts.Code, error) {
+		return s.accounts.DeviceCode(c.UserContext(), act, id, req.After)
+	})
+}
+
+func (s *Server) makePasswordCode(c *fiber.Ctx) error {
+	return s.makeCode(c, func(act accounts.Act, id field.UserID) (accounts.Code, error) {
+		return s.accounts.PasswordCode(c.UserContext(), act, id)
+	})
+}
+
+func (s *Server) makeCode(c *fiber.Ctx, make func(accounts.Act, field.UserID) (accounts.Code, error)) error {
+	id, err := idIn(c)
+	if err != nil {
+		return err
+	}
+	act, err := admin(c)
+	if err != nil {
+		return err
+	}
+	code, err := make(act, field.UserID(id))
+	if err != nil {
+		return err
+	}
+	return created(c, code)
+}
+
+func (s *Server) listAccounts(c *fiber.Ctx) error {
+	return paged(c, func(after store.Place, limit int) ([]accounts.AccountView, []store.Place, error) {
+		return s.accounts.Accounts(c.UserContext(), actor(c), after, limit)
+	})
+}
+
+func (s *Server) listSignIns(c *fiber.Ctx) error {
+	return paged(c, func(after store.Place, limit int) ([]accounts.SignInView, []store.Place, error) {
+		return s.accounts.SignIns(c.UserContext(), actor(c), field.UserID(c.Query("person")), after, limit)
+	})
+}
+
+// paged answers a page of a list whose items say where they stand.
+func paged[T any](c *fiber.Ctx, list func(after store.Place, limit int) ([]T, []store.Place, error)) error {
+	limit, err := pageLimit(c)
+	if err != nil {
+		return err
+	}
+	after, err := openPlace(c.Query("after"))
+	if err != nil {
+		return err
+	}
+	items, places, err := list(after, limit+1)
+	if err != nil {
+		return err
+	}
+	page := workflow.Page[T]{Items: items}
+	if len(items) > limit {
+		page.Items, page.Next = items[:limit], sealPlace(places[limit-1])
+	}
+	return reply(c, page)
 }
 
 func (s *Server) listPeople(c *fiber.Ctx) error {
@@ -143,7 +312,17 @@ func (s *Server) leave(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return reply(c, protocol.FromRecord(r))
+	work, err := s.flow.WorkOf(c.UserContext(), actor(c), field.UserID(r.ID))
+	if field.Is(err, field.CodeNotFound) { // a person of another organisation: what is done there is not for who made it
+		work, err = workflow.OpenWork{Items: []workflow.Work{}, Whole: true}, nil
+	}
+	if err != nil {
+		return err
+	}
+	return reply(c, struct {
+		protocol.PulledRecord
+		OpenWork workflow.OpenWork `json:"openWork"`
+	}{protocol.FromRecord(r), work})
 }
 
 func (s *Server) listDevices(c *fiber.Ctx) error {
@@ -151,7 +330,7 @@ func (s *Server) listDevices(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	devices, err := s.accounts.Devices(c.UserContext(), actor(c), c.Query("after"), limit+1)
+	devices, err := s.accounts.Devices(c.UserContext(), actor(c), field.DeviceID(c.Query("after")), limit+1)
 	if err != nil {
 		return err
 	}
@@ -164,11 +343,41 @@ func (s *Server) listDevices(c *fiber.Ctx) error {
 }
 
 func (s *Server) revokeDevice(c *fiber.Ctx) error {
-	device, err := s.accounts.RevokeDevice(c.UserContext(), actor(c), field.DeviceID(c.Params("id")))
+	act, err := admin(c)
+	if err != nil {
+		return err
+	}
+	device, err := s.accounts.RevokeDevice(c.UserContext(), act, field.DeviceID(c.Params("id")))
 	if err != nil {
 		return err
 	}
 	return reply(c, device)
+}
+
+func (s *Server) moveDevice(c *fiber.Ctx) error {
+	req, err := decode[because](c)
+	if err != nil {
+		return err
+	}
+	if err := req.check(); err != nil {
+		return err
+	}
+	act, err := admin(c)
+	if err != nil {
+		return err
+	}
+	device, err := s.accounts.MoveDevice(c.UserContext(), act, field.DeviceID(c.Params("id")), req.Version, req.Reason)
+	if err != nil {
+		return err
+	}
+	return reply(c, device)
+}
+
+func (s *Server) handedIn(c *fiber.Ctx) error {
+	if err := s.accounts.HandedIn(c.UserContext(), pass(c), field.DeviceID(c.Params("id"))); err != nil {
+		return err
+	}
+	return done(c)
 }
 
 const (

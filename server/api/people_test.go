@@ -56,7 +56,7 @@ func TestADeviceBelongsToOneOrganisation(t *testing.T) {
 	w := start(t)
 	admin := w.setUp()
 	admin.do("POST", "/v1/orgs", obj{"code": "bijie", "name": "毕节", "region": "520500"}).want(201)
-	admin.do("POST", "/v1/people", obj{"org": "bijie", "login": "wang", "password": password, "name": "王", "roles": []obj{{"role": "inspector"}}}).want(201)
+	admin.hireIn("bijie", "wang", access.Inspector)
 	w.send("POST", "/v1/auth/sign-in", obj{"login": "wang", "password": password, "device": obj{"id": admin.Device.ID}}).
 		refused(403, field.CodeForeignDevice)
 }
@@ -76,10 +76,7 @@ func TestTheFoundersMakeOrganisationsAndTheirFirstPeople(t *testing.T) {
 		t.Errorf("refused, and yet: %v, before %v", after, before)
 	}
 
-	admin.do("POST", "/v1/people", obj{
-		"org": "bijie", "login": "wang", "password": password, "name": "王", "roles": []obj{{"role": "administrator"}},
-	}).want(201)
-	wang := w.signIn("wang")
+	wang := admin.hireIn("bijie", "wang", access.Administrator)
 	wang.do("POST", "/v1/orgs", obj{"code": "qiannan", "name": "黔南", "region": "522700"}).refused(403, field.CodeNotPermitted)
 	wang.do("POST", "/v1/people", obj{"org": "gz-liwan", "login": "spy-spy", "password": password, "name": "S"}).refused(404, field.CodeNotFound)
 	wang.do("POST", "/v1/people", obj{"login": "zhao", "password": password, "name": "赵", "roles": []obj{{"role": "supervisor"}}}).want(201)
@@ -119,8 +116,12 @@ func TestPeopleAreMadeWithAnAccountAndLeave(t *testing.T) {
 	admin := w.setUp()
 	request := obj{"login": "Chen", "password": password, "name": "陈", "title": "科长", "roles": []obj{{"role": "inspector", "regions": []string{"5205"}}}}
 	var made, again struct {
-		ID      string `json:"id"`
-		Version int64  `json:"version"`
+		ID         string `json:"id"`
+		Version    int64  `json:"version"`
+		DeviceCode struct {
+			Code  string `json:"code"`
+			Until string `json:"until"`
+		} `json:"deviceCode"`
 	}
 	admin.do("POST", "/v1/people", request, "Idempotency-Key", "click").want(201).into(&made)
 	admin.do("POST", "/v1/people", request, "Idempotency-Key", "click").want(201).into(&again)
@@ -138,12 +139,11 @@ func TestPeopleAreMadeWithAnAccountAndLeave(t *testing.T) {
 	}
 	admin.do("POST", "/v1/people", obj{"login": "li", "password": password, "name": "李"}).want(201) // the name was given back
 
-	chen := w.signIn("chen")
+	chen := w.enrol("chen", made.DeviceCode.Code)
 	chen.do("POST", "/v1/people/"+made.ID+"/leave", obj{"version": made.Version, "reason": "x"}).refused(403, field.CodeNotPermitted)
 	admin.do("POST", "/v1/people/"+made.ID+"/leave", obj{"version": made.Version, "reason": "调离"}).want(200)
-	chen.do("GET", "/v1/me", nil).refused(401, field.CodeTokenInvalid)
-	chen.refresh(chen.RefreshToken).refused(401, field.CodeTokenInvalid)
-	w.send("POST", "/v1/auth/sign-in", obj{"login": "chen", "password": password, "device": obj{"id": w.id()}}).refused(401, field.CodeBadCredentials)
+	chen.do("GET", "/v1/me", nil).refused(403, field.CodeDeviceRevoked)
+	w.try("chen", password, string(chen.Device.ID), "").refused(401, field.CodeBadCredentials)
 
 	var people struct {
 		Items []struct {

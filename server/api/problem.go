@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"math"
+	"strconv"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -130,7 +133,11 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 		s.log.LogAttrs(c.UserContext(), slog.LevelWarn, "busy", slog.String("requestId", p.RequestID), slog.String("error", err.Error()))
 		c.Set(fiber.HeaderRetryAfter, "2")
 	case field.KindTooMany:
-		c.Set(fiber.HeaderRetryAfter, "30")
+		after := 30 * time.Second
+		if e.After > 0 {
+			after = e.After
+		}
+		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(after.Seconds()))))
 	case field.KindUnauthenticated:
 		c.Set(fiber.HeaderWWWAuthenticate, "Bearer")
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"fieldclue/server/access"
+	"fieldclue/server/accounts"
 	"fieldclue/server/field"
 	"fieldclue/sync/protocol"
 )
@@ -36,10 +37,10 @@ func recordedID(last string) string { return "01930000-0000-7000-8000-0000000000
 func recordedWorld(w *world) (ann, ben *user) {
 	admin := w.setUp()
 	enlist := func(login, person, device string) *user {
-		admin.do("POST", "/v1/people", obj{"id": recordedID(person), "login": login, "password": password, "name": login, "roles": []access.Grant{{Role: access.Inspector}}}).want(201)
+		var made struct{ DeviceCode accounts.Code }
+		admin.do("POST", "/v1/people", obj{"id": recordedID(person), "login": login, "password": password, "name": login, "roles": []access.Grant{{Role: access.Inspector}}}).want(201).into(&made)
 		u := &user{world: w}
-		w.send("POST", "/v1/auth/sign-in", obj{"login": login, "password": password, "device": obj{"id": recordedID(device), "name": "P", "platform": "android"}}).
-			want(200).into(&u.Tokens)
+		w.try(login, password, recordedID(device), made.DeviceCode.Code).want(200).into(&u.Tokens)
 		return u
 	}
 	ann, ben = enlist("ann", "a1", "d1"), enlist("ben", "a2", "d2")

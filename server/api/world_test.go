@@ -71,6 +71,8 @@ type world struct {
 	users  *accounts.Accounts
 	api    *api.Server
 	log    *lockedBuffer
+	admin  *user             // who set the server up
+	people map[string]string // ids of those who were hired, by sign-in name
 	blobUp *switchable
 	http   *http.Client // validates every exchange
 }
@@ -316,33 +318,68 @@ func (w *world) setUp() *user {
 		"code": code, "org": obj{"code": "gz-liwan", "name": "荔湾区纪委监委", "region": "440103"},
 		"name": "管理员", "login": "Admin", "password": password, "device": obj{"id": w.id(), "name": "Desk", "platform": "web"},
 	}).want(201).into(&u.Tokens)
+	w.admin, w.people = u, map[string]string{"admin": string(u.User.ID)}
 	return u
 }
 
 // hire makes a person with roles and signs them in on a device of their own.
 func (u *user) hire(login string, roles ...access.Role) *user {
 	u.t.Helper()
+	return u.hireIn("gz-liwan", login, roles...)
+}
+
+// hireIn is hire in any organisation.
+func (u *user) hireIn(org, login string, roles ...access.Role) *user {
+	u.t.Helper()
 	grants := []access.Grant{}
 	for _, r := range roles {
 		grants = append(grants, access.Grant{Role: r})
 	}
-	u.do("POST", "/v1/people", obj{"login": login, "password": password, "name": login, "roles": grants}).want(201)
-	return u.signIn(login)
+	var made struct {
+		ID         string        `json:"id"`
+		DeviceCode accounts.Code `json:"deviceCode"`
+	}
+	u.do("POST", "/v1/people", obj{"org": org, "login": login, "password": password, "name": login, "roles": grants}).want(201).into(&made)
+	u.people[login] = made.ID
+	return u.enrol(login, made.DeviceCode.Code)
 }
 
-// hireIn makes a person of another organisation, as the founder's administrator does.
-func (u *user) hireIn(org, login string, role access.Role) *user {
-	u.t.Helper()
-	u.do("POST", "/v1/people", obj{"org": org, "login": login, "password": password, "name": login, "roles": []obj{{"role": role}}}).want(201)
-	return u.signIn(login)
-}
-
+// signIn signs somebody in on a new device, with a code that the administrator makes for it.
 func (w *world) signIn(login string) *user {
 	w.t.Helper()
+	return w.enrol(login, w.deviceCode(login))
+}
+
+// deviceCode is a code for one more device of somebody who was hired.
+func (w *world) deviceCode(login string) string {
+	w.t.Helper()
+	admin, err := w.users.Actor(w.t.Context(), w.admin.User.ID)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	code, err := w.users.DeviceCode(w.t.Context(), accounts.Act{Actor: admin, Device: "desk/test", Number: rand.Int64N(1 << 60)}, field.UserID(w.people[login]), "")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return code.Code
+}
+
+// enrol signs somebody in on a new device.
+func (w *world) enrol(login, code string) *user {
+	w.t.Helper()
 	n := &user{world: w}
-	w.send("POST", "/v1/auth/sign-in", obj{"login": login, "password": password, "device": obj{"id": w.id(), "name": "P", "platform": "android"}}).
-		want(200).into(&n.Tokens)
+	w.try(login, password, w.id(), code).want(200).into(&n.Tokens)
 	return n
+}
+
+// try tries to sign in on a device, with a one-time code unless it is empty.
+func (w *world) try(login, password, device, code string) answer {
+	w.t.Helper()
+	body := obj{"login": login, "password": password, "device": obj{"id": device, "name": "P", "platform": "android"}}
+	if code != "" {
+		body["code"] = code
+	}
+	return w.send("POST", "/v1/auth/sign-in", body)
 }
 
 func (u *user) push(scope string, operations ...obj) answer {

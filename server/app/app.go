@@ -82,9 +82,12 @@ func (a *App) wire(ctx context.Context) error {
 	a.engine = engine.New(engine.Options{Store: p.store, Log: a.log, Horizon: days(a.cfg.HorizonDays), ActorOf: func(ctx context.Context, user field.UserID) (*access.Actor, error) {
 		return a.users.Past(ctx, user)
 	}})
-	a.users = accounts.New(accounts.Options{Docs: p.store, Records: p.store, Commit: a.engine, AccessTTL: a.cfg.AccessTTL, Log: a.log})
+	a.users = accounts.New(accounts.Options{Docs: p.store, Records: p.store, Commit: a.engine, AccessTTL: a.cfg.AccessTTL, Devices: a.cfg.Devices, CodeTTL: a.cfg.CodeTTL, Log: a.log})
 	if err := a.users.MarkFounder(ctx); err != nil {
 		return err
+	}
+	if err := a.users.Upgrade(ctx); err != nil {
+		return fmt.Errorf("lifting accounts, devices and sessions into the log: %w", err)
 	}
 	a.space = space.New(p.store, time.Now)
 	a.ledger = &ledger{engine: a.engine, store: p.store, users: a.users, space: a.space}

@@ -112,9 +112,12 @@ func RotateKey(ctx context.Context, cfg config.Config, log *slog.Logger, leaked 
 		return nil, "", err // CodeStale: somebody else changed it just now, which is as good
 	}
 	if leaked {
-		if err := accounts.RenewTokenKey(ctx, p.store); err != nil {
-			return next.ring().Keys, "", fmt.Errorf("the key of receipts was changed and that of access tokens was not; do it again: %w", err)
-		}
+		err = accounts.RenewTokenKey(ctx, p.store)
+	} else {
+		err = accounts.RotateTokenKey(ctx, p.store, cfg.AccessTTL)
+	}
+	if err != nil {
+		return next.ring().Keys, "", fmt.Errorf("the key of receipts was changed and that of access tokens was not; do it again: %w", err)
 	}
 	sum, _, err := p.keepStatement(ctx, time.Now(), false)
 	if err != nil {

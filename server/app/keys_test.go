@@ -54,7 +54,7 @@ func (o *office) again(cfg config.Config) {
 	for login, to := range map[string]struct {
 		token *string
 		on    field.RecordID
-	}{"ann": {&o.ann, o.phone}, "cai": {&o.desk, newID()}} {
+	}{"ann": {&o.ann, o.phone}, "cai": {&o.desk, o.pc}} {
 		var s struct{ AccessToken string }
 		o.ok("POST", "/v1/auth/sign-in", "", obj{"login": login, "password": password, "device": device(to.on)}, &s)
 		*to.token = s.AccessToken

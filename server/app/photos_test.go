@@ -42,10 +42,13 @@ type office struct {
 	ann   string // the inspector's, who may
 	far   string // the other one's
 	phone field.RecordID
-	grant version // of the inspector's, to the site
+	pc    field.RecordID // the device at the desk
+	grant version        // of the inspector's, to the site
 	site  field.RecordID
 	scope field.Scope
 	batch int
+
+	people map[string]field.RecordID // by sign-in name
 }
 
 // version is a record as it was answered.
@@ -106,18 +109,43 @@ func (o *office) ok(method, path, token string, body, into any) {
 	}
 }
 
-const password = "a long enough password"
+const password = "kettle orchard violin"
 
 func device(id field.RecordID) obj { return obj{"id": id, "name": "test", "platform": "test"} }
 
 // person makes somebody with a role, signed in on a device.
 func (o *office) person(login, role string, on field.RecordID) (id field.RecordID, token string) {
 	o.t.Helper()
-	var p struct{ ID field.RecordID }
-	o.ok("POST", "/v1/people", o.admin, obj{"login": login, "password": password, "name": login, "roles": []obj{{"role": role}}}, &p)
+	return o.hire("", login, role, on)
+}
+
+// hire is person in any organisation.
+func (o *office) hire(org, login, role string, on field.RecordID) (id field.RecordID, token string) {
+	o.t.Helper()
+	body := obj{"login": login, "password": password, "name": login, "roles": []obj{{"role": role}}}
+	if org != "" {
+		body["org"] = org
+	}
+	var p struct {
+		ID         field.RecordID
+		DeviceCode struct{ Code string }
+	}
+	o.ok("POST", "/v1/people", o.admin, body, &p)
 	var s struct{ AccessToken string }
-	o.ok("POST", "/v1/auth/sign-in", "", obj{"login": login, "password": password, "device": device(on)}, &s)
+	o.ok("POST", "/v1/auth/sign-in", "", obj{"login": login, "password": password, "device": device(on), "code": p.DeviceCode.Code}, &s)
+	if o.people == nil {
+		o.people = map[string]field.RecordID{}
+	}
+	o.people[login] = p.ID
 	return p.ID, s.AccessToken
+}
+
+// code is a one-time code for one more device of somebody.
+func (o *office) code(login string) string {
+	o.t.Helper()
+	var c struct{ Code string }
+	o.ok("POST", "/v1/people/"+string(o.people[login])+"/device-codes", o.admin, obj{}, &c)
+	return c.Code
 }
 
 func open(t *testing.T, cfg config.Config) *office {
@@ -133,7 +161,8 @@ func open(t *testing.T, cfg config.Config) *office {
 		"code": code, "org": obj{"code": "bijie", "name": "毕节", "region": "520500"}, "name": "管理员", "login": "admin", "password": password, "device": device(newID()),
 	}, &admin)
 	o.admin = admin.AccessToken
-	_, o.desk = o.person("cai", "supervisor", newID())
+	o.pc = newID()
+	_, o.desk = o.person("cai", "supervisor", o.pc)
 	ann, token := o.person("ann", "inspector", o.phone)
 	o.ann = token
 	_, o.far = o.person("far", "inspector", newID())

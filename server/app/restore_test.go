@@ -19,13 +19,13 @@ func TestAfterARestorePhonesSendWhatWasLost(t *testing.T) {
 		t.Helper()
 		p, err := synctest.Open(synctest.Options{
 			Dir: t.TempDir(), BaseURL: o.a.URL(), Device: synctest.Device{ID: field.DeviceID(newID()), Name: login, Platform: "test"},
-			Unlock: func() (string, string) { return login, "a long enough password" },
+			Unlock: func() (string, string) { return login, password },
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = p.Close() }) // nothing is lost without it
-		if err := p.SignIn(t.Context(), login, "a long enough password"); err != nil {
+		if err := p.Enrol(t.Context(), login, password, o.code(login)); err != nil {
 			t.Fatal(err)
 		}
 		return p

@@ -288,11 +288,7 @@ func (o *office) elsewhere(org string) *branch {
 	b := &branch{office: &office{t: o.t, a: o.a, phone: newID(), site: newID()}, adminDevice: newID()}
 	b.scope = field.MakeScope(field.ScopeSite, string(b.site))
 	hire := func(login, role string, on field.RecordID) (id field.RecordID, token string) {
-		var p struct{ ID field.RecordID }
-		o.ok("POST", "/v1/people", o.admin, obj{"org": org, "login": login, "password": password, "name": login, "roles": []obj{{"role": role}}}, &p)
-		var s struct{ AccessToken string }
-		o.ok("POST", "/v1/auth/sign-in", "", obj{"login": login, "password": password, "device": device(on)}, &s)
-		return p.ID, s.AccessToken
+		return o.hire(org, login, role, on)
 	}
 	_, b.admin = hire(org+"-admin", "administrator", b.adminDevice)
 	_, b.desk = hire(org+"-desk", "supervisor", newID())

@@ -71,6 +71,10 @@ type Config struct {
 	RequestTimeout time.Duration
 	// AccessTTL is how long an access token is good for.
 	AccessTTL time.Duration
+	// Devices is how many devices one person may have, CodeTTL how long a
+	// one-time code is good with which one is enrolled or a password is set.
+	Devices int
+	CodeTTL time.Duration
 	// UploadMax is the largest file in bytes that a phone may send.
 	UploadMax int64
 	// Uploads and UploadsUser are how many uploads may send at the same time, in
@@ -287,7 +291,7 @@ func (c Config) String() string {
 			blobs += fmt.Sprintf(", sealed puts at %s for %s", c.S3.PublicURL, c.S3.SealedTTL)
 		}
 	}
-	return fmt.Sprintf("data=%s listen=%s public=%s store=%q blobs=%q log=%s/%s request_timeout=%s access_ttl=%s upload_max=%d uploads=%d/%d body_memory=%d/%d workers=%d horizon_days=%d archive_days=%d",
+	return fmt.Sprintf("data=%s listen=%s public=%s store=%q blobs=%q log=%s/%s request_timeout=%s access_ttl=%s devices=%d code_ttl=%s upload_max=%d uploads=%d/%d body_memory=%d/%d workers=%d horizon_days=%d archive_days=%d",
 		c.Data, c.Listen, c.PublicURL, store, blobs, strings.ToLower(c.LogLevel.String()), c.LogFormat,
-		c.RequestTimeout, c.AccessTTL, c.UploadMax, c.Uploads, c.UploadsUser, c.BodyMemory, c.BodyMemoryUser, c.Workers, c.HorizonDays, c.ArchiveDays)
+		c.RequestTimeout, c.AccessTTL, c.Devices, c.CodeTTL, c.UploadMax, c.Uploads, c.UploadsUser, c.BodyMemory, c.BodyMemoryUser, c.Workers, c.HorizonDays, c.ArchiveDays)
 }

@@ -24,7 +24,7 @@ func TestNothingGivenIsTheEmbeddedServerOnLoopback(t *testing.T) {
 		Data: "./data", Listen: "127.0.0.1:8080", PublicURL: "http://127.0.0.1:8080",
 		MongoDB: MongoDB{Database: "fieldclue"}, S3: S3{Bucket: "fieldclue", SealedTTL: 15 * time.Minute},
 		HorizonDays: 400, LogLevel: slog.LevelInfo, LogFormat: "json",
-		RequestTimeout: 30 * time.Second, AccessTTL: 15 * time.Minute, UploadMax: 64 << 20,
+		RequestTimeout: 30 * time.Second, AccessTTL: 15 * time.Minute, Devices: 5, CodeTTL: 72 * time.Hour, UploadMax: 64 << 20,
 		Uploads: 500, UploadsUser: 16, BodyMemory: 128 << 20, BodyMemoryUser: 8 << 20, Workers: runtime.NumCPU(),
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -39,7 +39,7 @@ func TestEverythingGiven(t *testing.T) {
 		"FIELDCLUE_S3_ENDPOINT=minio:9000", "FIELDCLUE_S3_ACCESS_KEY=key", "FIELDCLUE_S3_SECRET_KEY=secret",
 		"FIELDCLUE_S3_BUCKET=evidence", "FIELDCLUE_S3_REGION=cn-south", "FIELDCLUE_S3_TLS=true", "FIELDCLUE_S3_RETENTION_DAYS=400",
 		"FIELDCLUE_S3_PUBLIC_URL=https://photos.example.org:9443/", "FIELDCLUE_S3_SEALED_TTL=5m",
-		"FIELDCLUE_LOG_LEVEL=warn", "FIELDCLUE_LOG_FORMAT=text", "FIELDCLUE_REQUEST_TIMEOUT=10s", "FIELDCLUE_ACCESS_TTL=5m",
+		"FIELDCLUE_LOG_LEVEL=warn", "FIELDCLUE_LOG_FORMAT=text", "FIELDCLUE_REQUEST_TIMEOUT=10s", "FIELDCLUE_ACCESS_TTL=5m", "FIELDCLUE_DEVICES=3", "FIELDCLUE_CODE_TTL=24h",
 		"FIELDCLUE_UPLOAD_MAX=20MiB", "FIELDCLUE_UPLOADS=90", "FIELDCLUE_UPLOADS_USER=9", "FIELDCLUE_BODY_MEMORY=32MiB", "FIELDCLUE_BODY_MEMORY_USER=4MiB",
 		"FIELDCLUE_WORKERS=3", "FIELDCLUE_HORIZON_DAYS=0", "FIELDCLUE_ARCHIVE_DAYS=365", "FIELDCLUE_TRUSTED_PROXIES=10.0.0.7, fd00::/8",
 	}
@@ -55,7 +55,7 @@ func TestEverythingGiven(t *testing.T) {
 			TLS: true, RetentionDays: 400, PublicURL: "https://photos.example.org:9443", SealedTTL: 5 * time.Minute,
 		},
 		ArchiveDays: 365, LogLevel: slog.LevelWarn, LogFormat: "json",
-		RequestTimeout: 10 * time.Second, AccessTTL: 5 * time.Minute, UploadMax: 20 << 20,
+		RequestTimeout: 10 * time.Second, AccessTTL: 5 * time.Minute, Devices: 3, CodeTTL: 24 * time.Hour, UploadMax: 20 << 20,
 		Uploads: 90, UploadsUser: 9, BodyMemory: 32 << 20, BodyMemoryUser: 4 << 20, Workers: 3,
 	}
 	if !reflect.DeepEqual(got, want) {

@@ -150,6 +150,16 @@ var settings = []setting{
 		set:  func(c *Config, text string) error { return setDuration(&c.AccessTTL, text, time.Minute, time.Hour) },
 	},
 	{
+		Variable: prefix + "DEVICES", Default: "5",
+		Help: "Devices that one person may have enrolled.",
+		set:  func(c *Config, text string) error { return setInt(&c.Devices, text, 1, 1000) },
+	},
+	{
+		Variable: prefix + "CODE_TTL", Default: "72h",
+		Help: "How long a one-time code is good that enrols a device or sets a password.",
+		set:  func(c *Config, text string) error { return setDuration(&c.CodeTTL, text, time.Minute, 30*24*time.Hour) },
+	},
+	{
 		Variable: prefix + "UPLOAD_MAX", Default: "64MiB",
 		Help: "Largest file that a phone may send, in bytes or with KiB, MiB or GiB.",
 		set:  func(c *Config, text string) error { return setSize(&c.UploadMax, text, 1<<20, 4<<30) },

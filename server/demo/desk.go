@@ -43,11 +43,45 @@ func (k *desk) signIn(ctx context.Context) error {
 		AccessToken string `json:"accessToken"`
 	}
 	body := map[string]any{"login": k.login, "password": k.d.memory.password(k.login), "device": k.device()}
-	if err := k.send(ctx, http.MethodPost, "/v1/auth/sign-in", "", body, &t); err != nil {
+	err := k.send(ctx, http.MethodPost, "/v1/auth/sign-in", "", body, &t)
+	var r *synctest.Refused
+	if errors.As(err, &r) && r.Code == field.CodeDeviceUnknown && k.login != admin {
+		if body["code"], err = k.d.deviceCode(ctx, k.login); err == nil {
+			err = k.send(ctx, http.MethodPost, "/v1/auth/sign-in", "", body, &t)
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("%s signs in: %w", k.login, err)
 	}
 	k.token = t.AccessToken
 	return nil
+}
+
+// deviceCode is a one-time code that the administrator makes for somebody's next device.
+func (d *demo) deviceCode(ctx context.Context, login string) (string, error) {
+	id, err := step(d, "person "+login, func() (field.UserID, error) { return "", fmt.Errorf("%s is not on record yet", login) })
+	if err != nil {
+		return "", err
+	}
+	var code struct {
+		Code string `json:"code"`
+	}
+	err = d.desk(admin).ask(ctx, http.MethodPost, "/v1/people/"+string(id)+"/device-codes", "", map[string]any{}, &code)
+	return code.Code, err
+}
+
+// signOn signs somebody in on a phone, which the first time takes a code.
+func (d *demo) signOn(ctx context.Context, p *synctest.Phone, login string) error {
+	err := p.SignIn(ctx, login, d.memory.password(login))
+	var r *synctest.Refused
+	if !errors.As(err, &r) || r.Code != field.CodeDeviceUnknown {
+		return err
+	}
+	code, err := d.deviceCode(ctx, login)
+	if err != nil {
+		return err
+	}
+	return p.Enrol(ctx, login, d.memory.password(login), code)
 }
 
 // ask sends a request as the person at the desk. key makes a click one of its kind: repeated, it has its effect once.

@@ -59,7 +59,7 @@ func (d *demo) play(ctx context.Context) error {
 // enter signs somebody in on a device and lets it pull until it holds the given sites.
 func (d *demo) enter(ctx context.Context, h *handset, keys ...string) error {
 	if h.phone.User() == "" {
-		if err := h.phone.SignIn(ctx, h.login, d.memory.password(h.login)); err != nil {
+		if err := d.signOn(ctx, h.phone, h.login); err != nil {
 			return err
 		}
 	}

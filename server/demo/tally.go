@@ -12,7 +12,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"time"
 
 	"fieldclue/server/field"
 	"fieldclue/sync/protocol"
@@ -291,7 +290,7 @@ func (d *demo) duplicates(ctx context.Context, made map[field.RecordID]bool) (in
 		return 0, err
 	}
 	defer func() { _ = fresh.Close() }() // nothing was written on it
-	if err := fresh.SignIn(ctx, supervisor, d.memory.password(supervisor)); err != nil {
+	if err := d.signOn(ctx, fresh, supervisor); err != nil {
 		return 0, err
 	}
 	if err := fresh.Pull(ctx); err != nil {
@@ -366,8 +365,7 @@ func (d *demo) farewell() {
 
 // commands are three lines for a shell: a token, the clue's graph, what rests on a photo.
 func (d *demo) commands(v visit) []string {
-	device := field.DeriveID(d.memory.story.Start, "demo", d.memory.story.Seed, "curl", time.Now().UTC().Format(time.DateOnly))
-	body := fmt.Sprintf(`{"login":%q,"password":%q,"device":{"id":%q,"name":"curl","platform":"shell"}}`, clues, d.memory.password(clues), device)
+	body := fmt.Sprintf(`{"login":%q,"password":%q,"device":{"id":%q}}`, clues, d.memory.password(clues), d.desk(clues).device().ID)
 	return slices.Clip([]string{
 		fmt.Sprintf(`TOKEN=$(curl -s %s/v1/auth/sign-in -H 'Content-Type: application/json' -d '%s' | sed 's/.*"accessToken":"\([^"]*\)".*/\1/')`, d.o.BaseURL, body),
 		fmt.Sprintf(`curl -s -H "Authorization: Bearer $TOKEN" %s/v1/clues/%s/graph`, d.o.BaseURL, d.id("clue of the cooperative")),

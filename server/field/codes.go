@@ -29,7 +29,6 @@ const (
 	CodeTooManyDevices   Code = "too_many_devices"
 	CodeDeviceMoving     Code = "device_moving"
 	CodeLastAdmin        Code = "last_administrator"
-	CodeCannotTake       Code = "cannot_take_over"
 	CodeWeakPassword     Code = "weak_password"
 	CodeTaken            Code = "name_taken"
 	CodeForeignDevice    Code = "foreign_device"
@@ -129,7 +128,6 @@ var codes = map[Code]codeSpec{
 	CodeTooManyDevices:   {KindState, "The person has as many devices as one may have. Revoke or move one first.", "该人员的设备数量已达上限，请先吊销或移交一台。"},
 	CodeDeviceMoving:     {KindForbidden, "This device is being moved to somebody else. Hand in the outbox and the photos; nothing more can be read.", "该设备正在移交，请先交清发件箱和照片；不能再读取其他内容。"},
 	CodeLastAdmin:        {KindState, "This is the last administrator of the organisation. Make another one first.", "这是本组织最后一名系统管理员，请先设置另一名。"},
-	CodeCannotTake:       {KindState, "This person cannot do that work: another organisation, another role, or gone.", "该人员不能承接这些工作：不属于本组织、角色不符或已离岗。"},
 	CodeTaken:            {KindConflict, "This name is taken. Choose another.", "该名称已被使用，请另选。"},
 	CodeForeignDevice:    {KindForbidden, "The device in the request is not the device of the token.", "请求中的设备与令牌所属设备不一致。"},
 	CodeDeviceRevoked:    {KindForbidden, "This device has been revoked. Erase its data and hand it in.", "该设备已被吊销，请清除数据并上交。"},

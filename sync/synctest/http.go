@@ -3,6 +3,8 @@ package synctest
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -92,9 +94,18 @@ func (p *Phone) retry(ctx context.Context, fn func(context.Context) error) error
 	}
 }
 
-// SignIn opens a session on this device.
+// SignIn opens a session on this device, which is enrolled.
 func (p *Phone) SignIn(ctx context.Context, login, password string) error {
-	body, err := json.Marshal(map[string]any{"login": login, "password": password, "device": p.o.Device})
+	return p.Enrol(ctx, login, password, "")
+}
+
+// Enrol opens the first session on this device, with the one-time code that its person was given.
+func (p *Phone) Enrol(ctx context.Context, login, password, code string) error {
+	request := map[string]any{"login": login, "password": password, "device": p.o.Device}
+	if code != "" {
+		request["code"] = code
+	}
+	body, err := json.Marshal(request)
 	if err != nil {
 		return err
 	}
@@ -133,7 +144,9 @@ func (p *Phone) renew(ctx context.Context) error {
 	refresh := p.st.Session.Refresh
 	p.mu.Unlock()
 	if refresh != "" {
-		body, err := json.Marshal(map[string]any{"refreshToken": refresh, "device": p.o.Device.ID})
+		// The name of the exchange must be the same when the phone dies and asks again; here it follows from the token.
+		sum := sha256.Sum256([]byte(string(p.o.Device.ID) + refresh))
+		body, err := json.Marshal(map[string]any{"refreshToken": refresh, "device": p.o.Device.ID, "nonce": hex.EncodeToString(sum[:8])})
 		if err != nil {
 			return err
 		}

@@ -86,7 +86,7 @@ func (u *uploads) readBack(ctx context.Context, s *sender, numbers map[string]bo
 		return err
 	}
 	defer func() { _ = fresh.Close() }() // only read
-	if err := fresh.SignIn(ctx, s.user, password); err != nil {
+	if err := fresh.Enrol(ctx, s.user, password, s.fresh); err != nil {
 		return err
 	}
 	if err := fresh.Sync(ctx); err != nil {

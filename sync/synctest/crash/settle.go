@@ -16,7 +16,7 @@ import (
 	"fieldclue/sync/synctest"
 )
 
-const password = "crash crash crash"
+const password = "kettle orchard violin"
 
 // desk sets things up through the public API, before the first kill.
 type desk struct {
@@ -25,6 +25,9 @@ type desk struct {
 	random *rand.Rand
 	admin  string // tokens
 	super  string
+
+	codes  map[string]string       // one-time codes for the first devices, by sign-in name
+	people map[string]field.UserID //
 }
 
 func (d *desk) newID() field.RecordID {
@@ -64,7 +67,7 @@ func (d *desk) open(ctx context.Context, code string) (project field.RecordID, e
 	if _, err := d.person(ctx, "supervisor"); err != nil {
 		return "", err
 	}
-	if err := d.ask(ctx, "/v1/auth/sign-in", "", object{"login": "supervisor", "password": password, "device": d.device()}, &t); err != nil {
+	if err := d.ask(ctx, "/v1/auth/sign-in", "", object{"login": "supervisor", "password": password, "device": d.device(), "code": d.codes["supervisor"]}, &t); err != nil {
 		return "", err
 	}
 	d.super, project = t.AccessToken, d.newID()
@@ -77,9 +80,23 @@ func (d *desk) person(ctx context.Context, login string) (field.UserID, error) {
 	if role != "supervisor" {
 		role = "inspector"
 	}
-	var p struct{ ID field.UserID }
+	var p struct {
+		ID         field.UserID
+		DeviceCode struct{ Code string }
+	}
 	err := d.ask(ctx, "/v1/people", d.admin, object{"login": login, "password": password, "name": login, "roles": []object{{"role": role}}}, &p)
+	if d.codes == nil {
+		d.codes, d.people = map[string]string{}, map[string]field.UserID{}
+	}
+	d.codes[login], d.people[login] = p.DeviceCode.Code, p.ID
 	return p.ID, err
+}
+
+// another is a code for one more device of somebody.
+func (d *desk) another(ctx context.Context, login string) (string, error) {
+	var c struct{ Code string }
+	err := d.ask(ctx, "/v1/people/"+string(d.people[login])+"/device-codes", d.admin, object{}, &c)
+	return c.Code, err
 }
 
 // makeSite makes a site to which the named people may write.
@@ -119,7 +136,7 @@ func (s *soak) settle(ctx context.Context, code string) error {
 		}
 		var together []*pusher
 		for i, login := range logins {
-			p, err := s.pusher(ctx, n+i, login, at)
+			p, err := s.pusher(ctx, n+i, login, d.codes[login], at)
 			if err != nil {
 				return err
 			}
@@ -136,20 +153,20 @@ func (s *soak) settle(ctx context.Context, code string) error {
 		if err != nil {
 			return err
 		}
-		if err := s.phone(ctx, n, login, at); err != nil {
+		if err := s.phone(ctx, n, login, d.codes[login], at); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *soak) pusher(ctx context.Context, n int, login string, at *site) (*pusher, error) {
+func (s *soak) pusher(ctx context.Context, n int, login, code string, at *site) (*pusher, error) {
 	p := &pusher{
 		name: login, url: s.url(), http: client(), site: at, random: rand.New(rand.NewPCG(s.o.seed, uint64(100+n))),
 		known: map[field.RecordID]kept{}, held: map[field.RecordID]kept{}, cursors: map[field.Scope]protocol.Cursor{},
 	}
 	p.device = field.DeviceID(p.newID())
-	p.login = object{"login": login, "password": password, "device": object{"id": p.device, "name": login, "platform": "crash"}}
+	p.login = object{"login": login, "password": password, "device": object{"id": p.device, "name": login, "platform": "crash"}, "code": code}
 	var err error
 	if p.spill, err = os.Create(filepath.Join(s.o.dir, login+".sent")); err != nil {
 		return nil, err
@@ -189,7 +206,7 @@ func share(ctx context.Context, together []*pusher) error {
 }
 
 // phone opens a simulated phone.
-func (s *soak) phone(ctx context.Context, n int, login string, at *site) error {
+func (s *soak) phone(ctx context.Context, n int, login, code string, at *site) error {
 	random := rand.New(rand.NewPCG(s.o.seed, uint64(200+n)))
 	id := field.DeviceID((&pusher{random: random}).newID())
 	p, err := synctest.Open(synctest.Options{
@@ -201,7 +218,7 @@ func (s *soak) phone(ctx context.Context, n int, login string, at *site) error {
 		return err
 	}
 	s.phones = append(s.phones, &phone{name: login, phone: p, site: at, random: random})
-	if err := p.SignIn(ctx, login, password); err != nil {
+	if err := p.Enrol(ctx, login, password, code); err != nil {
 		return errors.Join(err, p.Close())
 	}
 	return nil

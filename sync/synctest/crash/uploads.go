@@ -53,6 +53,7 @@ const (
 type sender struct {
 	*phone
 	user  string
+	fresh string // one-time code for the device on which it is read back
 	files []file
 }
 
@@ -154,7 +155,10 @@ func (u *uploads) settle(ctx context.Context, code string) error {
 			s.files = append(s.files, f)
 			u.all += int64(f.size)
 		}
-		if err := s.again(ctx, func() error { return s.phone.phone.SignIn(ctx, s.user, password) }); err != nil {
+		if err := s.again(ctx, func() error { return s.phone.phone.Enrol(ctx, s.user, password, d.codes[s.user]) }); err != nil {
+			return err
+		}
+		if s.fresh, err = d.another(ctx, s.user); err != nil {
 			return err
 		}
 	}

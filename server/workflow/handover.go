@@ -1,0 +1,210 @@
+package workflow
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+	"strconv"
+
+	"fieldclue/server/access"
+	"fieldclue/server/field"
+	"fieldclue/server/store"
+)
+
+// Work is one piece of open work of a person.
+type Work struct {
+	ID      field.RecordID `json:"id"`
+	Kind    field.Kind     `json:"kind"`
+	Scope   field.Scope    `json:"scope"`
+	State   field.State    `json:"state"`
+	Version int64          `json:"version"`
+	Role    string         `json:"role"` // what the person is in it: handler, assignee, companion, author
+	Due     string         `json:"due,omitempty"`
+	Movable bool           `json:"movable"` // a command moves it to somebody else in this state, and who asks may give it
+}
+
+// OpenWork is what somebody has not finished, as far as who asks may see it.
+type OpenWork struct {
+	Items []Work `json:"items"`
+	Whole bool   `json:"whole"` // false: there is more
+}
+
+// mostWork bounds what is listed and moved in one go.
+const mostWork = 500
+
+// openWork are the kinds of work, with the keys by which they name whose it is, and the states in which it is open.
+var openWork = []struct {
+	kind   field.Kind
+	role   string
+	states []field.State
+	move   string // the command that moves it; empty: none does
+}{
+	{field.KindClue, "handler", []field.State{"assigned", "proposed", "approved", "handling", "reported"}, "assign"},
+	{field.KindRevisit, "assignee", openRevisits, "reassign"},
+	{field.KindRevisit, "companion", openRevisits, "reassign"},
+	{field.KindReport, "inspectors", []field.State{"draft", "queued", "receiving", "submitted", "under_review", "returned", "resubmitted"}, ""},
+}
+
+var openRevisits = []field.State{
+	field.RevisitAssigned, field.RevisitDownloaded, field.RevisitInProgress, field.RevisitSubmitted, field.RevisitReturned, field.RevisitMissed,
+}
+
+// WorkOf lists the open work of a person of the own organisation.
+func (f *Flow) WorkOf(ctx context.Context, who *access.Actor, id field.UserID) (OpenWork, error) {
+	if _, err := f.read(ctx, who, field.KindPerson, field.RecordID(id)); err != nil {
+		return OpenWork{}, err
+	}
+	out := OpenWork{Items: []Work{}, Whole: true}
+	for _, w := range openWork {
+		found, whole, err := f.all(ctx, who, store.Query{Kinds: []field.Kind{w.kind}, States: w.states, Keys: []string{field.KeyFor(w.role, id)}}, mostWork)
+		if err != nil {
+			return out, err
+		}
+		out.Whole = out.Whole && whole
+		for _, r := range found {
+			if slices.ContainsFunc(out.Items, func(i Work) bool { return i.ID == r.ID }) {
+				continue
+			}
+			item := Work{ID: r.ID, Kind: r.Kind, Scope: r.Scope, State: r.State, Version: r.Version, Role: w.role, Due: r.Text("due")}
+			if w.role == "inspectors" {
+				item.Role = "inspector"
+			}
+			if c := field.KindOf(w.kind).Command(w.move); c != nil && c.Allows(r.State) {
+				item.Movable = access.May(who, access.ActionFor(w.kind, w.move), r.Scope, r.Info) == nil
+			}
+			out.Items = append(out.Items, item)
+		}
+	}
+	return out, nil
+}
+
+// HandedOver is what a hand-over came to.
+type HandedOver struct {
+	Moved []Work `json:"moved"`
+	Left  []Work `json:"left"` // of what was not named: no command moves it in its state, or it is for somebody else to move it
+}
+
+// holds reports whether a person has one of the roles.
+func holds(person *field.Record, roles []access.Role) bool {
+	has, err := field.RolesOf(person)
+	return err == nil && slices.ContainsFunc(has, func(g access.Grant) bool { return slices.Contains(roles, g.Role) })
+}
+
+// takes are the roles of which somebody needs one to take work over.
+var takes = map[field.Kind][]access.Role{
+	field.KindClue:    {access.Handler},
+	field.KindRevisit: {access.Inspector, access.TeamLead},
+}
+
+// HandOver moves the open work of somebody to somebody else who can do it, by the commands by which each piece is given out:
+// clues are assigned, revisit tasks reassigned. only names pieces; empty: all that who asks may move. What is named and may not be
+// moved is refused before anything is written. The pieces lie in many scopes and are moved one after the other; cut off, the same
+// request goes on where it stopped.
+func (f *Flow) HandOver(ctx context.Context, act Act, from, to field.UserID, reason string, only []field.RecordID) (HandedOver, error) {
+	out := HandedOver{Moved: []Work{}, Left: []Work{}}
+	if from == to {
+		return out, field.Refuse(field.CodeSecondPerson, "The work is that person's already.")
+	}
+	if reason == "" {
+		return out, field.Refuse(field.CodeReasonMissing, "")
+	}
+	work, err := f.WorkOf(ctx, act.Actor, from)
+	if err != nil {
+		return out, err
+	}
+	giver, err := f.load(ctx, field.KindPerson, field.RecordID(from))
+	if err != nil {
+		return out, err
+	}
+	taker, err := f.read(ctx, act.Actor, field.KindPerson, field.RecordID(to))
+	if err != nil {
+		return out, err
+	}
+	var moves []Work
+	for _, item := range work.Items {
+		switch named := slices.Contains(only, item.ID); {
+		case len(only) > 0 && !named:
+		case item.Movable:
+			moves = append(moves, item)
+		case named:
+			return out, field.Refuse(field.CodeNotPermitted, "It is not for you to move it, or not in its state.").About(string(item.ID))
+		default:
+			out.Left = append(out.Left, item)
+		}
+	}
+	for _, id := range only {
+		if slices.ContainsFunc(work.Items, func(i Work) bool { return i.ID == id }) {
+			continue
+		}
+		moved, err := f.movedBefore(ctx, act, id)
+		if err != nil {
+			return out, err
+		}
+		if moved == nil {
+			return out, field.Refuse(field.CodeNotFound, "").About(string(id))
+		}
+		out.Moved = append(out.Moved, *moved)
+	}
+	for _, item := range moves {
+		if taker.State != field.StateActive || taker.Scope != giver.Scope || !holds(taker, takes[item.Kind]) {
+			return out, field.Refuse(field.CodeCannotDo, "").About(string(item.ID))
+		}
+	}
+	for _, item := range moves {
+		r, err := f.move(ctx, act, item, from, to, reason)
+		if err != nil {
+			return out, err
+		}
+		item.State, item.Version = r.State, r.Version
+		out.Moved = append(out.Moved, item)
+	}
+	return out, nil
+}
+
+// movedBefore is a piece of work that was named and is the taker's by now, because this is a repetition; nil when it is not.
+func (f *Flow) movedBefore(ctx context.Context, act Act, id field.RecordID) (*Work, error) {
+	r, err := f.read(ctx, act.Actor, "", id)
+	if field.Is(err, field.CodeNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	once := act
+	once.Number = moveNumber(act.Number, id)
+	done, err := f.done(ctx, once, r.Scope)
+	if err != nil || !done {
+		return nil, err
+	}
+	return &Work{ID: r.ID, Kind: r.Kind, Scope: r.Scope, State: r.State, Version: r.Version}, nil
+}
+
+// moveNumber is the number of the click for one piece.
+func moveNumber(number int64, id field.RecordID) int64 {
+	sum := sha256.Sum256([]byte(strconv.FormatInt(number, 10) + " " + string(id)))
+	return int64(binary.BigEndian.Uint64(sum[:8])>>2) + 1
+}
+
+func (f *Flow) move(ctx context.Context, act Act, item Work, from, to field.UserID, reason string) (*field.Record, error) {
+	act.Number = moveNumber(act.Number, item.ID)
+	if item.Kind == field.KindClue {
+		return f.AssignClue(ctx, act, field.ClueID(item.ID), item.Version, to)
+	}
+	r, err := f.load(ctx, item.Kind, item.ID)
+	if err != nil {
+		return nil, err
+	}
+	team := Team{Assignee: field.UserID(r.Text("assignee")), Companion: field.UserID(r.Text("companion")), Due: r.Text("due")}
+	if team.Assignee == from {
+		team.Assignee = to
+	} else {
+		team.Companion = to
+	}
+	return f.ReassignRevisit(ctx, act, field.RevisitID(item.ID), item.Version, team, reason)
+}
+
+// Person is a person of an organisation that one sees: the own one and its partners.
+func (f *Flow) Person(ctx context.Context, who *access.Actor, id field.UserID) (*field.Record, error) {
+	return f.read(ctx, who, field.KindPerson, field.RecordID(id))
+}
