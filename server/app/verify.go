@@ -13,6 +13,7 @@ import (
 
 	"fieldclue/media/blob"
 	"fieldclue/media/receipt"
+	"fieldclue/server/accounts"
 	"fieldclue/server/config"
 	"fieldclue/server/field"
 	"fieldclue/sync/anchor"
@@ -29,6 +30,9 @@ type Report struct {
 	Held       int64     `json:"held"`       // photo records whose original is under legal hold
 	Statements int       `json:"statements"` // signed statements of where the logs stood, which the logs confirm
 	Newest     time.Time `json:"newestStatement,omitzero"`
+	Accounts   int       `json:"accounts"` // whose password hash is the one that the log names
+	Devices    int       `json:"devices"`
+	Sessions   int       `json:"sessions"`
 	Remarks    []string  `json:"remarks,omitempty"` // what a person should know and is no fault
 
 	Witness time.Time `json:"witness,omitzero"` // of the statement outside that the logs confirm
@@ -53,6 +57,7 @@ func (r *Report) String() string {
 		fmt.Fprintf(&b, "            %d more were changed while this was read; the next run compares them\n", r.Moved)
 	}
 	fmt.Fprintf(&b, "photos      %d originals with %d bytes, equal to their SHA-256 and their receipts; %d renditions; %d under legal hold\n", r.Photos, r.Bytes, r.Renditions, r.Held)
+	fmt.Fprintf(&b, "sign-in     %d accounts with %d devices and %d sessions, as the log says\n", r.Accounts, r.Devices, r.Sessions)
 	if r.Statements > 0 {
 		fmt.Fprintf(&b, "statements  %d, signed; the newest of %s\n", r.Statements, r.Newest.UTC().Format(time.RFC3339))
 	} else {
@@ -179,6 +184,14 @@ func check(ctx context.Context, p *parts, look Look) (*Report, error) {
 		}
 	}
 	r.unclaimed()
+	c, err := accounts.Check(ctx, p.store, time.Now())
+	if err != nil {
+		return r, err
+	}
+	r.Accounts, r.Devices, r.Sessions = c.Accounts, c.Devices, c.Sessions
+	for _, f := range c.Faults {
+		r.Fault(helpSignIn, "%s", f)
+	}
 	for _, id := range slices.Sorted(maps.Keys(r.leaked)) {
 		r.Remarks = append(r.Remarks, fmt.Sprintf("%d receipts are of the key %s, which may be in other hands: they hold because the log has them, for which later statements vouch", r.leaked[id], id))
 	}

@@ -22,6 +22,7 @@ import (
 
 const (
 	helpWitness = "if you put a backup back yourself, name another file from now on; otherwise keep both as they are and call for help"
+	helpSignIn  = "put the sign-in documents back from a backup, or give the person a new password with a one-time code; nobody signs in by what the log does not name"
 	helpFile    = "put the file back from a backup: its name is its SHA-256"
 	helpKeys    = "if it was not signed with a key of this server, the server's keys or the file were changed: keep the place as it is, and put both back from a backup"
 )
