@@ -74,9 +74,18 @@ func (a *Accounts) hashOf(ctx context.Context, acc *field.Record) (string, error
 // passwordChanged forgets what a change of password made worthless.
 func (a *Accounts) passwordChanged(ctx context.Context, user field.UserID, old string) {
 	a.actors.dropUser(user)
-	doc, err := a.docs.GetDoc(ctx, store.Accounts, old)
+	a.dropHash(ctx, old, nil)
+}
+
+// dropHash forgets a hash that no account names: one before, or the one of a commit that was refused. When it is not known whether
+// the commit was, the hash stays, and a sweep decides.
+func (a *Accounts) dropHash(ctx context.Context, digest string, refused error) {
+	if momentary(refused) {
+		return
+	}
+	doc, err := a.docs.GetDoc(ctx, store.Accounts, digest)
 	if err == nil {
-		_ = a.docs.DeleteDoc(ctx, store.Accounts, old, doc.Version) // no account names it any more: the next sweep would
+		_ = a.docs.DeleteDoc(ctx, store.Accounts, digest, doc.Version) // a sweep would, too
 	}
 }
 

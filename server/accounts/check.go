@@ -138,7 +138,7 @@ func (c *checker) accounts() error {
 func (c *checker) hashes() error {
 	for id := range c.hash {
 		if !c.digest[id] {
-			c.fault("the password hash %s is named by no account", id)
+			c.fault("the password hash %s is named by no account: a request was cut off before its commit, or somebody put it there; it opens nothing, and a running server removes it", id)
 		}
 	}
 	return nil

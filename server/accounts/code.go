@@ -177,6 +177,9 @@ func (a *Accounts) Reset(ctx context.Context, login, code, password, ip string) 
 			"digest": field.Quote(digest), "why": field.Quote(field.EndReset),
 		}},
 	))
+	if err != nil {
+		a.dropHash(ctx, digest, err)
+	}
 	if field.Is(err, field.CodeNotNow) { // somebody else used the code meanwhile
 		return refused()
 	}

@@ -177,7 +177,11 @@ func (a *Accounts) CreatePerson(ctx context.Context, act Act, org field.OrgID, p
 		}
 		return field.NewCode(c, field.CodeID(word), org, field.ForDevice, user, field.CodeDigest(word), until, "")
 	}
-	if _, err := a.commit.Commit(ctx, b); err != nil {
+	res, err := a.commit.Commit(ctx, b)
+	if err != nil || res.Replayed { // the same click came twice at once: the other one's hash counts
+		a.dropHash(ctx, digest, err)
+	}
+	if err != nil {
 		return nil, Code{}, err
 	}
 	r, err := a.record(ctx, field.KindPerson, p.ID)

@@ -138,6 +138,7 @@ func (a *Accounts) found(ctx context.Context, s Setup, login string, body setupB
 		},
 	})
 	if err != nil {
+		a.dropHash(ctx, digest, err)
 		return Tokens{}, err
 	}
 	who, err := a.person(ctx, user)
@@ -150,6 +151,9 @@ func (a *Accounts) found(ctx context.Context, s Setup, login string, body setupB
 	}
 	if who == nil || acc == nil {
 		return Tokens{}, field.Refuse(field.CodeInternal, "").Because(errNoPerson)
+	}
+	if acc.Text("digest") != digest { // all of it was done before, with a hash of its own
+		a.dropHash(ctx, digest, nil)
 	}
 	hash, err := a.hashOf(ctx, acc)
 	if err != nil {

@@ -271,6 +271,7 @@ func (a *Accounts) ChangePassword(ctx context.Context, p Pass, login, present, n
 		},
 	}))
 	if err != nil {
+		a.dropHash(ctx, digest, err)
 		return err
 	}
 	a.passwordChanged(ctx, p.Actor.User, acc.Text("digest"))

@@ -157,7 +157,7 @@ var deviceSpec = &Spec{
 }
 
 var oneTimeSpec = &Spec{
-	Kind: KindCode, ZH: "一次性代码", EN: "one-time code", Home: ScopeSignin, ServerOK: true,
+	Kind: KindCode, ZH: "一次性代码", EN: "one-time code", Home: ScopeSignin,
 	Initial: CodeOpen, States: []Choice{{Code: "open", ZH: "未使用", EN: "open"}, {Code: "used", ZH: "已使用", EN: "used"}, {Code: "withdrawn", ZH: "已撤回", EN: "withdrawn"}},
 	Fields: []Field{
 		{Name: "purpose", Type: Enum, Choices: codePurposes, Required: true, Once: true, Server: true, ZH: "用途", EN: "what it is good for"},
