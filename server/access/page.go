@@ -29,7 +29,8 @@ func Rows() []Row {
 	var rows []Row
 	for _, s := range field.Kinds() {
 		create := rowOf(s.Kind, "create")
-		create.Server = s.ServerOK || s.Home == ""
+		byServer := s.ServerOK || s.Home == ""
+		create.Server, create.Composed = byServer && len(create.Roles) == 0, byServer && len(create.Roles) > 0
 		if s.Part != "" {
 			create.Whose, create.Others = field.KindOf(field.KindReport).Whose, having(ActionFor(s.Kind, "create_others"))
 		}

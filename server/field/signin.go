@@ -131,7 +131,7 @@ var deviceSpec = &Spec{
 	Made: signinScope,
 	Rank: func(r *Record) string { return r.Text("deviceId") },
 	Commands: []Command{
-		{Name: "move", ZH: "移交", EN: "move", From: []State{StateActive}, To: DeviceMoving, Args: []Field{reason}, Do: func(c *Case) error {
+		{Name: "move", ZH: "移交", EN: "move", From: []State{StateActive}, To: DeviceMoving, Server: true, Args: []Field{reason}, Do: func(c *Case) error {
 			c.Set("movingSince", stamp(c.Now))
 			c.Set("why", c.Arg("reason"))
 			return nil
@@ -143,7 +143,7 @@ var deviceSpec = &Spec{
 				return s.Text("deviceId") == c.Record.Text("deviceId")
 			})
 		}},
-		{Name: "revoke", ZH: "吊销", EN: "revoke", From: []State{StateActive, DeviceMoving, DeviceMoved}, To: DeviceRevoked, Do: func(c *Case) error {
+		{Name: "revoke", ZH: "吊销", EN: "revoke", From: []State{StateActive, DeviceMoving, DeviceMoved}, To: DeviceRevoked, Server: true, Do: func(c *Case) error {
 			if c.Record.Fields["revokedAt"] == nil {
 				c.Set("revokedAt", stamp(c.Now))
 			}
@@ -157,7 +157,7 @@ var deviceSpec = &Spec{
 }
 
 var oneTimeSpec = &Spec{
-	Kind: KindCode, ZH: "一次性代码", EN: "one-time code", Home: ScopeSignin,
+	Kind: KindCode, ZH: "一次性代码", EN: "one-time code", Home: ScopeSignin, ServerOK: true,
 	Initial: CodeOpen, States: []Choice{{Code: "open", ZH: "未使用", EN: "open"}, {Code: "used", ZH: "已使用", EN: "used"}, {Code: "withdrawn", ZH: "已撤回", EN: "withdrawn"}},
 	Fields: []Field{
 		{Name: "purpose", Type: Enum, Choices: codePurposes, Required: true, Once: true, Server: true, ZH: "用途", EN: "what it is good for"},

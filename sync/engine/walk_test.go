@@ -182,6 +182,7 @@ func (w *walk) place(mandate, clue field.RecordID) {
 	at := map[field.Kind]field.Scope{
 		field.KindRegister: "register/gz-liwan", field.KindExport: "register/gz-liwan", field.KindHold: "register/gz-liwan",
 		field.KindView: field.CustodyScope(field.SiteID(w.site), "gz-liwan"), field.KindLink: w.clue,
+		field.KindAccount: "signin/gz-liwan", field.KindDevice: "signin/gz-liwan", field.KindCode: "signin/gz-liwan", field.KindSession: "signin/gz-liwan",
 	}
 	known := map[field.Kind]field.RecordID{
 		field.KindOrg: field.OrgRecord("gz-liwan"), field.KindPerson: w.body, field.KindMandate: mandate, field.KindProject: w.project,
@@ -364,7 +365,7 @@ func (w *walk) may(row written, empowers map[access.Action]bool, who wanderer, r
 	switch reach := w.reads[role][at]; {
 	case row.verb == "create" && (row.kind == field.KindClue || row.kind == field.KindCampaign || row.kind == field.KindOrg):
 		return true // in a scope of its own
-	case at == field.ScopeOrg || at == field.ScopeUser:
+	case at == field.ScopeOrg || at == field.ScopeUser || at == field.ScopeSignin:
 		return who.side == "owner" || role == access.Founder
 	case who.side == "stranger" || who.side == "partner" || reach == "" || reach == "granted" && !who.granted:
 		return false
