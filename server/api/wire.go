@@ -109,20 +109,15 @@ func requestID(c *fiber.Ctx) string {
 
 // decode reads the JSON body of a request into a T. Anything but one object of exactly the documented members is
 // refused: CodeUnsupportedType, CodeBadJSON, CodeTooDeep (over 32 levels), CodeBadRequest. A name
-// that stands twice in one object is CodeBadJSON.
+// that stands twice in one object is CodeBadJSON; one in other letters than documented is no member.
 func decode[T any](c *fiber.Ctx) (T, error) {
 	var into T
 	body, err := jsonBody(c)
 	if err != nil {
 		return into, err
 	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&into); err != nil {
+	if err := protocol.Exact(body, &into); err != nil {
 		return into, badBody(err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return into, field.Refuse(field.CodeBadJSON, "The body goes on after its JSON value.")
 	}
 	return into, nil
 }
@@ -161,16 +156,16 @@ func clipName(name string) string {
 }
 
 func badBody(err error) error {
-	var syntax *json.SyntaxError
-	var wrong *json.UnmarshalTypeError
+	var f *protocol.Fault
 	switch {
-	case errors.As(err, &syntax), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case !errors.As(err, &f):
+		return field.Refuse(field.CodeBadRequest, "").Because(err)
+	case f.Syntax:
 		return field.Refuse(field.CodeBadJSON, "").Because(err)
-	case errors.As(err, &wrong):
-		return field.Refuse(field.CodeBadRequest, "%s has the wrong type.", wrong.Field).Because(err)
-	}
-	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok { // encoding/json has no type for it
-		return field.Refuse(field.CodeBadRequest, "%s is not a member of this request.", name).Because(err)
+	case f.Unknown:
+		return field.Refuse(field.CodeBadRequest, "%s is not a member of this request. Names are compared to the letter.", strconv.Quote(clipName(f.Where))).Because(err)
+	case f.Where != "":
+		return field.Refuse(field.CodeBadRequest, "%s has the wrong type.", clipName(f.Where)).Because(err)
 	}
 	return field.Refuse(field.CodeBadRequest, "").Because(err)
 }

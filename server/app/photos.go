@@ -74,15 +74,15 @@ func (l *ledger) keptPhoto(ctx context.Context, user field.UserID, photoID strin
 	}
 	for _, r := range kept {
 		var op struct {
-			ID   string
-			Kind field.Kind
+			ID   string     `json:"id"`
+			Kind field.Kind `json:"kind"`
 			Set  struct {
-				SHA256 string
-				Size   int64
-				Type   string
-			}
+				SHA256 string `json:"sha256"`
+				Size   int64  `json:"size"`
+				Type   string `json:"type"`
+			} `json:"set"`
 		}
-		if r.Decode("operation", &op) != nil || op.Kind != field.KindPhoto || op.ID != photoID || op.Set.SHA256 == "" {
+		if protocol.Known(r.Fields["operation"], &op) != nil || op.Kind != field.KindPhoto || op.ID != photoID || op.Set.SHA256 == "" {
 			continue
 		}
 		sum, err := blob.ParseSum(op.Set.SHA256)

@@ -298,9 +298,9 @@ func (s *Spec) Flatten(set map[string]Value, server bool, now time.Time) (map[st
 			}
 			continue
 		}
-		var members map[string]Value
-		if err := json.Unmarshal(v, &members); err != nil || members == nil {
-			return nil, Refuse(CodeWrongType, "%s is not an object.", name)
+		members, err := membersOf(v)
+		if err != nil {
+			return nil, Refuse(CodeWrongType, "%s is not an object, or has a key twice.", name)
 		}
 		for key, v := range members {
 			path := name + "." + key

@@ -282,9 +282,7 @@ type Fix struct {
 
 func (f *Field) checkPosition(v Value) (Value, error) {
 	var p Fix
-	d := json.NewDecoder(bytes.NewReader(v))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&p); err != nil {
+	if err := exactly(v, &p, "lat", "lon", "accuracy", "source", "system", "mock"); err != nil {
 		return nil, f.refuse(CodeBadPosition, "is not {lat, lon, accuracy, source, system}")
 	}
 	switch {
@@ -305,9 +303,9 @@ func (f *Field) checkPosition(v Value) (Value, error) {
 }
 
 func (f *Field) checkObject(v Value, now time.Time) (Value, error) {
-	var members map[string]Value
-	if err := json.Unmarshal(v, &members); err != nil {
-		return nil, f.refuse(CodeWrongType, "is not an object")
+	members, err := membersOf(v)
+	if err != nil {
+		return nil, f.refuse(CodeWrongType, "is not an object, or has a member twice")
 	}
 	checked, err := checkMembers(f.Fields, members, now, f.Name+".")
 	if err != nil {
@@ -354,9 +352,9 @@ func checkMembers(fields []Field, given map[string]Value, now time.Time, prefix 
 }
 
 func checkKeyed(f *Field, v Value, now time.Time) (Value, error) {
-	var given map[string]Value
-	if err := json.Unmarshal(v, &given); err != nil {
-		return nil, f.refuse(CodeWrongType, "is not an object")
+	given, err := membersOf(v)
+	if err != nil {
+		return nil, f.refuse(CodeWrongType, "is not an object, or has a key twice")
 	}
 	out := make(map[string]Value, len(given))
 	for k, v := range given {

@@ -1,10 +1,8 @@
 package engine
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -42,10 +40,8 @@ func (b *batch) under(mandate field.RecordID) {
 // It comes from the device on which it was written either way. What it comes to stands on the parked record. An operation that
 // is still not good is refused with its code, and stays where it was.
 func (s *step) readmit(parked *field.Record) error {
-	decoder := json.NewDecoder(bytes.NewReader(parked.Fields["operation"]))
-	decoder.DisallowUnknownFields()
 	var op protocol.Operation
-	if err := decoder.Decode(&op); err != nil {
+	if err := protocol.Exact(parked.Fields["operation"], &op); err != nil {
 		return field.Refuse(field.CodeBadRequest, "The operation is not one that this server understands.").Because(err)
 	}
 	target := field.Scope(parked.Text("target"))
