@@ -180,6 +180,8 @@ func configure(o options) (config.Config, error) {
 	}
 	cfg.AccessTTL = time.Hour // nobody signs in again while a store is filled
 	cfg.Devices = 1000        // a few people stand for many
+	cfg.MetricsToken = metricsToken
+	cfg.StreamsUser, cfg.Begun = cfg.Streams, 1_000_000 // a few people stand for a county
 	switch {
 	case o.store == "mongodb" && o.mongoURI == "":
 		return cfg, errors.New("-store mongodb needs -mongodb-uri or FIELDCLUE_TEST_MONGODB_URI")

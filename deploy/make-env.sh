@@ -12,7 +12,7 @@ umask 077
 while IFS= read -r line; do
   case $line in
     MONGODB_KEY=) echo "$line$(secret 256)" ;;
-    MONGODB_*=|MINIO_PASSWORD=) echo "$line$(secret 24)" ;;
+    MONGODB_*=|MINIO_PASSWORD=|FIELDCLUE_METRICS_TOKEN=) echo "$line$(secret 24)" ;;
     *) echo "$line" ;;
   esac
 done < .env.example > .env

@@ -67,7 +67,8 @@ type Options struct {
 	Guard          guard.Config     // limits of time for bodies; its rules are set here
 	RequestTimeout time.Duration    // of one request; 0: 30 s
 	Heartbeat      time.Duration    // of event streams; 0: 15 s
-	TrustedProxies []string         // addresses whose X-Forwarded-For is believed; empty: nobody's
+	TrustedProxies []string         // addresses and networks whose X-Forwarded-For is believed; empty: nobody's
+	MetricsToken   string           // with which /metrics is read; "": there is no such route, and MetricsHandler alone gives them
 }
 
 // Server is the HTTP side of the program.
@@ -90,6 +91,9 @@ type Server struct {
 	metrics *metrics
 	hub     *hub
 
+	trusted      trust
+	metricsToken string
+
 	exports  chan struct{} // holds one for each case file that is being made
 	stopping chan struct{} // closed when the server shall take no new work
 	stopOnce sync.Once
@@ -103,6 +107,7 @@ type Server struct {
 func New(o Options) *Server {
 	s := &Server{
 		accounts: o.Accounts, engine: o.Engine, store: o.Store, blobs: o.Blobs, flow: o.Flow, jobs: o.Jobs, space: o.Space,
+		trusted: trustIn(o.TrustedProxies), metricsToken: o.MetricsToken,
 		cases: o.Cases, exports: make(chan struct{}, mostExports),
 		now: o.Now, log: o.Log, timeout: o.RequestTimeout, metrics: newMetrics(o.Space), stopping: make(chan struct{}),
 	}
@@ -122,8 +127,7 @@ func New(o Options) *Server {
 		UnescapePath: true, DisableDefaultContentType: true,
 		ErrorHandler:            s.fail,
 		WriteTimeout:            10 * time.Minute, // a photo goes out in one write; Range goes on where it stopped
-		EnableTrustedProxyCheck: true, TrustedProxies: o.TrustedProxies, EnableIPValidation: true,
-		ProxyHeader: proxyHeader(o.TrustedProxies),
+		EnableTrustedProxyCheck: true,             // with no proxies: Fiber believes no header, client and overTLS judge them
 	})
 	s.app.Use(s.around)
 	s.registerAuth()
@@ -150,13 +154,6 @@ func New(o Options) *Server {
 	s.app.Server().KeepHijackedConns = true // event streams take their connection over
 	s.metrics.bodies(guard.Install(s.app, o.Guard))
 	return s
-}
-
-func proxyHeader(trusted []string) string {
-	if len(trusted) == 0 {
-		return ""
-	}
-	return fiber.HeaderXForwardedFor
 }
 
 // App is the Fiber app with every route. Serve it with Serve.
@@ -203,6 +200,7 @@ func (s *Server) Stop(ctx context.Context) error {
 type Rule struct {
 	signedIn bool
 	revoked  bool // a revoked device, too, hands in what was written on it
+	metrics  bool // who has the token of the metrics, and nobody else
 	action   access.Action
 }
 
@@ -210,18 +208,21 @@ var (
 	open     = Rule{}
 	signedIn = Rule{signedIn: true}
 	handsIn  = Rule{signedIn: true, revoked: true}
+	watches  = Rule{metrics: true}
 )
 
 // may is the rule of a route that carries out an action of the access table.
 func may(a access.Action) Rule { return Rule{signedIn: true, action: a} }
 
-// String names the rule: "open", "signed in", or the action.
+// String names the rule: "open", "signed in", "metrics token", or the action.
 func (r Rule) String() string {
 	switch {
 	case r.action != "":
 		return string(r.action)
 	case r.signedIn:
 		return "signed in"
+	case r.metrics:
+		return "metrics token"
 	}
 	return "open"
 }
@@ -242,6 +243,9 @@ func (s *Server) route(method, path, operationID string, rule Rule, h fiber.Hand
 	s.routes = append(s.routes, r)
 	s.app.Add(method, path, func(c *fiber.Ctx) error {
 		c.Locals(routeKey, r.Path)
+		if err := checkQuery(c, operationID); err != nil {
+			return err
+		}
 		if err := s.admit(c, rule); err != nil {
 			return err
 		}
@@ -286,6 +290,9 @@ func bearer(header string) (token string, err error) {
 
 // admit finds out who asks and whether the rule lets them in.
 func (s *Server) admit(c *fiber.Ctx, rule Rule) error {
+	if rule.metrics {
+		return s.admitToMetrics(c)
+	}
 	if !rule.signedIn {
 		return nil
 	}

@@ -37,7 +37,7 @@ func (s *Server) setUp(c *fiber.Ctx) error {
 	tokens, err := s.accounts.SetUp(c.UserContext(), accounts.Setup{
 		Code: req.Code, Name: req.Name, Login: req.Login, Password: req.Password, Device: req.Device,
 		Org: accounts.Org{Code: req.Org.Code, Name: req.Org.Name, NameEN: req.Org.NameEN, Region: req.Org.Region},
-	}, c.IP())
+	}, s.client(c))
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (s *Server) signIn(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	tokens, err := s.accounts.SignIn(c.UserContext(), accounts.Attempt{Login: req.Login, Password: req.Password, Device: req.Device, Code: req.Code}, c.IP())
+	tokens, err := s.accounts.SignIn(c.UserContext(), accounts.Attempt{Login: req.Login, Password: req.Password, Device: req.Device, Code: req.Code}, s.client(c))
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (s *Server) changePassword(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if err := s.accounts.ChangePassword(c.UserContext(), pass(c), req.Login, req.Present, req.Next, c.IP()); err != nil {
+	if err := s.accounts.ChangePassword(c.UserContext(), pass(c), req.Login, req.Present, req.Next, s.client(c)); err != nil {
 		return err
 	}
 	return done(c)
@@ -108,7 +108,7 @@ func (s *Server) resetPassword(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if err := s.accounts.Reset(c.UserContext(), req.Login, req.Code, req.Password, c.IP()); err != nil {
+	if err := s.accounts.Reset(c.UserContext(), req.Login, req.Code, req.Password, s.client(c)); err != nil {
 		return err
 	}
 	return done(c)

@@ -99,7 +99,7 @@ func (w *world) half(token string, length int) (end func()) {
 func (w *world) memory(n int) {
 	w.t.Helper()
 	w.until(fmt.Sprintf("%d bytes are under way", n), func() bool {
-		return strings.Contains(string(w.send("GET", "/metrics", nil).body), fmt.Sprintf("\nfieldclue_body_memory_bytes %d\n", n))
+		return strings.Contains(string(w.send("GET", "/metrics", nil, "Authorization", "Bearer "+metricsToken).body), fmt.Sprintf("\nfieldclue_body_memory_bytes %d\n", n))
 	})
 }
 

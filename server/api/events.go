@@ -309,7 +309,8 @@ func (l *listener) signal(change func()) {
 }
 
 const eventHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n" +
-	"X-Accel-Buffering: no\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\nretry: 3000\n\n"
+	"X-Accel-Buffering: no\r\nX-Content-Type-Options: nosniff\r\nContent-Security-Policy: " + nothingRuns + "\r\n" +
+	"Referrer-Policy: no-referrer\r\nConnection: close\r\n\r\nretry: 3000\n\n"
 
 // serve writes to the connection until the stream ends, and closes it.
 func (l *listener) serve(conn net.Conn) {

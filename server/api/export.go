@@ -61,7 +61,6 @@ func (s *Server) exportClue(c *fiber.Ctx) (err error) {
 	}
 	c.Set(fiber.HeaderContentType, "application/zip")
 	c.Set(fiber.HeaderContentDisposition, "attachment; filename="+strconv.Quote(file.Name()))
-	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
 	c.Set(fiber.HeaderETag, strconv.Quote(sum))
 	r, w := io.Pipe()
 	go func() {

@@ -3,6 +3,8 @@ package api
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"crypto/subtle"
 	"net/http"
 	"time"
 
@@ -22,10 +24,10 @@ const askTime = 3 * time.Second
 func (s *Server) registerOps() {
 	s.route(fiber.MethodGet, "/healthz", "healthz", open, s.healthz)
 	s.route(fiber.MethodGet, "/readyz", "readyz", open, s.readyz)
-	s.route(fiber.MethodGet, "/metrics", "metrics", open, wrapped(promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{})))
+	s.route(fiber.MethodGet, "/metrics", "metrics", watches, wrapped(s.MetricsHandler()))
 	s.route(fiber.MethodGet, "/openapi.yaml", "openapi", open, s.openapi)
 
-	docs := wrapped(v5emb.New("Fieldclue", "/openapi.yaml", "/docs/"))
+	docs := page(v5emb.New("Fieldclue", "/openapi.yaml", "/docs/"), "/docs/")
 	s.route(fiber.MethodGet, "/docs", "docs", open, docs)
 	s.route(fiber.MethodGet, "/docs/:file", "docsFile", open, docs)
 }
@@ -33,6 +35,28 @@ func (s *Server) registerOps() {
 // wrapped serves a handler of net/http. It is for small answers to requests without a body only: the adaptor holds both
 // in memory.
 func wrapped(h http.Handler) fiber.Handler { return adaptor.HTTPHandler(h) }
+
+// MetricsHandler gives the figures to whoever reaches it: it is for a listener of its own.
+func (s *Server) MetricsHandler() http.Handler {
+	return promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{})
+}
+
+// admitToMetrics lets in who has the token. How much is sent and by how many organisations is nobody else's business; and an
+// address proves nothing here: behind a proxy on this machine everybody comes from loopback.
+func (s *Server) admitToMetrics(c *fiber.Ctx) error {
+	if s.metricsToken == "" {
+		return field.Refuse(field.CodeNotFound, "There is no such route.")
+	}
+	token, err := bearer(c.Get(fiber.HeaderAuthorization))
+	if err != nil {
+		return err
+	}
+	given, own := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(s.metricsToken))
+	if subtle.ConstantTimeCompare(given[:], own[:]) != 1 {
+		return field.Refuse(field.CodeTokenInvalid, "")
+	}
+	return nil
+}
 
 type health struct {
 	Status string            `json:"status"` // "ok", or "down"

@@ -89,7 +89,7 @@ func TestTheMetricsCountAndTheLogIsSilentOnContent(t *testing.T) {
 	ann.push(scope, w.finding(site), obj{"id": w.id(), "kind": "interview", "base": 0, "set": obj{"siteId": site, "alias": "青松户", "text": "分红没有到账"}}).want(200)
 	ann.push(scope, obj{"id": w.id(), "kind": "drone", "base": 0, "set": obj{"x": "秘密"}}).want(200)
 	w.send("GET", "/v1/me", nil).want(401)
-	metrics := string(w.send("GET", "/metrics", nil).want(200).body)
+	metrics := string(w.send("GET", "/metrics", nil, "Authorization", "Bearer "+metricsToken).want(200).body)
 	for _, want := range []string{
 		`fieldclue_sync_operations_total{outcome="applied"} 2`, `fieldclue_sync_operations_total{outcome="rejected"} 1`, `route="/v1/sync/push"`, "go_goroutines",
 	} {

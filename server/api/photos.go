@@ -57,7 +57,6 @@ func (s *Server) photoBytes(name, what string) fiber.Handler {
 		c.Set(fiber.HeaderETag, tag)
 		c.Set(fiber.HeaderCacheControl, keepFor)
 		c.Set(fiber.HeaderAcceptRanges, "bytes")
-		c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
 		seen := func() error { return s.flow.RecordView(c.UserContext(), actor(c), photo, what) }
 		if strings.Contains(c.Get(fiber.HeaderIfNoneMatch), tag) {
 			if err := seen(); err != nil {

@@ -73,6 +73,15 @@ func notModified(c *fiber.Ctx) error {
 func partial(c *fiber.Ctx) { c.Status(fiber.StatusPartialContent) }
 func unready(c *fiber.Ctx) { c.Status(fiber.StatusServiceUnavailable) }
 
+// missing reports whether a handler of net/http has found nothing, and takes its answer back.
+func missing(c *fiber.Ctx) bool {
+	if c.Response().StatusCode() != fiber.StatusNotFound {
+		return false
+	}
+	c.Response().ResetBody()
+	return true
+}
+
 // titles are the short names of the kinds for people.
 var titles = map[field.ErrorKind]string{
 	field.KindInvalid:         "The request cannot be used",
@@ -146,8 +155,7 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 		return err
 	}
 	c.Locals(problemKey, e.Code)
-	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
-	c.Set(fiber.HeaderCacheControl, "no-store")
+	s.secure(c) // again: a handler may have said otherwise of what it did not send
 	c.Set(fiber.HeaderContentType, mediaProblem)
 	return c.Status(status).Send(body)
 }

@@ -26,6 +26,9 @@ func (s *Server) registerUploads(svc *intake.Service, keys receipt.Holder) {
 		if c.Path() == tus.Path {
 			c.Locals(routeKey, tus.Path)
 		}
+		if err := checkQuery(c, ""); err != nil { // no upload has a parameter
+			return err
+		}
 		if c.Method() == fiber.MethodOptions {
 			return c.Next()
 		}

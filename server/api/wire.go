@@ -32,6 +32,7 @@ func (s *Server) around(c *fiber.Ctx) error {
 	start := time.Now()
 	c.Locals(requestKey, newRequestID(c.Get(fiber.HeaderXRequestID)))
 	c.Set(fiber.HeaderXRequestID, requestID(c))
+	s.secure(c)
 	if !strings.HasPrefix(c.Path(), tus.Path) { // the guard bounds a body that streams
 		ctx, cancel := context.WithTimeout(c.UserContext(), s.timeout)
 		defer cancel()
@@ -189,7 +190,6 @@ func reply(c *fiber.Ctx, v any) error {
 
 func replyJSON(c *fiber.Ctx, body []byte) error {
 	c.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
-	c.Set(fiber.HeaderCacheControl, "no-store")
 	c.Set(fiber.HeaderVary, fiber.HeaderAcceptEncoding)
 	// Fiber takes a client that names no encoding for one that takes all; curl is one that names none and inflates none.
 	if len(body) < gzipFrom || c.Get(fiber.HeaderAcceptEncoding) == "" || c.AcceptsEncodings("gzip") != "gzip" {

@@ -77,6 +77,8 @@ type world struct {
 	http   *http.Client // validates every exchange
 }
 
+const metricsToken = "a-token-for-the-metrics"
+
 type option func(*api.Options)
 
 // start serves from the embedded store.
@@ -129,7 +131,7 @@ func startOn(t *testing.T, s storetest.Store, options ...option) *world {
 		}),
 		Space: space.New(w.store, w.clock.now),
 		Jobs:  worker.New(worker.Config{Docs: w.store, Log: log, Now: w.clock.now}),
-		Now:   w.clock.now, Log: log, Guard: guard.Config{Silence: 300 * time.Millisecond},
+		Now:   w.clock.now, Log: log, MetricsToken: metricsToken, Guard: guard.Config{Silence: 300 * time.Millisecond},
 	}
 	for _, change := range options {
 		change(&o)

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 
@@ -48,6 +49,8 @@ type App struct {
 	holds   *holds
 	http    *api.Server
 	ln      net.Listener
+	figures *http.Server // gives the metrics on a listener of its own; nil: there is none
+	watched net.Listener
 
 	background context.CancelFunc
 	running    sync.WaitGroup
@@ -69,6 +72,14 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (*App, erro
 	}
 	if a.ln, err = net.Listen("tcp", cfg.Listen); err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot listen on %s: %w", cfg.Listen, err), p.close())
+	}
+	if cfg.MetricsListen != "" {
+		if a.watched, err = net.Listen("tcp", cfg.MetricsListen); err != nil {
+			return nil, errors.Join(fmt.Errorf("cannot listen on %s for the metrics: %w", cfg.MetricsListen, err), a.ln.Close(), p.close())
+		}
+		mux := http.NewServeMux()
+		mux.Handle("GET /metrics", a.http.MetricsHandler())
+		a.figures = &http.Server{Handler: mux, ReadTimeout: time.Minute, WriteTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 	}
 	a.start()
 	return a, nil
@@ -106,7 +117,7 @@ func (a *App) wire(ctx context.Context) error {
 		Guard: guard.Config{
 			Uploads: a.cfg.Uploads, UserUploads: a.cfg.UploadsUser, Memory: a.cfg.BodyMemory, UserMemory: a.cfg.BodyMemoryUser,
 		},
-		RequestTimeout: a.cfg.RequestTimeout, TrustedProxies: a.cfg.TrustedProxies,
+		RequestTimeout: a.cfg.RequestTimeout, TrustedProxies: a.cfg.TrustedProxies, MetricsToken: string(a.cfg.MetricsToken),
 	})
 	return nil
 }
@@ -120,6 +131,13 @@ func (a *App) start() {
 			a.failed <- fmt.Errorf("the HTTP server ended: %w", err)
 		}
 	})
+	if a.figures != nil {
+		a.running.Go(func() {
+			if err := a.figures.Serve(a.watched); !errors.Is(err, http.ErrServerClosed) {
+				a.failed <- fmt.Errorf("the listener of the metrics ended: %w", err)
+			}
+		})
+	}
 	goOn := func(what string, run func(context.Context) error) {
 		a.running.Go(func() {
 			if err := run(ctx); err != nil && ctx.Err() == nil {
@@ -218,6 +236,14 @@ func (a *App) keepHouse(ctx context.Context) error {
 // URL is where the server answers.
 func (a *App) URL() string { return "http://" + a.ln.Addr().String() }
 
+// MetricsAddress is where the metrics are given on a listener of their own; empty when there is none.
+func (a *App) MetricsAddress() string {
+	if a.watched == nil {
+		return ""
+	}
+	return a.watched.Addr().String()
+}
+
 // Engines names the store and the blob store with their versions, for people.
 func (a *App) Engines(ctx context.Context) string {
 	name, version, err := a.parts.store.Engine(ctx)
@@ -236,6 +262,9 @@ func (a *App) Failed() <-chan error { return a.failed }
 // Stop takes no new work, finishes what runs, and closes the stores.
 func (a *App) Stop(ctx context.Context) error {
 	err := a.http.Stop(ctx)
+	if a.figures != nil {
+		err = errors.Join(err, a.figures.Close())
+	}
 	a.background()
 	a.running.Wait()
 	return errors.Join(err, a.parts.close())

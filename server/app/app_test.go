@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 
 func configured(t *testing.T, dir string) config.Config {
 	t.Helper()
-	cfg, err := config.Load([]string{"--data", dir, "--listen", "127.0.0.1:0"}, nil)
+	cfg, err := config.Load([]string{"--data", dir, "--listen", "127.0.0.1:0"}, []string{"FIELDCLUE_METRICS_TOKEN=a-token-for-the-metrics"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -251,7 +251,7 @@ func spaceStory(t *testing.T, cfg config.Config) {
 	}
 
 	// The figures are those of the log: another server counts the same, and tells nobody what was told.
-	_, _, metrics := o.ask("GET", "/metrics", "", nil)
+	_, _, metrics := o.ask("GET", "/metrics", string(cfg.MetricsToken), nil)
 	for _, line := range []string{
 		`fieldclue_space_stored_bytes{org="bijie"} 1.536e+06`, `fieldclue_space_stored_bytes{org="guangzhou"} 307200`,
 		`fieldclue_space_on_the_way_bytes{org="bijie"} 0`, `fieldclue_space_limit_bytes{org="bijie"} 1.8432e+06`,

@@ -84,6 +84,22 @@ type Config struct {
 	// held in memory while they arrive and are worked on, in all and of one
 	// person.
 	BodyMemory, BodyMemoryUser int64
+	// Streams and StreamsUser are how many live event streams may be open, in all
+	// and of one person.
+	Streams, StreamsUser int
+	// Begun and BegunBytes are how many uploads one person may have begun and not
+	// finished, and how many bytes of these may be outstanding.
+	Begun      int
+	BegunBytes int64
+	// Kept and KeptBytes are how many operations of one person may lie undecided,
+	// and their bytes.
+	Kept      int
+	KeptBytes int64
+	// MetricsToken reads /metrics; empty: nothing does.
+	MetricsToken Secret
+	// MetricsListen is host:port of a listener that gives the metrics to whoever
+	// reaches it; empty: there is none.
+	MetricsListen string
 	// Workers is how many photos are examined at the same time.
 	Workers int
 }

@@ -26,6 +26,7 @@ func TestNothingGivenIsTheEmbeddedServerOnLoopback(t *testing.T) {
 		HorizonDays: 400, LogLevel: slog.LevelInfo, LogFormat: "json",
 		RequestTimeout: 30 * time.Second, AccessTTL: 15 * time.Minute, Devices: 5, CodeTTL: 72 * time.Hour, UploadMax: 64 << 20,
 		Uploads: 500, UploadsUser: 16, BodyMemory: 128 << 20, BodyMemoryUser: 8 << 20, Workers: runtime.NumCPU(),
+		Streams: 20_000, StreamsUser: 8, Begun: 200, BegunBytes: 16 << 30, Kept: 2000, KeptBytes: 32 << 20,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %#v\nwant %#v", got, want)
@@ -41,6 +42,8 @@ func TestEverythingGiven(t *testing.T) {
 		"FIELDCLUE_S3_PUBLIC_URL=https://photos.example.org:9443/", "FIELDCLUE_S3_SEALED_TTL=5m",
 		"FIELDCLUE_LOG_LEVEL=warn", "FIELDCLUE_LOG_FORMAT=text", "FIELDCLUE_REQUEST_TIMEOUT=10s", "FIELDCLUE_ACCESS_TTL=5m", "FIELDCLUE_DEVICES=3", "FIELDCLUE_CODE_TTL=24h",
 		"FIELDCLUE_UPLOAD_MAX=20MiB", "FIELDCLUE_UPLOADS=90", "FIELDCLUE_UPLOADS_USER=9", "FIELDCLUE_BODY_MEMORY=32MiB", "FIELDCLUE_BODY_MEMORY_USER=4MiB",
+		"FIELDCLUE_STREAMS=50", "FIELDCLUE_STREAMS_USER=5", "FIELDCLUE_BEGUN_USER=20", "FIELDCLUE_BEGUN_BYTES_USER=1GiB",
+		"FIELDCLUE_KEPT_USER=30", "FIELDCLUE_KEPT_BYTES_USER=3MiB", "FIELDCLUE_METRICS_TOKEN=0123456789abcdef", "FIELDCLUE_METRICS_LISTEN=127.0.0.1:9090",
 		"FIELDCLUE_WORKERS=3", "FIELDCLUE_HORIZON_DAYS=0", "FIELDCLUE_ARCHIVE_DAYS=365", "FIELDCLUE_TRUSTED_PROXIES=10.0.0.7, fd00::/8",
 	}
 	got, err := Load([]string{"--log-format", "json", "--data=/elsewhere"}, environ)
@@ -57,6 +60,8 @@ func TestEverythingGiven(t *testing.T) {
 		ArchiveDays: 365, LogLevel: slog.LevelWarn, LogFormat: "json",
 		RequestTimeout: 10 * time.Second, AccessTTL: 5 * time.Minute, Devices: 3, CodeTTL: 24 * time.Hour, UploadMax: 20 << 20,
 		Uploads: 90, UploadsUser: 9, BodyMemory: 32 << 20, BodyMemoryUser: 4 << 20, Workers: 3,
+		Streams: 50, StreamsUser: 5, Begun: 20, BegunBytes: 1 << 30, Kept: 30, KeptBytes: 3 << 20,
+		MetricsToken: "0123456789abcdef", MetricsListen: "127.0.0.1:9090",
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)

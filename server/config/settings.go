@@ -185,6 +185,46 @@ var settings = []setting{
 		set:  func(c *Config, text string) error { return setSize(&c.BodyMemoryUser, text, 3<<20, 64<<30) },
 	},
 	{
+		Variable: prefix + "STREAMS", Default: "20000",
+		Help: "Live event streams that may be open; a phone that finds no room asks at intervals.",
+		set:  func(c *Config, text string) error { return setInt(&c.Streams, text, 1, 1_000_000) },
+	},
+	{
+		Variable: prefix + "STREAMS_USER", Default: "8",
+		Help: "Live event streams of one person; each device needs one.",
+		set:  func(c *Config, text string) error { return setInt(&c.StreamsUser, text, 1, 1_000_000) },
+	},
+	{
+		Variable: prefix + "BEGUN_USER", Default: "200",
+		Help: "Uploads that one person may have begun and not finished.",
+		set:  func(c *Config, text string) error { return setInt(&c.Begun, text, 3, 1_000_000) },
+	},
+	{
+		Variable: prefix + "BEGUN_BYTES_USER", Default: "16GiB",
+		Help: "Bytes that may be outstanding of these.",
+		set:  func(c *Config, text string) error { return setSize(&c.BegunBytes, text, 64<<20, 1<<50) },
+	},
+	{
+		Variable: prefix + "KEPT_USER", Default: "2000",
+		Help: "Operations of one person that may be kept and not decided; further batches that would be kept stay on the phone.",
+		set:  func(c *Config, text string) error { return setInt(&c.Kept, text, 1, 1_000_000) },
+	},
+	{
+		Variable: prefix + "KEPT_BYTES_USER", Default: "32MiB",
+		Help: "Bytes of these.",
+		set:  func(c *Config, text string) error { return setSize(&c.KeptBytes, text, 1<<20, 64<<30) },
+	},
+	{
+		Variable: prefix + "METRICS_TOKEN", Secret: true,
+		Help: "Token of at least 16 characters with which /metrics is read; without it there is no /metrics beside the API.",
+		set:  setMetricsToken,
+	},
+	{
+		Variable: prefix + "METRICS_LISTEN",
+		Help:     "Host and port of a listener of its own that gives /metrics to whoever reaches it; without it there is none.",
+		set:      setMetricsListen,
+	},
+	{
 		Variable: prefix + "WORKERS", Default: "0",
 		Help: "Photos that are examined at the same time; 0 for one per processor.",
 		set:  func(c *Config, text string) error { return setInt(&c.Workers, text, 0, 256) },
@@ -273,12 +313,26 @@ func editDistance(a, b string) int {
 	return row[len(b)]
 }
 
-func setListen(c *Config, text string) error {
+func setListen(c *Config, text string) error { return setAddress(&c.Listen, text, "8080") }
+
+func setMetricsListen(c *Config, text string) error {
+	return setAddress(&c.MetricsListen, text, "9090")
+}
+
+func setAddress(to *string, text, example string) error {
 	host, port, err := net.SplitHostPort(text)
 	if err != nil || !isPort(port, 0) || strings.ContainsAny(host, "/@ ") {
-		return fmt.Errorf("%q is no host and port. Write it like 127.0.0.1:8080 or [::1]:8080", text)
+		return fmt.Errorf("%q is no host and port. Write it like 127.0.0.1:%s or [::1]:%s", text, example, example)
 	}
-	c.Listen = text
+	*to = text
+	return nil
+}
+
+func setMetricsToken(c *Config, text string) error {
+	if len(text) < 16 || strings.ContainsAny(text, " \t\r\n") {
+		return errors.New("it is too short, or has spaces. Write at least 16 random letters and digits, as \"openssl rand -hex 24\" makes them")
+	}
+	c.MetricsToken = Secret(text)
 	return nil
 }
 

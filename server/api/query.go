@@ -1,0 +1,63 @@
+package api
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"fieldclue/server/field"
+)
+
+// queries are the query parameters of every operation that has some; TestQueriesAreThoseOfTheDocument holds them against
+// openapi.yaml. A misspelt filter that is passed over gives the whole list to somebody who takes it for the filtered one.
+var queries = map[string][]string{
+	"events": {"scopes"},
+
+	"listOrgs":    {"after", "limit"},
+	"listPeople":  {"org", "after", "limit"},
+	"listDevices": {"after", "limit"},
+	"listJobs":    {"after", "limit"},
+
+	"getRecordHistory":  {"after", "limit"},
+	"getReportHistory":  {"after", "limit"},
+	"getClueHistory":    {"after", "limit"},
+	"reviewQueue":       {"after", "limit"},
+	"listReports":       {"state", "siteId", "inspector", "reviewer", "after", "limit"},
+	"listFindings":      {"state", "class", "violation", "siteId", "reportId", "after", "limit"},
+	"listFlags":         {"state", "code", "reportId", "after", "limit"},
+	"listInterviews":    {"state", "siteId", "reportId", "after", "limit"},
+	"listSimilarPhotos": {"distance", "limit"},
+	"listReviews":       {"state", "kind", "recordId", "photoId", "after", "limit"},
+	"listClues":         {"state", "channel", "violation", "urgency", "batch", "number", "disposition", "handler", "findingId", "after", "limit"},
+	"listLinks":         {"after", "limit"},
+	"listCampaigns":     {"state", "after", "limit"},
+	"listRevisits":      {"state", "campaignId", "siteId", "assignee", "companion", "stratum", "after", "limit"},
+	"listProjects":      {"state", "externalId", "after", "limit"},
+	"listSites":         {"state", "projectId", "after", "limit"},
+	"listTemplates":     {"state", "after", "limit"},
+	"listInbox":         {"state", "after", "limit"},
+	"listConflicts":     {"state", "recordId", "after", "limit"},
+	"listParked":        {"state", "author", "code", "after", "limit"},
+}
+
+// checkQuery refuses a parameter that the operation does not have, in exactly these letters, and one that comes twice: none is
+// a list.
+func checkQuery(c *fiber.Ctx, operationID string) error {
+	known := queries[operationID]
+	seen := make([]string, 0, len(known))
+	var err error
+	c.Context().QueryArgs().VisitAll(func(key, _ []byte) {
+		name := strings.ToValidUTF8(string(key), "�")
+		switch {
+		case err != nil:
+		case !slices.Contains(known, name):
+			err = field.Refuse(field.CodeBadRequest, "%s is no parameter of this request. Names are compared to the letter.", strconv.Quote(clipName(name)))
+		case slices.Contains(seen, name):
+			err = field.Refuse(field.CodeBadRequest, "%s stands twice in the query.", name)
+		}
+		seen = append(seen, name)
+	})
+	return err
+}
