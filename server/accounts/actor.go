@@ -61,6 +61,31 @@ func (a *Accounts) Renew(ctx context.Context, p Pass) (Pass, error) {
 	return p, nil
 }
 
+// Look is Renew without what is remembered, for a right that lasts beyond a request: whoever uses it asks again and again,
+// and must hear at once of an end that another server wrote.
+func (a *Accounts) Look(ctx context.Context, p Pass) (Pass, error) {
+	actor, err := a.load(ctx, seat{user: p.Actor.User, device: p.Actor.Device, session: p.Session})
+	if err == nil && actor.HandsIn {
+		err = field.Refuse(field.CodeDeviceRevoked, "")
+	}
+	if err != nil {
+		return Pass{}, err
+	}
+	p.Actor = actor
+	return p, nil
+}
+
+// Ended is who may have lost a right: one of them is named.
+type Ended struct {
+	User    field.UserID
+	Device  field.DeviceID
+	Session string
+}
+
+// OnEnded sets who is told when this process closes a session or an account or revokes a device, and when anything is written for a
+// person. Nobody has been asked for anything before.
+func (a *Accounts) OnEnded(told func(Ended)) { a.actors.told = told }
+
 // Invalidate is told of every scope that was written to. An actor whose person, grants or recusals may have changed is
 // loaded anew by the next request.
 func (a *Accounts) Invalidate(scope field.Scope) {
@@ -219,6 +244,14 @@ type actors struct {
 	mu    sync.Mutex // guards what follows, and the fields of an entry until it is ready
 	seats map[field.UserID]map[seat]*entry
 	count int // of entries
+
+	told func(Ended) // nil: nobody
+}
+
+func (m *actors) tell(e Ended) {
+	if m.told != nil {
+		m.told(e)
+	}
 }
 
 type entry struct {
@@ -315,9 +348,10 @@ func (m *actors) drop(match func(s seat, e *entry) bool) {
 
 func (m *actors) dropUser(id field.UserID) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.count -= len(m.seats[id])
 	delete(m.seats, id)
+	m.mu.Unlock()
+	m.tell(Ended{User: id})
 }
 
 // dropOrg forgets everybody of an organisation and everybody who acts for it, and those who are being loaded: theirs is not
@@ -330,8 +364,10 @@ func (m *actors) dropOrg(id field.OrgID) {
 
 func (m *actors) dropSession(id string) {
 	m.drop(func(s seat, _ *entry) bool { return s.session == id })
+	m.tell(Ended{Session: id})
 }
 
 func (m *actors) dropDevice(id field.DeviceID) {
 	m.drop(func(s seat, _ *entry) bool { return s.device == id })
+	m.tell(Ended{Device: id})
 }

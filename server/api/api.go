@@ -67,6 +67,9 @@ type Options struct {
 	Guard          guard.Config     // limits of time for bodies; its rules are set here
 	RequestTimeout time.Duration    // of one request; 0: 30 s
 	Heartbeat      time.Duration    // of event streams; 0: 15 s
+	Streams        int              // live event streams in all; 0: 20,000
+	UserStreams    int              // of one person; 0: 8
+	Others         bool             // other servers write to the same store: event streams look in turns at what they may have ended
 	TrustedProxies []string         // addresses and networks whose X-Forwarded-For is believed; empty: nobody's
 	MetricsToken   string           // with which /metrics is read; "": there is no such route, and MetricsHandler alone gives them
 }
@@ -120,7 +123,7 @@ func New(o Options) *Server {
 	if s.timeout == 0 {
 		s.timeout = 30 * time.Second
 	}
-	s.hub = newHub(s, o.Pokes, o.Heartbeat)
+	s.hub = newHub(s, o)
 	s.app = fiber.New(fiber.Config{
 		AppName: "fieldclue", DisableStartupMessage: true, ServerHeader: "",
 		Immutable: true, StreamRequestBody: true, StrictRouting: true, CaseSensitive: true,

@@ -1,9 +1,11 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,6 +32,10 @@ const (
 	eventScopes = 5000             // scopes of one listener
 	eventUnsent = 32 << 10         // bytes that the system may hold for a client that does not read
 	eventWrite  = 10 * time.Second // a client that does not take a line within this time is dropped
+
+	lookEvery = 500 * time.Millisecond // how often is seen whose token or whose day is over
+	looksMost = 8                      // that ask the store at the same time
+	looksTurn = 500                    // listeners whose right is looked at in one turn because another server may have ended it
 )
 
 func (s *Server) registerEvents() {
@@ -39,7 +45,8 @@ func (s *Server) registerEvents() {
 // events opens a stream of server-sent events: {"scope","seq"} of every scope asked for (all visible ones when none is
 // named), first as they stand, then whenever they are written to. What several pokes say of one scope while the client
 // is slow becomes one line. The stream ends with the token, when what the actor may see has changed, when the client
-// does not read, and when the server stops; the client opens another.
+// does not read, and when the server stops; the client opens another. It ends within a second of the right: what this process
+// writes is looked at when it is written, what others write may be missed and is looked for in turns.
 func (s *Server) events(c *fiber.Ctx) error {
 	who := pass(c)
 	l := &listener{hub: s.hub, pass: who, sees: access.Visible(who.Actor), wake: make(chan struct{}, 1), pending: map[field.Scope]int64{}}
@@ -54,14 +61,15 @@ func (s *Server) events(c *fiber.Ctx) error {
 	for _, h := range heads {
 		l.scopes = append(l.scopes, h.Scope)
 	}
-	if !s.hub.add(l) {
-		return field.Refuse(field.CodeBusy, "")
+	if err := s.hub.add(l); err != nil {
+		return err
 	}
 	// Only now, so that nothing is missed in between.
 	if heads, err = s.visibleHeads(c.UserContext(), l.sees, l.scopes); err != nil {
 		s.hub.remove(l)
 		return err
 	}
+	l.signal(func() { l.look = true }) // what ended since the request was let in has told nobody
 	for _, h := range heads {
 		l.poke(h.Scope, h.Seq)
 	}
@@ -134,32 +142,56 @@ type hub struct {
 	beat   time.Duration
 	start  sync.Once
 	ended  chan struct{} // closed when the hub's goroutine has ended
+	most   int           // streams in all
+	each   int           // of one person
+	others bool          // other servers write to the store
+	looks  chan struct{} // holds one for each look at a right that goes on
+	turns  int64         // that were taken; of the hub's goroutine
 
 	mu        sync.Mutex                         // guards what follows
 	closed    bool                               //
 	listeners map[*listener]bool                 //
 	byScope   map[field.Scope]map[*listener]bool //
+	byUser    map[field.UserID]int               //
 	serving   sync.WaitGroup                     // of listeners
 }
 
-func newHub(s *Server, pokes Pokes, beat time.Duration) *hub {
-	if beat == 0 {
-		beat = 15 * time.Second
+func newHub(s *Server, o Options) *hub {
+	h := &hub{
+		server: s, pokes: o.Pokes, beat: o.Heartbeat, ended: make(chan struct{}), most: o.Streams, each: o.UserStreams, others: o.Others,
+		looks:     make(chan struct{}, looksMost),
+		listeners: map[*listener]bool{}, byScope: map[field.Scope]map[*listener]bool{}, byUser: map[field.UserID]int{},
 	}
-	return &hub{
-		server: s, pokes: pokes, beat: beat, ended: make(chan struct{}),
-		listeners: map[*listener]bool{}, byScope: map[field.Scope]map[*listener]bool{},
+	if h.beat == 0 {
+		h.beat = 15 * time.Second
 	}
+	if h.most == 0 {
+		h.most = 20_000
+	}
+	if h.each == 0 {
+		h.each = 8
+	}
+	o.Accounts.OnEnded(func(e accounts.Ended) {
+		h.look(func(l *listener) bool {
+			return e.User == l.pass.Actor.User || e.Device == l.pass.Actor.Device || e.Session == l.pass.Session
+		})
+	})
+	return h
 }
 
-// add reports false when the server stops.
-func (h *hub) add(l *listener) bool {
+// add refuses with CodeBusy when the server stops or has as many streams as it may, and with CodeTooManyStreams when the person has.
+func (h *hub) add(l *listener) error {
 	h.start.Do(func() { go h.run() })
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed {
-		return false
+	user := l.pass.Actor.User
+	switch {
+	case h.byUser[user] >= h.each:
+		return field.Refuse(field.CodeTooManyStreams, "")
+	case h.closed, len(h.listeners) >= h.most:
+		return field.Refuse(field.CodeBusy, "")
 	}
+	h.byUser[user]++
 	h.listeners[l] = true
 	for _, scope := range l.scopes {
 		if h.byScope[scope] == nil {
@@ -169,7 +201,7 @@ func (h *hub) add(l *listener) bool {
 	}
 	h.serving.Add(1)
 	h.server.metrics.listeners.Inc()
-	return true
+	return nil
 }
 
 func (h *hub) remove(l *listener) {
@@ -179,6 +211,10 @@ func (h *hub) remove(l *listener) {
 		return
 	}
 	delete(h.listeners, l)
+	user := l.pass.Actor.User
+	if h.byUser[user]--; h.byUser[user] == 0 {
+		delete(h.byUser, user)
+	}
 	for _, scope := range l.scopes {
 		delete(h.byScope[scope], l)
 		if len(h.byScope[scope]) == 0 {
@@ -195,6 +231,9 @@ func (h *hub) run() {
 	defer func() { cancel() }()
 	ticker := time.NewTicker(h.beat)
 	defer ticker.Stop()
+	watch := time.NewTicker(lookEvery)
+	defer watch.Stop()
+	day := beijing(h.server.now())
 	for {
 		select {
 		case <-h.server.stopping:
@@ -203,11 +242,25 @@ func (h *hub) run() {
 		case p, ok := <-pokes:
 			if ok {
 				h.tell(p)
+				h.rights(p.Scope)
 				continue
 			}
 			// Pokes were lost: every client shall ask anew where its scopes stand.
 			h.endAll(false)
 			pokes, cancel = h.pokes.Listen(pokesAhead)
+		case <-watch.C:
+			now := h.server.now()
+			for _, l := range h.all() {
+				if !now.Before(l.pass.Expires) {
+					l.signal(func() { l.end = true })
+				}
+			}
+			if today := beijing(now); today != day { // mandates count by the day
+				day = today
+				h.look(func(*listener) bool { return true })
+			} else if h.others {
+				h.takeTurn(looksTurn)
+			}
 		case <-ticker.C:
 			for _, l := range h.all() {
 				if l.abandoned() {
@@ -227,6 +280,45 @@ func (h *hub) tell(p engine.Poke) {
 		l.poke(p.Scope, p.Seq)
 	}
 }
+
+// rights looks at whose rights may rest on what stands in a scope that was written to: the person's own for grants and recusals,
+// that of an organisation for roles and mandates.
+func (h *hub) rights(scope field.Scope) {
+	switch scope.Type() {
+	case field.ScopeUser:
+		h.look(func(l *listener) bool { return string(l.pass.Actor.User) == scope.ID() })
+	case field.ScopeOrg:
+		org := field.OrgID(scope.ID())
+		h.look(func(l *listener) bool {
+			a := l.pass.Actor
+			return a.Org == org || slices.ContainsFunc(a.Mandates, func(m field.Mandate) bool { return m.Principal == org }) ||
+				slices.ContainsFunc(a.Given, func(m field.Mandate) bool { return m.Agent == org })
+		})
+	}
+}
+
+// look lets those listeners see whether they still may listen.
+func (h *hub) look(match func(*listener) bool) {
+	for _, l := range h.all() {
+		if match(l) {
+			l.signal(func() { l.look = true })
+		}
+	}
+}
+
+// takeTurn lets so many listeners look who have not for the longest time.
+func (h *hub) takeTurn(most int) {
+	all := h.all()
+	slices.SortFunc(all, func(a, b *listener) int { return cmp.Compare(a.turn, b.turn) })
+	for _, l := range all[:min(most, len(all))] {
+		h.turns++
+		l.turn = h.turns
+		l.signal(func() { l.look = true })
+	}
+}
+
+// beijing is the day by which mandates count.
+func beijing(at time.Time) string { return at.Add(8 * time.Hour).UTC().Format(time.DateOnly) }
 
 func (h *hub) all() []*listener {
 	h.mu.Lock()
@@ -264,10 +356,12 @@ type listener struct {
 	sees   access.Filter
 	scopes []field.Scope
 	wake   chan struct{}
+	turn   int64 // when it looked last without being told to; of the hub's goroutine
 
 	mu      sync.Mutex // guards what follows
 	pending map[field.Scope]int64
 	beat    bool
+	look    bool // the right may have ended
 	end     bool
 	begun   bool // it has its connection
 	asked   int  // how often abandoned was asked before that
@@ -323,9 +417,11 @@ func (l *listener) serve(conn net.Conn) {
 		return
 	}
 	for range l.wake {
-		lines, beat, end := l.take()
+		lines, beat, look, end := l.take()
+		if (beat || look) && !end && !l.stillGood() {
+			return // and what was written since is not told
+		}
 		if beat && !end {
-			end = !l.stillGood()
 			lines = append(lines, ": "...)
 			lines = append(lines, protocol.Stamp(l.hub.server.now())...)
 			lines = append(lines, "\n\n"...)
@@ -336,7 +432,7 @@ func (l *listener) serve(conn net.Conn) {
 	}
 }
 
-func (l *listener) take() (lines []byte, beat, end bool) {
+func (l *listener) take() (lines []byte, beat, look, end bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for scope, seq := range l.pending {
@@ -347,9 +443,9 @@ func (l *listener) take() (lines []byte, beat, end bool) {
 		lines = append(lines, "}\n\n"...)
 	}
 	clear(l.pending)
-	beat, end = l.beat, l.end
-	l.beat = false
-	return lines, beat, end
+	beat, look, end = l.beat, l.look, l.end
+	l.beat, l.look = false, false
+	return lines, beat, look, end
 }
 
 func (l *listener) write(conn net.Conn, b []byte) bool {
@@ -366,9 +462,11 @@ func (l *listener) stillGood() bool {
 	if !s.now().Before(l.pass.Expires) {
 		return false
 	}
+	l.hub.looks <- struct{}{}
+	defer func() { <-l.hub.looks }()
 	ctx, cancel := context.WithTimeout(context.Background(), eventWrite)
 	defer cancel()
-	again, err := s.accounts.Renew(ctx, l.pass)
+	again, err := s.accounts.Look(ctx, l.pass)
 	if err != nil {
 		return field.AsError(err).Kind == field.KindBusy // a store that is down for a moment ends no stream
 	}

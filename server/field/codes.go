@@ -15,6 +15,9 @@ const (
 	CodeBodySlow         Code = "body_slow"
 	CodeBodyTooMany      Code = "body_too_many"
 	CodeBodyBusy         Code = "body_busy"
+	CodeTooManyStreams   Code = "too_many_streams"
+	CodeTooManyUploads   Code = "too_many_uploads"
+	CodeTooMuchKept      Code = "too_much_kept"
 	CodeLengthRequired   Code = "length_required"
 	CodeUnsupportedType  Code = "unsupported_type"
 	CodeTokenMissing     Code = "token_missing"
@@ -113,6 +116,9 @@ var codes = map[Code]codeSpec{
 	CodeBodySlow:         {KindTimeout, "The body stopped arriving. Resume when the link is better.", "请求内容长时间未到达，请在网络好转后续传。"},
 	CodeBodyTooMany:      {KindTooMany, "You are sending too much at once. Let some of it finish, then go on after the time in Retry-After.", "您同时发送的内容过多，请待部分完成后，按 Retry-After 继续。"},
 	CodeBodyBusy:         {KindBusy, "The server is receiving as much as it can hold. What was received stays; go on after the time in Retry-After.", "服务器正在接收的内容已达上限，已接收的部分会保留，请按 Retry-After 继续。"},
+	CodeTooManyStreams: {KindTooMany, "You have as many live event streams open as one person may. Close one, or ask at intervals.", "您打开的实时事件流已达个人上限，请关闭一个，或改为定时拉取。"},
+	CodeTooManyUploads: {KindTooMany, "You have begun as many uploads as one person may. Finish one or end it, then begin the next.", "您已开始而未完成的上传已达个人上限，请先完成或终止一个，再开始下一个。"},
+	CodeTooMuchKept: {KindTooMany, "As much of what you sent is kept undecided as may be. Keep this batch and send it again when some of it has been decided.", "您提交的内容中待处理的留存操作已达上限，请保留本批内容，待部分处理后重新发送。"},
 	CodeLengthRequired:   {KindLengthRequired, "Send a Content-Length; chunked bodies are not taken.", "请提供 Content-Length，不接受分块传输。"},
 	CodeUnsupportedType:  {KindUnsupported, "This route does not take that content type.", "此接口不接受该内容类型。"},
 	CodeTokenMissing:     {KindUnauthenticated, "Sign in and send the access token as a Bearer token.", "请登录，并以 Bearer 方式携带访问令牌。"},
