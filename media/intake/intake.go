@@ -67,6 +67,9 @@ type Ledger interface {
 	// DeclaredPhoto is asked at every request. CodePhotoNotDeclared, or CodeNotFound, when there is no such photo or
 	// who may not upload it; the two must look alike to the sender.
 	DeclaredPhoto(ctx context.Context, who Uploader, photoID string) (Declared, error)
+	// Has reports whether the sender may read a stored photo with the same bytes. Only then are they not asked for: that
+	// somebody knows a hash proves nothing.
+	Has(ctx context.Context, who Uploader, d Declared) (bool, error)
 	// Room is asked before the upload of a declared photo begins, and not again: CodeSpaceLimit when its organisation has
 	// no room for it.
 	Room(ctx context.Context, d Declared) error
@@ -78,6 +81,7 @@ type Ledger interface {
 // Docs is the shelf of working documents that uploads need, with the contract stated at store.Doc.
 type Docs interface {
 	GetDoc(ctx context.Context, shelf store.Shelf, id string) (store.Doc, error)
+	DocsByKey(ctx context.Context, shelf store.Shelf, key, after string, limit int) ([]store.Doc, error)
 	PutDoc(ctx context.Context, d store.Doc) (store.Doc, error)
 	DeleteDoc(ctx context.Context, shelf store.Shelf, id string, version int64) error
 	Docs(ctx context.Context, shelf store.Shelf, after string, limit int) ([]store.Doc, error)
@@ -93,6 +97,8 @@ type Config struct {
 	Keys    receipt.Holder // sign the receipts
 	Now     func() time.Time
 
+	Begun      int           // uploads that one person may have begun and not finished [200]
+	BegunBytes int64         // that may be outstanding of these [16 GiB]
 	MaxImage   int64         // bytes [64 MiB]
 	MaxVideo   int64         // bytes of a recording, video or audio [2 GiB]
 	Keep       time.Duration // how long a half-finished upload waits [30 days]
@@ -109,6 +115,8 @@ type Service struct {
 	mu sync.Mutex // guards at
 	at map[string]*turn
 
+	beginning [64]sync.Mutex // held, by a hash of the person, while an upload is counted and begun
+
 	failed atomic.Int64 // of the last sweep
 }
 
@@ -119,6 +127,10 @@ func New(cfg Config) *Service {
 			*v = d
 		}
 	}
+	if cfg.Begun == 0 {
+		cfg.Begun = 200
+	}
+	def(&cfg.BegunBytes, 16<<30)
 	def(&cfg.MaxImage, 64<<20)
 	def(&cfg.MaxVideo, 2<<30)
 	def(&cfg.Checkpoint, 16<<20)
@@ -154,8 +166,8 @@ type Upload struct {
 // half-finished upload by asking for it again; and it names the photo, so that an upload which is over needs no document.
 func ID(photoID string, sum blob.Sum) string { return photoID + "_" + string(sum[:16]) }
 
-// Create begins the upload of a declared photo, or finds the one that was begun. When the bytes are stored already,
-// by whomever, the upload is complete at once. CodeHashMismatch, CodeSizeMismatch or CodeNotAPhoto when the request
+// Create begins the upload of a declared photo, or finds the one that was begun. When the bytes are stored already, and
+// the sender may read them there, the upload is complete at once. CodeHashMismatch, CodeSizeMismatch or CodeNotAPhoto when the request
 // is not what was declared; CodePhotoTooBig; CodeUnsupportedType; CodeSpaceLimit, which an upload that was begun never meets.
 func (s *Service) Create(ctx context.Context, who Uploader, req Request) (Upload, error) {
 	return s.create(ctx, who, req, nil)
@@ -203,7 +215,7 @@ func (s *Service) create(ctx context.Context, who Uploader, req Request, p *Piec
 		return Upload{}, err
 	}
 	if u.receipt == nil {
-		if err := s.findStored(ctx, u); err != nil {
+		if err := s.findStored(ctx, who, d, u); err != nil {
 			return Upload{}, err
 		}
 	}
@@ -227,10 +239,13 @@ func (s *Service) create(ctx context.Context, who Uploader, req Request, p *Piec
 	return s.proceed(ctx, u, rest)
 }
 
-// findStored looks whether the bytes are here already, and notes when that spares the upload some: who did not send them is
+// findStored looks whether the sender has the bytes here already, and notes when that spares the upload some: who did not send them is
 // not to be named as who did. What was put at a sealed address comes first, it was sent.
-func (s *Service) findStored(ctx context.Context, u *upload) error {
+func (s *Service) findStored(ctx context.Context, who Uploader, d Declared, u *upload) error {
 	if _, _, err := s.takeSealed(ctx, u); err != nil || u.stored { // if it was refused, finishIfDue says so
+		return err
+	}
+	if has, err := s.cfg.Ledger.Has(ctx, who, d); err != nil || !has {
 		return err
 	}
 	info, err := s.cfg.Blobs.Stat(ctx, u.Sum)
@@ -261,6 +276,9 @@ func (s *Service) Head(ctx context.Context, who Uploader, id string) (Upload, er
 }
 
 func (s *Service) head(ctx context.Context, who Uploader, id string) (Upload, error) {
+	if err := s.may(ctx, who, id); err != nil {
+		return Upload{}, err
+	}
 	leave, err := s.enter(ctx, id, nil)
 	if err != nil {
 		return Upload{}, err
@@ -293,6 +311,9 @@ type Interrupter interface{ Interrupt() }
 // CodeHashMismatch when the piece is not what its Check says (nothing of it is kept) or the whole is not what was
 // declared (the upload is forgotten).
 func (s *Service) Append(ctx context.Context, who Uploader, id string, p Piece) (Upload, error) {
+	if err := s.may(ctx, who, id); err != nil {
+		return Upload{}, err
+	}
 	stopper, _ := p.Body.(Interrupter)
 	leave, err := s.enter(ctx, id, stopper)
 	if err != nil {
@@ -327,6 +348,9 @@ func (s *Service) proceed(ctx context.Context, u *upload, p Piece) (Upload, erro
 
 // Terminate forgets an upload and its staged bytes; a photo that was stored stays.
 func (s *Service) Terminate(ctx context.Context, who Uploader, id string) error {
+	if err := s.may(ctx, who, id); err != nil {
+		return err
+	}
 	leave, err := s.enter(ctx, id, nil)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"encoding"
 	"encoding/json"
 	"hash"
+	"hash/maphash"
 	"strings"
 	"time"
 
@@ -90,7 +91,7 @@ func (s *Service) save(ctx context.Context, u *upload) error {
 		return field.Refuse(field.CodeInternal, "").Because(err).About(u.id)
 	}
 	saved, err := s.cfg.Docs.PutDoc(ctx, store.Doc{
-		Shelf: store.Uploads, ID: u.id, Version: u.version, Key: u.PhotoID, Due: due, Body: body,
+		Shelf: store.Uploads, ID: u.id, Version: u.version, Key: u.key(), Due: due, Body: body,
 	})
 	if field.Is(err, field.CodeStale) {
 		return field.Refuse(field.CodeUploadReplaced, "").About(u.PhotoID)
@@ -112,6 +113,50 @@ func (s *Service) load(ctx context.Context, id string) (*upload, error) {
 	}
 	return decode(d)
 }
+
+// key is under whom an upload is counted: who began it, until it has ended.
+func (u *upload) key() string {
+	if u.Ended {
+		return "ended"
+	}
+	return "by " + u.By.User
+}
+
+// may is asked before a request touches an upload. What is not the sender's is not known: a request for it must neither end
+// the one that is under way nor wait for it.
+func (s *Service) may(ctx context.Context, who Uploader, id string) error {
+	photo, _, _ := strings.Cut(id, "_")
+	_, err := s.declared(ctx, who, photo)
+	return err
+}
+
+// saveNew is save for an upload that begins. CodeTooManyUploads when the person has begun as much as one may.
+func (s *Service) saveNew(ctx context.Context, u *upload) error {
+	one := &s.beginning[maphash.String(stripes, u.By.User)%uint64(len(s.beginning))]
+	one.Lock()
+	defer one.Unlock()
+	begun, err := s.cfg.Docs.DocsByKey(ctx, store.Uploads, u.key(), "", s.cfg.Begun+1)
+	if err != nil {
+		return err
+	}
+	count, outstanding := 1, u.Size
+	for _, d := range begun {
+		other, err := decode(d)
+		if err != nil {
+			return err
+		}
+		if other.id != u.id {
+			count++
+			outstanding += other.Size - other.Offset
+		}
+	}
+	if count > s.cfg.Begun || count > 1 && outstanding > s.cfg.BegunBytes {
+		return field.Refuse(field.CodeTooManyUploads, "").About(u.PhotoID)
+	}
+	return s.save(ctx, u)
+}
+
+var stripes = maphash.MakeSeed()
 
 // take finds an upload for a request that may see it, also one that is over. From here on no older request can write.
 func (s *Service) take(ctx context.Context, who Uploader, id string) (*upload, error) {
@@ -202,7 +247,7 @@ func (s *Service) begin(ctx context.Context, who Uploader, id string, req Reques
 		if whole && u.version == 0 {
 			return u, nil
 		}
-		err = s.save(ctx, u)
+		err = s.saveNew(ctx, u)
 		if err == nil || tries == 20 || !field.Is(err, field.CodeUploadReplaced) {
 			return u, err
 		}

@@ -244,12 +244,17 @@ func (s *Server) Routes() []Route { return s.routes }
 func (s *Server) route(method, path, operationID string, rule Rule, h fiber.Handler) {
 	r := Route{Method: method, Path: documented(path), OperationID: operationID, Rule: rule}
 	s.routes = append(s.routes, r)
+	s.serve(method, r, path, h)
+}
+
+// serve lets the app answer a method under the rule of a route: its own, or HEAD for one of GET.
+func (s *Server) serve(method string, r Route, path string, h fiber.Handler) {
 	s.app.Add(method, path, func(c *fiber.Ctx) error {
 		c.Locals(routeKey, r.Path)
-		if err := checkQuery(c, operationID); err != nil {
+		if err := checkQuery(c, r.OperationID); err != nil {
 			return err
 		}
-		if err := s.admit(c, rule); err != nil {
+		if err := s.admit(c, r.Rule); err != nil {
 			return err
 		}
 		return h(c)

@@ -24,9 +24,15 @@ type Blobs interface {
 }
 
 func (s *Server) registerPhotos() {
-	s.route(fiber.MethodGet, "/v1/photos/:id/original", "photoOriginal", signedIn, s.photoBytes("sha256", workflow.ViewOriginal))
-	s.route(fiber.MethodGet, "/v1/photos/:id/small", "photoSmall", signedIn, s.photoBytes("small", workflow.ViewSmall))
-	s.route(fiber.MethodGet, "/v1/photos/:id/large", "photoLarge", signedIn, s.photoBytes("large", workflow.ViewLarge))
+	for _, b := range []struct{ path, operationID, field, what string }{
+		{"/v1/photos/:id/original", "photoOriginal", "sha256", workflow.ViewOriginal},
+		{"/v1/photos/:id/small", "photoSmall", "small", workflow.ViewSmall},
+		{"/v1/photos/:id/large", "photoLarge", "large", workflow.ViewLarge},
+	} {
+		h := s.photoBytes(b.field, b.what)
+		s.route(fiber.MethodGet, b.path, b.operationID, signedIn, h)
+		s.serve(fiber.MethodHead, s.routes[len(s.routes)-1], b.path, h)
+	}
 }
 
 // sendTime bounds how long one answer with bytes may take. What is missing then is asked for by Range.

@@ -171,6 +171,10 @@ func (nobodyUploads) DeclaredPhoto(context.Context, intake.Uploader, string) (in
 	return intake.Declared{}, field.Refuse(field.CodePhotoNotDeclared, "")
 }
 
+func (nobodyUploads) Has(context.Context, intake.Uploader, intake.Declared) (bool, error) {
+	return false, nil
+}
+
 func (nobodyUploads) Room(context.Context, intake.Declared) error { return nil }
 
 func (nobodyUploads) PhotoStored(context.Context, intake.StoredPhoto) (json.RawMessage, error) {

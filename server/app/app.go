@@ -105,6 +105,7 @@ func (a *App) wire(ctx context.Context) error {
 	a.alike = alike.New(p.store, time.Now)
 	a.uploads = intake.New(intake.Config{
 		Blobs: p.originals, Staging: p.staging, Docs: p.store, Ledger: a.ledger, Keys: p.keys, Now: time.Now, MaxImage: a.cfg.UploadMax,
+		Begun: a.cfg.Begun, BegunBytes: a.cfg.BegunBytes,
 		Keep:       space.Waits, // a declaration counts for as long as half an upload is kept
 		SealedLife: p.sealedLife,
 	})

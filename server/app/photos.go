@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"fieldclue/media/blob"
 	"fieldclue/media/intake"
@@ -26,8 +27,8 @@ type ledger struct {
 	space  *space.Index
 }
 
-// DeclaredPhoto finds the declaration of a photo that somebody may upload: somebody who may declare photos there, or who
-// has declared this one before the access ended, so that no half of a photo is lost. A declaration that was kept, because
+// DeclaredPhoto finds the declaration of a photo that somebody may upload: who has declared it, also when the access ended
+// since, so that no half of a photo is lost. Others have not taken it, and are told what is told of a photo that is not there. A declaration that was kept, because
 // the access had ended when it came, counts too: the bytes wait with it.
 func (l *ledger) DeclaredPhoto(ctx context.Context, who intake.Uploader, photoID string) (intake.Declared, error) {
 	var unknown error = field.Refuse(field.CodePhotoNotDeclared, "").About(photoID)
@@ -49,8 +50,11 @@ func (l *ledger) DeclaredPhoto(ctx context.Context, who intake.Uploader, photoID
 		}
 		return declared, nil
 	}
-	own := photo.Author == actor.User && photo.State == field.PhotoDeclared
-	if photo.Deleted || !own && access.May(actor, "photo.create", photo.Scope, photo.Info) != nil {
+	own := photo.Author == actor.User && !photo.Deleted
+	if !own || photo.State != field.PhotoDeclared && access.May(actor, "photo.create", photo.Scope, photo.Info) != nil {
+		if _, _, err := l.keptPhoto(ctx, actor.User, photoID); err != nil { // what is not there is looked for longest
+			return intake.Declared{}, err
+		}
 		return intake.Declared{}, unknown
 	}
 	return intake.Declared{
@@ -105,6 +109,24 @@ func (l *ledger) keptPhoto(ctx context.Context, user field.UserID, photoID strin
 		}, nil
 	}
 	return nil, intake.Declared{}, nil
+}
+
+// Has reports whether the sender has sent the same bytes before, or may read a photo with them that has arrived. A hash is no
+// secret, and the receipt of a photo opens its original: whoever names a hash must have the bytes, or be able to read them anyway.
+func (l *ledger) Has(ctx context.Context, who intake.Uploader, d intake.Declared) (bool, error) {
+	actor, err := l.users.Actor(ctx, field.UserID(who.User))
+	if err != nil {
+		return false, err
+	}
+	has := false
+	q := store.Query{Visible: everything, Kinds: []field.Kind{field.KindPhoto}, Keys: []string{field.KeyFor("sha256", d.Sum)}, Limit: 100}
+	err = store.EachPage(ctx, l.store, q, func(same []*field.Record) error {
+		has = has || slices.ContainsFunc(same, func(r *field.Record) bool {
+			return r.Fields["receipt"] != nil && r.Int("size") == d.Size && (r.Author == actor.User || access.MayRead(actor, r.Scope, r.Info))
+		})
+		return nil
+	})
+	return has, err
 }
 
 // Room asks whether the organisation has room for a declared photo.

@@ -96,6 +96,19 @@ func (s *Docs) Docs(_ context.Context, _ store.Shelf, after string, limit int) (
 	return page, nil
 }
 
+// DocsByKey follows intake.Docs.
+func (s *Docs) DocsByKey(_ context.Context, _ store.Shelf, key, after string, limit int) ([]store.Doc, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var page []store.Doc
+	for _, id := range slices.Sorted(maps.Keys(s.All)) {
+		if d := s.All[id]; d.Key == key && id > after && len(page) < limit {
+			page = append(page, d)
+		}
+	}
+	return page, nil
+}
+
 // DocsDue follows intake.Docs.
 func (s *Docs) DocsDue(_ context.Context, _ store.Shelf, before time.Time, limit int) ([]store.Doc, error) {
 	s.mu.Lock()
@@ -119,6 +132,7 @@ type Ledger struct {
 	Calls  int          // of PhotoStored
 	Fail   func() error // asked before PhotoStored; nil: nothing fails
 	Full   error        // what Room answers
+	Lacks  bool         // the sender may read no photo with the bytes of another
 }
 
 // NewLedger knows no photo yet; only owner may upload.
@@ -145,6 +159,13 @@ func (l *Ledger) DeclaredPhoto(_ context.Context, who intake.Uploader, id string
 		return d, field.Refuse(field.CodePhotoNotDeclared, "")
 	}
 	return d, nil
+}
+
+// Has follows intake.Ledger.
+func (l *Ledger) Has(context.Context, intake.Uploader, intake.Declared) (bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.Lacks, nil
 }
 
 // Room follows intake.Ledger.
