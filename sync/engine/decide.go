@@ -49,6 +49,7 @@ type batch struct {
 	lost    bool           // what the device had seen of the scope is not in this history: no base version counts
 	end     int64          // of the scope, before this batch
 	mandate field.RecordID // under which the batch acts, if the matter is another organisation's
+	kept    *kept          // what lies open of the author, once something is kept; nil before
 	outer   *batch         // of an operation that was kept and is accepted now: the batch that accepts it
 }
 
@@ -484,6 +485,9 @@ func (s *step) park(i int, why *field.Error) (protocol.Outcome, error) {
 	}
 	if op.Unknown != nil {
 		raw = op.Unknown
+	}
+	if err := b.roomToKeep(raw); err != nil {
+		return protocol.Outcome{}, err
 	}
 	set := map[string]field.Value{
 		"device": field.Quote(clip(string(b.in.Device))), "code": field.Quote(why.Code), "message": field.Quote(why.Sentence()), "operation": raw, "target": field.Quote(b.in.Scope),

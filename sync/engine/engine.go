@@ -44,8 +44,10 @@ type Options struct {
 	Kinds func(field.Kind) *field.Spec // the kinds that operations may be of; nil: field.KindOf
 	// ActorOf says what a person may do now, also one who has left: whose operation was kept and is accepted. nil: only what
 	// the one who accepts may do is let in.
-	ActorOf func(context.Context, field.UserID) (*access.Actor, error)
-	Secret  string // goes into the ids of what commands bring about, so that nobody takes them first; empty: drawn
+	ActorOf   func(context.Context, field.UserID) (*access.Actor, error)
+	Kept      int    // operations of one person that may lie undecided; 0: 2000
+	KeptBytes int64  // of these; 0: 32 MiB
+	Secret    string // goes into the ids of what commands bring about, so that nobody takes them first; empty: drawn
 }
 
 // Engine serialises the writes to each scope of its process and decides them.
@@ -57,7 +59,11 @@ type Engine struct {
 	horizon  time.Duration
 	kindOf   func(field.Kind) *field.Spec
 	secret   string
-	actorOf  func(context.Context, field.UserID) (*access.Actor, error)
+
+	keptMost  int
+	keptBytes int64
+
+	actorOf func(context.Context, field.UserID) (*access.Actor, error)
 
 	mu      sync.Mutex
 	lanes   map[field.Scope]*lane  // guarded by mu
@@ -72,6 +78,12 @@ func New(o Options) *Engine {
 	e := &Engine{store: o.Store, now: o.Now, log: o.Log, observed: o.Observed, horizon: o.Horizon, kindOf: o.Kinds, secret: o.Secret, actorOf: o.ActorOf, lanes: map[field.Scope]*lane{}}
 	if e.now == nil {
 		e.now = time.Now
+	}
+	if e.keptMost = o.Kept; e.keptMost == 0 {
+		e.keptMost = keptMost
+	}
+	if e.keptBytes = o.KeptBytes; e.keptBytes == 0 {
+		e.keptBytes = keptBytes
 	}
 	if e.secret == "" {
 		e.secret = rand.Text()
