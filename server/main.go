@@ -64,6 +64,7 @@ const firstSteps = `
 
 func main() {
 	sandbox.Main()
+	app.Private()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Environ(), console{os.Stdout}); err != nil {

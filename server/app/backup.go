@@ -52,6 +52,9 @@ func Backup(ctx context.Context, cfg config.Config, to string, told func(*Done))
 	}
 	// The database goes first into a place beside the last one: until its files are here too, the last backup counts.
 	fresh := filepath.Join(to, "next")
+	if err := keepPrivate(to, slog.New(slog.DiscardHandler)); err != nil {
+		return nil, fmt.Errorf("backup: %w", err)
+	}
 	if err := errors.Join(os.MkdirAll(to, 0o700), os.RemoveAll(fresh)); err != nil {
 		return nil, fmt.Errorf("backup: %w", err)
 	}
@@ -103,6 +106,9 @@ func Restore(ctx context.Context, cfg config.Config, log *slog.Logger, from stri
 	}
 	if _, err := os.Stat(filepath.Join(from, sqlite.DataFile)); err != nil {
 		return nil, fmt.Errorf("there is no backup in %s: %w", from, err)
+	}
+	if err := keepPrivate(cfg.Data, log); err != nil {
+		return nil, fmt.Errorf("restore: %w", err)
 	}
 	done := &Done{}
 	if cfg.S3.Endpoint == "" {

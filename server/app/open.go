@@ -90,6 +90,11 @@ func openToRead(ctx context.Context, cfg config.Config, log *slog.Logger) (*part
 // open reaches the engines that the configuration names, or makes the embedded ones in the data directory.
 func open(ctx context.Context, cfg config.Config, log *slog.Logger) (*parts, error) {
 	p := &parts{}
+	if cfg.MongoDB.URI == "" || cfg.S3.Endpoint == "" { // else nothing lies there
+		if err := keepPrivate(cfg.Data, log); err != nil {
+			return nil, err
+		}
+	}
 	if err := p.openBlobs(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("the photo store: %w", err)
 	}

@@ -44,7 +44,7 @@ func Open(cfg Config) (*Store, error) {
 	s := &Store{root: root}
 	for _, d := range []string{"data", "staging", "tmp"} {
 		path := filepath.Join(root, d)
-		err := os.MkdirAll(path, 0o750)
+		err := os.MkdirAll(path, 0o700)
 		for err == nil && path != filepath.Dir(path) {
 			path = filepath.Dir(path)
 			err = syncDir(path)
@@ -157,7 +157,7 @@ func (s *Store) write(sum blob.Sum, size int64, r io.Reader) (path string, err e
 		return "", e
 	}
 	if err == nil {
-		err = f.Chmod(0o444)
+		err = f.Chmod(0o400)
 	}
 	if err == nil {
 		err = f.Sync()
@@ -174,7 +174,7 @@ func (s *Store) write(sum blob.Sum, size int64, r io.Reader) (path string, err e
 // publish links a complete, flushed, read-only file under its final name.
 func (s *Store) publish(from string, sum blob.Sum) (bool, error) {
 	to := s.path(sum)
-	if err := os.MkdirAll(filepath.Dir(to), 0o750); err != nil {
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return false, down(err)
 	}
 	created := true
@@ -272,7 +272,7 @@ func (s *Store) SetHold(ctx context.Context, sum blob.Sum, on bool) error {
 	var err error
 	if on {
 		var f *os.File
-		if f, err = os.OpenFile(marker, os.O_CREATE|os.O_WRONLY, 0o444); errors.Is(err, fs.ErrPermission) {
+		if f, err = os.OpenFile(marker, os.O_CREATE|os.O_WRONLY, 0o400); errors.Is(err, fs.ErrPermission) {
 			err = nil // it is there and read-only already
 		} else if err == nil {
 			err = f.Close()

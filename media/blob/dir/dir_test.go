@@ -56,7 +56,7 @@ func TestFilesAreReadOnlyAndTempIsCleaned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if st.Mode().Perm() != 0o444 {
+	if st.Mode().Perm() != 0o400 {
 		t.Fatalf("mode %v", st.Mode())
 	}
 	left, err := os.ReadDir(filepath.Join(root, "tmp"))
@@ -91,10 +91,10 @@ func TestBlobsOfEarlierServers(t *testing.T) {
 	s := open(t, root)
 	sum := sumOf([]byte("abc"))
 	deeper := filepath.Join(root, "data", string(sum[:2]), string(sum[2:4]))
-	if err := os.MkdirAll(deeper, 0o750); err != nil {
+	if err := os.MkdirAll(deeper, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(deeper, string(sum)), []byte("abc"), 0o444); err != nil {
+	if err := os.WriteFile(filepath.Join(deeper, string(sum)), []byte("abc"), 0o400); err != nil {
 		t.Fatal(err)
 	}
 	if created, err := s.PutIfAbsent(t.Context(), sum, 3, bytes.NewReader([]byte("abc"))); err != nil || created {

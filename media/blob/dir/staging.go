@@ -35,11 +35,11 @@ func (t *Staging) Append(_ context.Context, id string, generation, offset int64,
 	if err != nil {
 		return 0, err
 	}
-	if err := os.MkdirAll(d, 0o750); err != nil {
+	if err := os.MkdirAll(d, 0o700); err != nil {
 		return 0, down(err)
 	}
 	name := filepath.Join(d, fmt.Sprintf("%d-%d", offset, generation))
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return 0, down(err)
 	}
@@ -132,7 +132,7 @@ func (t *Staging) Promote(ctx context.Context, id string, sum blob.Sum, size int
 		return err
 	}
 	if len(segs) == 1 && segs[0].Size == size {
-		if err := os.Chmod(segs[0].Name, 0o444); err != nil {
+		if err := os.Chmod(segs[0].Name, 0o400); err != nil {
 			return down(err)
 		}
 		_, err = t.s.publish(segs[0].Name, sum)

@@ -38,7 +38,7 @@ func (t *Staging) StoreWhole(ctx context.Context, id string, generation int64, s
 		n, err = cutBack(f, n)
 	}
 	if failed == nil && n == size {
-		err = f.Chmod(0o444)
+		err = f.Chmod(0o400)
 	}
 	if err == nil {
 		err = f.Sync()
@@ -71,7 +71,7 @@ func (t *Staging) StoreWhole(ctx context.Context, id string, generation int64, s
 
 // keep makes a flushed file a segment.
 func (t *Staging) keep(d, from, name string) error {
-	if err := os.MkdirAll(d, 0o750); err != nil {
+	if err := os.MkdirAll(d, 0o700); err != nil {
 		return down(err)
 	}
 	if err := os.Rename(from, filepath.Join(d, name)); err != nil {

@@ -139,6 +139,9 @@ func Copy(ctx context.Context, dir, to string) (err error) {
 	if version, err := storedVersion(ctx, c); err != nil || version > schemaVersion {
 		return errors.Join(err, checkSchema(ctx, c)) // an older one is brought up when it is opened
 	}
+	if err := touch(part); err != nil {
+		return fmt.Errorf("the copy: %w", err)
+	}
 	if _, err := c.exec("VACUUM INTO ?", values(part)); err != nil {
 		return broken("copy", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -57,10 +58,26 @@ func Open(ctx context.Context, dir string) (*Store, error) {
 	return s, nil
 }
 
+// touch makes a file that only its owner reads, unless it is there: to open and close one that is would let go of the locks that
+// this process holds on it. SQLite gives what lies beside it the same mode.
+func touch(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
 func (s *Store) open(ctx context.Context, dir string) error {
 	var err error
 	if s.lock, err = holdDirectory(ctx, dir); err != nil {
 		return err
+	}
+	if err := touch(filepath.Join(dir, DataFile)); err != nil {
+		return fmt.Errorf("data directory: %w", err)
 	}
 	w, err := dial(filepath.Join(dir, DataFile), "rwc")
 	if err != nil {
@@ -132,6 +149,9 @@ func (s *Store) openReaders(ctx context.Context, dir string) error {
 // holdDirectory takes the lock that keeps a second server process out. The lock is SQLite's own, on a file of its own,
 // so that it works on every system, ends with the process, and leaves the data open to readers.
 func holdDirectory(ctx context.Context, dir string) (*conn, error) {
+	if err := touch(filepath.Join(dir, lockFile)); err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
 	c, err := dial(filepath.Join(dir, lockFile), "rwc")
 	if err != nil {
 		return nil, err
