@@ -20,6 +20,11 @@ var queries = map[string][]string{
 	"listDevices": {"after", "limit"},
 	"listJobs":    {"after", "limit"},
 
+	"listMandates": {"state", "agent", "principal", "after", "limit"},
+	"listGrants":   {"state", "scope", "after", "limit"},
+	"listRecusals": {"state", "scope", "after", "limit"},
+	"whoSees":      {"scope"},
+
 	"getRecordHistory":  {"after", "limit"},
 	"getReportHistory":  {"after", "limit"},
 	"getClueHistory":    {"after", "limit"},

@@ -12,8 +12,8 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// nonsense is an operation of every sort that this server does not understand.
-func nonsense() []protocol.Operation {
+// notUnderstood is an operation of every sort that this server does not understand.
+func notUnderstood() []protocol.Operation {
 	return []protocol.Operation{
 		{ID: id(), Kind: "drone", Set: fields(m{"x": "y"})},
 		{ID: id(), Kind: field.KindSite, Set: fields(m{"mood": "bad"})},
@@ -27,7 +27,7 @@ func TestNonsenseStaysWithItsAuthor(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {
 		own := field.MakeScope(field.ScopeUser, string(c.chen.User))
 		for _, scope := range []field.Scope{"org/bijie", "org/gz-liwan", "org/qiannan", c.scope, "clue/" + field.Scope(id()), "user/" + field.Scope(c.lin.User)} {
-			resp := c.push(c.chen, scope, nonsense()...)
+			resp := c.push(c.chen, scope, notUnderstood()...)
 			for i := range resp.Outcomes {
 				if r := c.get(c.outcome(resp, i, protocol.Rejected).RecordID); r.Scope != own {
 					t.Errorf("what was sent to %s lies in %s", scope, r.Scope)
@@ -55,12 +55,12 @@ func TestNonsenseStaysWithItsAuthor(t *testing.T) {
 func TestWhatIsKeptOfOnePersonIsBounded(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {
 		c.Engine = engine.New(engine.Options{Store: c.store, Now: c.clock.now, ActorOf: c.whois, Kept: 5, KeptBytes: 100_000})
-		first := c.push(c.chen, c.scope, nonsense()...)
+		first := c.push(c.chen, c.scope, notUnderstood()...)
 		before := c.state()
 		good := id()
 		batch := protocol.PushRequest{
 			Device: c.chen.Device, Batch: 9001, Scope: c.scope,
-			Operations: append([]protocol.Operation{c.reportOp(good)}, nonsense()...),
+			Operations: append([]protocol.Operation{c.reportOp(good)}, notUnderstood()...),
 		}
 		refused := func(what string, req protocol.PushRequest) {
 			t.Helper()
@@ -76,7 +76,7 @@ func TestWhatIsKeptOfOnePersonIsBounded(t *testing.T) {
 			{ID: id(), Kind: "drone", Set: fields(m{"x": strings.Repeat("x", 100_000)})},
 		}})
 		// Others, and what is good, go on.
-		c.push(c.lin, c.scope, nonsense()...)
+		c.push(c.lin, c.scope, notUnderstood()...)
 		c.outcome(c.push(c.chen, c.scope, c.reportOp(id())), 0, protocol.Applied)
 		// One is decided: there is room for that one, and the batch comes whole when there is room for all.
 		for i := range first.Outcomes {
