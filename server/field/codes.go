@@ -98,6 +98,8 @@ const (
 	CodeIdentityInText   Code = "identity_in_text"
 	CodeCannotDo         Code = "cannot_do_this"
 	CodeNotYours         Code = "not_yours"
+	CodeContentDestroyed Code = "content_destroyed"
+	CodeMovedField       Code = "moved_field"
 )
 
 type codeSpec struct {
@@ -195,7 +197,9 @@ var codes = map[Code]codeSpec{
 	CodeDuplicateLink:    {KindConflict, "This evidence is linked there already.", "该证据已关联。"},
 	CodeCannotDo:         {KindState, "This person cannot do that work here: it takes the role, the organisation and the place. Choose somebody else.", "该人员无法在此承担此项工作（需具备相应角色、单位与范围），请另选他人。"},
 	CodeNotYours:         {KindForbidden, "The record is somebody else's. Its author, or who the report names as inspector, does this.", "该记录属于他人，应由其作者或报告中列明的检查人员办理。"},
-	CodeIdentityInText:   {KindInvalid, "The text holds an ID or phone number. Identities belong in the vault, not in a note.", "文本中含有身份证号或电话号码；身份信息应存入保密库，不得写入笔录。"},
+	CodeContentDestroyed: {KindState, "What was written was destroyed. That it was, when and why stands in the record.", "原文已被销毁；销毁的时间和理由见该记录。"},
+	CodeMovedField:       {KindInvalid, "The field is kept in another place now. Update the app.", "该字段已改存他处，请更新应用。"},
+	CodeIdentityInText:   {KindInvalid, "A text holds an ID, phone or bank card number. Identities belong in the vault, not in a text.", "文本中含有身份证号、电话号码或银行卡号；身份信息应存入保密库，不得写入任何文本。"},
 }
 
 // Kind is the kind that errors of this code have.

@@ -55,7 +55,7 @@ func (e *Error) Error() string {
 		s += ": " + e.Detail
 	}
 	if e.Err != nil {
-		s += ": " + e.Err.Error()
+		s += ": " + MaskIdentity(e.Err.Error())
 	}
 	return s
 }
@@ -71,11 +71,12 @@ func (e *Error) Sentence() string {
 	return e.Code.Sentence()
 }
 
-// Refuse makes the error of a code, with a sentence for a person when format is not empty.
+// Refuse makes the error of a code, with a sentence for a person when format is not empty. What it repeats of somebody's input is
+// read by others and logged, so a number of a person is masked in it.
 func Refuse(code Code, format string, args ...any) *Error {
 	e := &Error{Kind: code.Kind(), Code: code}
 	if format != "" {
-		e.Detail = fmt.Sprintf(format, args...)
+		e.Detail = MaskIdentity(fmt.Sprintf(format, args...))
 	}
 	return e
 }
@@ -84,7 +85,7 @@ func Refuse(code Code, format string, args ...any) *Error {
 func (e *Error) Because(err error) *Error { e.Err = err; return e }
 
 // About names the record concerned.
-func (e *Error) About(id string) *Error { e.Record = id; return e }
+func (e *Error) About(id string) *Error { e.Record = MaskIdentity(id); return e }
 
 // AsError returns the *Error in err's chain; anything else becomes an internal error that keeps err as its cause.
 func AsError(err error) *Error {

@@ -86,7 +86,7 @@ func resolveConflict(c *Case) error {
 
 var parkedSpec = &Spec{
 	Kind: KindParked, ZH: "留存操作", EN: "parked operation", ServerOK: true, Keys: keptKeys,
-	Initial: "open", States: []Choice{{Code: "open", ZH: "待处理", EN: "open"}, {Code: "accepted", ZH: "已采纳", EN: "accepted"}, {Code: "settled", ZH: "已处理", EN: "settled"}},
+	Initial: "open", States: []Choice{{Code: "open", ZH: "待处理", EN: "open"}, {Code: "accepted", ZH: "已采纳", EN: "accepted"}, {Code: "settled", ZH: "已处理", EN: "settled"}, {Code: "destroyed", ZH: "原文已销毁", EN: "content destroyed"}},
 	Fields: []Field{
 		{Name: "code", Type: Text, Server: true, Key: true, ZH: "原因代码", EN: "code of the reason"},
 		{Name: "message", Type: Text, Max: 1000, Server: true, ZH: "原因", EN: "reason"},
@@ -109,6 +109,10 @@ var parkedSpec = &Spec{
 		{Name: "already", Type: Bool, Server: true, ZH: "文件此前已有", EN: "the same bytes were here already, and no more were taken"},
 		{Name: "decidedBy", Type: ID, Of: KindPerson, Server: true, ZH: "处理人", EN: "who accepted or settled it"},
 		{Name: "note", Type: Text, Max: 1000, Server: true, ZH: "处理说明", EN: "how it was settled"},
+		{Name: "sealed", Type: Bool, Server: true, ZH: "原文已封存", EN: "the operation stands here with its numbers masked; who wrote it can read it as it was"},
+		{Name: "reads", Type: Integer, Low: 0, High: 1e9, Server: true, ZH: "原文查看次数", EN: "how often the content was read"},
+		{Name: "readAt", Type: Time, Server: true, ZH: "最近查看时间", EN: "when it was read last"},
+		{Name: "destroyedAt", Type: Time, Server: true, ZH: "销毁时间", EN: "when the content was destroyed"},
 	},
 	Commands: []Command{
 		{
@@ -147,6 +151,29 @@ var parkedSpec = &Spec{
 				return nil
 			},
 		},
+		{
+			Name: "read", ZH: "查看原文", EN: "read the content", Server: true, From: []State{"open", "settled"},
+			Do: func(c *Case) error {
+				if !IsSealed(c.Record) || c.Record.Text("author") != string(c.Who.User) {
+					return Refuse(CodeNotPermitted, "")
+				}
+				c.Set("reads", c.Record.Int("reads")+1)
+				c.Set("readAt", stamp(c.Now))
+				return nil
+			},
+		},
+		{
+			Name: "destroy", ZH: "销毁原文", EN: "destroy the content", From: []State{"open", "settled"}, To: ParkedDestroyed, Args: []Field{reason},
+			Do: func(c *Case) error {
+				if !IsSealed(c.Record) {
+					return Refuse(CodeNotNow, "Nothing of it is sealed: what stands in the record stays.")
+				}
+				c.Set("note", c.Arg("reason"))
+				c.Set("decidedBy", c.Who.User)
+				c.Set("destroyedAt", stamp(c.Now))
+				return nil
+			},
+		},
 	},
 }
 
@@ -173,6 +200,12 @@ func keptKeys(r *Record) []string {
 	}
 	return keys
 }
+
+// ParkedDestroyed is the state of a parked operation whose content can be read no more.
+const ParkedDestroyed State = "destroyed"
+
+// IsSealed reports whether a parked record holds its operation with the numbers masked, because it said one of a person.
+func IsSealed(parked *Record) bool { return string(parked.Fields["sealed"]) == "true" }
 
 // checkJSON takes any JSON of at most Max bytes and 16 levels, in its canonical form.
 func (f *Field) checkJSON(v Value) (Value, error) {

@@ -125,6 +125,10 @@ func (w *world) give(who field.UserID, id field.RecordID, command string, args m
 	for name, v := range args {
 		given[name] = field.Quote(v)
 	}
+	err := spec.Spoken(nil, command, given)
+	if err != nil {
+		return err
+	}
 	checked, err := field.CheckArgs(cmd.Args, given, w.now)
 	if err != nil {
 		return err
@@ -159,6 +163,9 @@ func (w *world) make(who field.UserID, kind field.Kind, id field.RecordID, scope
 	set := map[string]field.Value{}
 	for name, v := range fields {
 		set[name] = field.Quote(v)
+	}
+	if err := spec.Spoken(set, "", nil); err != nil {
+		return err
 	}
 	flat, err := spec.Flatten(set, who == "", w.now)
 	if err != nil {
