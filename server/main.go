@@ -17,6 +17,7 @@ import (
 	"fieldclue/media/sandbox"
 	"fieldclue/server/app"
 	"fieldclue/server/config"
+	"fieldclue/server/field"
 )
 
 const help = `Fieldclue, the server for field inspection.
@@ -172,9 +173,23 @@ func helpOr(err error, out console) error {
 }
 
 func logger(cfg config.Config, w io.Writer) *slog.Logger {
-	o := &slog.HandlerOptions{Level: cfg.LogLevel}
+	o := &slog.HandlerOptions{Level: cfg.LogLevel, ReplaceAttr: withoutIdentity}
 	if cfg.LogFormat == "text" {
 		return slog.New(slog.NewTextHandler(w, o))
 	}
 	return slog.New(slog.NewJSONHandler(w, o))
+}
+
+// withoutIdentity masks numbers of people in whatever is logged: a library's error may repeat what somebody sent.
+func withoutIdentity(_ []string, a slog.Attr) slog.Attr {
+	switch v := a.Value; v.Kind() {
+	case slog.KindString:
+		a.Value = slog.StringValue(field.MaskIdentity(v.String()))
+	case slog.KindAny:
+		if err, ok := v.Any().(error); ok {
+			a.Value = slog.StringValue(field.MaskIdentity(err.Error()))
+		}
+	default:
+	}
+	return a
 }

@@ -9,6 +9,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net"
@@ -37,6 +38,10 @@ type Syncer interface {
 	Push(ctx context.Context, who *access.Actor, req protocol.PushRequest) (protocol.PushResponse, error)
 	// Pull gives one page of what has changed in the actor's scopes.
 	Pull(ctx context.Context, who *access.Actor, req protocol.PullRequest) (protocol.PullResponse, error)
+	// Content gives what was sealed to who wrote it, and notes that.
+	Content(ctx context.Context, who *access.Actor, id field.RecordID) (json.RawMessage, error)
+	// Shred destroys the key of something whose record says that it is destroyed.
+	Shred(ctx context.Context, id field.RecordID) error
 }
 
 // Reader is what is read here of the store. The contracts of the methods stand in server/store/log.go.

@@ -2,9 +2,11 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/gofiber/fiber/v2"
 
+	"fieldclue/server/access"
 	"fieldclue/server/field"
 	"fieldclue/server/workflow"
 )
@@ -27,6 +29,27 @@ func (s *Server) registerInbox() {
 	}))
 	s.post("/v1/parked/:id/accept", "acceptParked", "parked.accept", plain(f.AcceptParked))
 	s.post("/v1/parked/:id/settle", "settleParked", "parked.settle", reasoned(f.SettleParked))
+	// What was sealed is read by who wrote it alone, and destroyed by that person or a supervisor: asked on the write path.
+	s.get("/v1/parked/:id/content", "getParkedContent", viewed(s.parkedContent))
+	s.route(fiber.MethodPost, "/v1/parked/:id/destroy", "destroyParked", signedIn, reasoned(s.destroyParked))
+}
+
+// content is an operation as it came, for who sent it.
+type content struct {
+	Operation json.RawMessage `json:"operation"`
+}
+
+func (s *Server) parkedContent(ctx context.Context, who *access.Actor, id field.RecordID) (content, error) {
+	op, err := s.engine.Content(ctx, who, id)
+	return content{op}, err
+}
+
+func (s *Server) destroyParked(ctx context.Context, act workflow.Act, id field.RecordID, version int64, reason string) (*field.Record, error) {
+	r, err := s.flow.DestroyParked(ctx, act, id, version, reason)
+	if err != nil {
+		return nil, err
+	}
+	return r, s.engine.Shred(ctx, id)
 }
 
 type resolving struct {

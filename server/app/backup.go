@@ -225,7 +225,7 @@ func (d *Done) move(ctx context.Context, from, to *parts, told func(*Done)) erro
 	if err := d.blobs(ctx, from, to, told); err != nil {
 		return err
 	}
-	for _, shelf := range []store.Shelf{store.Accounts, store.Devices, store.Sessions, store.Jobs, store.Cursors, store.Keys} {
+	for _, shelf := range []store.Shelf{store.Accounts, store.Devices, store.Sessions, store.Jobs, store.Cursors, store.Keys, store.Sealed} {
 		if err := moveShelf(ctx, from.store, to.store, shelf); err != nil {
 			return fmt.Errorf("shelf %s: %w", shelf, err)
 		}

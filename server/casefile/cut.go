@@ -42,7 +42,7 @@ func (c *cutter) holds(b *protocol.Body, id field.RecordID) bool {
 // corrected to the alias; and of a site its households, of whom most have no part in the case.
 func (c *cutter) cut(b *protocol.Body) (part *protocol.Body, whole, bared bool) {
 	p := *b
-	p.Ops, p.Changes = nil, nil
+	p.Ops, p.Changes, p.Sealed = nil, nil, nil
 	whole = true
 	place := make([]int, len(b.Ops)+1) // of operation i, counted from 1, in the part
 	for i, op := range b.Ops {

@@ -18,10 +18,11 @@ const (
 	Cursors  Shelf = "cursors"  // how far each follower of the log has read
 	Keys     Shelf = "keys"     // the server's own signing keys
 	Throttle Shelf = "throttle" // failed sign-ins, for a while
+	Sealed   Shelf = "sealed"   // the keys of what was refused for what it says, one each
 )
 
 // Shelves are all of them.
-var Shelves = []Shelf{Accounts, Devices, Sessions, Uploads, Jobs, Cursors, Keys, Throttle}
+var Shelves = []Shelf{Accounts, Devices, Sessions, Uploads, Jobs, Cursors, Keys, Throttle, Sealed}
 
 // Doc is one working document, changed by compare-and-swap.
 //

@@ -59,3 +59,8 @@ func (f *Flow) AcceptParked(ctx context.Context, act Act, id field.RecordID, ver
 func (f *Flow) SettleParked(ctx context.Context, act Act, id field.RecordID, version int64, reason string) (*field.Record, error) {
 	return f.command(ctx, act, field.KindParked, id, version, "settle", values{"reason": reason})
 }
+
+// DestroyParked says that what was sealed of an operation may be read no more. Whoever serves this destroys the key then.
+func (f *Flow) DestroyParked(ctx context.Context, act Act, id field.RecordID, version int64, reason string) (*field.Record, error) {
+	return f.command(ctx, act, field.KindParked, id, version, "destroy", values{"reason": reason})
+}

@@ -40,6 +40,9 @@ func (b *batch) under(mandate field.RecordID) {
 // It comes from the device on which it was written either way. What it comes to stands on the parked record. An operation that
 // is still not good is refused with its code, and stays where it was.
 func (s *step) readmit(parked *field.Record) error {
+	if field.IsSealed(parked) { // a correction of it is another operation
+		return field.Refuse(field.CodeIdentityInText, "What was sent says a number of a person and is sealed. Its author sends it again without the number.")
+	}
 	var op protocol.Operation
 	if err := protocol.Exact(parked.Fields["operation"], &op); err != nil {
 		return field.Refuse(field.CodeBadRequest, "The operation is not one that this server understands.").Because(err)

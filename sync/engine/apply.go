@@ -32,6 +32,9 @@ func (s *step) apply(d *protocol.Decided) (protocol.Outcome, error) {
 	case op.Base < 0:
 		return protocol.Outcome{}, field.Refuse(field.CodeOutOfRange, "base is the version of the record that the device last saw; 0 for a new one.")
 	}
+	if err := s.spoken(spec, op); err != nil {
+		return protocol.Outcome{}, err
+	}
 	if op.Base == 0 && op.Command == "" && !s.b.in.Trusted && op.Kind != field.KindOrg && field.ReservedID(op.ID) {
 		return protocol.Outcome{}, field.Refuse(field.CodeBadID, "")
 	}
@@ -323,7 +326,7 @@ func (s *step) conflict(r *field.Record, op *protocol.Operation, clash merge.Cla
 		"recordId": field.Quote(r.ID), "recordKind": field.Quote(r.Kind), "path": field.Quote(clash.Path), "base": field.Quote(op.Base),
 		"current": null(clash.Current), "currentBy": field.Quote(clash.By.Device), "currentVersion": field.Quote(clash.By.Seq),
 		"offered": null(clash.Offered), "offeredBy": field.Quote(in.Actor.User), "offeredDevice": field.Quote(in.Device),
-		"offeredAt": field.Quote(clip(in.DeviceTime)), "currentAt": field.Quote(protocol.Stamp(at)),
+		"offeredAt": field.Quote(clip(field.MaskIdentity(in.DeviceTime))), "currentAt": field.Quote(protocol.Stamp(at)),
 	}
 	if who != "" {
 		set["currentUser"] = field.Quote(who)

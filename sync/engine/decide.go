@@ -26,6 +26,7 @@ type decision struct {
 	heads    map[field.Scope]*store.Head
 	entries  map[field.Scope]store.Entry
 	home     field.Scope
+	keys     []store.Doc // of what the entries seal
 }
 
 // needScopes says that a batch writes to scopes whose lanes are not held.
@@ -50,6 +51,7 @@ type batch struct {
 	end     int64          // of the scope, before this batch
 	mandate field.RecordID // under which the batch acts, if the matter is another organisation's
 	kept    *kept          // what lies open of the author, once something is kept; nil before
+	keys    []store.Doc    // of what is sealed
 	outer   *batch         // of an operation that was kept and is accepted now: the batch that accepts it
 }
 
@@ -69,7 +71,7 @@ func (e *Engine) decide(root *view, in *protocol.Batch, digest string, held []fi
 		return nil, err
 	}
 	if refused != nil && !in.Strict {
-		b.home = field.MakeScope(field.ScopeUser, string(in.Actor.User))
+		b.home = b.own()
 	}
 	if _, err := b.body(b.home); err != nil {
 		return nil, err
@@ -220,6 +222,9 @@ func ownScope(k field.Kind) bool {
 	return k == field.KindClue || k == field.KindCampaign || k == field.KindOrg
 }
 
+// own is the scope of who sent the batch.
+func (b *batch) own() field.Scope { return field.MakeScope(field.ScopeUser, string(b.in.Actor.User)) }
+
 // body returns the entry that the batch writes to a scope.
 func (b *batch) body(scope field.Scope) (*protocol.Body, error) {
 	if b.outer != nil {
@@ -237,7 +242,7 @@ func (b *batch) body(scope field.Scope) (*protocol.Body, error) {
 	}
 	body := &protocol.Body{
 		V: protocol.Version, Scope: scope, Seq: 1, Digest: b.digest,
-		Actor: b.in.Actor.User, Org: b.in.Actor.Org, App: b.in.App, At: protocol.Stamp(b.at), DeviceTime: b.in.DeviceTime, SkewMS: b.in.SkewMS,
+		Actor: b.in.Actor.User, Org: b.in.Actor.Org, App: field.MaskIdentity(b.in.App), At: protocol.Stamp(b.at), DeviceTime: field.MaskIdentity(b.in.DeviceTime), SkewMS: b.in.SkewMS,
 	}
 	var info field.ScopeInfo
 	if head != nil {
@@ -296,7 +301,7 @@ func (b *batch) operation(i int, refused *field.Error) (protocol.Outcome, error)
 			return decided.Outcome, err
 		}
 		// What it says stands in the record that keeps it, with who wrote it, and nowhere where others read.
-		decided.Set, decided.Args, decided.Unknown = nil, nil, nil
+		decided.Operation = bared(decided.Operation)
 	}
 	s.keep(&decided)
 	return decided.Outcome, nil
@@ -327,7 +332,7 @@ func (b *batch) then() error {
 
 // seal turns what was decided into entries and heads.
 func (b *batch) seal(outcomes []protocol.Outcome) (*decision, error) {
-	d := &decision{outcomes: outcomes, entries: map[field.Scope]store.Entry{}, heads: map[field.Scope]*store.Head{}, records: b.view.records, home: b.home}
+	d := &decision{outcomes: outcomes, entries: map[field.Scope]store.Entry{}, heads: map[field.Scope]*store.Head{}, records: b.view.records, home: b.home, keys: b.keys}
 	for scope, body := range b.bodies {
 		if scope != b.home && len(body.Changes) == 0 && body.Info == nil {
 			delete(b.bodies, scope)
@@ -357,6 +362,7 @@ type step struct {
 	b       *batch
 	view    *view
 	changes []scopedChange
+	sealed  []protocol.Sealed // into the author's own scope
 	infos   map[field.Scope]field.ScopeInfo
 
 	kept     field.DeviceID // not empty: the operation was kept, and came from this device
@@ -393,6 +399,10 @@ func (s *step) keepChanges(decided *protocol.Decided) {
 			c.change.Set, c.change.Op = nil, len(body.Ops)
 		}
 		body.Changes = append(body.Changes, c.change)
+	}
+	if len(s.sealed) > 0 {
+		own := s.b.bodies[s.b.own()]
+		own.Sealed = append(own.Sealed, s.sealed...)
 	}
 }
 
@@ -489,13 +499,21 @@ func (s *step) park(i int, why *field.Error) (protocol.Outcome, error) {
 	if err := b.roomToKeep(raw); err != nil {
 		return protocol.Outcome{}, err
 	}
+	sealed := b.identifies(&op)
+	if sealed {
+		if err := s.sealUp(id, raw); err != nil {
+			return protocol.Outcome{}, err
+		}
+		raw = field.MaskedValue(raw)
+		op.ID, op.Kind = field.RecordID(field.MaskIdentity(string(op.ID))), field.Kind(field.MaskIdentity(string(op.Kind)))
+	}
 	set := map[string]field.Value{
 		"device": field.Quote(clip(string(b.in.Device))), "code": field.Quote(why.Code), "message": field.Quote(why.Sentence()), "operation": raw, "target": field.Quote(b.in.Scope),
 		"recordId": field.Quote(clip(string(op.ID))), "recordKind": field.Quote(clip(string(op.Kind))),
 	}
 	home := b.home // of the server's own, there is nobody with whom it could lie
 	if b.in.Actor.User != "" {
-		home = field.MakeScope(field.ScopeUser, string(b.in.Actor.User))
+		home = b.own()
 		set["author"] = field.Quote(b.in.Actor.User)
 	}
 	if head, err := b.view.head(b.in.Scope); err != nil {
@@ -512,7 +530,10 @@ func (s *step) park(i int, why *field.Error) (protocol.Outcome, error) {
 		}
 	}
 	if b.in.DeviceTime != "" {
-		set["deviceTime"] = field.Quote(clip(b.in.DeviceTime))
+		set["deviceTime"] = field.Quote(clip(field.MaskIdentity(b.in.DeviceTime)))
+	}
+	if sealed {
+		set["sealed"] = field.Quote(true)
 	}
 	if _, err := s.write(home, protocol.Change{ID: id, Kind: field.KindParked, Author: b.in.Actor.User, Set: set, State: "open"}); err != nil {
 		return protocol.Outcome{}, err

@@ -31,6 +31,7 @@ type Store interface {
 	LastBatch(ctx context.Context, scope field.Scope, device field.DeviceID) (int64, error)
 	Changed(ctx context.Context, scope field.Scope, after, upTo int64, limit int) ([]*field.Record, error)
 	List(ctx context.Context, q store.Query) ([]*field.Record, error)
+	SealKeys
 }
 
 // Options of an engine. Only Store must be set.

@@ -392,7 +392,14 @@ func (e *Engine) write(ctx context.Context, root *view, decisions []*decision, l
 	for _, scope := range slices.Sorted(maps.Keys(writes)) {
 		list = append(list, *writes[scope])
 	}
-	err := e.store.Commit(ctx, list)
+	keys, err := e.putKeys(ctx, decisions)
+	if err != nil {
+		return err
+	}
+	err = e.store.Commit(ctx, list)
+	if errors.Is(err, store.ErrHeadMoved) || errors.Is(err, store.ErrBatchKnown) {
+		e.dropKeys(ctx, keys)
+	}
 	for scope, l := range lanes {
 		l.head = nil
 		if w := writes[scope]; err == nil && w != nil {

@@ -99,6 +99,7 @@ func TestOperationsThatCannotBeApplied(t *testing.T) {
 				}
 				kept := c.get(o.RecordID)
 				if kept == nil || kept.Scope != field.MakeScope(field.ScopeUser, string(c.chen.User)) || kept.Text("code") != string(row.code) || field.UserID(kept.Text("author")) != c.chen.User {
+					t.Fatalf("the operation is not kept: %+v", kept)
 				}
 				if n := len(c.list(field.KindParked)); n != parked+1 {
 					t.Errorf("%d parked operations, want %d", n, parked+1)

@@ -240,6 +240,15 @@ type Body struct {
 	Info       *field.ScopeInfo `json:"info,omitempty"` // attributes of the scope, when this entry sets them
 	Ops        []Decided        `json:"ops,omitempty"`
 	Changes    []Change         `json:"changes,omitempty"`
+	Sealed     []Sealed         `json:"sealed,omitempty"`
+}
+
+// Sealed is an operation that was refused for what it says, as it came and encrypted (AES-256-GCM, with ID as the additional
+// data). The key lies beside the log: without it nobody knows what this is, and the entry stays what its hash says.
+type Sealed struct {
+	ID    field.RecordID `json:"id"` // the parked record that stands for it
+	Nonce []byte         `json:"nonce"`
+	Text  []byte         `json:"text"`
 }
 
 // Seal turns a body into an entry.

@@ -51,6 +51,10 @@ func appendBody(b []byte, body *Body) ([]byte, error) {
 		}
 		w.close(']')
 	}
+	if len(body.Sealed) > 0 {
+		w.member("sealed")
+		w.any(body.Sealed)
+	}
 	w.close('}')
 	return w.b, w.err
 }

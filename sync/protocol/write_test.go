@@ -79,6 +79,8 @@ func fill(rt *rapid.T, v reflect.Value, all bool) {
 		v.SetString(s)
 	case reflect.Int, reflect.Int64:
 		v.SetInt(rapid.Int64Range(1, 1<<62).Draw(rt, "number"))
+	case reflect.Uint8:
+		v.SetUint(uint64(rapid.Byte().Draw(rt, "byte")))
 	case reflect.Bool:
 		v.SetBool(rapid.Bool().Draw(rt, "bool"))
 	case reflect.Pointer:

@@ -1,0 +1,252 @@
+package engine
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"fieldclue/server/access"
+	"fieldclue/server/field"
+	"fieldclue/server/store"
+	"fieldclue/sync/protocol"
+)
+
+// What is refused and says a number of a person is kept for its author alone. The record in the author's scope that keeps it,
+// which reviewers read too, has the numbers masked; the operation as it
+// came is in that scope's log, sealed with a key of its own, and the key lies on a shelf beside the log. To destroy the key
+// is to destroy what was said, and every hash of the log still holds. See docs/decisions/identity.md.
+
+// SealKeys is the shelf with the keys of what is sealed. The contract stands at store.Doc.
+type SealKeys interface {
+	GetDoc(ctx context.Context, shelf store.Shelf, id string) (store.Doc, error)
+	PutDoc(ctx context.Context, d store.Doc) (store.Doc, error)
+	DeleteDoc(ctx context.Context, shelf store.Shelf, id string, version int64) error
+}
+
+// sealKey is the document with the key of one sealed operation; its id is that of the parked record.
+type sealKey struct {
+	Key []byte    `json:"key"`
+	At  time.Time `json:"at"`
+}
+
+// spoken refuses an operation that says a number of a person. What the server itself puts together is made of what was
+// taken before.
+func (s *step) spoken(spec *field.Spec, op *protocol.Operation) error {
+	if s.b.in.Actor.Server {
+		return nil
+	}
+	if cmd := spec.Command(op.Command); cmd != nil && cmd.Server && s.b.in.Trusted {
+		return nil
+	}
+	return spec.Spoken(op.Set, op.Command, op.Args)
+}
+
+// identifies reports whether an operation says a number of a person anywhere: whatever it was refused for, it is not kept
+// where others read it.
+func (b *batch) identifies(op *protocol.Operation) bool {
+	if b.in.Actor.User == "" {
+		return false
+	}
+	for _, s := range []string{string(op.ID), string(op.Kind), op.Command} {
+		if field.HasIdentity(s) {
+			return true
+		}
+	}
+	return b.e.kindOf(op.Kind).Identity(op.Set, op.Command, op.Args) != "" || op.Unknown != nil && field.IdentityIn(op.Unknown)
+}
+
+// bared is a refused operation as it stands in the log of the scope that it was sent to: what it was about, and not what it said.
+func bared(op protocol.Operation) protocol.Operation {
+	return protocol.Operation{
+		ID: field.RecordID(field.MaskIdentity(string(op.ID))), Kind: field.Kind(field.MaskIdentity(string(op.Kind))), Base: op.Base,
+		Command: field.MaskIdentity(op.Command),
+	}
+}
+
+// sealUp encrypts an operation for its author and says how the batch keeps it.
+func (s *step) sealUp(id field.RecordID, raw []byte) error {
+	key := make([]byte, 32)
+	nonce := make([]byte, 12)
+	_, _ = rand.Read(key) // never fails: crypto/rand aborts the program instead
+	_, _ = rand.Read(nonce)
+	aead, err := sealWith(key)
+	if err != nil {
+		return err
+	}
+	s.sealed = append(s.sealed, protocol.Sealed{ID: id, Nonce: nonce, Text: aead.Seal(nil, nonce, raw, []byte(id))})
+	s.b.keys = append(s.b.keys, store.Doc{
+		Shelf: store.Sealed, ID: string(id), Key: string(s.b.in.Actor.User), Body: field.Quote(sealKey{Key: key, At: s.b.at}),
+	})
+	return nil
+}
+
+func sealWith(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, fmt.Errorf("the key of a sealed operation: %w", err)
+	}
+	return cipher.NewGCM(block)
+}
+
+// putKeys writes the keys of what decisions seal, before the entries that need them: a key without an entry opens nothing,
+// an entry without its key would be lost. Nothing else is written before a commit.
+func (e *Engine) putKeys(ctx context.Context, decisions []*decision) ([]store.Doc, error) {
+	var put []store.Doc
+	for _, d := range decisions {
+		for _, doc := range d.keys {
+			stored, err := e.store.PutDoc(ctx, doc)
+			if err != nil {
+				e.dropKeys(ctx, put)
+				return nil, err
+			}
+			put = append(put, stored)
+		}
+	}
+	return put, nil
+}
+
+// dropKeys takes keys back whose entries were certainly not written.
+func (e *Engine) dropKeys(ctx context.Context, put []store.Doc) {
+	for _, doc := range put {
+		if err := e.store.DeleteDoc(ctx, doc.Shelf, doc.ID, doc.Version); err != nil {
+			e.log.Warn("a key that opens nothing stays", "record", doc.ID, "error", err)
+		}
+	}
+}
+
+// Content is what somebody said that was refused and sealed: for the author alone, and each look is noted in the log before
+// anything is shown. CodeNotFound for who may not know of it, CodeNotPermitted for who may see the mask alone,
+// CodeContentDestroyed when it is gone.
+func (e *Engine) Content(ctx context.Context, actor *access.Actor, id field.RecordID) (json.RawMessage, error) {
+	for try := 1; ; try++ {
+		r, err := e.sealedRecord(ctx, actor, id)
+		if err != nil {
+			return nil, err
+		}
+		content, err := e.unseal(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		_, err = e.Commit(ctx, protocol.Batch{
+			Actor: actor, Device: field.DeviceID("read/" + string(actor.Device)), Number: r.Version, Scope: r.Scope, Strict: true, Trusted: true,
+			Operations: []protocol.Operation{{ID: r.ID, Kind: field.KindParked, Base: r.Version, Command: "read"}},
+		})
+		if field.Is(err, field.CodeStale) && try < maxTries || field.Is(err, field.CodeBatchReused) && try < maxTries {
+			continue // somebody else did something to it meanwhile
+		}
+		return content, err
+	}
+}
+
+// sealedRecord loads the parked record of something sealed that the actor wrote.
+func (e *Engine) sealedRecord(ctx context.Context, actor *access.Actor, id field.RecordID) (*field.Record, error) {
+	records, err := e.store.Records(ctx, []field.RecordID{id})
+	switch {
+	case err != nil:
+		return nil, err
+	case len(records) == 0 || records[0].Kind != field.KindParked || !access.Quarantine(actor).Shows(access.Of(records[0])):
+		return nil, field.Refuse(field.CodeNotFound, "")
+	case records[0].Text("author") != string(actor.User):
+		return nil, field.Refuse(field.CodeNotPermitted, "Only who wrote it may read it.")
+	case !field.IsSealed(records[0]):
+		return nil, field.Refuse(field.CodeNotNow, "Nothing of it is sealed: the operation stands in the record.")
+	}
+	return records[0], nil
+}
+
+// unseal reads the entry that holds the content and opens it.
+func (e *Engine) unseal(ctx context.Context, r *field.Record) (json.RawMessage, error) {
+	gone := field.Refuse(field.CodeContentDestroyed, "")
+	if r.State == field.ParkedDestroyed {
+		return nil, gone
+	}
+	doc, err := e.store.GetDoc(ctx, store.Sealed, string(r.ID))
+	if field.Is(err, field.CodeNotFound) {
+		return nil, gone
+	}
+	if err != nil {
+		return nil, err
+	}
+	var k sealKey
+	if err := json.Unmarshal(doc.Body, &k); err != nil {
+		return nil, fmt.Errorf("the key of %s is damaged: %w", r.ID, err)
+	}
+	entry, err := e.store.Entry(ctx, r.Scope, r.Stamps["operation"].Seq)
+	if err != nil {
+		return nil, err
+	}
+	body, err := protocol.Open(entry)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(body.Sealed, func(x protocol.Sealed) bool { return x.ID == r.ID })
+	if i < 0 {
+		return nil, fmt.Errorf("entry %s %d does not hold the content of %s", r.Scope, entry.Seq, r.ID)
+	}
+	aead, err := sealWith(k.Key)
+	if err != nil {
+		return nil, err
+	}
+	if len(body.Sealed[i].Nonce) != aead.NonceSize() {
+		return nil, fmt.Errorf("the content of %s is damaged", r.ID)
+	}
+	content, err := aead.Open(nil, body.Sealed[i].Nonce, body.Sealed[i].Text, []byte(r.ID))
+	if err != nil {
+		return nil, fmt.Errorf("the content of %s does not open with its key: %w", r.ID, err)
+	}
+	return content, nil
+}
+
+// Shred destroys the key of something sealed whose record says that it is destroyed. Repeating it changes nothing.
+func (e *Engine) Shred(ctx context.Context, id field.RecordID) error {
+	for {
+		doc, err := e.store.GetDoc(ctx, store.Sealed, string(id))
+		if field.Is(err, field.CodeNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		err = e.store.DeleteDoc(ctx, doc.Shelf, doc.ID, doc.Version)
+		if err == nil || !field.Is(err, field.CodeStale) {
+			return notFoundIsDone(err)
+		}
+	}
+}
+
+func notFoundIsDone(err error) error {
+	if field.Is(err, field.CodeNotFound) {
+		return nil
+	}
+	return err
+}
+
+// Shredder follows the logs of people and destroys the keys of what was said to be destroyed, should the server have stopped
+// between the two.
+type Shredder struct{ Engine *Engine }
+
+// Name is under which name its place in the log is kept.
+func (Shredder) Name() string { return "shredder" }
+
+// Types says which scopes it follows.
+func (Shredder) Types() []field.ScopeType { return []field.ScopeType{field.ScopeUser} }
+
+// Entry destroys the keys of what an entry says is destroyed.
+func (s Shredder) Entry(ctx context.Context, e store.Entry) error {
+	body, err := protocol.Open(e)
+	if err != nil {
+		return err
+	}
+	for _, c := range body.Changes {
+		if c.State == field.ParkedDestroyed {
+			err = errors.Join(err, s.Engine.Shred(ctx, c.ID))
+		}
+	}
+	return err
+}
