@@ -14,6 +14,7 @@ import (
 	"fieldclue/server/access"
 	"fieldclue/server/api"
 	"fieldclue/server/field"
+	"fieldclue/server/store"
 	"fieldclue/server/workflow"
 	"fieldclue/sync/protocol"
 )
@@ -721,6 +722,50 @@ func (o *office) kept(v visit, site string) {
 	o.listed(o.eva, "/v1/parked?state=open&author="+string(bob.User.ID))
 	o.click(o.cai, "parked", parked, "accept", nil, "accepted")
 	o.ok(o.cai, "GET", "/v1/findings/"+finding, nil, nil)
+
+	// What says a number of a person is read again by who wrote it alone, until it is destroyed. Nobody else is told the number: not by the
+	// kept record, not by a page, not by the log of the program.
+	number := "138 0013 8000"
+	said := func() string {
+		o.ann.push("site/"+site, o.op("finding", o.id(), obj{"siteId": site, "title": "漏雨，电话 " + number})).want(200).into(&res)
+		if res.Outcomes[0].Code != field.CodeIdentityInText {
+			t.Errorf("%+v", res)
+		}
+		return string(res.Outcomes[0].RecordID)
+	}
+	parked = said()
+	path := "/v1/parked/" + parked
+	var content struct{ Operation obj }
+	o.ok(o.ann, "GET", path+"/content", nil, &content)
+	if set, ok := content.Operation["set"].(map[string]any); !ok || set["title"] != "漏雨，电话 "+number {
+		t.Errorf("the author reads %v", content)
+	}
+	for _, u := range []*user{o.ann, o.cai} {
+		if a := u.do("GET", "/v1/records/"+parked, nil); strings.Contains(string(a.body), "8000") {
+			t.Errorf("the record says %s", a.body)
+		}
+	}
+	o.no(o.cai, 403, field.CodeNotPermitted, "GET", path+"/content", nil)
+	o.no(bob, 404, field.CodeNotFound, "GET", path+"/content", nil)
+	o.no(o.cai, 400, field.CodeIdentityInText, "POST", path+"/accept", o.body(parked, nil))
+	o.no(o.cai, 400, field.CodeIdentityInText, "POST", path+"/destroy", o.body(parked, obj{"reason": "是 " + number}))
+	o.no(bob, 404, field.CodeNotFound, "POST", path+"/destroy", o.body(parked, obj{"reason": "不该"}))
+	o.click(o.cai, "parked", parked, "destroy", obj{"reason": "已另行登记"}, "destroyed")
+	o.no(o.ann, 409, field.CodeContentDestroyed, "GET", path+"/content", nil)
+	own := said()
+	o.click(o.ann, "parked", own, "destroy", obj{"reason": "写错了"}, "destroyed")
+	for _, id := range []string{parked, own} {
+		if _, err := o.store.GetDoc(t.Context(), store.Sealed, id); !field.Is(err, field.CodeNotFound) {
+			t.Errorf("the key of %s: %v", id, err)
+		}
+	}
+	o.no(o.cai, 400, field.CodeIdentityInText, "PATCH", "/v1/sites/"+site, obj{"version": o.body(site, nil)["version"], "fields": obj{"address": number}})
+	o.no(o.cai, 400, field.CodeIdentityInText, "PATCH", "/v1/sites/"+site, obj{"version": o.body(site, nil)["version"], "fields": obj{number: "x"}})
+	for what, text := range map[string]string{"the log": o.log.String(), "the metrics": string(o.cai.do("GET", "/metrics", nil).body)} {
+		if strings.Contains(text, number) || strings.Contains(text, "13800138000") {
+			t.Errorf("%s holds the number", what)
+		}
+	}
 }
 
 // What the desk asks before it gives a grant or a recusal cannot be gone round by a phone.

@@ -173,6 +173,11 @@ func request(c *fiber.Ctx) (intake.Request, error) {
 	if err != nil {
 		return intake.Request{}, err
 	}
+	for key, value := range meta { // a file name among them: what is not needed is not kept, and what says who it was is not taken
+		if field.HasIdentity(key) || field.HasIdentity(value) {
+			return intake.Request{}, field.Refuse(field.CodeIdentityInText, "Upload-Metadata holds an ID, phone or bank card number. Send no file name.")
+		}
+	}
 	if meta["photoId"] == "" || meta["sha256"] == "" {
 		return intake.Request{}, field.Refuse(field.CodeBadRequest, "Upload-Metadata needs photoId and sha256, and may give filetype.")
 	}

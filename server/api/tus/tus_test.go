@@ -246,6 +246,7 @@ func TestRefusals(t *testing.T) {
 		{"another person's creation", s.create(req, nil, "User", "u2"), 404, "photo_not_declared"},
 		{"no metadata", s.create(req, nil, "Upload-Metadata", ""), 400, "bad_request"},
 		{"broken metadata", s.create(req, nil, "Upload-Metadata", "photoId !!"), 400, "bad_request"},
+		{"a telephone number for a file name", s.create(req, nil, "Upload-Metadata", metadata(req)+",filename "+base64.StdEncoding.EncodeToString([]byte("张三 138-0013-8000.jpg"))), 400, "identity_in_text"},
 		{"metadata twice", s.create(req, nil, "Upload-Metadata", metadata(req)+",photoId eA=="), 400, "bad_request"},
 		{"no length", s.create(req, nil, "Upload-Length", ""), 400, "bad_request"},
 		{"deferred length", s.create(req, nil, "Upload-Defer-Length", "1"), 400, "bad_request"},
