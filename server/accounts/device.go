@@ -53,6 +53,8 @@ func (d Device) check() error {
 		return field.Refuse(field.CodeBadID, "device.id is not a lower-case UUID of version 7.")
 	case utf8.RuneCountInString(d.Name) > 100 || utf8.RuneCountInString(d.Platform) > 50:
 		return field.Refuse(field.CodeTooLong, "device.name has at most 100 characters, device.platform 50.")
+	case field.HasIdentity(d.Name) || field.HasIdentity(d.Platform):
+		return field.Refuse(field.CodeIdentityInText, "device.name or device.platform holds an ID, phone or bank card number.")
 	}
 	return nil
 }
