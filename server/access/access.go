@@ -367,7 +367,7 @@ type reach struct {
 // mandate and sort of subject.
 func (r reach) ways(a *Actor, g Grant) []way {
 	c := Clause{Types: []field.ScopeType{r.scope}}
-	placed := r.scope == field.ScopeSite || r.scope == field.ScopeCustody
+	placed := r.scope == field.ScopeSite || r.scope == field.ScopeCustody || r.scope == field.ScopeLedger
 	switch r.by {
 	case byAll:
 		return []way{{Clause: c}}

@@ -93,9 +93,10 @@ var table = map[Role]row{
 		may:   actions(collect...),
 	},
 	Supervisor: {
-		reads: []reach{{field.ScopeSite, byOrg}, {field.ScopeCampaign, byOrg}, {field.ScopeCustody, byOrg}, {field.ScopeClue, byGrant}},
+		reads: []reach{{field.ScopeSite, byOrg}, {field.ScopeCampaign, byOrg}, {field.ScopeCustody, byOrg}, {field.ScopeLedger, byOrg}, {field.ScopeClue, byGrant}},
 		may: actions(
-			"project.create", "project.edit", "project.advance", "site.create", "site.edit", "site.activate", "site.close",
+			"project.create", "project.edit", "project.advance", "payment.create", "payment.edit", "payment.void",
+			"household.create", "household.edit", "household.void", "site.create", "site.edit", "site.activate", "site.close",
 			"template.create", "template.edit", "template.publish", "template.retire",
 			"report.take", "report.return", "report.approve", "report.archive", "report.void", "report.void_others",
 			"finding.create", "finding.create_others", "finding.classify", "finding.close", "finding.reopen",
@@ -110,7 +111,7 @@ var table = map[Role]row{
 		writes: []reach{{field.ScopeOrg, byOrg}, {field.ScopeUser, byOrg}},
 	},
 	ClueManager: {
-		reads: []reach{{field.ScopeClue, byOrg}, {field.ScopeSite, byOrg}, {field.ScopeRegister, byOrg}, {field.ScopeCustody, byOrg}},
+		reads: []reach{{field.ScopeClue, byOrg}, {field.ScopeSite, byOrg}, {field.ScopeRegister, byOrg}, {field.ScopeCustody, byOrg}, {field.ScopeLedger, byOrg}},
 		may: actions(
 			"clue.create", "clue.edit", "clue.edit_others", "clue.register", "clue.assign", "clue.merge", "clue.reopen", "clue.void", "clue.export",
 			"link.create", "link.confirm", "link.withdraw", "review.decide",
@@ -125,7 +126,7 @@ var table = map[Role]row{
 		),
 	},
 	Leader: {
-		reads: []reach{{field.ScopeClue, byOrg}, {field.ScopeSite, byOrg}, {field.ScopeCampaign, byOrg}, {field.ScopeCustody, byOrg}},
+		reads: []reach{{field.ScopeClue, byOrg}, {field.ScopeSite, byOrg}, {field.ScopeCampaign, byOrg}, {field.ScopeCustody, byOrg}, {field.ScopeLedger, byOrg}},
 		may: actions(
 			"clue.approve", "clue.close", "clue.file", "clue.export", "campaign.approve", "recusal.create", "recusal.end",
 			"mandate.approve", "mandate.extend", "mandate.revoke",
@@ -147,6 +148,7 @@ var table = map[Role]row{
 			{field.ScopeUser, byOrg},
 			{field.ScopeCustody, byOrg},
 			{field.ScopeSignin, byOrg},
+			{field.ScopeLedger, byOrg},
 		},
 		may: actions("clue.export"), // takes a copy along; it changes nothing
 	},

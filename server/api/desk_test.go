@@ -245,6 +245,19 @@ func (o *office) ledger() (sites []string) {
 	o.no(o.cai, 409, field.CodeNotNow, "POST", "/v1/projects/"+o.project+"/advance", o.body(o.project, obj{"to": "funded"}))
 	o.click(o.cai, "projects", o.project, "advance", obj{"to": "approved"}, "approved")
 
+	paid := o.make(o.cai, "payments", obj{"projectId": o.project, "date": "2026-01-01", "amount": 7, "payee": "工地负责人", "payeeKind": "person"})
+	o.ok(o.cai, "PATCH", "/v1/payments/"+paid, o.body(paid, obj{"fields": obj{"amount": 70}}), nil)
+	o.ok(o.cai, "GET", "/v1/payments/"+paid, nil, nil)
+	o.listed(o.cai, "/v1/payments?projectId="+o.project, paid)
+	o.listed(o.ann, "/v1/payments?projectId="+o.project)
+	o.no(o.ann, 404, field.CodeNotFound, "GET", "/v1/payments/"+paid, nil)
+	wrong := o.make(o.cai, "payments", obj{"projectId": o.project, "date": "2026-01-01", "amount": 7})
+	o.click(o.cai, "payments", wrong, "void", obj{"reason": "重复"}, "voided")
+	o.no(o.cai, 400, field.CodeMissingField, "POST", "/v1/payments", obj{"fields": obj{"date": "2026-01-01", "amount": 7}})
+	o.no(o.cai, 404, field.CodeNotFound, "POST", "/v1/payments", obj{"fields": obj{"projectId": o.id(), "date": "2026-01-01", "amount": 7}})
+	o.no(o.cai, 404, field.CodeNotFound, "POST", "/v1/households", obj{"fields": obj{"siteId": o.id(), "alias": "甲户"}})
+	o.no(o.cai, 400, field.CodeMovedField, "POST", "/v1/projects", obj{"fields": obj{"externalId": "P-2", "name": "x", "type": "industry", "county": "520502", "payments": []obj{}}})
+
 	items := []obj{
 		{"id": "roof", "zh": "屋面漏水？", "type": "yes_no", "required": true, "redLine": "acceptance_false"},
 		{"id": "ledger", "zh": "台账", "type": "text", "required": true},
@@ -264,8 +277,15 @@ func (o *office) ledger() (sites []string) {
 	for i := range 4 {
 		site := o.make(o.cai, "sites", obj{
 			"name": fmt.Sprintf("水厂%d", i), "projectId": o.project, "region": "520502", "photoPoints": obj{"gate": obj{"label": "大门"}},
-			"households": []obj{{"alias": "甲户", "petitioned": i == 2}},
 		})
+		home := o.make(o.cai, "households", obj{"siteId": site, "alias": "甲", "petitioned": i == 2})
+		o.ok(o.cai, "PATCH", "/v1/households/"+home, o.body(home, obj{"fields": obj{"alias": "甲户"}}), nil)
+		o.ok(o.cai, "GET", "/v1/households/"+home, nil, nil)
+		o.listed(o.cai, "/v1/households?siteId="+site, home)
+		wrong := o.make(o.cai, "households", obj{"siteId": site, "alias": "误记户", "petitioned": true})
+		o.click(o.cai, "households", wrong, "void", obj{"reason": "重复"}, "voided")
+		o.no(o.cai, 400, field.CodeMovedField, "PATCH", "/v1/sites/"+site, o.body(site, obj{"fields": obj{"households": []obj{{"alias": "甲户", "petitioned": true}}}}))
+		o.no(o.cai, 400, field.CodeMovedField, "PATCH", "/v1/sites/"+site, o.body(site, obj{"fields": obj{"households": nil}}))
 		o.no(o.cai, 400, field.CodeMissingField, "POST", "/v1/sites/"+site+"/activate", o.body(site, nil))
 		o.ok(o.cai, "PATCH", "/v1/sites/"+site, o.body(site, obj{"fields": obj{"position": obj{"lat": 27.3, "lon": 105.3, "accuracy": 5}}}), nil)
 		o.click(o.cai, "sites", site, "activate", nil, "active")
@@ -298,7 +318,7 @@ func TestACaseThroughManyHands(t *testing.T) {
 	o.custody(last, clue)
 
 	for _, r := range o.api.Routes() {
-		desk := slices.ContainsFunc([]string{"records", "review", "reports", "findings", "flags", "interviews", "clues", "links", "campaigns", "revisits", "projects", "sites", "templates", "grants", "recusals", "inbox", "notices", "conflicts", "parked", "photos", "reviews"}, func(p string) bool {
+		desk := slices.ContainsFunc([]string{"records", "review", "reports", "findings", "flags", "interviews", "clues", "links", "campaigns", "revisits", "projects", "sites", "templates", "grants", "recusals", "inbox", "notices", "conflicts", "parked", "photos", "reviews", "households", "payments"}, func(p string) bool {
 			return strings.HasPrefix(r.Path, "/v1/"+p)
 		})
 		bytes := slices.Contains([]string{"photoOriginal", "photoSmall", "photoLarge"}, r.OperationID) // of these ops_test.go tells

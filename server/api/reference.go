@@ -29,6 +29,22 @@ func (s *Server) registerReference() {
 	s.post("/v1/sites/:id/activate", "activateSite", "site.activate", plain(f.ActivateSite))
 	s.post("/v1/sites/:id/close", "closeSite", "site.close", reasoned(f.CloseSite))
 
+	s.post("/v1/households", "createHousehold", "household.create", made(s, f.AddHousehold))
+	s.get("/v1/households", "listHouseholds", listed(func(c *fiber.Ctx, ask workflow.Ask) (workflow.Records, error) {
+		return f.Households(c.UserContext(), actor(c), field.SiteID(c.Query("siteId")), ask)
+	}))
+	s.get("/v1/households/:id", "getHousehold", s.one(field.KindHousehold))
+	s.route(fiber.MethodPatch, "/v1/households/:id", "editHousehold", may("household.edit"), edited(f.EditHousehold))
+	s.post("/v1/households/:id/void", "voidHousehold", "household.void", reasoned(f.VoidHousehold))
+
+	s.post("/v1/payments", "createPayment", "payment.create", made(s, f.EnterPayment))
+	s.get("/v1/payments", "listPayments", listed(func(c *fiber.Ctx, ask workflow.Ask) (workflow.Records, error) {
+		return f.Payments(c.UserContext(), actor(c), field.ProjectID(c.Query("projectId")), ask)
+	}))
+	s.get("/v1/payments/:id", "getPayment", s.one(field.KindPayment))
+	s.route(fiber.MethodPatch, "/v1/payments/:id", "editPayment", may("payment.edit"), edited(f.EditPayment))
+	s.post("/v1/payments/:id/void", "voidPayment", "payment.void", reasoned(f.VoidPayment))
+
 	s.post("/v1/templates", "createTemplate", "template.create", made(s, f.DraftTemplate))
 	s.get("/v1/templates", "listTemplates", listed(func(c *fiber.Ctx, ask workflow.Ask) (workflow.Records, error) {
 		return f.Templates(c.UserContext(), actor(c), stateIn(c), ask)

@@ -2,7 +2,7 @@
 // main program, the demo and the tests start it the same way.
 //
 // Start is the one to read. open.go chooses the engines, watch.go hears what other servers write, photos.go joins uploads
-// to the log, examine.go and recheck.go look at what arrived, holds.go keeps legal holds, space.go tells of space that runs
+// to the log, examine.go and recheck.go look at what arrived, holds.go keeps legal holds, apart.go moves what lies elsewhere now, space.go tells of space that runs
 // out, archive.go moves what is old out of the log, keys.go keeps the key that signs, verify.go checks everything that is
 // stored. Nothing here decides anything about a record.
 package app
@@ -93,6 +93,7 @@ func (a *App) wire(ctx context.Context) error {
 	a.engine = engine.New(engine.Options{Store: p.store, Log: a.log, Horizon: days(a.cfg.HorizonDays), Kept: a.cfg.Kept, KeptBytes: a.cfg.KeptBytes, ActorOf: func(ctx context.Context, user field.UserID) (*access.Actor, error) {
 		return a.users.Past(ctx, user)
 	}})
+	a.setApart(ctx)
 	a.users = accounts.New(accounts.Options{Docs: p.store, Records: p.store, Commit: a.engine, AccessTTL: a.cfg.AccessTTL, Devices: a.cfg.Devices, CodeTTL: a.cfg.CodeTTL, Log: a.log})
 	if err := a.users.MarkFounder(ctx); err != nil {
 		return err

@@ -164,10 +164,12 @@ func (w *world) story() {
 	w.cai = &access.Actor{User: field.UserID(cai), Org: "gz", Device: field.DeviceID(w.id()), Roles: []access.Grant{{Role: access.Supervisor}, {Role: access.ClueManager}}}
 	w.does(w.cai, org, op(field.KindProject, project, set(
 		"externalId", "P", "name", "茶园", "type", "industry", "county", "520502",
-		"payments", []map[string]any{{"date": "2026-01-02", "amount": 9000, "payee": "钱七", "payeeKind": "person"}},
 	)))
-	w.does(w.cai, org, op(field.KindSite, site, set(
-		"name", "一号点", "projectId", project, "region", "520502", "position", map[string]any{"lat": 27.3, "lon": 105.3}, "radius", 200,
+	w.does(w.cai, field.LedgerScope(field.ProjectID(project)), op(field.KindPayment, w.id(), set(
+		"projectId", project, "date", "2026-01-02", "amount", 9000, "payee", "钱七", "payeeKind", "person",
+	)))
+	w.does(engine.Server, org, op(field.KindSite, site, set(
+		"name", "一号点", "projectId", project, "region", "520502", "orgs", []string{"gz"}, "position", map[string]any{"lat": 27.3, "lon": 105.3}, "radius", 200,
 		"households", []map[string]any{{"alias": "孙家户", "petitioned": true}},
 	)))
 	w.does(engine.Server, org, op(field.KindTemplate, template, set("title", "清单", "version", 1, "items", []map[string]any{{"id": "roof", "zh": "屋面漏水？", "type": "yes_no"}})))

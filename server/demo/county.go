@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"fieldclue/server/field"
@@ -238,22 +239,19 @@ func (p place) fields(project field.RecordID) object {
 		north, east := point(name)
 		points[name] = object{"label": label, "position": p.at(north, east), "bearing": 90}
 	}
-	var homes []object
-	for _, alias := range p.households {
-		petitioned := alias[len(alias)-1] == '*'
-		if petitioned {
-			alias = alias[:len(alias)-1]
-		}
-		homes = append(homes, object{"alias": alias, "petitioned": petitioned})
-	}
-	f := object{
+	return object{
 		"name": p.name, "projectId": project, "region": county, "orgs": []string{guangzhou, bijie},
 		"position": p.at(0, 0), "radius": 150, "address": "毕节市七星关区", "photoPoints": points,
 	}
-	if len(homes) > 0 {
-		f["households"] = homes
+}
+
+// homes are the households of a site, which lie in its scope.
+func (p place) homes(site field.RecordID) (homes []object) {
+	for _, alias := range p.households {
+		alias, petitioned := strings.CutSuffix(alias, "*")
+		homes = append(homes, object{"siteId": site, "alias": alias, "petitioned": petitioned})
 	}
-	return f
+	return homes
 }
 
 // checklist are the twelve questions, each citing the red line that it guards.
@@ -278,9 +276,17 @@ func (d *demo) reference(ctx context.Context) error {
 	var projects []field.RecordID
 	for i, p := range d.projects() {
 		p["county"], p["donor"] = county, "广州市荔湾区"
+		payments, _ := p["payments"].([]object) // each is a record of its own, in the project's ledger
+		delete(p, "payments")
 		id, err := k.create(ctx, "/v1/projects", fmt.Sprintf("project %d", i), p)
 		if err != nil {
 			return err
+		}
+		for j, pay := range payments {
+			pay["projectId"] = id
+			if _, err := k.create(ctx, "/v1/payments", fmt.Sprintf("payment %d of project %d", j, i), pay); err != nil {
+				return err
+			}
 		}
 		for _, to := range []field.State{"approved", "funded", "in_progress"} {
 			if err := k.click(ctx, fmt.Sprintf("project %d is %s", i, to), "/v1/projects", id, "advance", object{"to": to}, to); err != nil {
@@ -293,6 +299,11 @@ func (d *demo) reference(ctx context.Context) error {
 		id, err := k.create(ctx, "/v1/sites", "site "+key, places[key].fields(projects[places[key].project]))
 		if err != nil {
 			return err
+		}
+		for i, home := range places[key].homes(id) {
+			if _, err := k.create(ctx, "/v1/households", fmt.Sprintf("household %d of site %s", i, key), home); err != nil {
+				return err
+			}
 		}
 		if err := k.click(ctx, "site "+key+" is active", "/v1/sites", id, "activate", nil, "active"); err != nil {
 			return err

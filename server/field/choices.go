@@ -110,7 +110,8 @@ var (
 		{Code: "stored", ZH: "暂存待查", EN: "stored"},
 		{Code: "closed", ZH: "予以了结", EN: "closed"},
 	}
-	relations = []Choice{
+	payeeKinds = []Choice{{Code: "unit", ZH: "单位", EN: "unit"}, {Code: "person", ZH: "个人", EN: "person"}}
+	relations  = []Choice{
 		{Code: "supports", ZH: "支持", EN: "supports"}, {Code: "contradicts", ZH: "反驳", EN: "contradicts"}, {Code: "identifies", ZH: "指认", EN: "identifies"},
 	}
 	evidenceKinds = []Choice{
@@ -152,7 +153,7 @@ func Enums() map[string][]Choice {
 		"projectType": projectTypes, "itemType": itemTypes, "visitType": visitTypes, "findingClass": classes, "capture": captures,
 		"stratum": strata, "household": households, "channel": channels, "urgency": urgencies, "disposition": dispositions,
 		"relation": relations, "evidenceKind": evidenceKinds, "flagDecision": decisions, "custodyStep": CustodySteps, "viewPart": viewParts, "revisitResult": results,
-		"subjectKind": subjectKinds, "noticeType": noticeTypes, "conflictTake": takes,
+		"subjectKind": subjectKinds, "noticeType": noticeTypes, "conflictTake": takes, "payeeKind": payeeKinds,
 		"mandatePower": powers, "mandateSubject": mandateSubjects,
 		"reviewCause": reviewCauses, "reviewDecision": reviewDecisions,
 		"codePurpose": codePurposes, "sessionEnd": sessionEnds, "role": Roles,

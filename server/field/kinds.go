@@ -42,6 +42,8 @@ const (
 	KindDevice    Kind = "device"
 	KindCode      Kind = "code"
 	KindSession   Kind = "session"
+	KindHousehold Kind = "household"
+	KindPayment   Kind = "payment"
 )
 
 // Spec declares a kind: its home, its fields, its life cycle.
@@ -277,6 +279,9 @@ func (s *Spec) Flatten(set map[string]Value, server bool, now time.Time) (map[st
 		if f == nil {
 			return Refuse(CodeUnknownField, "%s has no field %s.", s.Kind, clip(path))
 		}
+		if f.Moved != "" && !server {
+			return Refuse(CodeMovedField, "%s", f.Moved)
+		}
 		if f.Server && !server {
 			return Refuse(CodeReadOnlyField, "%s is written by the server or by a command only.", f.Name)
 		}
@@ -412,6 +417,7 @@ var kinds = []*Spec{
 	clueSpec, linkSpec, campaignSpec, revisitSpec,
 	conflictSpec, parkedSpec, reviewSpec, viewSpec, holdSpec,
 	accountSpec, deviceSpec, oneTimeSpec, sessionSpec,
+	householdSpec, paymentSpec,
 }
 
 var byKind = map[Kind]*Spec{}

@@ -30,14 +30,10 @@ var projectSpec = &Spec{
 		{Name: "managingUnit", Type: Text, Max: 100, ZH: "管理单位", EN: "managing unit"},
 		{Name: "purpose", Type: Text, Max: 1000, ZH: "用途", EN: "purpose"},
 		{Name: "budget", Type: Number, Low: 0, High: 1e12, ZH: "预算（元）", EN: "budget (CNY)"},
-		{Name: "payments", Type: Object, List: true, Items: 500, ZH: "付款", EN: "payments", Fields: []Field{
-			{Name: "date", Type: Date, Required: true},
-			{Name: "amount", Type: Number, Low: 0, High: 1e12, Required: true},
-			{Name: "payee", Type: Text, Max: 100},
-			{Name: "payeeKind", Type: Enum, Choices: []Choice{{Code: "unit", ZH: "单位", EN: "unit"}, {Code: "person", ZH: "个人", EN: "person"}}},
-			{Name: "accountMasked", Type: Text, Max: 30},
-			{Name: "accountHash", Type: Hash},
-		}},
+		{
+			Name: "payments", Type: Object, List: true, Items: 500, Fields: paymentFields, Server: true, ZH: "付款（旧）", EN: "payments, as older servers kept them",
+			Moved: "payments are records of the kind payment in ledger/ and the project's id: who was paid is not for everybody.",
+		},
 		{Name: "milestones", Type: Object, List: true, ZH: "里程碑", EN: "milestones", Fields: []Field{
 			{Name: "name", Type: Text, Required: true},
 			{Name: "planned", Type: Date},
@@ -48,7 +44,10 @@ var projectSpec = &Spec{
 			{Name: "total", Type: Integer, Low: 0, High: 1e8}, {Name: "registeredPoor", Type: Integer, Low: 0, High: 1e8},
 		}},
 	},
-	Commands: []Command{{
+	Made: openLedger,
+	Commands: []Command{apart("payments", KindPayment, "projectId", paymentFields, func(c *Case) (Scope, error) {
+		return LedgerScope(ProjectID(c.Record.ID)), openLedger(c)
+	}), {
 		Name: "advance", ZH: "变更阶段", EN: "advance",
 		Args: []Field{
 			{Name: "to", Type: Enum, Required: true, Choices: []Choice{
@@ -108,9 +107,11 @@ var siteSpec = &Spec{
 			{Name: "position", Type: Position},
 			{Name: "bearing", Type: Number, Low: 0, High: 360},
 		}},
-		{Name: "households", Type: Object, List: true, Items: 500, ZH: "走访户", EN: "households", Fields: []Field{
-			{Name: "alias", Type: Text, Max: 40, Required: true}, {Name: "petitioned", Type: Bool},
-		}},
+		{
+			Name: "households", Type: Object, List: true, Items: 500, Server: true, ZH: "走访户（旧）", EN: "households, as older servers kept them",
+			Moved:  "households are records of the kind household in the site's scope: who petitioned is not for everybody.",
+			Fields: []Field{{Name: "alias", Type: Text, Max: 40, Required: true}, {Name: "petitioned", Type: Bool}},
+		},
 		{Name: "voidReason", Type: Text, Max: 1000, Server: true},
 	},
 	Made: func(c *Case) error {
@@ -123,6 +124,9 @@ var siteSpec = &Spec{
 		return nil
 	},
 	Commands: []Command{
+		apart("households", KindHousehold, "siteId", []Field{{Name: "alias"}, {Name: "petitioned"}}, func(c *Case) (Scope, error) {
+			return MakeScope(ScopeSite, string(c.Record.ID)), nil
+		}),
 		{Name: "activate", ZH: "启用", EN: "activate", From: []State{StateDraft}, To: StateActive, Do: func(c *Case) error {
 			if c.Record.Fields["position"] == nil && c.Record.Fields["polygon"] == nil {
 				return Refuse(CodeMissingField, "A site needs a position or an outline before it is active.")

@@ -64,6 +64,7 @@ type Field struct {
 	Key      bool     // lists find the record by it
 	Roles    []Role   // who sets it; empty: every role that may make or change the record
 	Author   bool     // of those whose record it is, the author alone sets it once the record is made
+	Moved    string   // older servers kept it here; the sentence that says where it lies now, for who still sets it
 }
 
 const (

@@ -52,7 +52,9 @@ func TestWrongValuesAreRefusedWithTheirCode(t *testing.T) {
 		{field.KindSite, "photoPoints", `{"gate":{}}`, field.CodeMissingField},
 		{field.KindSite, "photoPoints", `{"gate":{"label":"大门","colour":"red"}}`, field.CodeUnknownField},
 		{field.KindSite, "photoPoints", `[]`, field.CodeWrongType},
-		{field.KindSite, "households", `[{"alias":"甲户","petitioned":"yes"}]`, field.CodeWrongType},
+		{field.KindSite, "households", `[{"alias":"甲户","petitioned":true}]`, field.CodeMovedField},
+		{field.KindSite, "households", `null`, field.CodeMovedField},
+		{field.KindHousehold, "petitioned", `"yes"`, field.CodeWrongType},
 		{field.KindSite, "voidReason", `"r"`, field.CodeReadOnlyField},
 		{field.KindSite, "colour", `"red"`, field.CodeUnknownField},
 		{field.KindReport, "startedAt", `"2026-11-23T09:00:00+08:00"`, ""},
@@ -71,7 +73,8 @@ func TestWrongValuesAreRefusedWithTheirCode(t *testing.T) {
 		{field.KindProject, "type", `"industry"`, ""},
 		{field.KindProject, "type", `"casino"`, field.CodeBadChoice},
 		{field.KindProject, "milestones", `[{"name":"m","planned":"2026-02-30"}]`, field.CodeBadTime},
-		{field.KindProject, "payments", `[{"date":"2026-01-01"}]`, field.CodeMissingField},
+		{field.KindProject, "payments", `[{"date":"2026-01-01","amount":1}]`, field.CodeMovedField},
+		{field.KindPayment, "payeeKind", `"ghost"`, field.CodeBadChoice},
 		{field.KindFinding, "helpNeeded", `1`, field.CodeWrongType},
 	}
 	for _, tc := range cases {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Scope is the unit of order, of access and of partial replication: "site/0192…", "clue/…", "campaign/…", "org/gz",
+// Scope is the unit of order, of access and of partial replication: "site/0192…", "clue/…", "campaign/…", "ledger/…", "org/gz",
 // "user/…", "register/gz", "custody/0192…-gz", "signin/gz". Every record has one home scope.
 type Scope string
 
@@ -19,13 +19,14 @@ const (
 	ScopeSite     ScopeType = "site"     // visit reports, findings, photos, interviews, revisit tasks of one site
 	ScopeClue     ScopeType = "clue"     // one case: the clue and its evidence links
 	ScopeCampaign ScopeType = "campaign" // one revisit campaign: strata, frame, sample
+	ScopeLedger   ScopeType = "ledger"   // the payments of one project
 	ScopeRegister ScopeType = "register" // the clue numbers that an organisation has given out, case files and legal holds; nobody pulls it
 	ScopeCustody  ScopeType = "custody"  // who of one organisation has looked at the photos of one site; nobody pulls it
 	ScopeSignin   ScopeType = "signin"   // who can sign in as whom in an organisation, and who did; nobody pulls it
 )
 
 // ScopeTypes lists the types.
-var ScopeTypes = []ScopeType{ScopeUser, ScopeOrg, ScopeSite, ScopeClue, ScopeCampaign, ScopeRegister, ScopeCustody, ScopeSignin}
+var ScopeTypes = []ScopeType{ScopeUser, ScopeOrg, ScopeSite, ScopeClue, ScopeCampaign, ScopeLedger, ScopeRegister, ScopeCustody, ScopeSignin}
 
 // Pulled reports whether phones pull scopes of the type, push to them and hear of them. What the server notes about readers,
 // about all cases in one place and about sign-in, is for pages at the desk alone, which know from which case somebody stays away.
@@ -63,7 +64,7 @@ func (s Scope) Valid() bool {
 	switch s.Type() {
 	case ScopeOrg, ScopeRegister, ScopeSignin:
 		return ValidOrg(s.ID())
-	case ScopeUser, ScopeSite, ScopeClue, ScopeCampaign:
+	case ScopeUser, ScopeSite, ScopeClue, ScopeCampaign, ScopeLedger:
 		return ValidID(s.ID())
 	case ScopeCustody:
 		_, _, ok := s.custody()

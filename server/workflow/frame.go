@@ -93,16 +93,16 @@ func (f *Flow) unitsOf(ctx context.Context, who *access.Actor, site *field.Recor
 		}
 	}
 	if wanted[stratumPetitioners] {
-		var households []struct {
-			Alias      string
-			Petitioned bool
-		}
-		if err := site.Decode("households", &households); err != nil {
+		households, whole, err := f.all(ctx, who, store.Query{Scope: scope, Kinds: []field.Kind{field.KindHousehold}}, mostUnits)
+		if err != nil {
 			return nil, err
 		}
+		if !whole {
+			return nil, field.Refuse(field.CodeTooLong, "There are over %d households at one site.", mostUnits)
+		}
 		for _, h := range households {
-			u := field.Unit{Stratum: stratumPetitioners, SiteID: id, Alias: h.Alias}
-			if h.Petitioned && !slices.ContainsFunc(units, func(x field.Unit) bool { return x.Stratum == u.Stratum && x.Alias == u.Alias }) {
+			u := field.Unit{Stratum: stratumPetitioners, SiteID: id, Alias: h.Text("alias")}
+			if string(h.Fields["petitioned"]) == "true" && !slices.ContainsFunc(units, func(x field.Unit) bool { return x.Stratum == u.Stratum && x.Alias == u.Alias }) {
 				units = append(units, u)
 			}
 		}

@@ -56,6 +56,71 @@ func (f *Flow) Sites(ctx context.Context, who *access.Actor, state field.State, 
 	return f.page(ctx, who, store.Query{Kinds: []field.Kind{field.KindSite}, States: states(state), Keys: where{}.is("projectId", string(project))}, ask)
 }
 
+// AddHousehold notes under which alias a household lives at a site, and whether it petitioned.
+func (f *Flow) AddHousehold(ctx context.Context, act Act, id field.RecordID, fields map[string]field.Value) (*field.Record, error) {
+	scope, err := f.scopeNamed(ctx, act, field.KindHousehold, field.ScopeSite, "siteId", fields)
+	if err != nil {
+		return nil, err
+	}
+	return f.create(ctx, act, field.KindHousehold, scope, id, fields)
+}
+
+// EditHousehold changes what is noted of it.
+func (f *Flow) EditHousehold(ctx context.Context, act Act, id field.RecordID, version int64, fields map[string]field.Value) (*field.Record, error) {
+	return f.edit(ctx, act, field.KindHousehold, id, version, fields)
+}
+
+// VoidHousehold takes it off the list.
+func (f *Flow) VoidHousehold(ctx context.Context, act Act, id field.RecordID, version int64, reason string) (*field.Record, error) {
+	return f.command(ctx, act, field.KindHousehold, id, version, "void", values{"reason": reason})
+}
+
+// Households lists the households of sites, the oldest first.
+func (f *Flow) Households(ctx context.Context, who *access.Actor, site field.SiteID, ask Ask) (Records, error) {
+	return f.page(ctx, who, store.Query{Kinds: []field.Kind{field.KindHousehold}, Keys: where{}.is("siteId", string(site))}, ask)
+}
+
+// EnterPayment puts a payment into the ledger of a project.
+func (f *Flow) EnterPayment(ctx context.Context, act Act, id field.RecordID, fields map[string]field.Value) (*field.Record, error) {
+	scope, err := f.scopeNamed(ctx, act, field.KindPayment, field.ScopeLedger, "projectId", fields)
+	if err != nil {
+		return nil, err
+	}
+	return f.create(ctx, act, field.KindPayment, scope, id, fields)
+}
+
+// EditPayment changes what the ledger says of it.
+func (f *Flow) EditPayment(ctx context.Context, act Act, id field.RecordID, version int64, fields map[string]field.Value) (*field.Record, error) {
+	return f.edit(ctx, act, field.KindPayment, id, version, fields)
+}
+
+// VoidPayment takes it out of the ledger.
+func (f *Flow) VoidPayment(ctx context.Context, act Act, id field.RecordID, version int64, reason string) (*field.Record, error) {
+	return f.command(ctx, act, field.KindPayment, id, version, "void", values{"reason": reason})
+}
+
+// Payments lists the payments of projects, the oldest entered first.
+func (f *Flow) Payments(ctx context.Context, who *access.Actor, project field.ProjectID, ask Ask) (Records, error) {
+	return f.page(ctx, who, store.Query{Kinds: []field.Kind{field.KindPayment}, Keys: where{}.is("projectId", string(project))}, ask)
+}
+
+// scopeNamed is the scope, of a site or of a ledger, whose id stands among the fields of a record that is to be made there.
+func (f *Flow) scopeNamed(ctx context.Context, act Act, kind field.Kind, home field.ScopeType, name string, fields map[string]field.Value) (field.Scope, error) {
+	id := (&field.Record{Fields: fields}).Text(name)
+	if !field.ValidID(id) {
+		return "", field.Refuse(field.CodeMissingField, "%s is missing, or is no id.", name)
+	}
+	scope := field.MakeScope(home, id)
+	head, err := f.store.Head(ctx, scope)
+	if field.Is(err, field.CodeNotFound) {
+		return "", field.Refuse(field.CodeNotFound, "There is no such scope, or you may not see it.")
+	}
+	if err != nil {
+		return "", err
+	}
+	return scope, access.May(act.Actor, access.ActionFor(kind, "create"), scope, head.Info)
+}
+
 // DraftTemplate makes a checklist template that is not yet in use.
 func (f *Flow) DraftTemplate(ctx context.Context, act Act, id field.TemplateID, fields map[string]field.Value) (*field.Record, error) {
 	return f.create(ctx, act, field.KindTemplate, home(act), field.RecordID(id), fields)

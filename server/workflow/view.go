@@ -111,7 +111,9 @@ func (f *Flow) ReportView(ctx context.Context, who *access.Actor, id field.Repor
 	template := about[field.RecordID(r.Text("templateId"))]
 	v.Site, v.Template, v.Project, v.Revisit = wireOne(site), wireOne(template), wireOne(project), wireOne(about[field.RecordID(r.Text("revisitId"))])
 	if project != nil {
-		v.Works = worksOf(project, f.now())
+		if v.Works, err = f.works(ctx, who, project); err != nil {
+			return nil, err
+		}
 	}
 	photos, err := f.photoViews(ctx, who, p.photos)
 	if err != nil {
@@ -317,17 +319,42 @@ func (f *Flow) photoPairs(ctx context.Context, who *access.Actor, r, site *field
 	return pairs, nil
 }
 
+// mostPayments of one project are added up.
+const mostPayments = 5000
+
+// works compares what was paid with what was built. What was paid is told to who may read the payments.
+func (f *Flow) works(ctx context.Context, who *access.Actor, project *field.Record) (*Works, error) {
+	w := worksOf(project, f.now())
+	var budget float64
+	ledger := field.LedgerScope(field.ProjectID(project.ID))
+	head, err := f.store.Head(ctx, ledger)
+	if field.Is(err, field.CodeNotFound) || err == nil && !access.MayRead(who, ledger, head.Info) {
+		return w, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if project.Decode("budget", &budget) != nil || budget <= 0 {
+		return w, nil
+	}
+	payments, whole, err := f.all(ctx, who, store.Query{Scope: ledger, Kinds: []field.Kind{field.KindPayment}}, mostPayments)
+	if err != nil || !whole {
+		return w, err
+	}
+	paid := 0.0
+	for _, p := range payments {
+		var amount float64
+		if err := p.Decode("amount", &amount); err != nil {
+			return nil, err
+		}
+		paid += amount
+	}
+	w.PaidPercent = percent(paid, budget)
+	return w, nil
+}
+
 func worksOf(project *field.Record, now time.Time) *Works {
 	var w Works
-	var payments []struct{ Amount float64 }
-	var budget float64
-	if project.Decode("payments", &payments) == nil && project.Decode("budget", &budget) == nil && budget > 0 {
-		paid := 0.0
-		for _, p := range payments {
-			paid += p.Amount
-		}
-		w.PaidPercent = percent(paid, budget)
-	}
 	var milestones []struct {
 		Planned, Actual string
 		Weight          float64

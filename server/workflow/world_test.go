@@ -278,9 +278,12 @@ func (w *world) county() county {
 	c := county{project: field.ProjectID(w.id()), template: field.TemplateID(w.id())}
 	w.done(w.flow.RegisterProject(w.ctx, w.act("cai"), c.project, quoted(map[string]any{
 		"externalId": "P-1", "name": "饮水工程", "type": "infrastructure", "county": "520502", "budget": 1000,
-		"payments":   []map[string]any{{"date": "2026-01-01", "amount": 700}, {"date": "2026-02-01", "amount": 50}},
 		"milestones": []map[string]any{{"name": "管网", "weight": 60, "planned": "2026-06-01", "actual": "2026-07-01"}, {"name": "水厂", "weight": 40, "planned": "2026-09-01"}},
 	})))
+	for _, p := range []map[string]any{{"date": "2026-01-01", "amount": 700}, {"date": "2026-02-01", "amount": 50}} {
+		p["projectId"] = c.project
+		w.done(w.flow.EnterPayment(w.ctx, w.act("cai"), w.id(), quoted(p)))
+	}
 	w.done(w.flow.DraftTemplate(w.ctx, w.act("cai"), c.template, quoted(map[string]any{
 		"title": "清单", "version": 1, "items": []map[string]any{
 			{"id": "roof", "zh": "屋面漏水？", "type": "yes_no", "required": true},
@@ -294,10 +297,13 @@ func (w *world) county() county {
 			"name": fmt.Sprintf("水厂%d", i), "projectId": c.project, "region": "520502", "position": map[string]any{"lat": 27.3, "lon": 105.3},
 			"photoPoints": map[string]any{"gate": map[string]any{"label": "大门"}},
 		}
-		if i == 2 {
-			set["households"] = []map[string]any{{"alias": "甲户", "petitioned": true}, {"alias": "乙户"}}
-		}
 		w.done(w.flow.AddSite(w.ctx, w.act("cai"), id, quoted(set)))
+		if i == 2 {
+			for _, h := range []map[string]any{{"alias": "甲户", "petitioned": true}, {"alias": "乙户"}} {
+				h["siteId"] = id
+				w.done(w.flow.AddHousehold(w.ctx, w.act("cai"), w.id(), quoted(h)))
+			}
+		}
 		if i < 3 {
 			w.done(w.flow.ActivateSite(w.ctx, w.act("cai"), id, w.v(field.RecordID(id))))
 			c.sites = append(c.sites, id)

@@ -499,12 +499,14 @@ func (s *step) park(i int, why *field.Error) (protocol.Outcome, error) {
 	if err := b.roomToKeep(raw); err != nil {
 		return protocol.Outcome{}, err
 	}
-	sealed := b.identifies(&op)
+	sealed := b.seals(&op)
 	if sealed {
 		if err := s.sealUp(id, raw); err != nil {
 			return protocol.Outcome{}, err
 		}
-		raw = field.MaskedValue(raw)
+		if raw, err = b.maskedCopy(op, raw); err != nil {
+			return protocol.Outcome{}, err
+		}
 		op.ID, op.Kind = field.RecordID(field.MaskIdentity(string(op.ID))), field.Kind(field.MaskIdentity(string(op.Kind)))
 	}
 	set := map[string]field.Value{

@@ -103,7 +103,7 @@ func (e *Engine) Commit(ctx context.Context, in protocol.Batch) (protocol.PushRe
 func wellFormed(in *protocol.Batch) error {
 	switch {
 	case in.Actor == nil || !in.Scope.Valid():
-		return field.Refuse(field.CodeBadRequest, "The scope is not one of user/, org/, site/, clue/, campaign/, register/, custody/, signin/ and an id.")
+		return field.Refuse(field.CodeBadRequest, "The scope is not one of user/, org/, site/, clue/, campaign/, ledger/, register/, custody/, signin/ and an id.")
 	case in.Device == "" || in.Number < 1:
 		return field.Refuse(field.CodeBadRequest, "A batch needs a device and a number from 1.")
 	case len(in.Operations) == 0:

@@ -47,11 +47,14 @@ func (s *step) spoken(spec *field.Spec, op *protocol.Operation) error {
 	return spec.Spoken(op.Set, op.Command, op.Args)
 }
 
-// identifies reports whether an operation says a number of a person anywhere: whatever it was refused for, it is not kept
-// where others read it.
-func (b *batch) identifies(op *protocol.Operation) bool {
+// seals reports whether an operation says a number of a person anywhere, or sets what was moved away from where others read it:
+// whatever it was refused for, it is not kept there.
+func (b *batch) seals(op *protocol.Operation) bool {
 	if b.in.Actor.User == "" {
 		return false
+	}
+	if b.e.kindOf(op.Kind).Moved(op.Set) {
+		return true
 	}
 	for _, s := range []string{string(op.ID), string(op.Kind), op.Command} {
 		if field.HasIdentity(s) {
@@ -59,6 +62,27 @@ func (b *batch) identifies(op *protocol.Operation) bool {
 		}
 	}
 	return b.e.kindOf(op.Kind).Identity(op.Set, op.Command, op.Args) != "" || op.Unknown != nil && field.IdentityIn(op.Unknown)
+}
+
+// maskedCopy is what reviewers read of a sealed operation.
+func (b *batch) maskedCopy(op protocol.Operation, raw []byte) ([]byte, error) {
+	spec := b.e.kindOf(op.Kind)
+	if !spec.Moved(op.Set) {
+		return field.MaskedValue(raw), nil
+	}
+	set := make(map[string]field.Value, len(op.Set))
+	for path, v := range op.Set {
+		if spec.Moved(map[string]field.Value{path: v}) {
+			v = field.Quote("▪")
+		}
+		set[path] = v
+	}
+	op.Set = set
+	raw, err := json.Marshal(op) // of one with members that are not known, what is known
+	if err != nil {
+		return nil, fmt.Errorf("masking an operation: %w", err)
+	}
+	return field.MaskedValue(raw), nil
 }
 
 // bared is a refused operation as it stands in the log of the scope that it was sent to: what it was about, and not what it said.
