@@ -192,6 +192,9 @@ func check(ctx context.Context, p *parts, look Look) (*Report, error) {
 	for _, f := range c.Faults {
 		r.Fault(helpSignIn, "%s", f)
 	}
+	if v.Numbers > 0 {
+		r.Remarks = append(r.Remarks, fmt.Sprintf("%d entries of older versions hold an ID, phone or bank card number that somebody wrote: %s", v.Numbers, strings.Join(v.NumbersIn, ", ")))
+	}
 	for _, id := range slices.Sorted(maps.Keys(r.leaked)) {
 		r.Remarks = append(r.Remarks, fmt.Sprintf("%d receipts are of the key %s, which may be in other hands: they hold because the log has them, for which later statements vouch", r.leaked[id], id))
 	}

@@ -85,7 +85,7 @@ func apart(name string, kind Kind, parent string, fields []Field, home func(*Cas
 // the field was.
 func (s *Spec) Moved(set map[string]Value) bool {
 	for path := range set {
-		if f := s.named(path); f != nil && f.Moved != "" {
+		if f := s.Named(path); f != nil && f.Moved != "" {
 			return true
 		}
 	}

@@ -726,7 +726,7 @@ func (s *Spec) Identity(set map[string]Value, command string, args map[string]Va
 		}
 	}
 	for path, v := range set {
-		look(path, s.named(path), v)
+		look(path, s.Named(path), v)
 	}
 	if found != "" || len(args) == 0 {
 		return found
@@ -745,8 +745,8 @@ func (s *Spec) Identity(set map[string]Value, command string, args map[string]Va
 	return found
 }
 
-// named is the field of a path, or of a keyed field's own name.
-func (s *Spec) named(path string) *Field {
+// Named is the field of a path, or of a keyed field's own name; nil when there is none, or no kind.
+func (s *Spec) Named(path string) *Field {
 	if s == nil {
 		return nil
 	}

@@ -274,3 +274,48 @@ func (s Shredder) Entry(ctx context.Context, e store.Entry) error {
 	}
 	return err
 }
+
+// mostNumbers are named of what Verify finds of old numbers.
+const mostNumbers = 20
+
+// number notes that an entry of an older server holds a number of a person. The log is never rewritten: somebody has to know where
+// it lies, and who reads there.
+func (v *Verification) number(image map[field.RecordID]*field.Record, body *protocol.Body) {
+	if !says(image, body) {
+		return
+	}
+	if v.Numbers++; len(v.NumbersIn) < mostNumbers {
+		v.NumbersIn = append(v.NumbersIn, fmt.Sprintf("%s entry %d", body.Scope, body.Seq))
+	}
+}
+
+// says looks through what people wrote: operations as they came, and the values of fields that are not the server's own.
+func says(image map[field.RecordID]*field.Record, body *protocol.Body) bool {
+	for i := range body.Ops {
+		op := &body.Ops[i]
+		spec := field.KindOf(op.Kind)
+		if spec == nil || spec.Command(op.Command) == nil || !spec.Command(op.Command).Server {
+			if spec.Identity(nil, op.Command, op.Args) != "" || wrote(spec, op.Set) {
+				return true
+			}
+		}
+	}
+	for _, c := range body.Changes {
+		if r := image[c.ID]; r != nil && c.Op == 0 && wrote(field.KindOf(r.Kind), c.Set) {
+			return true
+		}
+	}
+	return false
+}
+
+// wrote looks at the values of fields that are not the server's own, and at those in which it keeps what somebody sent.
+func wrote(spec *field.Spec, set map[string]field.Value) bool {
+	for path, v := range set {
+		f := spec.Named(path)
+		kept := spec == field.KindOf(field.KindParked) && path == "operation" || spec == field.KindOf(field.KindConflicts) && path == "offered"
+		if (f == nil || !f.Server || kept) && spec.Identity(map[string]field.Value{path: v}, "", nil) != "" {
+			return true
+		}
+	}
+	return false
+}

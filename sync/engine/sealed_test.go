@@ -221,6 +221,19 @@ func TestWhatIsSealedCanBeDestroyed(t *testing.T) {
 	})
 }
 
+// What was written before it was refused stays in the log. Verification names the entries, without the number, and calls
+// them no fault.
+func TestOldNumbersAreNamed(t *testing.T) {
+	onBothStores(t, func(t *testing.T, c *county) {
+		c.server(string(c.scope), protocol.Operation{ID: id(), Kind: field.KindFinding, Set: fields(m{"siteId": c.site, "title": secretPhone})})
+		v, err := engine.Verify(c.ctx, c.store, engine.Look{})
+		c.must(err)
+		if len(v.Faults) != 0 || v.Numbers != 1 || len(v.NumbersIn) != 1 || !strings.HasPrefix(v.NumbersIn[0], string(c.scope)+" entry ") {
+			t.Errorf("%+v", v)
+		}
+	})
+}
+
 // scopesAt says where the log of each scope ends.
 func (c *county) scopesAt() string {
 	c.t.Helper()

@@ -24,6 +24,9 @@ type Verification struct {
 	More    int64    `json:"more,omitempty"`    // faults that are not listed
 	Stopped bool     `json:"stopped,omitempty"` // the store is in no state to be read on
 
+	Numbers   int64    `json:"numbers"`             // entries in which a person wrote a number of a person, from before that was refused; no fault
+	NumbersIn []string `json:"numbersIn,omitempty"` // the first of them, with scope and entry and without the number
+
 	links *linkSums
 }
 
@@ -307,6 +310,7 @@ func (v *Verification) replay(ctx context.Context, s Store, head store.Head, saw
 				seq, prev, at = e.Seq, e.Hash, e.At
 				v.links.add(&body)
 				info = Replay(image, info, &body, e)
+				v.number(image, &body)
 				if saw != nil {
 					saw(e.Scope, e.Seq, e.Hash)
 				}
