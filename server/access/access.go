@@ -285,7 +285,11 @@ func Judge(a *Actor, action Action, m Matter) (Leave, error) {
 		return Leave{}, nil
 	}
 	if kept[action] {
-		switch f := Quarantine(a); {
+		from := *a
+		if action == "parked.destroy" { // what is gone is gone: that is under no power
+			from.Mandates = nil
+		}
+		switch f := Quarantine(&from); {
 		case !f.Shows(m):
 			return Leave{}, field.Refuse(field.CodeNotFound, "")
 		case !given(a, action):

@@ -158,7 +158,7 @@ func (a *App) start() {
 	a.pool.Handle(recheckJob, examine.report)
 	goOn("the examination of photos", a.pool.Run)
 	goOn("following the log", func(ctx context.Context) error {
-		return a.engine.Follow(ctx, a.parts.store, workflow.NewCampaigns(a.parts.store, a.engine), &arrivals{pool: a.pool}, a.holds, engine.Shredder{Engine: a.engine})
+		return a.engine.Follow(ctx, a.parts.store, workflow.NewCampaigns(a.parts.store, a.engine), workflow.NewAliases(a.parts.store, a.engine), &arrivals{pool: a.pool}, a.holds, engine.Shredder{Engine: a.engine})
 	})
 	goOn("taking in what newer apps had sent", a.reconsider)
 	goOn("hearing what other servers write", a.hearOthers)

@@ -4,7 +4,7 @@
 //
 // Open this file first: Flow, Act and command, over which every action is a few lines. review.go, clues.go,
 // campaigns.go, reference.go and inbox.go hold the actions and the lists of one desk each; view.go, graph.go,
-// alike.go, history.go and custody.go put together what one screen shows; views.go notes who looks at photos; followers.go holds what follows the log. Nothing here knows HTTP, and
+// alike.go, history.go and custody.go put together what one screen shows; views.go notes who looks at photos; followers.go and aliases.go hold what follows the log. Nothing here knows HTTP, and
 // nothing here writes to the store.
 package workflow
 

@@ -183,6 +183,7 @@ func (w *walk) place(mandate, clue field.RecordID) {
 		field.KindRegister: "register/gz-liwan", field.KindExport: "register/gz-liwan", field.KindHold: "register/gz-liwan",
 		field.KindView: field.CustodyScope(field.SiteID(w.site), "gz-liwan"), field.KindLink: w.clue,
 		field.KindAccount: "signin/gz-liwan", field.KindDevice: "signin/gz-liwan", field.KindCode: "signin/gz-liwan", field.KindSession: "signin/gz-liwan",
+		field.KindPayment: field.LedgerScope(field.ProjectID(w.project)),
 	}
 	known := map[field.Kind]field.RecordID{
 		field.KindOrg: field.OrgRecord("gz-liwan"), field.KindPerson: w.body, field.KindMandate: mandate, field.KindProject: w.project,
