@@ -61,6 +61,7 @@ type world struct {
 	engine *engine.Engine
 	people []*access.Actor
 	sites  []field.RecordID
+	visits map[field.RecordID]field.RecordID // by site: the report that names everybody as an inspector
 	made   []*field.Record // id, kind and scope of what was written
 	sent   []protocol.PushRequest
 	by     []*access.Actor // of sent
@@ -86,16 +87,37 @@ func newWorld(t *testing.T, seed uint64, s raw) *world {
 			"name": "村口", "projectId": project, "region": "520502", "orgs": []string{"gz-liwan", "bijie"}, "position": m{"lat": 27.3, "lon": 105.28}, "radius": 80,
 		})})
 	}
+	mandate := w.id()
+	w.server("org/gz-liwan", protocol.Operation{ID: mandate, Kind: field.KindMandate, Set: fields(m{
+		"principal": "gz-liwan", "agent": "bijie", "subjects": []m{{"kind": "project", "ref": project}}, "powers": []field.Power{field.PowerInspect},
+		"validFrom": "2024-01-01", "validTo": "2044-01-01", "document": "委〔2024〕1号",
+	})}, protocol.Operation{ID: mandate, Kind: field.KindMandate, Command: "approve"})
+	given, err := w.raw.Records(w.ctx, []field.RecordID{mandate})
+	w.must(err)
+	forBijie, valid := field.MandateOf(given[0], w.now)
+	if !valid {
+		t.Fatal("the mandate does not count")
+	}
+	var team []field.UserID
 	for i, org := range []field.OrgID{"gz-liwan", "bijie", "gz-liwan"} {
 		user := w.id()
 		w.server("org/"+string(org), protocol.Operation{ID: user, Kind: field.KindPerson, Set: fields(m{"name": fmt.Sprint("人", i), "roles": []m{{"role": access.Inspector}}})})
 		who := &access.Actor{User: field.UserID(user), Org: org, Device: field.DeviceID(w.id()), Roles: []access.Grant{{Role: access.Inspector}}}
+		if org == "bijie" {
+			who.Mandates = []field.Mandate{forBijie}
+		}
 		for _, site := range w.sites {
 			who.Scopes = append(who.Scopes, field.MakeScope(field.ScopeSite, string(site)))
 		}
+		team = append(team, who.User)
 		again := *who
 		again.Device = field.DeviceID(w.id())
 		w.people = append(w.people, who, &again)
+	}
+	w.visits = map[field.RecordID]field.RecordID{}
+	for _, site := range w.sites {
+		w.visits[site] = w.id()
+		w.server("site/"+string(site), protocol.Operation{ID: w.visits[site], Kind: field.KindReport, Set: fields(m{"siteId": site, "templateId": w.id(), "inspectors": team})})
 	}
 	return w
 }
@@ -156,13 +178,13 @@ func (w *world) live(batches int) {
 	for range batches {
 		w.now = w.now.Add(time.Duration(w.random.IntN(20*24)) * time.Hour)
 		who, site := w.people[w.random.IntN(len(w.people))], w.sites[w.random.IntN(len(w.sites))]
-		scope := field.MakeScope(field.ScopeSite, string(site))
+		scope, report := field.MakeScope(field.ScopeSite, string(site)), w.visits[site]
 		var ops []protocol.Operation
 		for range 1 + w.random.IntN(3) {
 			if len(w.made) == 0 || w.random.IntN(3) == 0 {
 				f := &field.Record{ID: w.id(), Kind: field.KindFinding, Scope: scope}
 				w.made = append(w.made, f)
-				ops = append(ops, protocol.Operation{ID: f.ID, Kind: f.Kind, Set: fields(m{"siteId": site, "title": fmt.Sprint("漏雨 ", w.n), "facts": string(bytes.Repeat([]byte("三户 "), w.random.IntN(200)))})})
+				ops = append(ops, protocol.Operation{ID: f.ID, Kind: f.Kind, Set: fields(m{"siteId": site, "reportId": report, "title": fmt.Sprint("漏雨 ", w.n), "facts": string(bytes.Repeat([]byte("三户 "), w.random.IntN(200)))})})
 				continue
 			}
 			old := w.made[w.random.IntN(len(w.made))]
