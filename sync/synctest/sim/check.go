@@ -45,8 +45,9 @@ func (w *world) check() error {
 	return nil
 }
 
-// onceEach checks that every value that somebody wrote stands in the log once, as an operation with its outcome, and that
-// what was not applied is kept in a record: the sum of applied, merged, conflict and rejected is what was written.
+// onceEach checks that every value that somebody wrote stands in the log once: as an operation with its outcome, or, when it
+// was rejected, in the record that keeps it, which lies with who wrote it and is named by the outcome. So the sum of applied,
+// merged, conflict and rejected is what was written. What a conflict did not apply is kept in a record too.
 func (w *world) onceEach() error {
 	ops := map[string]int{}
 	kept := map[string]bool{}
@@ -54,14 +55,15 @@ func (w *world) onceEach() error {
 	if err != nil {
 		return err
 	}
-	find := func(raw []byte, found func(value string)) {
+	find := func(raw []byte, found func(x write)) {
 		for _, x := range w.writes {
 			if bytes.Contains(raw, []byte(`"`+x.value+`"`)) {
-				found(x.value)
+				found(x)
 			}
 		}
 	}
 	refused := map[string]bool{}
+	rejected := map[field.RecordID]int{} // the records that keep what was rejected, by how many outcomes name them
 	for _, h := range heads {
 		entries, err := w.store.Entries(w.ctx, h.Scope, 0, 100_000)
 		if err != nil {
@@ -73,16 +75,37 @@ func (w *world) onceEach() error {
 				return err
 			}
 			for _, op := range body.Ops {
-				find(field.Quote(op.Operation), func(value string) {
-					ops[value]++
-					refused[value] = op.Outcome.Outcome == protocol.Rejected || op.Outcome.Outcome == protocol.Conflict
+				if op.Outcome.Outcome == protocol.Rejected {
+					rejected[op.Outcome.RecordID]++
+					find(field.Quote(op), func(x write) {
+						w.fault("what phone %d wrote as %s was rejected, and stands in the entry of %s", x.by, x.value, h.Scope)
+					})
+				}
+				find(field.Quote(op.Operation), func(x write) {
+					ops[x.value]++
+					refused[x.value] = op.Outcome.Outcome == protocol.Conflict
 				})
 			}
 			for _, c := range body.Changes {
-				for _, path := range []string{"offered", "current", "operation"} {
-					find(c.Set[path], func(value string) { kept[value] = true })
+				for _, path := range []string{"offered", "current"} {
+					find(c.Set[path], func(x write) { kept[x.value] = true })
 				}
+				if c.Kind != field.KindParked {
+					continue
+				}
+				rejected[c.ID]--
+				find(c.Set["operation"], func(x write) {
+					ops[x.value]++
+					if author := w.people[x.by].actor.User; h.Scope != field.MakeScope(field.ScopeUser, string(author)) || c.Author != author {
+						w.fault("what phone %d wrote as %s was rejected, and is kept in %s as of %s", x.by, x.value, h.Scope, c.Author)
+					}
+				})
 			}
+		}
+	}
+	for id, n := range rejected {
+		if n != 0 {
+			w.fault("an outcome and the record that keeps its operation, %s, do not belong together", id)
 		}
 	}
 	conflicted, err := w.conflicted()
@@ -144,7 +167,8 @@ func (w *world) upgraded() error {
 		if err != nil {
 			return err
 		}
-		if len(target) == 1 && !target[0].Deleted && slices.Contains(author.Scopes, target[0].Scope) {
+		own := len(target) == 1 && (target[0].Author == author.User || target[0].Fields["reportId"] != nil)
+		if own && !target[0].Deleted && slices.Contains(author.Scopes, target[0].Scope) {
 			w.fault("an operation of a newer app is kept and did not take effect after the upgrade: %s", k.Document())
 		}
 	}

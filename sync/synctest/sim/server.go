@@ -24,7 +24,7 @@ var olderKinds = map[field.Kind]*field.Spec{field.KindFinding: field.KindOf(fiel
 
 func (w *world) boot(old bool) *server {
 	s := &server{Store: w.store, w: w, old: old}
-	o := engine.Options{Store: s, Now: w.now, Horizon: horizon, Secret: secret}
+	o := engine.Options{Store: s, Now: w.now, Horizon: horizon, Secret: secret, ActorOf: w.person}
 	if old {
 		o.Kinds = func(k field.Kind) *field.Spec {
 			if older := olderKinds[k]; older != nil {

@@ -83,6 +83,7 @@ type world struct {
 	people  []*person
 	desk    *access.Actor
 	sites   []field.RecordID
+	visits  map[field.RecordID]field.RecordID // by site: the report that names everybody as an inspector
 	writes  []write
 	calm    bool                  // nothing goes wrong any more
 	inside  bool                  // somebody came first, inside a call to the store
@@ -219,10 +220,11 @@ const secret = "of the simulation" // so that a seed replays exactly
 
 // quiet is an engine to which nothing happens.
 func (w *world) quiet() *engine.Engine {
-	return engine.New(engine.Options{Store: w.store, Now: w.now, Horizon: horizon, Secret: secret})
+	return engine.New(engine.Options{Store: w.store, Now: w.now, Horizon: horizon, Secret: secret, ActorOf: w.person})
 }
 
-// settle makes an organisation, its people with their phones, and two sites.
+// settle makes an organisation, its people with their phones, and two sites, each with the report of a visit of them all: what
+// is found there everybody may edit.
 func (w *world) settle() error {
 	project := w.id()
 	ops := []protocol.Operation{
@@ -245,12 +247,24 @@ func (w *world) settle() error {
 		p.actor.Scopes = w.scopes()
 		w.people = append(w.people, p)
 	}
-	_, err := w.quiet().Commit(w.ctx, protocol.Batch{
-		Actor: engine.Server, Device: "server/sim", Number: 1, Scope: "org/bijie", Operations: ops, Strict: true, Trusted: true,
-	})
-	if err != nil {
+	if err := w.given("org/bijie", ops...); err != nil {
 		return err
 	}
+	var team []field.UserID
+	for _, p := range w.people {
+		team = append(team, p.actor.User)
+	}
+	w.visits = map[field.RecordID]field.RecordID{}
+	for _, site := range w.sites {
+		w.visits[site] = w.id()
+		err := w.given(field.MakeScope(field.ScopeSite, string(site)), protocol.Operation{
+			ID: w.visits[site], Kind: field.KindReport, Set: quoted(set{"siteId": site, "templateId": w.id(), "inspectors": team}),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	var err error
 	for _, p := range w.people {
 		p.o = synctest.Options{
 			Dir: filepath.Join(w.o.Dir, fmt.Sprint("phone", p.n)), BaseURL: "http://server", Device: synctest.Device{ID: p.actor.Device, Name: "sim", Platform: "sim"},
@@ -262,6 +276,14 @@ func (w *world) settle() error {
 		}
 	}
 	return nil
+}
+
+// given commits what is there before the story begins.
+func (w *world) given(scope field.Scope, ops ...protocol.Operation) error {
+	_, err := w.quiet().Commit(w.ctx, protocol.Batch{
+		Actor: engine.Server, Device: "server/sim", Number: 1, Scope: scope, Operations: ops, Strict: true, Trusted: true,
+	})
+	return err
 }
 
 func (w *world) scopes() []field.Scope {

@@ -68,7 +68,11 @@ func (w *world) writeSomething(p *person, n int) error {
 	var op synctest.Op
 	if len(known) == 0 || w.choose(4) == 0 {
 		site := w.sites[w.choose(len(w.sites))]
-		op = synctest.Create(field.MakeScope(field.ScopeSite, string(site)), field.KindFinding, w.id(), set{"siteId": site, "title": value})
+		found := set{"siteId": site, "title": value, "reportId": w.visits[site]}
+		if w.choose(8) == 0 { // what somebody found alone is nobody else's to edit
+			delete(found, "reportId")
+		}
+		op = synctest.Create(field.MakeScope(field.ScopeSite, string(site)), field.KindFinding, w.id(), found)
 	} else {
 		r := known[w.choose(len(known))]
 		what := w.choose(20)
@@ -223,5 +227,5 @@ func (w *world) click(scope field.Scope, op protocol.Operation) (resp protocol.P
 	calm := w.calm
 	w.calm = true
 	defer func() { w.calm = calm }()
-	return engine.New(engine.Options{Store: w.store, Now: w.now, Secret: secret}).Commit(w.ctx, in)
+	return engine.New(engine.Options{Store: w.store, Now: w.now, Secret: secret, ActorOf: w.person}).Commit(w.ctx, in)
 }
