@@ -17,7 +17,7 @@ const older = 10
 // count looks for all that was acknowledged. First every batch that is still open gets its answer, and every batch since
 // the last count is sent again: it must be known, with the outcomes that it had. Then each pusher pulls. The site's head
 // must have moved by one entry for each acknowledged batch and no further; the records must be those that the answers
-// promised, with these values and versions, and no others. What was counted before stands under the same hash: a cursor
+// promised, with these values and versions, and no others. What was rejected is kept whole in the scope of who sent it. What was counted before stands under the same hash: a cursor
 // that the server still takes says so.
 //
 // full reads everything from the beginning instead; all sends every batch again.
@@ -43,7 +43,7 @@ func (s *soak) count(ctx context.Context, full, all bool) error {
 		if err := p.compare(full); err != nil {
 			return err
 		}
-		p.counted, p.extra, p.touched = len(p.acked), nil, nil
+		p.counted, p.touched = len(p.acked), nil
 		return nil
 	})
 }
@@ -86,7 +86,7 @@ func (p *pusher) compare(full bool) error {
 	if got, want := p.cursors[s.scope].Seq, s.base+s.batches; got != want {
 		return fmt.Errorf("LOST or TWICE: %s: the log of %s ends at %d, and by the acknowledged batches it is %d", p.name, s.scope, got, want)
 	}
-	if got, want := int64(len(p.held)), 1+s.made+s.parked+int64(len(s.conflicts)); got != want {
+	if got, want := int64(len(p.held)), 2+s.made+int64(len(s.conflicts)+len(p.refused)); got != want {
 		return fmt.Errorf("LOST or TWICE: %s: %s holds %d records, %d were acknowledged", p.name, s.scope, got, want)
 	}
 	looked := p.touched
@@ -99,9 +99,12 @@ func (p *pusher) compare(full bool) error {
 			return fmt.Errorf("LOST: %s: record %s is %+v, acknowledged was %+v", p.name, id, got, want)
 		}
 	}
-	for _, id := range p.extra {
-		if p.held[id].kind != field.KindParked {
-			return fmt.Errorf("LOST: %s: the rejected operation in record %s is not kept", p.name, id)
+	for id, title := range p.refused {
+		var r struct {
+			Operation struct{ Set map[string]json.RawMessage }
+		}
+		if err := json.Unmarshal(p.held[id].fields, &r); err != nil || p.held[id].kind != field.KindParked || string(r.Operation.Set["title"]) != title {
+			return fmt.Errorf("LOST: %s: the rejected operation %s in record %s is not kept (%w)", p.name, title, id, err)
 		}
 	}
 	return p.compareShared()

@@ -24,14 +24,15 @@ type object = map[string]any
 type site struct {
 	id     field.RecordID
 	scope  field.Scope
-	shared field.RecordID // a finding that all its pushers edit
+	people []field.UserID // who write to it
+	visit  field.RecordID // the report that names them all
+	shared field.RecordID // a finding of it, that all its pushers edit
 	base   int64          // entries before the soak
 	first  *pusher        // one of those who write to it
 
 	mu        sync.Mutex // guards what follows
 	batches   int64      // acknowledged: each is one entry
 	made      int64      // findings
-	parked    int64      // rejected operations that are kept
 	values    map[string]value
 	conflicts map[field.RecordID]value // by the id of the conflict's record: what was offered
 }
@@ -49,6 +50,7 @@ type pusher struct {
 	http   *http.Client
 	login  object // of its sign-in
 	token  string
+	user   field.UserID
 	device field.DeviceID
 	site   *site
 	random *rand.Rand
@@ -59,12 +61,12 @@ type pusher struct {
 	open    *sent // the batch that has no answer yet
 	counted int   // of acked, in the last count
 	own     []field.RecordID
-	known   map[field.RecordID]kept // as the answers say; every own record
-	extra   []field.RecordID        // records of parked operations that were not looked for yet
-	touched []field.RecordID        // own records of the batches since the last count
-	base    int64                   // version of the shared record that this device last saw
+	known   map[field.RecordID]kept   // as the answers say; every own record
+	refused map[field.RecordID]string // what was in each rejected operation, by the record that keeps it
+	touched []field.RecordID          // own records of the batches since the last count
+	base    int64                     // version of the shared record that this device last saw
 
-	held    map[field.RecordID]kept // as pulled, of the site
+	held    map[field.RecordID]kept // as pulled, of the site, and what is kept in the own scope
 	cursors map[field.Scope]protocol.Cursor
 
 	inLog, notInLog int64 // batches that had no answer, by what their repetition showed
@@ -91,7 +93,7 @@ type kept struct {
 	title   string
 	amount  float64
 	kind    field.Kind
-	fields  json.RawMessage // of shared and conflict records
+	fields  json.RawMessage // of shared, conflict and parked records
 }
 
 var (
@@ -215,8 +217,7 @@ func (p *pusher) take(resp protocol.PushResponse) error {
 			if out.Outcome != protocol.Rejected || out.RecordID == "" {
 				return fmt.Errorf("%s: batch %d: what cannot be was %s", p.name, b.number, out.Outcome)
 			}
-			s.parked++
-			p.extra = append(p.extra, out.RecordID)
+			p.refused[out.RecordID] = string(op.Set["title"])
 		case op.ID == s.shared:
 			if err := p.takeShared(op, out, resp.Seq); err != nil {
 				return err
@@ -315,7 +316,10 @@ func (p *pusher) pull(ctx context.Context) error {
 }
 
 func (p *pusher) hold(r *protocol.PulledRecord) error {
-	if r.Scope != p.site.scope {
+	switch own := field.MakeScope(field.ScopeUser, string(p.user)); {
+	case r.Kind == field.KindParked && r.Scope != own:
+		return fmt.Errorf("%s: an operation that was rejected is kept in %s", p.name, r.Scope)
+	case r.Kind != field.KindParked && r.Scope != p.site.scope:
 		return nil
 	}
 	var f struct {
@@ -329,7 +333,7 @@ func (p *pusher) hold(r *protocol.PulledRecord) error {
 		return fmt.Errorf("TWICE: %s: record %s was pulled at version %d and comes again at %d", p.name, r.ID, old.version, r.Version)
 	}
 	k := kept{version: r.Version, title: f.Title, amount: f.Amount, kind: r.Kind}
-	if r.ID == p.site.shared || r.Kind == field.KindConflicts {
+	if r.ID == p.site.shared || r.Kind == field.KindConflicts || r.Kind == field.KindParked {
 		k.fields = r.Fields
 	}
 	if r.ID == p.site.shared {

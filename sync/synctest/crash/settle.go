@@ -111,6 +111,7 @@ func (d *desk) makeSite(ctx context.Context, project field.RecordID, logins ...s
 		if err != nil {
 			return nil, err
 		}
+		s.people = append(s.people, user)
 		if err := d.ask(ctx, "/v1/grants", d.super, object{"userId": user, "scope": s.scope, "why": "crash"}, nil); err != nil {
 			return nil, err
 		}
@@ -163,7 +164,7 @@ func (s *soak) settle(ctx context.Context, code string) error {
 func (s *soak) pusher(ctx context.Context, n int, login, code string, at *site) (*pusher, error) {
 	p := &pusher{
 		name: login, url: s.url(), http: client(), site: at, random: rand.New(rand.NewPCG(s.o.seed, uint64(100+n))),
-		known: map[field.RecordID]kept{}, held: map[field.RecordID]kept{}, cursors: map[field.Scope]protocol.Cursor{},
+		user: at.people[n%2], known: map[field.RecordID]kept{}, refused: map[field.RecordID]string{}, held: map[field.RecordID]kept{}, cursors: map[field.Scope]protocol.Cursor{},
 	}
 	p.device = field.DeviceID(p.newID())
 	p.login = object{"login": login, "password": password, "device": object{"id": p.device, "name": login, "platform": "crash"}, "code": code}
@@ -174,14 +175,18 @@ func (s *soak) pusher(ctx context.Context, n int, login, code string, at *site) 
 	return p, p.signIn(ctx)
 }
 
-// share makes the record that all pushers of a site edit, and notes where the log stood before the soak.
+// share makes the report of a visit by all pushers of a site and the record of it that they all edit, and notes where the log
+// stood before the soak.
 func share(ctx context.Context, together []*pusher) error {
 	first := together[0]
 	at := first.site
-	at.first, at.shared = first, first.newID()
+	at.first, at.visit, at.shared = first, first.newID(), first.newID()
 	body, err := json.Marshal(protocol.PushRequest{
 		Device: first.device, Batch: 1 << 40, Scope: at.scope, // no number of the soak
-		Operations: []protocol.Operation{{ID: at.shared, Kind: field.KindFinding, Set: map[string]field.Value{"siteId": quote(at.id), "title": quote("shared")}}},
+		Operations: []protocol.Operation{
+			{ID: at.visit, Kind: field.KindReport, Set: map[string]field.Value{"siteId": quote(at.id), "templateId": quote(first.newID()), "inspectors": quote(at.people)}},
+			{ID: at.shared, Kind: field.KindFinding, Set: map[string]field.Value{"siteId": quote(at.id), "reportId": quote(at.visit), "title": quote("shared")}},
+		},
 	})
 	if err != nil {
 		return err
@@ -190,7 +195,7 @@ func share(ctx context.Context, together []*pusher) error {
 	if err := first.ask(ctx, "/v1/sync/push", body, &resp); err != nil {
 		return err
 	}
-	if len(resp.Outcomes) != 1 || resp.Outcomes[0].Outcome != protocol.Applied {
+	if len(resp.Outcomes) != 2 || resp.Outcomes[0].Outcome != protocol.Applied || resp.Outcomes[1].Outcome != protocol.Applied {
 		return fmt.Errorf("the shared record: %+v", resp)
 	}
 	for _, p := range together {
@@ -199,7 +204,7 @@ func share(ctx context.Context, together []*pusher) error {
 		}
 	}
 	at.base = first.cursors[at.scope].Seq
-	if len(first.held) != 1 {
+	if len(first.held) != 2 {
 		return fmt.Errorf("a new site holds %d records", len(first.held))
 	}
 	return nil

@@ -207,9 +207,10 @@ func (s *soak) figures() string {
 	var batches, records, parked, conflicts, inLog, notInLog int64
 	for _, p := range s.pushers {
 		batches, inLog, notInLog = batches+int64(len(p.acked)), inLog+p.inLog, notInLog+p.notInLog
+		parked += int64(len(p.refused))
 		if p.site.first == p {
 			p.site.mu.Lock()
-			records, parked, conflicts = records+p.site.made, parked+p.site.parked, conflicts+int64(len(p.site.conflicts))
+			records, conflicts = records+p.site.made, conflicts+int64(len(p.site.conflicts))
 			p.site.mu.Unlock()
 		}
 	}
