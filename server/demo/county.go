@@ -313,26 +313,7 @@ func (d *demo) reference(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := k.click(ctx, "template is published", "/v1/templates", id, "publish", nil, "published"); err != nil {
-		return err
-	}
-	return d.mandate(ctx)
-}
-
-// mandate lets the host's people act at the joint sites: without it they would see and do nothing there.
-func (d *demo) mandate(ctx context.Context) error {
-	id, err := d.desk(supervisor).create(ctx, "/v1/mandates", "mandate", object{
-		"principal": guangzhou, "agent": bijie, "subjects": []object{{"kind": "region", "ref": county}}, "powers": []string{"inspect", "review"},
-		"validFrom": d.day(-30), "validTo": d.day(365), "document": "荔湾纪委托函〔2026〕3号", "why": "东西部协作项目联合监督",
-	})
-	if err != nil {
-		return err
-	}
-	if err := d.desk(leader).click(ctx, "mandate is approved", "/v1/mandates", id, "approve", nil, "valid"); err != nil {
-		return err
-	}
-	d.say("   mandate 荔湾纪委托函〔2026〕3号: %s inspects and reviews for %s at the joint sites, for a year", bijie, guangzhou)
-	return nil
+	return k.click(ctx, "template is published", "/v1/templates", id, "publish", nil, "published")
 }
 
 func (d *demo) site(key string) field.RecordID { return d.id("site " + key) }

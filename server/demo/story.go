@@ -33,12 +33,19 @@ func (d *demo) play(ctx context.Context) error {
 		return err
 	}
 	d.say("   2 organisations, %d people in every role, 6 projects, %d sites, 1 checklist of %d items citing red lines", len(officials)+1, len(places), len(checklist))
+	d.title("委托监督", "A mandate for the partner")
+	if err := d.entrust(ctx); err != nil {
+		return err
+	}
 	d.title("去年的检查", "Last year's visits")
 	if err := d.playLastYear(ctx, people); err != nil {
 		return err
 	}
 	d.title("一天两人", "One day of two inspectors")
 	if err := d.playDay(ctx, people); err != nil {
+		return err
+	}
+	if err := once(d, "under the mandate", func() error { return d.showMandate(ctx) }); err != nil {
 		return err
 	}
 	d.title("监督室审核", "The supervisor's desk")

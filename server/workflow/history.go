@@ -16,6 +16,7 @@ type Event struct {
 	Seq        int64                  `json:"seq"`
 	Hash       string                 `json:"hash"`
 	By         *Named                 `json:"by,omitempty"` // nil: the server itself
+	Mandate    field.RecordID         `json:"mandate,omitempty"` // under which it was done, by the people of another organisation
 	Device     field.DeviceID         `json:"device"`
 	App        string                 `json:"app,omitempty"`
 	ServerTime string                 `json:"serverTime"`
@@ -123,7 +124,7 @@ func (f *Flow) onlyReadable(ctx context.Context, who *access.Actor, events []Eve
 // the reader may know.
 func EventOf(b *protocol.Body, hash string, id field.RecordID) (Event, bool) {
 	e := Event{
-		Scope: b.Scope, Seq: b.Seq, Hash: hash, Device: b.Device, App: b.App, ServerTime: b.At, DeviceTime: b.DeviceTime, SkewMS: b.SkewMS,
+		Scope: b.Scope, Seq: b.Seq, Hash: hash, Mandate: b.Mandate, Device: b.Device, App: b.App, ServerTime: b.At, DeviceTime: b.DeviceTime, SkewMS: b.SkewMS,
 		Operations: []protocol.Decided{}, With: b.With,
 	}
 	concerns := false
