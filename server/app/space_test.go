@@ -137,10 +137,30 @@ func spaceStory(t *testing.T, cfg config.Config) {
 	if u := o.space(there.admin, "guangzhou"); u.Limit != nil || u.Stored != 300*kib {
 		t.Errorf("theirs: %+v", u)
 	}
-	if status, _, answer := o.ask("POST", "/v1/sync/push", there.admin, obj{"device": there.adminDevice, "batch": 1, "scope": "org/guangzhou", "operations": []obj{{
-		"id": there.orgRecord(o, "guangzhou"), "kind": "org", "base": 1, "set": obj{"spaceLimit": 5 << 40},
-	}}}); status != 200 || !strings.Contains(string(answer), "not_permitted") {
-		t.Errorf("the limit by sync: %d %s", status, answer)
+	// By sync it is no other: what a role may set is judged at the commit.
+	founder := newID()
+	var signed struct{ AccessToken string }
+	o.ok("POST", "/v1/auth/sign-in", "", obj{"login": "admin", "password": password, "device": device(founder)}, &signed)
+	byPush := func(token string, on field.RecordID) (outcome, code string) {
+		var res struct {
+			Outcomes []struct{ Outcome, Code string }
+		}
+		o.ok("POST", "/v1/sync/push", token, obj{"device": on, "batch": 1, "scope": "org/guangzhou", "operations": []obj{{
+			"id": field.OrgRecord("guangzhou"), "kind": "org", "base": 1, "set": obj{"spaceLimit": 5 << 30},
+		}}}, &res)
+		return res.Outcomes[0].Outcome, res.Outcomes[0].Code
+	}
+	if outcome, code := byPush(there.admin, there.adminDevice); outcome != "rejected" || code != "not_permitted" {
+		t.Errorf("the limited organisation sets its limit by sync: %s %s", outcome, code)
+	}
+	if u := o.space(there.admin, "guangzhou"); u.Limit != nil {
+		t.Errorf("a refused limit counts: %+v", u)
+	}
+	if outcome, code := byPush(signed.AccessToken, founder); outcome != "applied" {
+		t.Errorf("the founder's administrator sets a limit by sync: %s %s", outcome, code)
+	}
+	if u := o.space(there.admin, "guangzhou"); u.Limit == nil || *u.Limit != 5<<30 {
+		t.Errorf("the limit by sync: %+v", u)
 	}
 
 	// 1200 KiB: 300 are stored; 400 are begun, 400 fit beside them, 400 do not.
@@ -305,23 +325,6 @@ func (o *office) elsewhere(org string) *branch {
 type branch struct {
 	*office
 	adminDevice field.RecordID
-}
-
-func (b *branch) orgRecord(o *office, org string) (id field.RecordID) {
-	o.t.Helper()
-	var orgs struct {
-		Items []struct {
-			ID     field.RecordID
-			Fields struct{ Code string }
-		}
-	}
-	o.ok("GET", "/v1/orgs", b.admin, nil, &orgs)
-	for _, r := range orgs.Items {
-		if r.Fields.Code == org {
-			id = r.ID
-		}
-	}
-	return id
 }
 
 // void takes a photo back.
