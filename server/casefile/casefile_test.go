@@ -89,7 +89,14 @@ func newWorld(t *testing.T, s engine.Store, shut func() error) *world {
 		t.Fatal(err)
 	}
 	w.blobs = blobs
-	w.engine = engine.New(engine.Options{Store: s, Now: func() time.Time { return w.clock }})
+	w.engine = engine.New(engine.Options{Store: s, Now: func() time.Time { return w.clock }, ActorOf: func(_ context.Context, user field.UserID) (*access.Actor, error) {
+		gone := *w.ann // nobody else's operations are accepted here
+		gone.Scopes = nil
+		if user != gone.User {
+			return nil, nil
+		}
+		return &gone, nil
+	}})
 	w.story()
 	return w
 }
@@ -192,6 +199,7 @@ func (w *world) story() {
 	if !slices.Equal(got, []protocol.OutcomeKind{protocol.Applied, protocol.Rejected}) {
 		w.t.Fatalf("corrected and refused: %v", got)
 	}
+	w.acceptsLate(finding)
 	voided, second, theirs := w.id(), w.id(), w.id()
 	w.interviews["mine"], w.interviews["voided"], w.interviews["theirs"] = mine, voided, theirs
 	w.sends(
@@ -212,6 +220,25 @@ func (w *world) story() {
 	}
 	w.does(w.cai, field.MakeScope(field.ScopeClue, string(w.clue)), command(field.KindClue, field.RecordID(w.clue), "register", nil))
 }
+
+// acceptsLate is an edit that came after the inspector's access had ended: it was kept, and was accepted.
+func (w *world) acceptsLate(finding field.RecordID) {
+	w.t.Helper()
+	gone := *w.ann
+	gone.Scopes = nil
+	w.last++
+	res, err := w.engine.Push(w.t.Context(), &gone, protocol.PushRequest{Device: gone.Device, Batch: w.last, Scope: w.site, App: "1.0.0", Operations: []protocol.Operation{
+		{ID: finding, Kind: field.KindFinding, Base: w.version(finding), Set: set("facts", late)},
+	}})
+	if err != nil || res.Outcomes[0].Outcome != protocol.Rejected {
+		w.t.Fatal(res, err)
+	}
+	kept := res.Outcomes[0].RecordID
+	w.does(w.cai, field.MakeScope(field.ScopeUser, string(gone.User)), protocol.Operation{ID: kept, Kind: field.KindParked, Base: w.version(kept), Command: "accept"})
+}
+
+// late is what the finding of the case says in the end.
+const late = "三处，雨后又多一处"
 
 func (w *world) export() []byte {
 	w.t.Helper()
@@ -259,7 +286,7 @@ func TestTheFileOfACase(t *testing.T) {
 				t.Errorf("%s is in the file", s)
 			}
 		}
-		for _, s := range []string{"屋面漏水", "甲户", "没有水", "检查员安", "中断 interrupted 2", string(w.photo), string(w.interviews["mine"])} {
+		for _, s := range []string{"屋面漏水", "甲户", "没有水", "检查员安", "中断 interrupted 2", late, string(field.CodeIdentityInText), string(w.photo), string(w.interviews["mine"])} {
 			if !bytes.Contains(b, []byte(s)) {
 				t.Errorf("%.20s is not in the file", s)
 			}

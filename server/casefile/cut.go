@@ -38,7 +38,8 @@ func (c *cutter) holds(b *protocol.Body, id field.RecordID) bool {
 // shown, so that nothing unknown but a short text is missing, and whoever guesses it could confirm the guess by the hash.
 //
 // Not shown are operations and changes of other records; what a refused operation carried, for it may be the very name or
-// number for which it was refused; of an interview every value that was replaced later, for it may be a name that somebody
+// number for which it was refused (it stands with who sent it, and in entries of older servers here; the digest of the batch
+// covers it in both); of an interview every value that was replaced later, for it may be a name that somebody
 // corrected to the alias; and of a site its households, of whom most have no part in the case.
 func (c *cutter) cut(b *protocol.Body) (part *protocol.Body, whole, bared bool) {
 	p := *b
