@@ -164,7 +164,7 @@ func TestVerifyNamesWhatWasChanged(t *testing.T) {
 			execute(t, dir, `UPDATE records SET state = 'closed' WHERE kind = 'finding' AND state = 'open'`)
 		}, "in the log open"},
 		"a password hash": {func(t *testing.T, dir string) {
-			execute(t, dir, `UPDATE docs SET body = replace(CAST(body AS TEXT), '$argon2id$', '$argon2id $') WHERE shelf = 'accounts' AND id = (SELECT min(id) FROM docs WHERE shelf = 'accounts')`)
+			execute(t, dir, `UPDATE docs SET body = CAST(replace(CAST(body AS TEXT), '$argon2id$', '$argon2id $') AS BLOB) WHERE shelf = 'accounts' AND id = (SELECT min(id) FROM docs WHERE shelf = 'accounts')`)
 		}, "its password hash is another one than the log names"},
 		"an account": {func(t *testing.T, dir string) {
 			execute(t, dir, `DELETE FROM docs WHERE shelf = 'accounts' AND id = (SELECT min(id) FROM docs WHERE shelf = 'accounts')`)
@@ -173,7 +173,7 @@ func TestVerifyNamesWhatWasChanged(t *testing.T) {
 			execute(t, dir, `UPDATE records SET state = 'moved' WHERE kind = 'device' AND id = (SELECT min(id) FROM records WHERE kind = 'device')`)
 		}, "in the log active"},
 		"a session that nobody opened": {func(t *testing.T, dir string) {
-			execute(t, dir, `UPDATE docs SET id = '0193a000-0000-7000-8000-00000000dead', body = replace(CAST(body AS TEXT), '"made":"20', '"made":"19') WHERE shelf = 'sessions' AND id = (SELECT min(id) FROM docs WHERE shelf = 'sessions')`)
+			execute(t, dir, `UPDATE docs SET id = '0193a000-0000-7000-8000-00000000dead', body = CAST(replace(CAST(body AS TEXT), '"made":"20', '"made":"19') AS BLOB) WHERE shelf = 'sessions' AND id = (SELECT min(id) FROM docs WHERE shelf = 'sessions')`)
 		}, "was never opened"},
 		"a record taken out": {func(t *testing.T, dir string) {
 			execute(t, dir, `DELETE FROM records WHERE kind = 'interview' AND id = (SELECT min(id) FROM records WHERE kind = 'interview')`)
