@@ -21,6 +21,8 @@ import (
 
 type object = map[string]any
 
+const password = "kettle orchard violin" // of everybody
+
 // county is who loads the server: as many inspectors as there are clients, each alone at a site.
 type county struct {
 	o     options
@@ -88,7 +90,6 @@ func settle(ctx context.Context, a host, o options, l layout) (*county, error) {
 	if err != nil {
 		return nil, err
 	}
-	const password = "kettle orchard violin"
 	device := func() object { return object{"id": newID(), "name": "bench", "platform": "bench"} }
 	var admin struct{ AccessToken string }
 	err = c.ask(ctx, "POST", "/v1/setup", "", object{

@@ -34,6 +34,7 @@ var parts = []part{
 	{"examine", "a photo of 12 megapixels becomes facts, a hash and two renditions", false, examine},
 	{"half-sent", "uploads that stopped in the middle, and the memory they hold", false, halfSent},
 	{"hot-scope", "one scope to which everybody writes", false, hotScope},
+	{"sign-in-flood", "people sign in while others flood the sign-in", false, signInFlood},
 	{"pull-1m", "a pull from a store a hundred times as large", true, pullFromMany},
 	{"alike", "photos that look like one, among as many", true, lookAlike},
 	{"first-load", "a phone loads everything for the first time", true, firstLoad},
