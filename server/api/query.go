@@ -17,7 +17,7 @@ var queries = map[string][]string{
 
 	"listOrgs":    {"after", "limit"},
 	"listPeople":  {"org", "after", "limit"},
-	"listDevices": {"after", "limit"},
+	"listDevices": {"after", "limit"}, "listAccounts": {"after", "limit"}, "listSignIns": {"person", "after", "limit"},
 	"listJobs":    {"after", "limit"},
 
 	"listMandates": {"state", "agent", "principal", "after", "limit"},
