@@ -204,6 +204,11 @@ func check(ctx context.Context, p *parts, look Look) (*Report, error) {
 // record looks at what a record stands for.
 func (r *Report) record(ctx context.Context, p *parts, held *holds, rec *field.Record) error {
 	r.found.see(rec)
+	if rec.Kind == field.KindParked && field.IsSealed(rec) {
+		if err := engine.Opens(ctx, p.store, rec); err != nil {
+			return fmt.Errorf("what is sealed: %w", err)
+		}
+	}
 	if rec.Kind == field.KindParked && rec.Fields["receipt"] != nil {
 		return r.kept(ctx, p, rec)
 	}

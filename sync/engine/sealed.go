@@ -153,7 +153,7 @@ func (e *Engine) Content(ctx context.Context, actor *access.Actor, id field.Reco
 		if err != nil {
 			return nil, err
 		}
-		content, err := e.unseal(ctx, r)
+		content, err := unseal(ctx, e.store, r)
 		if err != nil {
 			return nil, err
 		}
@@ -184,13 +184,26 @@ func (e *Engine) sealedRecord(ctx context.Context, actor *access.Actor, id field
 	return records[0], nil
 }
 
+// Opens checks that what a sealed record stands for can be read by who wrote it, as long as it is not destroyed; then no key may be left.
+func Opens(ctx context.Context, s Store, r *field.Record) error {
+	if r.State != field.ParkedDestroyed {
+		_, err := unseal(ctx, s, r)
+		return err
+	}
+	_, err := s.GetDoc(ctx, store.Sealed, string(r.ID))
+	if err == nil {
+		return errors.New("it is destroyed, and its key is still there: a server that runs deletes it")
+	}
+	return notFoundIsDone(err)
+}
+
 // unseal reads the entry that holds the content and opens it.
-func (e *Engine) unseal(ctx context.Context, r *field.Record) (json.RawMessage, error) {
+func unseal(ctx context.Context, s Store, r *field.Record) (json.RawMessage, error) {
 	gone := field.Refuse(field.CodeContentDestroyed, "")
 	if r.State == field.ParkedDestroyed {
 		return nil, gone
 	}
-	doc, err := e.store.GetDoc(ctx, store.Sealed, string(r.ID))
+	doc, err := s.GetDoc(ctx, store.Sealed, string(r.ID))
 	if field.Is(err, field.CodeNotFound) {
 		return nil, gone
 	}
@@ -201,7 +214,7 @@ func (e *Engine) unseal(ctx context.Context, r *field.Record) (json.RawMessage, 
 	if err := json.Unmarshal(doc.Body, &k); err != nil {
 		return nil, fmt.Errorf("the key of %s is damaged: %w", r.ID, err)
 	}
-	entry, err := e.store.Entry(ctx, r.Scope, r.Stamps["operation"].Seq)
+	entry, err := s.Entry(ctx, r.Scope, r.Stamps["operation"].Seq)
 	if err != nil {
 		return nil, err
 	}

@@ -181,6 +181,13 @@ func TestWhatIsSealedCanBeDestroyed(t *testing.T) {
 		}
 
 		first, second := seal(), seal()
+		opens := func(r *field.Record, want bool) {
+			t.Helper()
+			if err := engine.Opens(c.ctx, c.store, c.get(r.ID)); (err == nil) != want {
+				t.Errorf("%s: verification says %v", r.State, err)
+			}
+		}
+		opens(first, true)
 		for _, other := range []*access.Actor{c.lin, c.wu, c.qian, c.stranger} {
 			if err := c.click(other, first, "destroy", m{"reason": "不该"}); err == nil {
 				t.Errorf("%s destroys it", other.Name)
@@ -196,6 +203,7 @@ func TestWhatIsSealedCanBeDestroyed(t *testing.T) {
 		if keys() != 2 {
 			t.Errorf("%d keys before the follower", keys())
 		}
+		opens(first, false) // the key is still there
 		own := c.get(first.ID).Scope
 		entries, err := c.store.Entries(c.ctx, own, 0, 1000)
 		c.must(err)
@@ -207,6 +215,10 @@ func TestWhatIsSealedCanBeDestroyed(t *testing.T) {
 		if keys() != 1 {
 			t.Errorf("%d keys after the follower", keys())
 		}
+		opens(first, true)
+		lost := seal()
+		c.must(c.Shred(c.ctx, lost.ID))
+		opens(lost, false)
 		c.must(c.click(c.chen, second, "destroy", m{"reason": "写错了"}))
 		c.must(c.Shred(c.ctx, second.ID))
 		c.must(c.Shred(c.ctx, second.ID))

@@ -180,7 +180,7 @@ func (d *desk) docRace(doc store.Doc, version int64) store.Doc {
 
 func docShelves(t *testing.T, s *suite) {
 	d := sitDown(t, s.open(t))
-	shelves := []store.Shelf{store.Accounts, store.Devices, store.Sessions, store.Uploads, store.Jobs, store.Cursors, store.Keys, store.Throttle}
+	shelves := []store.Shelf{store.Accounts, store.Devices, store.Sessions, store.Uploads, store.Jobs, store.Cursors, store.Keys, store.Throttle, store.Sealed}
 	for i, shelf := range shelves {
 		must(d.s.PutDoc(d.ctx, store.Doc{Shelf: shelf, ID: "same", Key: "k", Due: start, Body: fmt.Appendf(nil, `{"n":%d}`, i)}))(t)
 	}
