@@ -8,10 +8,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fieldclue/media/sandbox"
 )
 
-// A part may start this program again as a server of its own: here that is the test.
+// A part may start this program again as a server of its own, and every server starts it to decode pictures: here that is the test.
 func TestMain(m *testing.M) {
+	sandbox.Main()
 	if dir := os.Getenv(serveVariable); dir != "" {
 		if err := serveApart(dir); err != nil {
 			log.Fatal(err)
