@@ -316,6 +316,8 @@ func TestACaseThroughManyHands(t *testing.T) {
 	o.campaign(sites, last, clue)
 	o.others(sites[1])
 	o.custody(last, clue)
+	o.ok(o.cai, "GET", "/v1/grants?scope=site/"+sites[0], nil, nil)
+	o.ok(o.cai, "GET", "/v1/recusals", nil, nil)
 
 	for _, r := range o.api.Routes() {
 		desk := slices.ContainsFunc([]string{"records", "review", "reports", "findings", "flags", "interviews", "clues", "links", "campaigns", "revisits", "projects", "sites", "templates", "grants", "recusals", "inbox", "notices", "conflicts", "parked", "photos", "reviews", "households", "payments"}, func(p string) bool {

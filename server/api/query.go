@@ -18,7 +18,7 @@ var queries = map[string][]string{
 	"listOrgs":    {"after", "limit"},
 	"listPeople":  {"org", "after", "limit"},
 	"listDevices": {"after", "limit"}, "listAccounts": {"after", "limit"}, "listSignIns": {"person", "after", "limit"},
-	"listJobs":    {"after", "limit"},
+	"listJobs": {"after", "limit"},
 
 	"listMandates": {"state", "agent", "principal", "after", "limit"},
 	"listGrants":   {"state", "scope", "after", "limit"},
@@ -40,6 +40,8 @@ var queries = map[string][]string{
 	"listCampaigns":     {"state", "after", "limit"},
 	"listRevisits":      {"state", "campaignId", "siteId", "assignee", "companion", "stratum", "after", "limit"},
 	"listProjects":      {"state", "externalId", "after", "limit"},
+	"listHouseholds":    {"siteId", "after", "limit"},
+	"listPayments":      {"projectId", "after", "limit"},
 	"listSites":         {"state", "projectId", "after", "limit"},
 	"listTemplates":     {"state", "after", "limit"},
 	"listInbox":         {"state", "after", "limit"},
