@@ -328,7 +328,8 @@ func TestNobodyLearnsWhatThereIs(t *testing.T) {
 	// As what a command or an edit is about.
 	answers(j.ann, j.scope, func(id string) []obj {
 		return []obj{
-			{"id": id, "kind": "finding", "base": 1, "set": obj{"title": "x"}}, {"id": id, "kind": "clue", "base": 1, "command": "approve", "args": obj{}},
+			{"id": id, "kind": "finding", "base": 1, "set": obj{"title": "x"}},
+			{"id": id, "kind": "clue", "base": 1, "command": "approve", "args": obj{}},
 			{"id": id, "kind": "report", "base": 1, "command": "void", "args": obj{"reason": "x"}},
 		}
 	}, unseen[:3]...)

@@ -62,7 +62,7 @@ type world struct {
 	people []*access.Actor
 	sites  []field.RecordID
 	visits map[field.RecordID]field.RecordID // by site: the report that names everybody as an inspector
-	made   []*field.Record // id, kind and scope of what was written
+	made   []*field.Record                   // id, kind and scope of what was written
 	sent   []protocol.PushRequest
 	by     []*access.Actor // of sent
 	n      int64

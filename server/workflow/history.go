@@ -15,7 +15,7 @@ type Event struct {
 	Scope      field.Scope            `json:"scope"`
 	Seq        int64                  `json:"seq"`
 	Hash       string                 `json:"hash"`
-	By         *Named                 `json:"by,omitempty"` // nil: the server itself
+	By         *Named                 `json:"by,omitempty"`      // nil: the server itself
 	Mandate    field.RecordID         `json:"mandate,omitempty"` // under which it was done, by the people of another organisation
 	Device     field.DeviceID         `json:"device"`
 	App        string                 `json:"app,omitempty"`

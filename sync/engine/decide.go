@@ -366,7 +366,6 @@ type step struct {
 	infos   map[field.Scope]field.ScopeInfo
 
 	kept     field.DeviceID // not empty: the operation was kept, and came from this device
-	accepted bool           // and somebody who may has accepted it
 }
 
 type scopedChange struct {
