@@ -1,0 +1,75 @@
+package fieldclue_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var (
+	quotedTests = regexp.MustCompile("`([a-z/]+)`: (`(?:Test|Fuzz)[A-Za-z0-9]+`(?:, `(?:Test|Fuzz)[A-Za-z0-9]+`)*)")
+	quotedTest  = regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9]+)`")
+	quotedPlace = regexp.MustCompile("`((?:server|sync|media|tools)/[a-z/]+(?:\\.go)?)`(?: \\(([^)]*)\\))?")
+	quotedName  = regexp.MustCompile("`([A-Za-z]+)`")
+)
+
+// The page of what is enforced names tests, files and functions that are there.
+func TestThePageOfSecurityNamesWhatIsThere(t *testing.T) {
+	text, err := os.ReadFile("docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(text)
+	found := 0
+	for _, m := range quotedTests.FindAllStringSubmatch(page, -1) {
+		tests := sources(t, m[1], true)
+		for _, name := range quotedTest.FindAllStringSubmatch(m[2], -1) {
+			found++
+			if !strings.Contains(tests, "\nfunc "+name[1]+"(") {
+				t.Errorf("%s has no %s", m[1], name[1])
+			}
+		}
+	}
+	if all := len(quotedTest.FindAllString(page, -1)); found != all || all < 100 {
+		t.Errorf("%d tests are named, and %d of them behind a package", all, found)
+	}
+	for _, m := range quotedPlace.FindAllStringSubmatch(page, -1) {
+		code := sources(t, m[1], false)
+		for _, name := range quotedName.FindAllStringSubmatch(m[2], -1) {
+			if !regexp.MustCompile(`\nfunc (\([^)]*\) )?` + name[1] + `[\[(]|\nvar ` + name[1] + ` `).MatchString(code) {
+				t.Errorf("%s has no %s", m[1], name[1])
+			}
+		}
+	}
+}
+
+// sources reads a file, or those of a folder: its tests, or the others.
+func sources(t *testing.T, place string, tests bool) string {
+	t.Helper()
+	if _, err := os.Stat(place); err != nil {
+		t.Error(err)
+		return ""
+	}
+	var all strings.Builder
+	err := filepath.WalkDir(place, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() && path == place {
+			return err
+		}
+		if d.IsDir() {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") != tests {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		all.WriteString("\n" + string(text))
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	return all.String()
+}
