@@ -114,13 +114,16 @@ func (s *Service) load(ctx context.Context, id string) (*upload, error) {
 	return decode(d)
 }
 
-// key is under whom an upload is counted: who began it, until it has ended.
-func (u *upload) key() string {
-	if u.Ended {
+// KeyFor is the key of an upload's document: under whom it is counted until it has ended. An older server wrote the photo's id there;
+// such an upload counts for nobody.
+func KeyFor(user string, ended bool) string {
+	if ended {
 		return "ended"
 	}
-	return "by " + u.By.User
+	return "by " + user
 }
+
+func (u *upload) key() string { return KeyFor(u.By.User, u.Ended) }
 
 // may is asked before a request touches an upload. What is not the sender's is not known: a request for it must neither end
 // the one that is under way nor wait for it.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fieldclue/media/blob"
+	"fieldclue/media/intake"
 	"fieldclue/media/worker"
 	"fieldclue/server/field"
 	"fieldclue/server/store"
@@ -147,11 +148,13 @@ func wrongUpload(doc store.Doc, now time.Time) string {
 		PhotoID      string
 		SHA256       string
 		Size, Offset int64
+		By           intake.Uploader
+		Ended        bool
 	}
 	if err := json.Unmarshal(doc.Body, &u); err != nil {
 		return "it cannot be read"
 	}
-	if _, err := blob.ParseSum(u.SHA256); err != nil || u.PhotoID == "" || doc.Key != u.PhotoID || !strings.HasPrefix(doc.ID, u.PhotoID+"_") || u.Offset < 0 || u.Offset > u.Size {
+	if _, err := blob.ParseSum(u.SHA256); err != nil || u.PhotoID == "" || doc.Key != intake.KeyFor(u.By.User, u.Ended) && doc.Key != u.PhotoID || !strings.HasPrefix(doc.ID, u.PhotoID+"_") || u.Offset < 0 || u.Offset > u.Size {
 		return "it is no state of an upload"
 	}
 	if doc.Due.IsZero() || doc.Due.After(now.Add(longest)) {
