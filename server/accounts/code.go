@@ -20,7 +20,8 @@ type Code struct {
 	Until time.Time `json:"until"`
 }
 
-const codeSeedDoc = "one-time-codes"
+// CodeSeedDoc is the working document with the seed of one-time codes.
+const CodeSeedDoc = "one-time-codes"
 
 type codeSeed struct {
 	Seed []byte `json:"seed"`
@@ -30,13 +31,13 @@ type codeSeed struct {
 // although the code itself is kept nowhere.
 func (a *Accounts) codeFor(ctx context.Context, purpose string, org field.OrgID, act Act) (string, error) {
 	for range rotateMost {
-		body, doc, found, err := read[codeSeed](ctx, a.docs, store.Keys, codeSeedDoc)
+		body, doc, found, err := read[codeSeed](ctx, a.docs, store.Keys, CodeSeedDoc)
 		if err != nil {
 			return "", err
 		}
 		if found {
 			m := hmac.New(sha256.New, body.Seed)
-			fmt.Fprintf(m, "%s %s %s %d", purpose, org, act.Device, act.Number)
+			_, _ = fmt.Fprintf(m, "%s %s %s %d", purpose, org, act.Device, act.Number) // a hash never fails
 			return spell(m.Sum(nil)), nil
 		}
 		body.Seed = make([]byte, sha256.Size)

@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"fieldclue/server/access"
@@ -159,10 +160,11 @@ func (a *Accounts) CreatePerson(ctx context.Context, act Act, org field.OrgID, p
 	if err != nil {
 		return nil, Code{}, err
 	}
-	for _, r := range known { // said before the work of a hash; what counts is asked again at the commit
-		if r.ID == p.ID {
-			return nil, Code{}, field.Refuse(field.CodeBadID, "The id is taken; make a new one.")
-		}
+	// Said before the work of a hash; what counts is asked again at the commit.
+	switch {
+	case slices.ContainsFunc(known, func(r *field.Record) bool { return r.ID == p.ID }):
+		return nil, Code{}, field.Refuse(field.CodeBadID, "The id is taken; make a new one.")
+	case len(known) > 0:
 		return nil, Code{}, field.Refuse(field.CodeTaken, "")
 	}
 	digest, err := a.newPassword(ctx, password, name, p.Name, org)

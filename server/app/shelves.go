@@ -13,6 +13,7 @@ import (
 	"fieldclue/media/blob"
 	"fieldclue/media/intake"
 	"fieldclue/media/worker"
+	"fieldclue/server/accounts"
 	"fieldclue/server/field"
 	"fieldclue/server/store"
 	"fieldclue/sync/anchor"
@@ -212,6 +213,14 @@ func (r *Report) ownKeys(ctx context.Context, p *parts, said *anchor.Witness) er
 		case setupDoc:
 			if what := r.found.wrong(doc); what != "" {
 				r.Fault("repeat the set-up if it was cut off just now; otherwise "+store.HelpRebuild, "keys %s: %s", doc.ID, what)
+			}
+		case accounts.CodeSeedDoc:
+			if !strictly(doc, &struct{ Seed []byte }{}) {
+				r.Fault("remove it: the next one-time code makes another", "keys %s: it is no seed of one-time codes", doc.ID)
+			}
+		case accounts.UpgradeDoc:
+			if !strictly(doc, &struct{}{}) {
+				r.Fault("remove it: the next start looks again whether older accounts are to be lifted into the log", "keys %s: it says more than this program writes", doc.ID)
 			}
 		default:
 			r.Fault("look at it and remove it", "keys %s: this program did not make it", doc.ID)

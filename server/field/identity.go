@@ -633,7 +633,7 @@ func eachText(v []byte, fn func(from, to int, text string, isNumber bool) bool) 
 			for end < len(v) && bytes.IndexByte([]byte("0123456789+-.eE"), v[end]) >= 0 {
 				end++
 			}
-			if whole := bytes.IndexAny(v[at:end], ".eE") < 0; whole && !fn(at, end, string(v[at:end]), true) {
+			if whole := !bytes.ContainsAny(v[at:end], ".eE"); whole && !fn(at, end, string(v[at:end]), true) {
 				return
 			}
 			at = end
