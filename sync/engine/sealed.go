@@ -41,10 +41,16 @@ func (s *step) spoken(spec *field.Spec, op *protocol.Operation) error {
 	if s.b.in.Actor.Server && s.b.in.Actor.User == "" { // the set-up writes what a person says
 		return nil
 	}
-	if cmd := spec.Command(op.Command); cmd != nil && cmd.Server && s.b.in.Trusted {
-		return nil
+	args := op.Args
+	if cmd := spec.Command(op.Command); cmd != nil && cmd.Server && s.b.in.Trusted { // in somebody's name, who says the plain texts of it
+		args = map[string]field.Value{}
+		for i := range cmd.Args {
+			if a := &cmd.Args[i]; a.Type == field.Text && op.Args[a.Name] != nil {
+				args[a.Name] = op.Args[a.Name]
+			}
+		}
 	}
-	return spec.Spoken(op.Set, op.Command, op.Args)
+	return spec.Spoken(op.Set, op.Command, args)
 }
 
 // seals reports whether an operation says a number of a person anywhere, or sets what was moved away from where others read it:
