@@ -454,6 +454,10 @@ func viewOf(kind field.Kind) bson.A {
 }
 
 func viewName(kind field.Kind) string {
+	switch kind { // collections of working documents have the plain names
+	case field.KindAccount, field.KindDevice, field.KindSession:
+		return "signin_" + string(kind) + "s"
+	}
 	switch kind {
 	case field.KindPerson:
 		return "people"
