@@ -35,18 +35,19 @@ type obj = map[string]any
 
 // office is a server with an administrator, a supervisor, a site, and two inspectors of which one may go there.
 type office struct {
-	t     *testing.T
-	a     *app.App
-	admin string // the administrator's token
-	desk  string // the supervisor's
-	ann   string // the inspector's, who may
-	far   string // the other one's
-	phone field.RecordID
-	pc    field.RecordID // the device at the desk
-	grant version        // of the inspector's, to the site
-	site  field.RecordID
-	scope field.Scope
-	batch int
+	t           *testing.T
+	a           *app.App
+	admin       string // the administrator's token
+	desk        string // the supervisor's
+	ann         string // the inspector's, who may
+	far         string // the other one's
+	phone       field.RecordID
+	pc          field.RecordID // the device at the desk
+	adminDevice field.RecordID
+	grant       version // of the inspector's, to the site
+	site        field.RecordID
+	scope       field.Scope
+	batch       int
 
 	people map[string]field.RecordID // by sign-in name
 }
@@ -150,7 +151,7 @@ func (o *office) code(login string) string {
 
 func open(t *testing.T, cfg config.Config) *office {
 	t.Helper()
-	o := &office{t: t, a: start(t, cfg), phone: newID(), site: newID()}
+	o := &office{t: t, a: start(t, cfg), adminDevice: newID(), phone: newID(), site: newID()}
 	o.scope = field.MakeScope(field.ScopeSite, string(o.site))
 	code, err := o.a.SetupCode(t.Context())
 	if err != nil {
@@ -158,7 +159,7 @@ func open(t *testing.T, cfg config.Config) *office {
 	}
 	var admin struct{ AccessToken string }
 	o.ok("POST", "/v1/setup", "", obj{
-		"code": code, "org": obj{"code": "bijie", "name": "毕节", "region": "520500"}, "name": "管理员", "login": "admin", "password": password, "device": device(newID()),
+		"code": code, "org": obj{"code": "bijie", "name": "毕节", "region": "520500"}, "name": "管理员", "login": "admin", "password": password, "device": device(o.adminDevice),
 	}, &admin)
 	o.admin = admin.AccessToken
 	o.pc = newID()

@@ -138,9 +138,6 @@ func spaceStory(t *testing.T, cfg config.Config) {
 		t.Errorf("theirs: %+v", u)
 	}
 	// By sync it is no other: what a role may set is judged at the commit.
-	founder := newID()
-	var signed struct{ AccessToken string }
-	o.ok("POST", "/v1/auth/sign-in", "", obj{"login": "admin", "password": password, "device": device(founder)}, &signed)
 	byPush := func(token string, on field.RecordID) (outcome, code string) {
 		var res struct {
 			Outcomes []struct{ Outcome, Code string }
@@ -156,7 +153,7 @@ func spaceStory(t *testing.T, cfg config.Config) {
 	if u := o.space(there.admin, "guangzhou"); u.Limit != nil {
 		t.Errorf("a refused limit counts: %+v", u)
 	}
-	if outcome, code := byPush(signed.AccessToken, founder); outcome != "applied" {
+	if outcome, code := byPush(o.admin, o.adminDevice); outcome != "applied" {
 		t.Errorf("the founder's administrator sets a limit by sync: %s %s", outcome, code)
 	}
 	if u := o.space(there.admin, "guangzhou"); u.Limit == nil || *u.Limit != 5<<30 {
@@ -303,9 +300,9 @@ func spaceStory(t *testing.T, cfg config.Config) {
 }
 
 // elsewhere is another organisation on the same server, with an administrator, a supervisor, an inspector and a site.
-func (o *office) elsewhere(org string) *branch {
+func (o *office) elsewhere(org string) *office {
 	o.t.Helper()
-	b := &branch{office: &office{t: o.t, a: o.a, phone: newID(), site: newID()}, adminDevice: newID()}
+	b := &office{t: o.t, a: o.a, phone: newID(), site: newID(), adminDevice: newID()}
 	b.scope = field.MakeScope(field.ScopeSite, string(b.site))
 	hire := func(login, role string, on field.RecordID) (id field.RecordID, token string) {
 		return o.hire(org, login, role, on)
@@ -319,12 +316,6 @@ func (o *office) elsewhere(org string) *branch {
 	b.ok("POST", "/v1/sites", b.desk, obj{"id": b.site, "fields": obj{"name": "二号", "projectId": project, "region": "520502", "position": obj{"lat": 27.4, "lon": 105.4}, "radius": 200}}, nil)
 	b.ok("POST", "/v1/grants", b.desk, obj{"userId": ann, "scope": b.scope, "why": "检查"}, &b.grant)
 	return b
-}
-
-// branch is an office of another organisation.
-type branch struct {
-	*office
-	adminDevice field.RecordID
 }
 
 // void takes a photo back.
