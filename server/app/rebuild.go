@@ -15,6 +15,7 @@ import (
 	"fieldclue/media/sandbox"
 	"fieldclue/media/verify"
 	"fieldclue/media/worker"
+	"fieldclue/server/accounts"
 	"fieldclue/server/config"
 	"fieldclue/server/field"
 	"fieldclue/server/store"
@@ -188,7 +189,7 @@ func (d *Rebuilt) documents(ctx context.Context, p *parts, found *founding) erro
 			return fmt.Errorf("shelf %s: %w", shelf, err)
 		}
 	}
-	return errors.Join(d.setup(ctx, p, found), d.token(ctx, p), d.newest(ctx, p))
+	return errors.Join(d.setup(ctx, p, found), d.remade(ctx, p), d.newest(ctx, p))
 }
 
 // setup closes the set-up that the log says is over.
@@ -207,17 +208,23 @@ func (d *Rebuilt) setup(ctx context.Context, p *parts, found *founding) error {
 	return err
 }
 
-// token removes the key of access tokens when it is none: the next start makes another.
-func (d *Rebuilt) token(ctx context.Context, p *parts) error {
-	doc, err := p.store.GetDoc(ctx, store.Keys, tokenDoc)
-	if field.Is(err, field.CodeNotFound) || err == nil && isKey(doc) {
-		return nil
+// remade removes those of the server's own documents that are none and that are made again when they are needed: the key of
+// access tokens, the seed of one-time codes, and that older accounts were lifted into the log.
+func (d *Rebuilt) remade(ctx context.Context, p *parts) error {
+	for _, id := range []string{tokenDoc, accounts.CodeSeedDoc, accounts.UpgradeDoc} {
+		doc, err := p.store.GetDoc(ctx, store.Keys, id)
+		if field.Is(err, field.CodeNotFound) || err == nil && whyNotOwn(doc) == "" {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		d.Documents++
+		if err := p.store.DeleteDoc(ctx, store.Keys, id, doc.Version); err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return err
-	}
-	d.Documents++
-	return p.store.DeleteDoc(ctx, store.Keys, tokenDoc, doc.Version)
+	return nil
 }
 
 // newest makes the document about the newest statement say which one that is.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -206,21 +207,13 @@ func (r *Report) ownKeys(ctx context.Context, p *parts, said *anchor.Witness) er
 		switch doc.ID {
 		case serverKey:
 			r.serverKey(ctx, p, said)
-		case tokenDoc:
-			if !isKey(doc) {
-				r.Fault("fieldclue rebuild removes it, and the next start makes another: phones get new tokens by themselves", "keys %s: it is no key", doc.ID)
+		case tokenDoc, accounts.CodeSeedDoc, accounts.UpgradeDoc:
+			if what := whyNotOwn(doc); what != "" {
+				r.Fault("fieldclue rebuild removes it, and the server makes another when it needs it", "keys %s: %s", doc.ID, what)
 			}
 		case setupDoc:
 			if what := r.found.wrong(doc); what != "" {
 				r.Fault("repeat the set-up if it was cut off just now; otherwise "+store.HelpRebuild, "keys %s: %s", doc.ID, what)
-			}
-		case accounts.CodeSeedDoc:
-			if !strictly(doc, &struct{ Seed []byte }{}) {
-				r.Fault("remove it: the next one-time code makes another", "keys %s: it is no seed of one-time codes", doc.ID)
-			}
-		case accounts.UpgradeDoc:
-			if !strictly(doc, &struct{}{}) {
-				r.Fault("remove it: the next start looks again whether older accounts are to be lifted into the log", "keys %s: it says more than this program writes", doc.ID)
 			}
 		default:
 			r.Fault("look at it and remove it", "keys %s: this program did not make it", doc.ID)
@@ -239,12 +232,28 @@ func (r *Report) ownKeys(ctx context.Context, p *parts, said *anchor.Witness) er
 	return nil
 }
 
-func isKey(doc store.Doc) bool {
-	var key struct {
-		Seed        []byte
-		Made, Older json.RawMessage
+// whyNotOwn says why a document of the server that it can make again is not as it writes it; empty: it is.
+func whyNotOwn(doc store.Doc) string {
+	switch doc.ID {
+	case tokenDoc:
+		var key struct {
+			Seed        []byte
+			Made, Older json.RawMessage
+		}
+		if !strictly(doc, &key) || len(key.Seed) != ed25519.SeedSize {
+			return "it is no key"
+		}
+	case accounts.CodeSeedDoc:
+		var code struct{ Seed []byte }
+		if !strictly(doc, &code) || len(code.Seed) != sha256.Size {
+			return "it is no seed of one-time codes"
+		}
+	case accounts.UpgradeDoc:
+		if !strictly(doc, &struct{}{}) {
+			return "it says more than this program writes"
+		}
 	}
-	return strictly(doc, &key) && len(key.Seed) == ed25519.SeedSize
+	return ""
 }
 
 // wrong says in what the document of the set-up is not what the log says; empty: in nothing.

