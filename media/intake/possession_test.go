@@ -88,8 +88,12 @@ func TestAStrangersRequestDoesNotEndTheOneUnderWay(t *testing.T) {
 	u, err := s.Create(t.Context(), me, req)
 	must(t, err)
 	body := &asking{Reader: bytes.NewReader(b), ask: func() {
-		_, _ = s.Head(t.Context(), intake.Uploader{User: "stranger"}, u.ID)
-		_ = s.Terminate(t.Context(), intake.Uploader{User: "stranger"}, u.ID)
+		_, err := s.Head(t.Context(), intake.Uploader{User: "stranger"}, u.ID)
+		for name, err := range map[string]error{"head": err, "terminate": s.Terminate(t.Context(), intake.Uploader{User: "stranger"}, u.ID)} {
+			if !field.Is(err, field.CodeUploadUnknown) {
+				t.Errorf("%s by a stranger: %v", name, err)
+			}
+		}
 	}}
 	u, err = s.Append(t.Context(), me, u.ID, intake.Piece{Length: int64(len(b)), Body: body})
 	must(t, err)

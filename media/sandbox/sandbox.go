@@ -188,7 +188,7 @@ func (d *Decoder) ask(ctx context.Context, c *child, file io.Reader, size uint64
 	c.said.reset()
 	begun := time.Now()
 	late := time.AfterFunc(d.limits.Time, func() { _ = c.cmd.Process.Kill() }) // it may have ended
-	stop := context.AfterFunc(ctx, func() { _ = c.cmd.Process.Kill() })
+	stop := context.AfterFunc(ctx, func() { _ = c.cmd.Process.Kill() })        // it may have ended
 	q := question{Number: rand.Uint64(), Size: size}
 	from := &source{r: file}
 	sent := make(chan error, 1)

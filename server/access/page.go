@@ -102,9 +102,9 @@ func (p *page) say(format string, args ...any) { fmt.Fprintf(&p.b, format+"\n", 
 
 func (p *page) reading() {
 	p.say("## Who reads what\n")
-	p.say("A scope is read whole or not at all. *own*: of the own organisation, within the regions and projects of the role. *granted*: of those,")
-	p.say("the ones that were given one by one. *all*: of every organisation. Everybody reads the own inbox (`user/`) and the reference data")
-	p.say("of the own organisation (`org/`). Recusal 回避 beats all of it.\n")
+	p.say("A scope is read whole or not at all. *own*: those of the person's organisation, within the regions and projects of the role.")
+	p.say("*granted*: of those, the ones that were given one by one. *all*: those of every organisation. Everybody reads their inbox (`user/`)")
+	p.say("and the reference data of their organisation (`org/`). Recusal 回避 beats all of it.\n")
 	types := []field.ScopeType{}
 	for _, t := range field.ScopeTypes {
 		if slices.ContainsFunc(everyRole(), func(r Role) bool { return p.reads(r, t) != "" }) {
@@ -165,8 +165,8 @@ func (p *page) mandates() {
 func (p *page) actions() {
 	p.say("## Who does what\n")
 	p.say("*whose*: the action is for these people's records; the roles after “others” have it for everybody's. *states*: in which states of the record;")
-	p.say("none named: in all. An action counts where the role reads, and besides in the reference data and the inboxes of the own organisation")
-	p.say("(of every organisation, for the founding administrator). What else must hold is said by the command itself, in `server/field`.\n")
+	p.say("none named: in all. An action counts where the role reads, and also in the reference data and the inboxes of the person's")
+	p.say("organisation (of every organisation, for the founding administrator). What else must hold is said by the command, in `server/field`.\n")
 	rows := Rows()
 	for _, s := range field.Kinds() {
 		home := string(s.Home) + "/"
@@ -197,7 +197,7 @@ func (r *Row) by() string {
 	case r.Kind == field.KindParked:
 		return labels(r.Roles) + ", who may read what the operation was meant for" + map[bool]string{true: "; its author", false: ""}[r.Anyone]
 	case r.Anyone && len(r.Roles) == 0:
-		return "everybody, in the own inbox"
+		return "everybody, in their inbox"
 	case r.Anyone:
 		return labels(r.Roles) + "; everybody, of themselves"
 	case len(r.Roles) == 0:
@@ -259,7 +259,7 @@ func (p *page) fields(s *field.Spec) {
 		}
 	}
 	if len(free) > 0 {
-		p.say("\nSet by whoever makes or changes it: %s.", code(free))
+		p.say("\nSet by everyone who may make or change it: %s.", code(free))
 	}
 	if len(server) > 0 {
 		p.say("\nWritten by the server and by commands: %s.", code(server))

@@ -74,7 +74,8 @@ type wanderer struct {
 }
 
 // Every operation, by every role, of every organisation, through every door, against what docs/access.md says. The records are the
-// server's, so that they are nobody's own; what is one's own is walked by TestWhoseARecordIs.
+// server's, so that they are nobody's own; what belongs to somebody is in server/api,
+// TestAColleagueLeavesOthersWorkAlone.
 func TestTheWalkOverEveryOperation(t *testing.T) {
 	rows, empowers := readAccess(t)
 	if len(rows) < 100 || len(empowers) < 30 {
