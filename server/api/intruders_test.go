@@ -243,6 +243,82 @@ func TestAColleagueLeavesOthersWorkAlone(t *testing.T) {
 	)
 }
 
+// Of the report's people the author alone says who was there.
+func TestTheTeamIsNamedByTheAuthorAlone(t *testing.T) {
+	j := newJoint(t)
+	j.ok(j.cai, "POST", "/v1/grants", obj{"userId": j.ben.User.ID, "scope": j.scope, "why": "检查"}, nil)
+	report := j.id()
+	j.ann.push(j.scope, j.op("report", report, obj{"siteId": j.site, "templateId": j.id(), "inspectors": []any{j.ann.User.ID, j.ben.User.ID}})).want(200)
+	var res protocol.PushResponse
+	j.ben.push(j.scope, j.set("report", report, obj{"summary": "两人都写"})).want(200).into(&res)
+	if res.Outcomes[0].Outcome != protocol.Applied {
+		t.Errorf("the second inspector writes %+v", res.Outcomes[0])
+	}
+	j.refusedAll(j.ben, j.scope, j.set("report", report, obj{"inspectors": []any{j.ben.User.ID, j.gus.User.ID}}), j.set("report", report, obj{"visitType": "desk"}),
+		j.cmd("report", report, "void", obj{"reason": "x"}))
+}
+
+// A grant with an end ends by itself, and who can see a site, since when and why is said to who watches over it.
+func TestWhoCanSeeASiteAndUntilWhen(t *testing.T) {
+	j := newJoint(t)
+	until := j.clock.now().Add(time.Hour).UTC().Format(time.RFC3339)
+	j.ok(j.cai, "POST", "/v1/grants", obj{"userId": j.gus.User.ID, "scope": j.scope, "why": "复查", "until": until}, nil)
+	j.no(j.cai, 400, field.CodeBadTime, "POST", "/v1/grants", obj{"userId": j.ben.User.ID, "scope": j.scope, "until": "2025-01-01T00:00:00Z"})
+	id := j.mandate(field.PowerReview)
+	type seer struct {
+		Person  struct{ Name string }
+		By, Why string
+		Until   string
+		Mandate string
+		Recused bool
+	}
+	seers := func(u *user) map[string]seer {
+		t.Helper()
+		var page struct{ Items []seer }
+		j.ok(u, "GET", "/v1/access?scope="+j.scope, nil, &page)
+		by := map[string]seer{}
+		for _, s := range page.Items {
+			by[s.Person.Name] = s
+		}
+		return by
+	}
+	j.ok(j.cai, "POST", "/v1/recusals", obj{"userId": j.ann.User.ID, "scope": j.scope, "why": "亲属"}, nil)
+	got := seers(j.eva)
+	if s := got["gus"]; s.By != "grant" || s.Why != "复查" || s.Until == "" {
+		t.Errorf("gus: %+v", s)
+	}
+	if s := got["ann"]; !s.Recused {
+		t.Errorf("ann: %+v", s)
+	}
+	if s := got["zhao"]; s.By != "mandate" || s.Mandate != id {
+		t.Errorf("zhao: %+v", s)
+	}
+	if s := got["cai"]; s.By != "role" {
+		t.Errorf("cai: %+v", s)
+	}
+	for _, name := range []string{"ben", "han", "lin", "wang"} {
+		if s, ok := got[name]; ok {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+	j.no(j.gus, 403, field.CodeNotPermitted, "GET", "/v1/access?scope="+j.scope, nil)
+	j.no(j.ben, 404, field.CodeNotFound, "GET", "/v1/access?scope="+j.scope, nil)
+	if len(j.list(j.cai, "/v1/grants?scope="+j.scope)) != 2 || len(j.list(j.gus, "/v1/grants")) != 1 || len(j.list(j.ben, "/v1/grants")) != 0 {
+		t.Error("grants are listed wrong")
+	}
+	j.no(j.gus, 403, field.CodeNotPermitted, "GET", "/v1/recusals?scope="+j.scope, nil)
+
+	j.ok(j.gus, "GET", "/v1/findings?siteId="+j.site, nil, nil)
+	if scopes := string(field.Quote(j.gus.pull(nil).Scopes)); !strings.Contains(scopes, j.scope) {
+		t.Errorf("before its end the grant gives %s", scopes)
+	}
+	j.clock.move(2 * time.Hour)
+	j.gus.refresh(j.gus.RefreshToken).want(200).into(&j.gus.Tokens)
+	if scopes := string(field.Quote(j.gus.pull(nil).Scopes)); strings.Contains(scopes, j.scope) {
+		t.Errorf("after its end the grant gives %s", scopes)
+	}
+}
+
 // What was given ends: the clue with its new handler, the recusal from above, and never against who watches.
 func TestWhatWasGivenEndsAndRecusalIsNoWeapon(t *testing.T) {
 	j := newJoint(t)

@@ -366,10 +366,18 @@ func approveReport(c *Case) error {
 	if err != nil {
 		return err
 	}
+	worst := int64(0)
 	for _, f := range flags {
-		if f.State == FlagRaised && f.Text("severity") == "blocking" {
+		if f.State != FlagRaised {
+			continue
+		}
+		if f.Text("severity") == "blocking" {
 			return Refuse(CodeFlagsOpen, "The blocking flag %s is undecided.", f.Text("code"))
 		}
+		worst = max(worst, SeverityRank(f.Text("severity")))
+	}
+	if worst < c.Record.Int("severity") { // which is kept in the commit of every flag: a flag that is not found is not gone
+		return Refuse(CodeFlagsOpen, "The report carries an undecided flag that cannot be found: what it is found by is damaged. Have the operator run fieldclue rebuild.")
 	}
 	missing, err := MissingPhotos(c.Record, c.Look)
 	if err != nil {

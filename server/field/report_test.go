@@ -216,6 +216,18 @@ func TestBlockingFlagsAreDecidedBeforeApproval(t *testing.T) {
 	high, blocking := flag(30, "high"), flag(31, "blocking")
 	severity(3)
 	w.refuses(field.CodeFlagsOpen, func() error { return w.give(cai, reportID, "approve", nil) })
+	// A flag that is no longer found, because what it is found by was damaged, is not gone.
+	for _, r := range w.records {
+		if r.Kind == field.KindFlag {
+			r.Keys = nil
+		}
+	}
+	w.refuses(field.CodeFlagsOpen, func() error { return w.give(cai, reportID, "approve", nil) })
+	for _, r := range w.records {
+		if r.Kind == field.KindFlag {
+			field.Index(r)
+		}
+	}
 	w.refuses(field.CodeMissingField, func() error { return w.give(cai, blocking, "decide", map[string]any{"decision": "false_alarm"}) })
 	w.refuses(field.CodeBadChoice, func() error {
 		return w.give(cai, blocking, "decide", map[string]any{"decision": "whatever", "reason": "r"})

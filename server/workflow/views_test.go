@@ -95,6 +95,9 @@ func TestLookingAtAPhotoIsNotedOnce(t *testing.T) {
 				if r.Text("device") == "" || r.Author != field.UserID(r.Text("by")) || r.Time("since").After(r.CreatedAt) {
 					t.Errorf("%+v", r)
 				}
+				if under := r.Text("mandate") != ""; under != (name == "xin" || name == "yan" || name == "zoe") {
+					t.Errorf("the view of %s is under mandate %q", name, r.Text("mandate"))
+				}
 				by = append(by, field.RecordID(r.Author))
 			}
 			slices.Sort(by)
