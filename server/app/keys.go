@@ -93,9 +93,10 @@ func noKey(err error) error {
 // RotateKey makes a new key, with which everything is signed from now on, and destroys the private part of the one before.
 // With leaked the old one is marked: others may have it, and so the key of access tokens that lies beside it, which is renewed
 // too. A statement with the new key vouches at once for all that the logs
-// hold, so that what the old key signed does not rest on it alone. statement is empty when nothing was written yet.
+// hold, so that what the old key signed does not rest on it alone. statement is empty when nothing was written yet. It may run
+// while a server serves: that looks at its keys again within a minute, and takes tokens of the key before until they end.
 func RotateKey(ctx context.Context, cfg config.Config, log *slog.Logger, leaked bool) (keys receipt.Keys, statement string, err error) {
-	p, err := open(ctx, cfg, log)
+	p, err := openBeside(ctx, cfg, log)
 	if err != nil {
 		return nil, "", err
 	}
@@ -128,7 +129,7 @@ func RotateKey(ctx context.Context, cfg config.Config, log *slog.Logger, leaked 
 
 // MarkLeaked says of an older key that others may have it, and so the key of access tokens that lay beside it, which is renewed.
 func MarkLeaked(ctx context.Context, cfg config.Config, log *slog.Logger, id string) (keys receipt.Keys, err error) {
-	p, err := open(ctx, cfg, log)
+	p, err := openBeside(ctx, cfg, log)
 	if err != nil {
 		return nil, err
 	}

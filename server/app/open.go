@@ -114,6 +114,23 @@ func open(ctx context.Context, cfg config.Config, log *slog.Logger) (*parts, err
 	return p, nil
 }
 
+// openBeside is open for a command that changes working documents alone, and may run while a server has the directory.
+func openBeside(ctx context.Context, cfg config.Config, log *slog.Logger) (*parts, error) {
+	if cfg.MongoDB.URI != "" {
+		return open(ctx, cfg, log)
+	}
+	s, err := sqlite.OpenBeside(ctx, cfg.Data)
+	if err != nil {
+		return nil, fmt.Errorf("the store in %s: %w", cfg.Data, err)
+	}
+	p := &parts{}
+	if err := p.openBlobs(ctx, cfg); err != nil {
+		return nil, errors.Join(fmt.Errorf("the photo store: %w", err), s.Close())
+	}
+	p.use(s)
+	return p, nil
+}
+
 // use takes a store. The blobs are open.
 func (p *parts) use(s allStore) { p.raw, p.store = s, &wholeLog{s, archive.Over(s, p.originals)} }
 

@@ -79,6 +79,24 @@ func (s *Store) open(ctx context.Context, dir string) error {
 	if err := touch(filepath.Join(dir, DataFile)); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
+	return s.openData(ctx, dir, true)
+}
+
+// OpenBeside opens the store in dir for working documents, also while a server has it open: a document is changed by
+// compare-and-swap, whichever process does it. The log is the server's: nobody commits to it from beside.
+func OpenBeside(ctx context.Context, dir string) (*Store, error) {
+	if _, err := os.Stat(filepath.Join(dir, DataFile)); err != nil {
+		return nil, fmt.Errorf("there is no store in %s: %w", dir, err)
+	}
+	s := &Store{closing: make(chan struct{})}
+	if err := s.openData(ctx, dir, false); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// openData opens the writer and the readers. own says that no other process has the directory.
+func (s *Store) openData(ctx context.Context, dir string, own bool) error {
 	w, err := dial(filepath.Join(dir, DataFile), "rwc")
 	if err != nil {
 		return err
@@ -95,8 +113,10 @@ func (s *Store) open(ctx context.Context, dir string) error {
 			return broken("open", err)
 		}
 	}
-	if err := migrate(ctx, w); err != nil {
-		return err
+	if own {
+		if err := migrate(ctx, w); err != nil {
+			return err
+		}
 	}
 	last, err := w.lastDocVersion(ctx)
 	if err != nil {
