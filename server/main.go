@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -123,7 +124,11 @@ func serve(ctx context.Context, args, environ []string, out console) error {
 	if err != nil {
 		return err
 	}
-	out.say("Fieldclue is serving at %s\n  kept in   %s\n  API docs  %s/docs", a.URL(), a.Engines(ctx), a.URL())
+	data, err := filepath.Abs(cfg.Data) // the place to back up: the keys are there with every engine
+	if err != nil {
+		return errors.Join(err, a.Stop(ctx))
+	}
+	out.say("Fieldclue is serving at %s\n  kept in   %s\n  data      %s\n  API docs  %s/docs", a.URL(), a.Engines(ctx), data, a.URL())
 	code, err := a.SetupCode(ctx)
 	if err != nil {
 		return errors.Join(err, a.Stop(ctx))
