@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/base64"
+	"maps"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -80,12 +81,9 @@ func (s *Server) editOrg(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	set := map[string]field.Value{}
-	for name, v := range map[string]field.Value{"name": req.Name, "nameEn": req.NameEN, "region": req.Region, "partners": req.Partners, "spaceLimit": req.SpaceLimit} {
-		if v != nil {
-			set[name] = v
-		}
-	}
+	set := given(map[string]field.Value{
+		"name": req.Name, "nameEn": req.NameEN, "region": req.Region, "partners": req.Partners, "spaceLimit": req.SpaceLimit,
+	})
 	act, err := admin(c)
 	if err != nil {
 		return err
@@ -95,6 +93,12 @@ func (s *Server) editOrg(c *fiber.Ctx) error {
 		return err
 	}
 	return reply(c, protocol.FromRecord(r))
+}
+
+// given leaves the values that the request named.
+func given(values map[string]field.Value) map[string]field.Value {
+	maps.DeleteFunc(values, func(_ string, v field.Value) bool { return v == nil })
+	return values
 }
 
 func (s *Server) listOrgs(c *fiber.Ctx) error {
@@ -164,12 +168,7 @@ func (s *Server) editPerson(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	set := map[string]field.Value{}
-	for name, v := range map[string]field.Value{"name": req.Name, "title": req.Title, "roles": req.Roles} {
-		if v != nil {
-			set[name] = v
-		}
-	}
+	set := given(map[string]field.Value{"name": req.Name, "title": req.Title, "roles": req.Roles})
 	id, err := idIn(c)
 	if err != nil {
 		return err
