@@ -123,7 +123,7 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 	status := statusOf(e)
 	p := Problem{
 		Type: "urn:fieldclue:problem:" + string(e.Code), Title: titles[e.Kind], Status: status,
-		Detail: e.Sentence(), DetailZH: e.Code.SentenceZH(), Code: e.Code, RequestID: requestID(c), RecordID: e.Record, Highest: e.Highest,
+		Detail: e.Sentence(), DetailZH: e.SentenceZH(), Code: e.Code, RequestID: requestID(c), RecordID: e.Record, Highest: e.Highest,
 	}
 	if e.Kind == field.KindInternal { // its text stays in the log
 		p.Detail = e.Code.Sentence()

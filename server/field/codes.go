@@ -85,6 +85,7 @@ const (
 	CodePhotosMissing    Code = "photos_missing"
 	CodeTwoInspectors    Code = "two_inspectors"
 	CodeAnswersMissing   Code = "answers_missing"
+	CodeAnswersUnfit     Code = "answers_unfit"
 	CodeReviewerIsAuthor Code = "reviewer_is_author"
 	CodeSecondPerson     Code = "second_person"
 	CodeRecused          Code = "recused"
@@ -185,6 +186,7 @@ var codes = map[Code]codeSpec{
 	CodePhotosMissing:    {KindState, "Not every declared photo has arrived. Upload the rest, then submit again.", "声明的照片尚未全部到达，请补传后再提交。"},
 	CodeTwoInspectors:    {KindState, "A visit has at least two inspectors.", "检查须至少两人。"},
 	CodeAnswersMissing:   {KindState, "Required items are unanswered. Answer them, or say why it cannot be obtained.", "必答项未填写，请填写或说明无法取得的原因。"},
+	CodeAnswersUnfit:     {KindState, "Answers do not fit the checklist: another type, or none of the choices. Correct them, or say why it cannot be obtained.", "有回答与检查清单不符（类型不对或不在选项内），请更正，或说明无法取得的原因。"},
 	CodeReviewerIsAuthor: {KindForbidden, "The reviewer may not be one of the authors.", "审核人不得是作者。"},
 	CodeSecondPerson:     {KindForbidden, "This needs a second person.", "此操作须由另一人完成。"},
 	CodeRecused:          {KindForbidden, "You are recused from this.", "您须回避此事项。"},

@@ -36,6 +36,7 @@ type Error struct {
 	Op     string // the action during which it happened, such as "ReturnReport"
 	Record string // the id of the record concerned, if any
 	Detail string // one English sentence that says what to do; empty: the sentence of Code
+	ZH     string // the same in Chinese; empty: the sentence of Code
 	Err    error  // the cause, for the log only
 
 	After   time.Duration // when it may be tried again; 0: not said
@@ -71,6 +72,14 @@ func (e *Error) Sentence() string {
 	return e.Code.Sentence()
 }
 
+// SentenceZH is what a person is told, in Chinese.
+func (e *Error) SentenceZH() string {
+	if e.ZH != "" {
+		return e.ZH
+	}
+	return e.Code.SentenceZH()
+}
+
 // Refuse makes the error of a code, with a sentence for a person when format is not empty. What it repeats of somebody's input is
 // read by others and logged, so a number of a person is masked in it.
 func Refuse(code Code, format string, args ...any) *Error {
@@ -78,6 +87,12 @@ func Refuse(code Code, format string, args ...any) *Error {
 	if format != "" {
 		e.Detail = MaskIdentity(fmt.Sprintf(format, args...))
 	}
+	return e
+}
+
+// InChinese adds what Detail says, in Chinese. Numbers of persons are masked as there.
+func (e *Error) InChinese(format string, args ...any) *Error {
+	e.ZH = MaskIdentity(fmt.Sprintf(format, args...))
 	return e
 }
 

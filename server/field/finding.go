@@ -78,11 +78,11 @@ func classifyFinding(c *Case) error {
 		c.Set("violation", v)
 	}
 	class := c.Arg("class")
-	if class == "dismissed" && c.Arg("reason") == "" {
+	if class == "dismissed" && Blank(c.Arg("reason")) {
 		return Refuse(CodeReasonMissing, "")
 	}
 	c.Set("class", class)
-	if r := c.Arg("reason"); r != "" {
+	if r := c.Arg("reason"); !Blank(r) {
 		c.Set("classReason", r)
 	}
 	if class != "clue" {

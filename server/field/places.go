@@ -1,10 +1,6 @@
 package field
 
-import (
-	"encoding/json"
-	"slices"
-	"strings"
-)
+import "slices"
 
 var projectSpec = &Spec{
 	Kind: KindProject, ZH: "项目", EN: "project", Home: ScopeOrg,
@@ -78,7 +74,7 @@ func advanceProject(c *Case) error {
 	case c.Record.State == "terminated" || c.Record.State == "handed_over":
 		return Refuse(CodeNotNow, "")
 	case to == "suspended" || to == "terminated":
-		if strings.TrimSpace(c.Arg("reason")) == "" {
+		if Blank(c.Arg("reason")) {
 			return Refuse(CodeReasonMissing, "")
 		}
 	case c.Record.State == "suspended" && to == "in_progress":
@@ -151,22 +147,32 @@ func SiteInfo(site *Record, maker OrgID) ScopeInfo {
 
 // Item is one question of a checklist template.
 type Item struct {
-	ID         string   `json:"id"`
-	ZH         string   `json:"zh"`
-	EN         string   `json:"en"`
-	Type       string   `json:"type"`
-	Choices    []string `json:"choices,omitempty"`
-	Required   bool     `json:"required,omitempty"`
-	RequiredIf *struct {
-		Item   string          `json:"item"`
-		Equals json.RawMessage `json:"equals"`
-	} `json:"requiredIf,omitempty"`
-	RedLine    string `json:"redLine,omitempty"`
-	Violation  string `json:"violation,omitempty"`
-	MinPhotos  int    `json:"minPhotos,omitempty"`
-	MaxPhotos  int    `json:"maxPhotos,omitempty"`
-	MinSeconds int    `json:"minSeconds,omitempty"`
-	Known      string `json:"known,omitempty"` // the project field that holds the answer already: shown, never asked
+	ID         string     `json:"id"`
+	ZH         string     `json:"zh"`
+	EN         string     `json:"en"`
+	Type       string     `json:"type"`
+	Choices    []string   `json:"choices,omitempty"`
+	Required   bool       `json:"required,omitempty"`
+	RequiredIf *Condition `json:"requiredIf,omitempty"`
+	RedLine    string     `json:"redLine,omitempty"`
+	Violation  string     `json:"violation,omitempty"`
+	MinPhotos  int        `json:"minPhotos,omitempty"`
+	MaxPhotos  *int       `json:"maxPhotos,omitempty"` // nil or 0: any number
+	MinSeconds int        `json:"minSeconds,omitempty"`
+	Known      string     `json:"known,omitempty"` // the project field that holds the answer already: shown, never asked
+}
+
+// Condition is the answer to an earlier item that makes another one required.
+type Condition struct {
+	Item   string `json:"item"`
+	Equals Value  `json:"equals"`
+}
+
+func (it *Item) mostPhotos() int {
+	if it.MaxPhotos == nil {
+		return 0
+	}
+	return *it.MaxPhotos
 }
 
 var templateSpec = &Spec{
@@ -195,39 +201,15 @@ var templateSpec = &Spec{
 		}},
 	},
 	Commands: []Command{
-		{Name: "publish", ZH: "发布", EN: "publish", From: []State{StateDraft}, To: "published", Do: publishTemplate},
+		{Name: "publish", ZH: "发布", EN: "publish", From: []State{StateDraft}, To: "published", Do: func(c *Case) error {
+			items, err := TemplateItems(c.Record)
+			if err != nil {
+				return err
+			}
+			return contradicts(items)
+		}},
 		{Name: "retire", ZH: "停用", EN: "retire", From: []State{"published"}, To: "retired"},
 	},
-}
-
-// publishTemplate refuses a template that asks what the project ledger holds already (减负: ask once), that repeats an
-// item id, or that asks for more photos than it takes.
-func publishTemplate(c *Case) error {
-	items, err := TemplateItems(c.Record)
-	if err != nil {
-		return err
-	}
-	seen := map[string]bool{}
-	for _, it := range items {
-		switch {
-		case !validKey(it.ID) || seen[it.ID]:
-			return Refuse(CodeBadID, "Item %s needs an id of its own, of letters, digits, '-' and '_'.", clip(it.ID))
-		case it.Known != "":
-			return Refuse(CodeAsksAgain, "Item %s asks for %s, which the ledger holds already.", it.ID, clip(it.Known))
-		case it.MaxPhotos > 0 && it.MinPhotos > it.MaxPhotos:
-			return Refuse(CodeOutOfRange, "Item %s asks for more photos than it takes.", it.ID)
-		}
-		seen[it.ID] = true
-	}
-	for _, it := range items {
-		if it.RequiredIf != nil && !seen[it.RequiredIf.Item] {
-			return Refuse(CodeBadChoice, "Item %s depends on %s, which is not in the template.", it.ID, clip(it.RequiredIf.Item))
-		}
-	}
-	if len(items) == 0 {
-		return Refuse(CodeMissingField, "A template has at least one item.")
-	}
-	return nil
 }
 
 // TemplateItems reads the items of a template.

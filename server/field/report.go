@@ -2,9 +2,9 @@ package field
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -193,45 +193,6 @@ func readyToSubmit(c *Case) error {
 	return checkAnswers(r, items, photos)
 }
 
-func checkAnswers(r *Record, items []Item, photos []*Record) error {
-	_, given := r.Keyed("answers")
-	answers := map[string]Answer{}
-	for id, v := range given {
-		var a Answer
-		if err := json.Unmarshal(v, &a); err != nil {
-			return Refuse(CodeWrongType, "The answer to %s cannot be read.", id)
-		}
-		answers[id] = a
-	}
-	perItem := map[string]int{}
-	for _, p := range photos {
-		if p.State != PhotoRejected {
-			perItem[p.Text("item")]++
-		}
-	}
-	var open []string
-	for _, it := range items {
-		a, answered := answers[it.ID]
-		because := strings.TrimSpace(a.CannotObtain) != ""
-		answered = answered && (because || len(a.Value) > 0)
-		required := it.Required
-		if it.RequiredIf != nil {
-			required = required || string(answers[it.RequiredIf.Item].Value) == string(it.RequiredIf.Equals)
-		}
-		n := perItem[it.ID]
-		if required && (!answered && it.Type != "photo" || !because && n < it.MinPhotos) {
-			open = append(open, it.ID)
-		}
-		if it.MaxPhotos > 0 && n > it.MaxPhotos {
-			return Refuse(CodeTooManyPhotos, "%s takes at most %d photos and has %d.", it.ID, it.MaxPhotos, n)
-		}
-	}
-	if len(open) > 0 {
-		return Refuse(CodeAnswersMissing, "Unanswered: %s. Answer them, or say why it cannot be obtained.", strings.Join(open, ", "))
-	}
-	return nil
-}
-
 func submitReport(c *Case) error {
 	if err := readyToSubmit(c); err != nil {
 		return err
@@ -273,9 +234,20 @@ func photoArrived(c *Case) error {
 	}
 	e := Effect{ID: report.ID, Kind: KindReport, Scope: report.Scope, State: ReportReceiving, Set: map[string]Value{}}
 	if len(missing) == 0 || len(missing) == 1 && missing[0] == c.Record.Text("sha256") {
-		e.State = submittedState(report)
-		if report.Fields["submittedAt"] == nil {
-			e.Set["submittedAt"] = Quote(stamp(c.Now))
+		whole := *c
+		whole.Record, whole.Effects = report, nil
+		var unready *Error
+		switch err := readyToSubmit(&whole); {
+		case err == nil:
+			e.State = submittedState(report)
+			if report.Fields["submittedAt"] == nil {
+				e.Set["submittedAt"] = Quote(stamp(c.Now))
+			}
+		case !errors.As(err, &unready) || unready.Kind == KindInternal || unready.Kind == KindBusy:
+			return err
+		default: // a photo that it needs was voided or rejected after it was queued
+			whole.Notify(report.Author, Notice{Type: "info", ZH: "报告未能提交：" + clipTo(unready.SentenceZH(), 900), EN: "A report could not be submitted: " + clipTo(unready.Sentence(), 900)})
+			c.Effects = append(c.Effects, whole.Effects...)
 		}
 	}
 	c.Effect(e)

@@ -185,7 +185,7 @@ func (f *Field) checkPlain(s []byte, now time.Time) error {
 		limit = defaultText
 	}
 	switch {
-	case f.Type == Text && len(s) <= limit && (!f.Required || len(bytes.TrimSpace(s)) > 0):
+	case f.Type == Text && len(s) <= limit && (!f.Required || !Blank(s)):
 		return nil // there are no more characters than bytes
 	case f.Type == Enum:
 		for i := range f.Choices {
@@ -207,7 +207,7 @@ func (f *Field) checkText(s string, now time.Time) error {
 		if utf8.RuneCountInString(s) > limit {
 			return f.refuse(CodeTooLong, "has over %d characters", limit)
 		}
-		if f.Required && strings.TrimSpace(s) == "" {
+		if f.Required && Blank(s) {
 			return f.refuse(CodeMissingField, "is empty")
 		}
 	case Enum:

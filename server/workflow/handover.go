@@ -106,7 +106,7 @@ func (f *Flow) HandOver(ctx context.Context, act Act, from, to field.UserID, rea
 	if from == to {
 		return out, field.Refuse(field.CodeSecondPerson, "The work is that person's already.")
 	}
-	if reason == "" {
+	if field.Blank(reason) {
 		return out, field.Refuse(field.CodeReasonMissing, "")
 	}
 	work, err := f.WorkOf(ctx, act.Actor, from)

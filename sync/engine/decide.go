@@ -540,7 +540,7 @@ func (s *step) park(i int, why *field.Error) (protocol.Outcome, error) {
 		return protocol.Outcome{}, err
 	}
 	return protocol.Outcome{
-		Outcome: protocol.Rejected, Code: why.Code, Message: why.Sentence(), MessageZH: why.Code.SentenceZH(), RecordID: id,
+		Outcome: protocol.Rejected, Code: why.Code, Message: why.Sentence(), MessageZH: why.SentenceZH(), RecordID: id,
 	}, nil
 }
 
