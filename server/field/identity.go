@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -63,6 +64,8 @@ func mayIdentify[T []byte | string](s T) bool {
 		case c == '\\': // an escape of JSON may stand for a digit
 			n++
 			i++
+		case c|0x20 == 'e' && i > 0 && s[i-1] >= '0' && s[i-1] <= '9': // and so may the power of a JSON number
+			return true
 		case c < utf8.RuneSelf:
 			i++
 		default:
@@ -144,7 +147,7 @@ func groupsOf(s string) []group {
 		}
 		r, size := utf8.DecodeRuneInString(s[at:])
 		v, chinese, ok := digitOf(r)
-		x := !ok && isCheckX(r)
+		x := !ok && (isCheckX(r) || isTimes(r) && !digitBegins(s[at+size:]))
 		switch last := len(groups) - 1; {
 		case (ok || x) && !fresh && !x && !groups[last].isX() && groups[last].chinese == chinese:
 			if len(groups[last].digits) <= maxNumber {
@@ -347,9 +350,12 @@ const (
 // maxNumber is the length of the longest.
 const maxNumber = 19
 
+// prefixes are what is dialled before a mobile number: out of another city, out of another country.
+var prefixes = []string{"0", "86", "860", "0086", "00860"}
+
 func numberOf(d string) number {
 	switch {
-	case isMobile(d), len(d) == 13 && d[:2] == "86" && isMobile(d[2:]), len(d) == 15 && d[:4] == "0086" && isMobile(d[4:]):
+	case isMobile(d), slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(d, p) && isMobile(d[len(p):]) }):
 		return mobile
 	case isCardID(d):
 		return cardID
@@ -541,10 +547,20 @@ func chineseDigit(r rune) (int, bool) {
 // isCheckX reports whether a character is, or looks like, the X at the end of an identity card's number.
 func isCheckX(r rune) bool {
 	switch r {
-	case 'X', 'x', 'Ｘ', 'ｘ', 'Ⅹ', 'ⅹ', 'Х', 'х', 'Χ', 'χ':
+	case 'X', 'x', 'Ｘ', 'ｘ', 'Ⅹ', 'ⅹ', 'Х', 'х', 'Χ', 'χ', 'Ⓧ', 'ⓧ', '🅇', '🆇', '🅧', 'ˣ', 'ₓ':
 		return true
 	}
-	return false
+	// The mathematical alphabets, of 26 capitals and 26 small letters each.
+	return 0x1d400 <= r && r <= 0x1d6a3 && (r-0x1d400)%26 == 23
+}
+
+// isTimes reports whether a character is a cross that many type for the X; between digits it is a sign like others.
+func isTimes(r rune) bool { return r == '×' || r == '✕' || r == '╳' }
+
+func digitBegins(s string) bool {
+	r, _ := utf8.DecodeRuneInString(s)
+	_, _, ok := digitOf(r)
+	return ok
 }
 
 // invisible reports whether a character takes no room: it is passed over as if it were not there.
@@ -633,7 +649,7 @@ func eachText(v []byte, fn func(from, to int, text string, isNumber bool) bool) 
 			for end < len(v) && bytes.IndexByte([]byte("0123456789+-.eE"), v[end]) >= 0 {
 				end++
 			}
-			if whole := !bytes.ContainsAny(v[at:end], ".eE"); whole && !fn(at, end, string(v[at:end]), true) {
+			if text, ok := wholeNumber(string(v[at:end])); ok && !fn(at, end, text, true) {
 				return
 			}
 			at = end
@@ -641,6 +657,28 @@ func eachText(v []byte, fn func(from, to int, text string, isNumber bool) bool) 
 			at++
 		}
 	}
+}
+
+// wholeNumber is the value of a JSON number in plain digits, if it is a whole one of a length that matters: 1.3812e4 is 13812.
+func wholeNumber(s string) (string, bool) {
+	if !strings.ContainsAny(s, ".eE") {
+		return s, true
+	}
+	mantissa, power, _ := strings.Cut(strings.ToLower(s), "e")
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	shift := 0
+	if power != "" {
+		var err error
+		if shift, err = strconv.Atoi(power); err != nil || shift < -2*maxNumber || shift > 2*maxNumber {
+			return "", false
+		}
+	}
+	point := len(whole) + shift
+	digits := whole + fraction + strings.Repeat("0", max(0, shift-len(fraction)))
+	if point < 0 || strings.Trim(digits[min(point, len(digits)):], "0") != "" {
+		return "", false
+	}
+	return strings.TrimLeft(digits[:min(point, len(digits))], "-0"), true
 }
 
 // textEnd gives where the JSON string that begins at v[at] ends.
@@ -691,6 +729,19 @@ func MaskedValue(v Value) Value {
 func (f *Field) identityIn(v Value) bool {
 	if !mayIdentify([]byte(v)) {
 		return false
+	}
+	if f.Keyed { // given whole, with a value for each key, or as the value of one
+		one := *f
+		one.Keyed = false
+		var members map[string]Value
+		if json.Unmarshal(v, &members) == nil {
+			for key, m := range members {
+				if HasIdentity(key) || one.identityIn(m) {
+					return true
+				}
+			}
+		}
+		return one.identityIn(v)
 	}
 	switch {
 	case f.Type == Object:

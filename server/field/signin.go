@@ -268,6 +268,9 @@ func sessionBound(c *Case, person, device string) error {
 
 // NewAccount gives somebody who was made in this very commit a name to sign in with. CodeTaken when the organisation has it.
 func NewAccount(c *Case, org OrgID, login string, person UserID, digest string) error {
+	if HasIdentity(login) {
+		return Refuse(CodeIdentityInText, "A sign-in name is read by many: choose one that is no phone, ID or card number.")
+	}
 	id := AccountID(org, login)
 	old, err := c.Look.Get(id)
 	if err != nil {

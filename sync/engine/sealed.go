@@ -70,20 +70,25 @@ func (b *batch) seals(op *protocol.Operation) bool {
 	return b.e.kindOf(op.Kind).Identity(op.Set, op.Command, op.Args) != "" || op.Unknown != nil && field.IdentityIn(op.Unknown)
 }
 
-// maskedCopy is what reviewers read of a sealed operation.
+// maskedCopy is what reviewers read of a sealed operation. What was moved away, and a number that stands cut in a list, are left out whole.
 func (b *batch) maskedCopy(op protocol.Operation, raw []byte) ([]byte, error) {
 	spec := b.e.kindOf(op.Kind)
-	if !spec.Moved(op.Set) {
+	hidden := false
+	hide := func(values map[string]field.Value, says func(one map[string]field.Value) bool) map[string]field.Value {
+		out := make(map[string]field.Value, len(values))
+		for name, v := range values {
+			if says(map[string]field.Value{field.MaskIdentity(name): field.MaskedValue(v)}) {
+				v, hidden = field.Quote("▪"), true
+			}
+			out[name] = v
+		}
+		return out
+	}
+	op.Set = hide(op.Set, func(one map[string]field.Value) bool { return spec.Moved(one) || spec.Identity(one, "", nil) != "" })
+	op.Args = hide(op.Args, func(one map[string]field.Value) bool { return spec.Identity(nil, op.Command, one) != "" })
+	if !hidden {
 		return field.MaskedValue(raw), nil
 	}
-	set := make(map[string]field.Value, len(op.Set))
-	for path, v := range op.Set {
-		if spec.Moved(map[string]field.Value{path: v}) {
-			v = field.Quote("▪")
-		}
-		set[path] = v
-	}
-	op.Set = set
 	raw, err := json.Marshal(op) // of one with members that are not known, what is known
 	if err != nil {
 		return nil, fmt.Errorf("masking an operation: %w", err)
