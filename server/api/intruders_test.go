@@ -19,7 +19,12 @@ type joint struct {
 
 func newJoint(t *testing.T) *joint {
 	t.Helper()
-	j := &joint{office: newOffice(t)}
+	return jointOf(newOffice(t))
+}
+
+func jointOf(o *office) *joint {
+	o.t.Helper()
+	j := &joint{office: o}
 	j.office.project = j.make(j.cai, "projects", obj{"externalId": "P-9", "name": "茶厂", "type": "industry", "county": "520502"})
 	j.site = j.make(j.cai, "sites", obj{
 		"name": "村口", "projectId": j.office.project, "region": "520502", "orgs": []string{"gz-liwan", "bijie"}, "position": obj{"lat": 27.3, "lon": 105.3},
@@ -241,6 +246,61 @@ func TestAColleagueLeavesOthersWorkAlone(t *testing.T) {
 		j.op("photo", j.id(), obj{"siteId": j.site, "reportId": report, "sha256": strings.Repeat("b", 64), "size": 9, "type": "image/jpeg"}),
 		j.op("interview", j.id(), obj{"siteId": j.site, "reportId": report, "alias": "乙户"}),
 	)
+}
+
+// Photos and findings can name any report and any photo: one that lies elsewhere is not moved, not held up and not judged by them, and
+// what is decided about it is not told where they lie.
+func TestAPartOfWhatLiesElsewhereMeansNothing(t *testing.T) {
+	onBothStores(t, func(t *testing.T, w *world) {
+		j := jointOf(officeOf(w))
+		hash, other := strings.Repeat("a", 64), strings.Repeat("b", 64)
+		template := j.make(j.cai, "templates", obj{"title": "清单", "version": 1, "items": []obj{{"id": "roof", "zh": "屋顶", "type": "text", "maxPhotos": 1}}})
+		j.click(j.cai, "templates", template, "publish", nil, "published")
+		project := j.make(j.zhao, "projects", obj{"externalId": "P-8", "name": "果园", "type": "industry", "county": "520502"})
+		site := j.make(j.zhao, "sites", obj{"name": "村尾", "projectId": project, "region": "520502", "orgs": []string{"bijie"}, "position": obj{"lat": 27.4, "lon": 105.4}})
+		j.click(j.zhao, "sites", site, "activate", nil, "active")
+		away := "site/" + site
+		j.ok(j.zhao, "POST", "/v1/grants", obj{"userId": j.lin.User.ID, "scope": away, "why": "检查"}, nil)
+
+		report, photo := j.id(), j.id()
+		j.sends(j.ann, j.scope,
+			j.op("report", report, obj{
+				"siteId": j.site, "templateId": template, "inspectors": []any{j.ann.User.ID, j.ben.User.ID}, "photos": []string{hash},
+				"startedAt": j.ago(3 * time.Hour), "endedAt": j.ago(2 * time.Hour),
+			}),
+			j.op("photo", photo, obj{"siteId": j.site, "reportId": report, "sha256": hash, "size": 10, "type": "image/jpeg", "item": "roof"}))
+		before := j.heads()[field.Scope(j.scope)]
+		same, more, finding := j.id(), j.id(), j.id()
+		j.sends(j.lin, away,
+			j.op("photo", same, obj{"siteId": site, "reportId": report, "sha256": hash, "size": 10, "type": "image/jpeg", "item": "roof"}),
+			j.op("photo", more, obj{"siteId": site, "reportId": report, "sha256": other, "size": 10, "type": "image/jpeg", "item": "roof"}),
+			j.op("finding", finding, obj{"siteId": site, "reportId": report, "title": "漏雨", "violation": "poor_quality", "evidence": []string{photo}}))
+		j.sends(j.ann, j.scope, j.command("report", report, "queue", nil))
+		arrives := func(scope, photo, hash string) {
+			j.by(scope, protocol.Operation{ID: field.RecordID(photo), Kind: field.KindPhoto, Command: "store", Args: map[string]field.Value{"receipt": field.Quote(obj{"sha256": hash})}})
+		}
+		arrives(away, same, hash)
+		j.by(away, protocol.Operation{ID: field.RecordID(j.id()), Kind: field.KindFlag, Set: map[string]field.Value{
+			"code": field.Quote("same_photo"), "severity": field.Quote("blocking"), "reportId": field.Quote(report), "targetId": field.Quote(same),
+		}})
+		j.ok(j.zhao, "POST", "/v1/photos/"+same+"/discredit", j.body(same, obj{"reason": "翻拍"}), nil)
+		if r := j.office.world.record(report); r.State != field.ReportQueued || r.Int("severity") != 0 || j.heads()[field.Scope(j.scope)] != before+1 {
+			t.Errorf("the report is %s with severity %d, the site at %d: it was at %d before it was queued", r.State, r.Int("severity"), j.heads()[field.Scope(j.scope)], before)
+		}
+		arrives(j.scope, photo, hash)
+		j.click(j.cai, "reports", report, "take", nil, "under_review")
+		j.click(j.cai, "reports", report, "approve", nil, "approved")
+
+		before = j.heads()[field.Scope(away)]
+		j.ok(j.cai, "POST", "/v1/photos/"+photo+"/discredit", j.body(photo, obj{"reason": "村民说照片是去年的"}), nil)
+		if after := j.heads()[field.Scope(away)]; after != before {
+			t.Errorf("what was decided about a photo is told at %s", away)
+		}
+		j.click(j.wu, "findings", finding, "classify", obj{"class": "clue"}, "classified")
+		if links := j.list(j.wu, "/v1/clues/"+j.text(j.wu, finding, "clueId")+"/links"); len(links) != 1 {
+			t.Errorf("the clue is linked to %d records; the finding alone is its own", len(links))
+		}
+	})
 }
 
 // Of the report's people the author alone says who was there.

@@ -420,7 +420,9 @@ func (x *examiner) inputs(ctx context.Context, photo *field.Record, seen analysi
 				return in, err
 			}
 		case field.KindReport:
-			in.Start, in.End = r.Time("startedAt"), r.Time("endedAt")
+			if r.Scope == photo.Scope { // of another site's visit nothing is told here
+				in.Start, in.End = r.Time("startedAt"), r.Time("endedAt")
+			}
 		}
 	}
 	same, err := x.sameBytes(ctx, photo)

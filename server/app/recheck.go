@@ -40,7 +40,13 @@ func (x *examiner) report(ctx context.Context, payload json.RawMessage) error {
 	if err := json.Unmarshal(payload, &id); err != nil {
 		return err
 	}
-	q := store.Query{Visible: everything, Kinds: []field.Kind{field.KindPhoto}, Keys: []string{field.KeyFor("reportId", id)}, Limit: 100}
+	report, err := x.parts.store.Records(ctx, []field.RecordID{id})
+	if err != nil || len(report) == 0 {
+		return err
+	}
+	q := store.Query{
+		Visible: everything, Scope: report[0].Scope, Kinds: []field.Kind{field.KindPhoto}, Keys: []string{field.KeyFor("reportId", id)}, Limit: 100,
+	}
 	return store.EachPage(ctx, x.parts.store, q, func(photos []*field.Record) error {
 		for _, photo := range photos {
 			if err := x.recheck(ctx, photo); err != nil {

@@ -73,7 +73,7 @@ func collect(ctx context.Context, s Source, visible access.Filter, id field.Clue
 			roots = append(roots, field.RecordID(l.Text("targetId")))
 		}
 	}
-	if err := n.take(roots); err != nil {
+	if err := n.take("", roots); err != nil {
 		return nil, err
 	}
 	for len(n.reports) > 0 {
@@ -102,38 +102,40 @@ func (n *near) list(q store.Query) (all []*field.Record, err error) {
 	return all, err
 }
 
-// take takes in records that the case rests on, with what they rest on.
-func (n *near) take(ids []field.RecordID) error {
-	for len(ids) > 0 {
-		var fresh []field.RecordID
-		for _, id := range ids {
-			if _, known := n.in[id]; id != "" && !known && !slices.Contains(fresh, id) {
-				fresh = append(fresh, id)
+// take takes in records that the case rests on, with what they rest on. in is the scope in which they all lie; empty: anywhere. The
+// evidence and the report of a finding lie where it does: what it names elsewhere is no part of it, and nothing is told of it.
+func (n *near) take(in field.Scope, ids []field.RecordID) error {
+	var fresh []field.RecordID
+	for _, id := range ids {
+		if _, known := n.in[id]; id != "" && !known && !slices.Contains(fresh, id) {
+			fresh = append(fresh, id)
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	records, err := n.store.Records(n.ctx, fresh)
+	if err != nil {
+		return err
+	}
+	for _, r := range records {
+		if in != "" && r.Scope != in || !n.keep(r) {
+			continue
+		}
+		var on []field.RecordID
+		switch r.Kind {
+		case field.KindReport:
+			n.reports = append(n.reports, r)
+		case field.KindFinding:
+			for _, e := range r.Texts("evidence") {
+				on = append(on, field.RecordID(e))
 			}
+			on = append(on, field.RecordID(r.Text("reportId")))
+		case field.KindPhoto, field.KindInterview:
+			on = append(on, field.RecordID(r.Text("reportId")))
 		}
-		if len(fresh) == 0 {
-			return nil
-		}
-		records, err := n.store.Records(n.ctx, fresh)
-		if err != nil {
+		if err := n.take(r.Scope, on); err != nil {
 			return err
-		}
-		ids = nil
-		for _, r := range records {
-			if !n.keep(r) {
-				continue
-			}
-			switch r.Kind {
-			case field.KindReport:
-				n.reports = append(n.reports, r)
-			case field.KindFinding:
-				for _, e := range r.Texts("evidence") {
-					ids = append(ids, field.RecordID(e))
-				}
-				ids = append(ids, field.RecordID(r.Text("reportId")))
-			case field.KindPhoto, field.KindInterview:
-				ids = append(ids, field.RecordID(r.Text("reportId")))
-			}
 		}
 	}
 	return nil
@@ -191,7 +193,7 @@ func (n *near) parts(report *field.Record) error {
 			}
 			continue
 		}
-		if err := n.take([]field.RecordID{r.ID}); err != nil {
+		if err := n.take(report.Scope, []field.RecordID{r.ID}); err != nil {
 			return err
 		}
 	}

@@ -27,6 +27,7 @@ func clueOf(w *world, finding field.RecordID) field.RecordID {
 
 func TestAFindingBecomesAClueWithItsEvidence(t *testing.T) {
 	w := newWorld(t)
+	w.put(field.KindReport, reportID, field.ReportApproved, ann, nil)
 	fault(w)
 	w.refuses(field.CodeViolationMissing, func() error { return w.give(cai, findingID, "classify", map[string]any{"class": "clue"}) })
 	w.refuses(field.CodeReasonMissing, func() error { return w.give(cai, findingID, "classify", map[string]any{"class": "dismissed"}) })

@@ -1,10 +1,6 @@
 package field
 
-import (
-	"encoding/json"
-	"fmt"
-	"slices"
-)
+import "slices"
 
 var findingSpec = &Spec{
 	Kind: KindFinding, ZH: "发现问题", EN: "finding", Home: ScopeSite,
@@ -69,9 +65,11 @@ var findingSpec = &Spec{
 // classifyFinding decides what becomes of a finding. As a clue it needs a violation type; the clue is made in the same
 // commit, with the report, the evidence and the finding linked to it.
 func classifyFinding(c *Case) error {
-	if report, err := c.Look.Get(RecordID(c.Record.Text("reportId"))); err != nil {
+	report, err := ReportOf(c.Look, c.Record)
+	if err != nil {
 		return err
-	} else if report != nil && slices.Contains(Authors(report), c.Who.User) {
+	}
+	if report != nil && slices.Contains(Authors(report), c.Who.User) {
 		return Refuse(CodeReviewerIsAuthor, "")
 	}
 	if v := c.Arg("violation"); v != "" {
@@ -129,23 +127,15 @@ func classifyFinding(c *Case) error {
 		c.Effect(Effect{ID: DeriveID(c.Now, "link", string(clue), string(id)), Kind: KindLink, Scope: scope, Make: true, Set: set})
 	}
 	linkTo(KindFinding, c.Record.ID, "发现问题转为线索 / the finding that became this clue", false)
-	if r := c.Record.Text("reportId"); r != "" {
-		linkTo(KindReport, RecordID(r), "所属现场检查报告 / the report of the visit", false)
+	if report != nil {
+		linkTo(KindReport, report.ID, "所属现场检查报告 / the report of the visit", false)
 	}
-	var evidence []RecordID
-	if v, ok := c.Record.Fields["evidence"]; ok {
-		if err := json.Unmarshal(v, &evidence); err != nil {
-			return fmt.Errorf("evidence of finding %s: %w", c.Record.ID, err)
-		}
+	evidence, err := EvidenceOf(c.Look, c.Record)
+	if err != nil {
+		return err
 	}
-	for _, id := range evidence {
-		e, err := c.Look.Get(id)
-		if err != nil {
-			return err
-		}
-		if e != nil && e.Scope == c.Record.Scope && (e.Kind == KindPhoto || e.Kind == KindInterview) {
-			linkTo(e.Kind, id, "发现问题所附证据 / evidence of the finding", e.Kind == KindPhoto && Discredited(e))
-		}
+	for _, e := range evidence {
+		linkTo(e.Kind, e.ID, "发现问题所附证据 / evidence of the finding", e.Kind == KindPhoto && Discredited(e))
 	}
 	return nil
 }

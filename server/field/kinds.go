@@ -162,6 +162,8 @@ type Lookup interface {
 	// Find returns the records of a kind, tombstones left out, that carry the key, such as "reportId=0192…".
 	// More than the bound of a guard is an error: nothing is decided on half of what there is.
 	Find(kind Kind, key string) ([]*Record, error)
+	// FindIn is Find in one scope: what others have written elsewhere under the key is not among it, and fills no bound.
+	FindIn(scope Scope, kind Kind, key string) ([]*Record, error)
 	// In returns the records of a kind in a scope, tombstones left out. The bound is that of Find.
 	In(scope Scope, kind Kind) ([]*Record, error)
 }

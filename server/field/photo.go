@@ -191,7 +191,7 @@ var flagSpec = &Spec{
 		Name: "decide", ZH: "处理", EN: "decide", From: []State{FlagRaised}, To: FlagDecided,
 		Args: []Field{{Name: "decision", Type: Enum, Choices: decisions, Required: true}, reason},
 		Do: func(c *Case) error {
-			report, err := c.Look.Get(RecordID(c.Record.Text("reportId")))
+			report, err := ReportOf(c.Look, c.Record)
 			if err != nil {
 				return err
 			}
@@ -215,15 +215,11 @@ var flagSpec = &Spec{
 
 // raiseSeverity keeps the report's severity at that of its worst undecided flag, so that the queue can be ordered by it.
 func raiseSeverity(c *Case, decided *Record) error {
-	id := RecordID(c.Record.Text("reportId"))
-	if id == "" {
-		return nil
-	}
-	report, err := c.Look.Get(id)
+	report, err := ReportOf(c.Look, c.Record)
 	if err != nil || report == nil {
 		return err
 	}
-	flags, err := c.Look.Find(KindFlag, KeyFor("reportId", id))
+	flags, err := PartsOf(c.Look, KindFlag, report)
 	if err != nil {
 		return err
 	}

@@ -144,7 +144,7 @@ var reportSpec = &Spec{
 
 // MissingPhotos lists the declared hashes for which no stored photo of the report with that hash is known.
 func MissingPhotos(report *Record, look Lookup) ([]string, error) {
-	photos, err := look.Find(KindPhoto, KeyFor("reportId", report.ID))
+	photos, err := PartsOf(look, KindPhoto, report)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +175,7 @@ func readyToSubmit(c *Case) error {
 	if r.Time("startedAt").IsZero() || r.Time("endedAt").Before(r.Time("startedAt")) {
 		return Refuse(CodeMissingField, "A visit needs its start, and an end that is not before it.")
 	}
-	template, err := c.Look.Get(RecordID(r.Text("templateId")))
+	template, err := c.See(RecordID(r.Text("templateId")))
 	if err != nil {
 		return err
 	}
@@ -186,7 +186,7 @@ func readyToSubmit(c *Case) error {
 	if err != nil {
 		return err
 	}
-	photos, err := c.Look.Find(KindPhoto, KeyFor("reportId", r.ID))
+	photos, err := PartsOf(c.Look, KindPhoto, r)
 	if err != nil {
 		return err
 	}
@@ -224,7 +224,7 @@ func submittedState(r *Record) State {
 
 // photoArrived moves a queued report on: to receiving, or to submitted when this was the last photo.
 func photoArrived(c *Case) error {
-	report, err := c.Look.Get(RecordID(c.Record.Text("reportId")))
+	report, err := ReportOf(c.Look, c.Record)
 	if err != nil || report == nil || report.State != ReportQueued && report.State != ReportReceiving {
 		return err
 	}
@@ -272,8 +272,8 @@ var byTeam = &Whose{ZH: "作者及报告中的检查人员", EN: "its author and
 		return Authors(r), nil
 	}
 	people := []UserID{r.Author}
-	report, err := look.Get(RecordID(r.Text("reportId")))
-	if err == nil && report != nil && report.Scope == r.Scope {
+	report, err := ReportOf(look, r)
+	if err == nil && report != nil {
 		people = append(people, Authors(report)...)
 	}
 	return people, err
@@ -301,7 +301,7 @@ func returnReport(c *Case) error {
 	if !deadline.After(c.Now) {
 		return Refuse(CodeBadTime, "The deadline has passed already.")
 	}
-	template, err := c.Look.Get(RecordID(c.Record.Text("templateId")))
+	template, err := c.See(RecordID(c.Record.Text("templateId")))
 	if err != nil {
 		return err
 	}
@@ -334,7 +334,7 @@ func approveReport(c *Case) error {
 	if err := notAuthor(c); err != nil {
 		return err
 	}
-	flags, err := c.Look.Find(KindFlag, KeyFor("reportId", c.Record.ID))
+	flags, err := PartsOf(c.Look, KindFlag, c.Record)
 	if err != nil {
 		return err
 	}

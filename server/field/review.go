@@ -45,7 +45,7 @@ func notItsAuthor(c *Case, r *Record) error {
 	report := r
 	if r.Kind != KindReport {
 		var err error
-		if report, err = c.Look.Get(RecordID(r.Text("reportId"))); err != nil {
+		if report, err = ReportOf(c.Look, r); err != nil {
 			return err
 		}
 	}
@@ -140,7 +140,7 @@ func RestingOn(look Lookup, photo *Record) (Resting, error) {
 		}
 		return live, err
 	}
-	report, err := look.Get(RecordID(photo.Text("reportId")))
+	report, err := ReportOf(look, photo)
 	if err != nil {
 		return out, err
 	}
@@ -148,7 +148,7 @@ func RestingOn(look Lookup, photo *Record) (Resting, error) {
 	if out.Links, err = linked(photo.ID); err != nil {
 		return out, err
 	}
-	findings, err := look.Find(KindFinding, KeyFor("evidence", photo.ID))
+	findings, err := look.FindIn(photo.Scope, KindFinding, KeyFor("evidence", photo.ID))
 	if err != nil {
 		return out, err
 	}
@@ -160,7 +160,7 @@ func RestingOn(look Lookup, photo *Record) (Resting, error) {
 		}
 	}
 	if report != nil {
-		revisits, err := look.Find(KindRevisit, KeyFor("siteId", photo.Text("siteId")))
+		revisits, err := look.FindIn(photo.Scope, KindRevisit, KeyFor("siteId", photo.Text("siteId")))
 		if err != nil {
 			return out, err
 		}

@@ -94,6 +94,11 @@ func (w *world) Find(kind field.Kind, key string) ([]*field.Record, error) {
 	return found, nil
 }
 
+func (w *world) FindIn(scope field.Scope, kind field.Kind, key string) ([]*field.Record, error) {
+	found, err := w.Find(kind, key)
+	return slices.DeleteFunc(found, func(r *field.Record) bool { return r.Scope != scope }), err
+}
+
 func (w *world) In(scope field.Scope, kind field.Kind) ([]*field.Record, error) {
 	var found []*field.Record
 	for _, r := range w.records {

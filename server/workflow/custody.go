@@ -313,7 +313,7 @@ func (c *chain) flags() error {
 // open, and the stamp knows the last change alone. The others lie between it and the entry that made the finding.
 func (c *chain) evidence() error {
 	seen := map[field.RecordID]bool{}
-	for _, q := range []store.Query{{Keys: where{}.is("evidence", string(c.photo.ID))}, {Scope: c.photo.Scope}} {
+	for _, q := range []store.Query{{Scope: c.photo.Scope, Keys: where{}.is("evidence", string(c.photo.ID))}, {Scope: c.photo.Scope}} {
 		q.Kinds = []field.Kind{field.KindFinding}
 		found, err := c.all(q)
 		if err != nil {

@@ -130,7 +130,7 @@ func (f *Flow) problemsAt(ctx context.Context, who *access.Actor, site field.Sco
 	}
 	for _, x := range findings {
 		at := x.CreatedAt
-		if r := known[field.RecordID(x.Text("reportId"))]; r != nil {
+		if r := known[field.RecordID(x.Text("reportId"))]; r != nil && r.Scope == site {
 			at = startOf(r)
 		}
 		if class := x.Text("class"); class == "" || class == "dismissed" || !at.Before(begins) || len(unit.Findings) == mostPerUnit {
@@ -139,7 +139,7 @@ func (f *Flow) problemsAt(ctx context.Context, who *access.Actor, site field.Sco
 		unit.Findings = append(unit.Findings, x.ID)
 		for _, e := range x.Texts("evidence") {
 			p := known[field.RecordID(e)]
-			if p != nil && p.Kind == field.KindPhoto && !p.Deleted && len(unit.Photos) < mostPerUnit && !slices.Contains(unit.Photos, p.ID) {
+			if p != nil && p.Scope == site && p.Kind == field.KindPhoto && !p.Deleted && len(unit.Photos) < mostPerUnit && !slices.Contains(unit.Photos, p.ID) {
 				unit.Photos = append(unit.Photos, p.ID)
 			}
 		}

@@ -123,6 +123,11 @@ func (l *looking) Find(kind field.Kind, key string) ([]*field.Record, error) {
 	return found, err
 }
 
+func (l *looking) FindIn(scope field.Scope, kind field.Kind, key string) ([]*field.Record, error) {
+	found, _, err := l.flow.all(l.ctx, l.who, store.Query{Scope: scope, Kinds: []field.Kind{kind}, Keys: []string{key}}, mostLinks)
+	return found, err
+}
+
 func (l *looking) In(scope field.Scope, kind field.Kind) ([]*field.Record, error) {
 	found, _, err := l.flow.all(l.ctx, l.who, store.Query{Scope: scope, Kinds: []field.Kind{kind}}, mostLinks)
 	return found, err
@@ -188,7 +193,9 @@ func (w *falling) add(s *sources, r *field.Record, evidence map[field.RecordID]*
 		}
 		stands := false
 		for _, e := range named {
-			stands = w.add(s, evidence[field.RecordID(e)], nil) || stands
+			if of := evidence[field.RecordID(e)]; of != nil && of.Scope == r.Scope {
+				stands = w.add(s, of, nil) || stands
+			}
 		}
 		return stands
 	case field.KindReport:
@@ -243,7 +250,7 @@ func (w *falling) finding(r *field.Record) (int, error) {
 // revisit counts what else was brought home from the visit that answered it.
 func (w *falling) revisit(r *field.Record) (int, error) {
 	found, _, err := w.flow.all(w.ctx, theServer, store.Query{
-		Kinds: []field.Kind{field.KindPhoto, field.KindInterview}, Keys: where{}.is("reportId", r.Text("reportId")),
+		Scope: r.Scope, Kinds: []field.Kind{field.KindPhoto, field.KindInterview}, Keys: where{}.is("reportId", r.Text("reportId")),
 	}, mostParts)
 	s := newSources()
 	for _, e := range found {
@@ -281,13 +288,13 @@ func (w *falling) clue(id field.RecordID) ([]*field.Record, int, error) {
 }
 
 // resting finds the links and findings that name a photo.
-func (f *Flow) resting(ctx context.Context, who *access.Actor, photo field.RecordID) (links, findings []*field.Record, err error) {
+func (f *Flow) resting(ctx context.Context, who *access.Actor, photo *field.Record) (links, findings []*field.Record, err error) {
 	links, _, err = f.all(ctx, who, store.Query{
-		Kinds: []field.Kind{field.KindLink}, States: []field.State{field.LinkProposed, field.LinkConfirmed}, Keys: where{}.is("targetId", string(photo)),
+		Kinds: []field.Kind{field.KindLink}, States: []field.State{field.LinkProposed, field.LinkConfirmed}, Keys: where{}.is("targetId", string(photo.ID)),
 	}, mostLinks)
 	if err != nil {
 		return nil, nil, err
 	}
-	findings, _, err = f.all(ctx, who, store.Query{Kinds: []field.Kind{field.KindFinding}, Keys: where{}.is("evidence", string(photo))}, mostLinks)
+	findings, _, err = f.all(ctx, who, store.Query{Scope: photo.Scope, Kinds: []field.Kind{field.KindFinding}, Keys: where{}.is("evidence", string(photo.ID))}, mostLinks)
 	return links, findings, err
 }

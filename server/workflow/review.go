@@ -178,8 +178,8 @@ const mostParts = 2000
 
 func (f *Flow) parts(ctx context.Context, who *access.Actor, report *field.Record) (parts, error) {
 	found, _, err := f.all(ctx, who, store.Query{
-		Kinds: []field.Kind{field.KindPhoto, field.KindFinding, field.KindInterview, field.KindFlag},
-		Keys:  where{}.is("reportId", string(report.ID)),
+		Scope: report.Scope, Kinds: []field.Kind{field.KindPhoto, field.KindFinding, field.KindInterview, field.KindFlag},
+		Keys: where{}.is("reportId", string(report.ID)),
 	}, mostParts)
 	var p parts
 	for _, r := range found {

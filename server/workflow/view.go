@@ -267,7 +267,7 @@ func (f *Flow) photoViews(ctx context.Context, who *access.Actor, photos []*fiel
 }
 
 func (f *Flow) restsOn(ctx context.Context, who *access.Actor, photo *field.Record) (RestsOn, error) {
-	links, findings, err := f.resting(ctx, who, photo.ID)
+	links, findings, err := f.resting(ctx, who, photo)
 	if err != nil {
 		return RestsOn{}, err
 	}

@@ -98,6 +98,11 @@ func (v *view) Find(kind field.Kind, key string) ([]*field.Record, error) {
 	return v.find(kind, store.Query{Keys: []string{key}}, func(r *field.Record) bool { return slices.Contains(r.Keys, key) })
 }
 
+// FindIn implements field.Lookup in the same way.
+func (v *view) FindIn(scope field.Scope, kind field.Kind, key string) ([]*field.Record, error) {
+	return v.find(kind, store.Query{Scope: scope, Keys: []string{key}}, func(r *field.Record) bool { return r.Scope == scope && slices.Contains(r.Keys, key) })
+}
+
 // In implements field.Lookup in the same way.
 func (v *view) In(scope field.Scope, kind field.Kind) ([]*field.Record, error) {
 	return v.find(kind, store.Query{Scope: scope}, func(r *field.Record) bool { return r.Scope == scope })
