@@ -102,7 +102,7 @@ var table = map[Role]row{
 			"finding.create", "finding.create_others", "finding.classify", "finding.close", "finding.reopen",
 			"photo.void", "photo.void_others", "photo.discredit", "review.decide", "interview.review", "interview.seal", "interview.void", "interview.void_others",
 			"flag.decide", "conflict.resolve", "conflict.arbitrate", "parked.accept", "parked.settle", "parked.destroy",
-			"campaign.create", "campaign.edit", "campaign.draw", "campaign.run", "campaign.close", "campaign.report",
+			"campaign.create", "campaign.edit", "campaign.announce", "campaign.draw", "campaign.run", "campaign.close", "campaign.report",
 			"revisit.assign", "revisit.reassign", "revisit.excuse", "revisit.miss", "revisit.return", "revisit.accept", "revisit.cancel",
 			"grant.create", "grant.end", "recusal.create", "recusal.end",
 			"mandate.create", "mandate.edit", "mandate.void",

@@ -18,6 +18,7 @@ func (s *Server) registerCampaigns() {
 	}))
 	s.get("/v1/campaigns/:id", "getCampaign", s.one(field.KindCampaign))
 	s.route(fiber.MethodPatch, "/v1/campaigns/:id", "editCampaign", may("campaign.edit"), edited(f.EditCampaign))
+	s.post("/v1/campaigns/:id/announce", "announceSeed", "campaign.announce", clicked(s.announceSeed))
 	s.post("/v1/campaigns/:id/draw", "drawSample", "campaign.draw", clicked(s.drawSample))
 	s.post("/v1/campaigns/:id/approve", "approveCampaign", "campaign.approve", plain(f.ApproveCampaign))
 	s.post("/v1/campaigns/:id/run", "runCampaign", "campaign.run", plain(f.RunCampaign))
@@ -34,6 +35,18 @@ func (s *Server) registerCampaigns() {
 	s.post("/v1/revisits/:id/miss", "missRevisit", "revisit.miss", reasoned(f.MarkMissed))
 	s.post("/v1/revisits/:id/excuse", "excuseRevisit", "revisit.excuse", reasoned(f.ExcuseRevisit))
 	s.post("/v1/revisits/:id/cancel", "cancelRevisit", "revisit.cancel", reasoned(f.CancelRevisit))
+}
+
+type announcing struct {
+	seen
+	SeedHash string `json:"seedHash"`
+	Source   string `json:"source"`
+	Date     string `json:"date"`
+	Reason   string `json:"reason"`
+}
+
+func (s *Server) announceSeed(ctx context.Context, act workflow.Act, id field.CampaignID, req announcing) (*field.Record, error) {
+	return s.flow.AnnounceSeed(ctx, act, id, req.Version, workflow.Announcement{SeedHash: req.SeedHash, Source: req.Source, Date: req.Date, Reason: req.Reason})
 }
 
 type drawing struct {

@@ -1,6 +1,8 @@
 package api_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"math"
 	"net/http"
@@ -532,6 +534,15 @@ func (o *office) campaign(sites []string, last visit, clue string) {
 	o.no(o.cai, 400, field.CodeBadTime, "PATCH", path, o.body(id, obj{"fields": obj{"to": "2020-01-01"}}))
 	o.no(o.eva, 409, field.CodeNotNow, "POST", path+"/approve", o.body(id, nil))
 	o.no(o.cai, 400, field.CodeMissingField, "POST", path+"/draw", o.body(id, obj{"seed": ""}))
+	o.no(o.cai, 409, field.CodeSeedNotAnnounced, "POST", path+"/draw", o.body(id, obj{"seed": "2026-11-23"}))
+	o.no(o.cai, 400, field.CodeBadTime, "POST", path+"/announce", o.body(id, obj{"source": "双色球", "date": today.Format(time.DateOnly)}))
+	o.click(o.cai, "campaigns", id, "announce", obj{"source": "双色球", "date": today.AddDate(0, 0, 1).Format(time.DateOnly)}, "draft")
+	o.no(o.cai, 409, field.CodeNotNow, "POST", path+"/draw", o.body(id, obj{"seed": "06 11 17"}))
+	seed := sha256.Sum256([]byte("2026-11-23"))
+	announced := obj{"seedHash": hex.EncodeToString(seed[:])}
+	o.no(o.cai, 400, field.CodeReasonMissing, "POST", path+"/announce", o.body(id, announced))
+	announced["reason"] = "不等摇号"
+	o.click(o.cai, "campaigns", id, "announce", announced, "draft")
 	o.click(o.cai, "campaigns", id, "draw", obj{"seed": "2026-11-23"}, "draft")
 	o.no(o.cai, 403, field.CodeNotPermitted, "POST", path+"/approve", o.body(id, nil))
 	o.click(o.eva, "campaigns", id, "approve", nil, "approved")
@@ -553,14 +564,17 @@ func (o *office) campaign(sites []string, last visit, clue string) {
 	}
 	var p workflow.Progress
 	o.ok(o.cai, "GET", path+"/progress", nil, &p)
-	if p.Total.Sample != 3 || p.Total.Tasks["pending"] != 3 {
+	if p.Total.Sample != 3 || p.Total.Tasks["pending"] != 3 || len(p.Draws) != 2 || p.Draws[0].DroppedFor != "不等摇号" {
 		t.Errorf("progress %+v", p)
 	}
 
 	task := string(campaign.Fields.Sample[0].Revisit)
 	o.ok(o.cai, "GET", "/v1/revisits/"+task, nil, nil)
 	team := obj{"assignee": o.ann.User.ID, "companion": o.gus.User.ID, "due": today.AddDate(0, 0, 7).Format(time.DateOnly)}
-	o.no(o.cai, 409, field.CodeTwoInspectors, "POST", "/v1/revisits/"+task+"/assign", o.body(task, obj{"assignee": o.ann.User.ID, "companion": o.ann.User.ID, "due": "2026-12-01"}))
+	o.no(o.cai, 409, field.CodeTwoInspectors, "POST", "/v1/revisits/"+task+"/assign", o.body(task, obj{"assignee": o.ann.User.ID, "companion": o.ann.User.ID, "due": team["due"]}))
+	for _, due := range []time.Time{today.AddDate(0, 0, -1), today.AddDate(0, 2, 0)} {
+		o.no(o.cai, 400, field.CodeBadTime, "POST", "/v1/revisits/"+task+"/assign", o.body(task, obj{"assignee": o.ann.User.ID, "companion": o.gus.User.ID, "due": due.Format(time.DateOnly)}))
+	}
 	o.click(o.cai, "revisits", task, "assign", team, "assigned")
 	if !slices.Contains(o.gus.pull(nil).Scopes, field.Scope("site/"+sites[0])) {
 		t.Error("gus does not see the site of his task")
@@ -588,6 +602,7 @@ func (o *office) campaign(sites []string, last visit, clue string) {
 	o.sends(o.ann, "site/"+sites[0], o.command("revisit", task, "submit", found))
 	o.no(o.cai, 409, field.CodeNotNow, "POST", "/v1/revisits/"+task+"/accept", o.body(task, nil))
 	o.click(o.cai, "reports", again.report, "approve", nil, "approved")
+	o.no(o.cai, 409, field.CodeTasksOpen, "POST", path+"/close", o.body(id, nil))
 	o.click(o.cai, "revisits", task, "accept", nil, "done")
 	if f, k := o.record(o.cai, last.finding), o.record(o.dai, clue); f.State != "open" || k.State != "assigned" {
 		t.Errorf("after the relapse the finding is %s and the clue %s", f.State, k.State)
@@ -597,6 +612,7 @@ func (o *office) campaign(sites []string, last visit, clue string) {
 		t.Errorf("progress %+v", p)
 	}
 	o.click(o.cai, "campaigns", id, "close", nil, "closing")
+	o.no(o.cai, 409, field.CodeNotNow, "POST", "/v1/revisits/"+string(campaign.Fields.Sample[1].Revisit)+"/reassign", o.body(string(campaign.Fields.Sample[1].Revisit), team))
 	o.click(o.cai, "campaigns", id, "report", obj{"text": "一处反弹"}, "reported")
 }
 

@@ -2,6 +2,8 @@ package demo
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -14,8 +16,8 @@ import (
 	"fieldclue/sync/synctest"
 )
 
-// seedOfDraw is said aloud before the sample is drawn.
-const seedOfDraw = "双色球 2026-11-22 06 11 17 20 28 33 + 09"
+// seedOfDraw stands for a seed that the planner rolls with dice. Its hash is announced before the sample is drawn.
+const seedOfDraw = "骰子 6 1 3 3 5 2 4 4 1 6"
 
 // playRevisit plans the campaign, draws its sample, sends a task to a phone and brings a relapse back.
 func (d *demo) playRevisit(ctx context.Context, people map[string]field.UserID) error {
@@ -69,12 +71,19 @@ func (d *demo) draw(ctx context.Context, k *desk, campaign field.RecordID) (fiel
 	}
 	type drawn struct {
 		Seed, FrameHash string
+		Draws           []field.Drawing
 		Strata          []field.Stratum
 		Frame, Sample   []field.Unit
 	}
 	what, err := fieldsOf[drawn](r)
 	if err != nil {
 		return "", err
+	}
+	if len(what.Draws) == 0 {
+		hash := sha256.Sum256([]byte(seedOfDraw))
+		if err := k.ask(ctx, "POST", "/v1/campaigns/"+string(campaign)+"/announce", "announce", object{"version": r.Version, "seedHash": hex.EncodeToString(hash[:])}, &r); err != nil {
+			return "", err
+		}
 	}
 	if what.Seed == "" {
 		if err := k.ask(ctx, "POST", "/v1/campaigns/"+string(campaign)+"/draw", "draw", object{"version": r.Version, "seed": seedOfDraw}, &r); err != nil {
@@ -84,14 +93,14 @@ func (d *demo) draw(ctx context.Context, k *desk, campaign field.RecordID) (fiel
 			return "", err
 		}
 	}
-	mine := field.Draw(what.Frame, seedOfDraw, what.Strata)
+	mine := field.Draw(what.Frame, what.Seed, what.Strata)
 	same := func(a, b field.Unit) bool {
 		return a.Stratum == b.Stratum && a.SiteID == b.SiteID && a.Alias == b.Alias
 	}
 	if field.FrameHash(what.Frame) != what.FrameHash || !slices.EqualFunc(mine, what.Sample, same) {
 		return "", errors.New("the sample cannot be drawn again from the published frame and seed")
 	}
-	d.say("   抽样 seed %q, frame %d units (hash %s…), sample %d; drawn a second time here: the same", what.Seed, len(what.Frame), what.FrameHash[:12], len(what.Sample))
+	d.say("   抽样 seed %q (its hash was announced before the frame was known; then the server's salt), frame %d units (hash %s…), sample %d; drawn a second time here: the same", what.Seed, len(what.Frame), what.FrameHash[:12], len(what.Sample))
 	road := d.id(d.lastYear()[0].problem())
 	for _, u := range what.Sample {
 		if slices.Contains(u.Findings, road) {
@@ -201,10 +210,14 @@ func (d *demo) revisit(ctx context.Context, h *handset, v visit, task field.Reco
 	if err := d.record(h, v, people[inspectorA], people[inspectorB]); err != nil {
 		return err
 	}
+	var photos []field.RecordID // the report is handed in when they are there, and the task after it
+	for i := range v.shots {
+		photos = append(photos, d.id(v.photo(i)))
+	}
 	err = h.phone.Write("end of the revisit", synctest.Command(scope, field.KindRevisit, task, "submit", object{
 		"reportId": d.id(v.report()),
 		"results":  []object{{"findingId": d.id(d.lastYear()[0].problem()), "result": "relapse", "note": "承诺未兑现，再次付入个人账户"}},
-	}))
+	}, photos...))
 	if err != nil {
 		return err
 	}

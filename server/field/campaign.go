@@ -3,10 +3,17 @@ package field
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
+)
+
+// States of a campaign; it begins as a draft.
+const (
+	CampaignApproved State = "approved"
+	CampaignRunning  State = "running"
+	CampaignClosing  State = "closing"
+	CampaignReported State = "reported"
 )
 
 // Unit is one place or household that a campaign may visit: an element of the frame from which the sample is drawn.
@@ -45,8 +52,7 @@ func sortedFrame(frame []Unit) []Unit {
 }
 
 // Draw takes the sample: in each stratum, the units with the smallest SHA-256 of (frame hash, seed, unit). Whoever has
-// the frame and the seed draws the same sample again, and nobody can choose a seed after seeing who it favours without
-// changing what was published.
+// the frame and the seed draws the same sample again. How the seed comes about, so that nobody chooses it, says Drawing.
 func Draw(frame []Unit, seed string, strata []Stratum) []Unit {
 	frameHash := FrameHash(frame)
 	lot := func(u Unit) string {
@@ -97,81 +103,187 @@ var campaignSpec = &Spec{
 			{Name: "size", Type: Integer, Low: 0, High: 10_000, Required: true},
 			{Name: "frame", Type: Integer, Low: 0, High: 1e7},
 		}},
-		{Name: "seed", Type: Text, Max: 100, Server: true, ZH: "随机种子", EN: "seed"},
+		{Name: "draws", Type: Object, List: true, Items: mostDraws, Server: true, Fields: drawingFields, ZH: "历次抽样", EN: "every draw, also those that do not stand"},
+		{Name: "seed", Type: Text, Max: 600, Server: true, ZH: "随机种子", EN: "seed"},
 		{Name: "frame", Type: Object, List: true, Items: 20_000, Server: true, Fields: unitFields, ZH: "抽样框", EN: "frame"},
 		{Name: "frameHash", Type: Hash, Server: true, ZH: "抽样框哈希", EN: "hash of the frame"},
 		{Name: "sample", Type: Object, List: true, Items: 20_000, Server: true, Fields: unitFields, ZH: "样本", EN: "sample"},
 		{Name: "approvedBy", Type: ID, Of: KindPerson, Server: true, ZH: "批准人", EN: "approved by"},
+		{Name: "reopened", Type: Integer, Low: 0, High: 1e6, Server: true, ZH: "重新派出的逾期任务数", EN: "missed tasks that were given out again"},
+		{Name: "ended", Type: Object, List: true, Items: 4, Server: true, ZH: "收尾时的任务", EN: "how the tasks had ended when it was closed", Fields: []Field{
+			{Name: "state", Type: Enum, Choices: endedStates, Required: true},
+			{Name: "tasks", Type: Integer, Low: 0, High: 1e6, Required: true},
+		}},
 		{Name: "reportText", Type: Text, Max: 20_000, Server: true, ZH: "总结", EN: "report"},
 	},
-	Made: campaignPeriod, Edited: campaignPeriod,
+	Made: planned, Edited: replanned,
 	Commands: []Command{
+		{
+			Name: "announce", ZH: "公布种子产生办法", EN: "announce how the seed comes about", From: []State{StateDraft},
+			Args: []Field{
+				{Name: "seedHash", Type: Hash}, {Name: "source", Type: Text, Max: 100}, {Name: "date", Type: Date}, {Name: "reason", Type: Text, Max: 1000},
+			},
+			Do: announceSeed,
+		},
 		{
 			// The frame is put together by the server from the records, never by a client.
 			Name: "draw", ZH: "抽样", EN: "draw the sample", From: []State{StateDraft}, Server: true,
 			Args: []Field{
-				{Name: "seed", Type: Text, Max: 100, Required: true},
+				{Name: "seed", Type: Text, Max: 200, Required: true},
 				{Name: "frame", Type: Object, List: true, Items: 20_000, Fields: unitFields, Required: true},
 			},
 			Do: drawSample,
 		},
-		{Name: "approve", ZH: "批准", EN: "approve", From: []State{StateDraft}, To: "approved", Do: func(c *Case) error {
-			if c.Record.Fields["sample"] == nil {
-				return Refuse(CodeNotNow, "Draw the sample first: the approval covers it.")
+		{Name: "approve", ZH: "批准", EN: "approve", From: []State{StateDraft}, To: CampaignApproved, Do: approveCampaign},
+		{Name: "run", ZH: "启动", EN: "run", From: []State{CampaignApproved}, To: CampaignRunning, Do: notOver},
+		{Name: "close", ZH: "收尾", EN: "close", From: []State{CampaignRunning}, To: CampaignClosing, Do: closeCampaign},
+		{Name: "report", ZH: "总结", EN: "report", From: []State{CampaignClosing}, To: CampaignReported, Args: []Field{{Name: "text", Type: Text, Max: 20_000, Required: true}}, Do: func(c *Case) error {
+			if err := closeCampaign(c); err != nil { // an older server closed with open tasks
+				return err
 			}
-			if c.Record.Author == c.Who.User {
-				return Refuse(CodeSecondPerson, "")
-			}
-			c.Set("approvedBy", c.Who.User)
-			return nil
-		}},
-		{Name: "run", ZH: "启动", EN: "run", From: []State{"approved"}, To: "running"},
-		{Name: "close", ZH: "收尾", EN: "close", From: []State{"running"}, To: "closing"},
-		{Name: "report", ZH: "总结", EN: "report", From: []State{"closing"}, To: "reported", Args: []Field{{Name: "text", Type: Text, Max: 20_000, Required: true}}, Do: func(c *Case) error {
 			c.Set("reportText", c.Arg("text"))
 			return nil
 		}},
 	},
 }
 
-func campaignPeriod(c *Case) error {
+// planned checks a plan.
+func planned(c *Case) error {
 	if c.Record.Text("from") > c.Record.Text("to") {
 		return Refuse(CodeBadTime, "The campaign ends before it starts.")
 	}
-	if len(c.Record.Fields["sample"]) > 0 {
-		for _, f := range []string{"frame", "frameHash", "sample", "seed"} {
-			delete(c.Record.Fields, f) // what was drawn no longer fits the plan: draw again
+	_, err := strataOf(c.Record)
+	return err
+}
+
+// strataOf reads the strata of a plan: at least one, each once.
+func strataOf(campaign *Record) ([]Stratum, error) {
+	var strata []Stratum
+	if err := campaign.Decode("strata", &strata); err != nil {
+		return nil, Refuse(CodeWrongType, "The strata cannot be read.").Because(err)
+	}
+	if len(strata) == 0 {
+		return nil, Refuse(CodeMissingField, "A campaign names at least one stratum.")
+	}
+	for i, s := range strata {
+		if slices.ContainsFunc(strata[:i], func(t Stratum) bool { return t.Stratum == s.Stratum }) {
+			return nil, Refuse(CodeBadChoice, "The stratum %s is named twice.", s.Stratum)
 		}
+	}
+	return strata, nil
+}
+
+// replanned checks a plan that was changed. What was drawn for the old one no longer fits: it is dropped, and stays listed.
+func replanned(c *Case) error {
+	if err := planned(c); err != nil {
+		return err
+	}
+	draws, err := DrawingsOf(c.Record)
+	if err != nil {
+		return err
+	}
+	if len(draws) > 0 && draws[len(draws)-1].DrawnAt != "" {
+		drop(c, draws, "计划已修改 / the plan was changed")
+	}
+	if c.Record.Fields["sample"] != nil {
+		clearSample(c.Record)
 	}
 	return nil
 }
 
-func drawSample(c *Case) error {
-	var frame []Unit
-	if err := json.Unmarshal(c.Args["frame"], &frame); err != nil {
-		return Refuse(CodeWrongType, "The frame cannot be read.").Because(err)
+func clearSample(campaign *Record) {
+	for _, f := range []string{"frame", "frameHash", "sample", "seed"} {
+		delete(campaign.Fields, f)
 	}
-	var strata []Stratum
-	if err := c.Record.Decode("strata", &strata); err != nil {
-		return Refuse(CodeWrongType, "The strata cannot be read.").Because(err)
+}
+
+func approveCampaign(c *Case) error {
+	draws, err := DrawingsOf(c.Record)
+	if err != nil {
+		return err
 	}
-	frame = sortedFrame(frame)
-	for i := range strata {
-		strata[i].Frame = 0
-		for _, u := range frame {
-			if u.Stratum == strata[i].Stratum {
-				strata[i].Frame++
-			}
+	if n := len(draws); c.Record.Fields["sample"] == nil || n == 0 || draws[n-1].DrawnAt == "" || draws[n-1].DroppedAt != "" {
+		return Refuse(CodeNotNow, "Draw the sample first: the approval covers it.")
+	}
+	if _, err := strataOf(c.Record); err != nil {
+		return err
+	}
+	if c.Record.Author == c.Who.User {
+		return Refuse(CodeSecondPerson, "")
+	}
+	if err := notOver(c); err != nil {
+		return err
+	}
+	c.Set("approvedBy", c.Who.User)
+	return nil
+}
+
+// notOver refuses to begin a campaign whose last day has passed: nothing in it could be given out.
+func notOver(c *Case) error {
+	if to := c.Record.Text("to"); to < today(c) {
+		return Refuse(CodeBadTime, "The campaign ended on %s. Plan another one.", to)
+	}
+	return nil
+}
+
+// endedStates are those in which a task may be when its campaign is closed.
+var endedStates = func() []Choice {
+	var ended []Choice
+	for _, s := range []State{RevisitDone, RevisitMissed, RevisitExcused, RevisitCancelled} {
+		i := slices.IndexFunc(revisitStates, func(c Choice) bool { return c.Code == string(s) })
+		ended = append(ended, revisitStates[i])
+	}
+	return ended
+}()
+
+// mostNamed bounds how many open tasks a refusal names.
+const mostNamed = 20
+
+// closeCampaign refuses while a task is open, and names those that are. What became of the others stands in the campaign.
+func closeCampaign(c *Case) error {
+	var sample []Unit
+	if err := c.Record.Decode("sample", &sample); err != nil {
+		return err
+	}
+	ids := make([]RecordID, len(sample))
+	for i, u := range sample {
+		ids[i] = u.Revisit
+	}
+	tasks, err := c.Look.Several(ids)
+	if err != nil {
+		return err
+	}
+	counts, open, named := map[string]int{}, 0, []string{}
+	for i, t := range tasks {
+		state := State("not made yet")
+		if t != nil {
+			state = t.State
+		}
+		if slices.ContainsFunc(endedStates, func(e Choice) bool { return e.Code == string(state) }) {
+			counts[string(state)]++
+			continue
+		}
+		if open++; len(named) < mostNamed {
+			named = append(named, fmt.Sprintf("%s (%s)", ids[i], state))
 		}
 	}
-	sample := Draw(frame, c.Arg("seed"), strata)
-	for i := range sample {
-		sample[i].Revisit = c.NewID("revisit", sample[i].key())
+	if open > 0 {
+		more := ""
+		if open > len(named) {
+			more = fmt.Sprintf(" and %d more", open-len(named))
+		}
+		return Refuse(CodeTasksOpen, "%d of %d tasks are open: %s%s. Finish, excuse, cancel or mark them as missed first.", open, len(sample), strings.Join(named, ", "), more)
 	}
-	c.Set("strata", strata)
-	c.Set("seed", c.Arg("seed"))
-	c.Set("frame", frame)
-	c.Set("frameHash", FrameHash(frame))
-	c.Set("sample", sample)
+	type ended struct {
+		State string `json:"state"`
+		Tasks int    `json:"tasks"`
+	}
+	list := []ended{}
+	for _, e := range endedStates {
+		if n := counts[e.Code]; n > 0 {
+			list = append(list, ended{e.Code, n})
+		}
+	}
+	c.Set("ended", list)
 	return nil
 }

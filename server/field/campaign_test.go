@@ -115,11 +115,39 @@ func TestDrawingTakesNoMoreThanThereIs(t *testing.T) {
 
 func planned(w *world) field.RecordID {
 	w.put(field.KindTemplate, id(5), "published", cai, nil)
-	w.must(w.make(cai, field.KindCampaign, id(9), field.MakeScope(field.ScopeCampaign, string(id(9))), map[string]any{
-		"title": "2026 Q4", "from": "2026-12-01", "to": "2026-12-31", "templateId": id(5),
-		"strata": []field.Stratum{{Stratum: "problems", Size: 2}},
-	}))
+	w.must(w.make(cai, field.KindCampaign, id(9), field.MakeScope(field.ScopeCampaign, string(id(9))), plan("problems")))
 	return id(9)
+}
+
+func plan(strata ...string) map[string]any {
+	var list []field.Stratum
+	for _, s := range strata {
+		list = append(list, field.Stratum{Stratum: s, Size: 2})
+	}
+	return map[string]any{"title": "2026 Q4", "from": "2026-11-20", "to": "2026-12-31", "templateId": id(5), "strata": list}
+}
+
+func hashOf(seed string) string {
+	h := sha256.Sum256([]byte(seed))
+	return hex.EncodeToString(h[:])
+}
+
+// drawn announces a seed and draws with it.
+func drawn(w *world, campaign field.RecordID, seed, reason string) {
+	w.t.Helper()
+	args := map[string]any{"seedHash": hashOf(seed)}
+	if reason != "" {
+		args["reason"] = reason
+	}
+	w.must(w.give(cai, campaign, "announce", args))
+	w.must(w.give(cai, campaign, "draw", map[string]any{"seed": seed, "frame": frameOf(9)}))
+}
+
+func draws(w *world, campaign field.RecordID) []field.Drawing {
+	w.t.Helper()
+	list, err := field.DrawingsOf(w.records[campaign])
+	w.must(err)
+	return list
 }
 
 func TestACampaignIsApprovedWithItsSampleByASecondPerson(t *testing.T) {
@@ -127,15 +155,14 @@ func TestACampaignIsApprovedWithItsSampleByASecondPerson(t *testing.T) {
 	c := planned(w)
 	w.refuses(field.CodeNotNow, func() error { return w.give(dai, c, "approve", nil) })
 	w.refuses(field.CodeNotNow, func() error { return w.give(cai, c, "run", nil) })
-	w.must(w.give(cai, c, "draw", map[string]any{"seed": "s", "frame": frameOf(9)}))
+	drawn(w, c, "s", "")
 	w.refuses(field.CodeSecondPerson, func() error { return w.give(cai, c, "approve", nil) })
 	w.must(w.give(dai, c, "approve", nil))
 	w.refuses(field.CodeNotNow, func() error { return w.give(cai, c, "draw", map[string]any{"seed": "t", "frame": frameOf(9)}) })
+	w.refuses(field.CodeNotNow, func() error {
+		return w.give(cai, c, "announce", map[string]any{"seedHash": hashOf("t"), "reason": "r"})
+	})
 	w.must(w.give(cai, c, "run", nil))
-	w.must(w.give(cai, c, "close", nil))
-	w.refuses(field.CodeMissingField, func() error { return w.give(cai, c, "report", nil) })
-	w.must(w.give(cai, c, "report", map[string]any{"text": "两处反弹"}))
-	w.state(c, "reported")
 
 	r := w.records[c]
 	var sample []field.Unit
@@ -147,10 +174,100 @@ func TestACampaignIsApprovedWithItsSampleByASecondPerson(t *testing.T) {
 	}
 }
 
+// The planner says the hash of his seed first; the salt is the server's and comes when the frame is there.
+func TestTheSeedIsAnnouncedBeforeTheFrameIsKnown(t *testing.T) {
+	w := newWorld(t)
+	c := planned(w)
+	draw := func(seed string) func() error {
+		return func() error { return w.give(cai, c, "draw", map[string]any{"seed": seed, "frame": frameOf(9)}) }
+	}
+	w.refuses(field.CodeSeedNotAnnounced, draw("s"))
+	for name, args := range map[string]map[string]any{
+		"nothing": nil, "a source without a day": {"source": "双色球"}, "a day without a source": {"date": "2026-12-03", "source": "  "},
+	} {
+		t.Log(name)
+		w.refuses(field.CodeMissingField, func() error { return w.give(cai, c, "announce", args) })
+	}
+	w.refuses(field.CodeBadRequest, func() error {
+		return w.give(cai, c, "announce", map[string]any{"seedHash": hashOf("s"), "source": "双色球", "date": "2026-12-03"})
+	})
+	w.must(w.give(cai, c, "announce", map[string]any{"seedHash": hashOf("s")}))
+	w.refuses(field.CodeSeedNotAnnounced, draw("t"))
+	w.must(draw("s")())
+	d := draws(w, c)[0]
+	if d.SeedHash != hashOf(d.Given) || d.Seed != d.Given+" "+d.Salt || len(d.Salt) != 36 || d.AnnouncedBy != cai || d.DrawnBy != cai || w.records[c].Text("seed") != d.Seed {
+		t.Errorf("the draw is %+v", d)
+	}
+	var sample []field.Unit
+	w.must(w.records[c].Decode("sample", &sample))
+	if d.SampleHash != field.FrameHash(sample) || d.Sample != 2 || d.FrameHash != field.FrameHash(frameOf(9)) {
+		t.Errorf("the draw is %+v", d)
+	}
+	w.refuses(field.CodeSeedNotAnnounced, draw("s")) // once
+}
+
+func TestAPublicDrawIsNamedBeforeItTakesPlace(t *testing.T) {
+	w := newWorld(t) // 2026-11-23, 09:00 in Beijing
+	c := planned(w)
+	name := func(day string) func() error {
+		return func() error {
+			return w.give(cai, c, "announce", map[string]any{"source": "双色球，红球由小到大，蓝球在后", "date": day})
+		}
+	}
+	w.refuses(field.CodeBadTime, name("2026-11-22"))
+	w.refuses(field.CodeBadTime, name("2026-11-23"))
+	w.refuses(field.CodeBadTime, name("2027-01-01")) // after the campaign
+	w.must(name("2026-11-24")())
+	draw := func(numbers string) func() error {
+		return func() error { return w.give(cai, c, "draw", map[string]any{"seed": numbers, "frame": frameOf(9)}) }
+	}
+	w.refuses(field.CodeNotNow, draw("06 11 17"))
+	w.now = w.now.AddDate(0, 0, 1)
+	w.refuses(field.CodeMissingField, draw("六 十一"))
+	before := w.records[c]
+	w.must(draw("06 11 17+09")())
+	want := draws(w, c)[0]
+	if want.Given != "6 11 17 9" || want.Seed != "双色球，红球由小到大，蓝球在后 2026-11-24 6 11 17 9 "+want.Salt {
+		t.Errorf("the draw is %+v", want)
+	}
+	for _, same := range []string{"6,11,17,9", "０６ 11 17 / 009", "红06、11、17 蓝09"} { // no way of writing them is another try
+		w.records[c] = before
+		w.must(draw(same)())
+		if got := draws(w, c)[0]; got.Given != want.Given || got.SampleHash != want.SampleHash {
+			t.Errorf("%q gave %q", same, got.Given)
+		}
+	}
+}
+
+func TestEveryDrawStaysInTheCampaign(t *testing.T) {
+	w := newWorld(t)
+	c := planned(w)
+	drawn(w, c, "first", "")
+	old := draws(w, c)[0]
+	w.refuses(field.CodeReasonMissing, func() error { return w.give(cai, c, "announce", map[string]any{"seedHash": hashOf("second")}) })
+	w.refuses(field.CodeReasonMissing, func() error {
+		return w.give(cai, c, "announce", map[string]any{"seedHash": hashOf("second"), "reason": "  "})
+	})
+	w.refuses(field.CodeBadChoice, func() error {
+		return w.give(cai, c, "announce", map[string]any{"seedHash": hashOf("first"), "reason": "再来"})
+	})
+	w.must(w.give(cai, c, "announce", map[string]any{"seedHash": hashOf("second"), "reason": "漏了一户"}))
+	w.refuses(field.CodeNotNow, func() error { return w.give(dai, c, "approve", nil) }) // the dropped sample is nobody's
+	w.must(w.give(cai, c, "draw", map[string]any{"seed": "second", "frame": frameOf(9)}))
+	w.must(w.give(dai, c, "approve", nil))
+	all := draws(w, c)
+	if len(all) != 2 || all[0].Seed != old.Seed || all[0].SampleHash != old.SampleHash || all[0].DroppedBy != cai || all[0].DroppedFor != "漏了一户" || all[0].DroppedAt == "" {
+		t.Errorf("the first draw is %+v", all[0])
+	}
+	if all[1].Reason != "漏了一户" || all[1].DroppedAt != "" || all[1].Salt == old.Salt {
+		t.Errorf("the second draw is %+v", all[1])
+	}
+}
+
 func TestAPlanThatChangesIsDrawnAnew(t *testing.T) {
 	w := newWorld(t)
 	c := planned(w)
-	w.must(w.give(cai, c, "draw", map[string]any{"seed": "s", "frame": frameOf(9)}))
+	drawn(w, c, "s", "")
 	r := w.records[c].Clone()
 	r.Fields["to"] = field.Quote("2027-01-31")
 	w.must(field.KindOf(field.KindCampaign).Edited(w.caseOf(r, cai)))
@@ -159,8 +276,103 @@ func TestAPlanThatChangesIsDrawnAnew(t *testing.T) {
 			t.Errorf("%s of the old plan is still there", f)
 		}
 	}
-	r.Fields["to"] = field.Quote("2026-11-30")
+	if d, err := field.DrawingsOf(r); err != nil || len(d) != 1 || d[0].DroppedAt == "" || d[0].Seed == "" {
+		t.Errorf("the draw of the old plan: %+v %v", d, err)
+	}
+	w.records[c] = r
+	w.refuses(field.CodeSeedNotAnnounced, func() error { return w.give(cai, c, "draw", map[string]any{"seed": "s", "frame": frameOf(9)}) })
+	r = r.Clone()
+	r.Fields["to"] = field.Quote("2026-10-30")
 	if err := field.KindOf(field.KindCampaign).Edited(w.caseOf(r, cai)); !field.Is(err, field.CodeBadTime) {
 		t.Errorf("a campaign that ends before it starts: %v", err)
 	}
+}
+
+func TestAStratumIsNamedOnceAndAUnitDrawnOnce(t *testing.T) {
+	w := newWorld(t)
+	c := planned(w)
+	for code, p := range map[field.Code]map[string]any{field.CodeBadChoice: plan("problems", "problems"), field.CodeMissingField: plan()} {
+		w.refuses(code, func() error {
+			return w.make(cai, field.KindCampaign, id(8), field.MakeScope(field.ScopeCampaign, string(id(8))), p)
+		})
+		r := w.records[c].Clone()
+		r.Fields["strata"] = field.Quote(p["strata"])
+		if err := field.KindOf(field.KindCampaign).Edited(w.caseOf(r, cai)); err == nil {
+			t.Errorf("the strata %s were taken", r.Fields["strata"])
+		}
+	}
+	w.must(w.give(cai, c, "announce", map[string]any{"seedHash": hashOf("s")}))
+	twice := append(frameOf(9), frameOf(1)...)
+	w.refuses(field.CodeBadChoice, func() error { return w.give(cai, c, "draw", map[string]any{"seed": "s", "frame": twice}) })
+	// An older server had taken the plan.
+	w.records[c].Fields["strata"] = field.Quote(plan("problems", "problems")["strata"])
+	w.refuses(field.CodeBadChoice, func() error { return w.give(cai, c, "draw", map[string]any{"seed": "s", "frame": frameOf(9)}) })
+	w.records[c].Fields["strata"] = field.Quote([]field.Stratum{{Stratum: "problems"}})
+	w.refuses(field.CodeNotNow, func() error { return w.give(cai, c, "draw", map[string]any{"seed": "s", "frame": frameOf(9)}) })
+}
+
+// running is a campaign whose tasks are there, as the follower makes them.
+func running(w *world) (campaign field.RecordID, tasks []field.RecordID) {
+	campaign = planned(w)
+	drawn(w, campaign, "s", "")
+	w.must(w.give(dai, campaign, "approve", nil))
+	w.must(w.give(cai, campaign, "run", nil))
+	var sample []field.Unit
+	w.must(w.records[campaign].Decode("sample", &sample))
+	for _, u := range sample {
+		w.put(field.KindRevisit, u.Revisit, "", "", map[string]any{"campaignId": campaign, "siteId": siteID, "stratum": u.Stratum})
+		tasks = append(tasks, u.Revisit)
+	}
+	return campaign, tasks
+}
+
+func TestACampaignIsClosedWhenItsTasksHaveEnded(t *testing.T) {
+	w := newWorld(t)
+	c, tasks := running(w)
+	late := w.records[tasks[1]]
+	delete(w.records, tasks[1])
+	w.must(w.give(cai, tasks[0], "cancel", map[string]any{"reason": "已搬迁"}))
+	closes := func() error { return w.give(cai, c, "close", nil) }
+	w.refuses(field.CodeTasksOpen, closes) // one was not made yet
+	w.records[tasks[1]] = late
+	for _, open := range []field.State{
+		field.RevisitPending, field.RevisitAssigned, field.RevisitDownloaded, field.RevisitInProgress, field.RevisitSubmitted, field.RevisitReturned,
+	} {
+		late.State = open
+		if err := closes(); !field.Is(err, field.CodeTasksOpen) || !strings.Contains(err.Error(), string(tasks[1])+" ("+string(open)+")") {
+			t.Errorf("with a task that is %s: %v", open, err)
+		}
+		w.records[c].State = field.CampaignClosing // closed by an older server
+		w.refuses(field.CodeTasksOpen, func() error { return w.give(cai, c, "report", map[string]any{"text": "好"}) })
+		w.records[c].State = field.CampaignRunning
+	}
+	late.State = field.RevisitPending
+	w.must(w.give(cai, tasks[1], "miss", map[string]any{"reason": "塌方"}))
+	w.must(closes())
+	if got := string(w.records[c].Fields["ended"]); got != `[{"state":"missed","tasks":1},{"state":"cancelled","tasks":1}]` {
+		t.Errorf("it was closed with %s", got)
+	}
+	w.refuses(field.CodeNotNow, func() error { return w.give(cai, tasks[1], "reassign", team(ann, ben)) })
+	w.must(w.give(cai, tasks[1], "excuse", map[string]any{"reason": "户主去世"}))
+	w.refuses(field.CodeMissingField, func() error { return w.give(cai, c, "report", nil) })
+	w.must(w.give(cai, c, "report", map[string]any{"text": "两处反弹"}))
+	w.state(c, field.CampaignReported)
+	if got := string(w.records[c].Fields["ended"]); got != `[{"state":"excused","tasks":1},{"state":"cancelled","tasks":1}]` {
+		t.Errorf("it was reported with %s", got)
+	}
+	w.records[tasks[1]].State = field.RevisitMissed
+	w.refuses(field.CodeNotNow, func() error { return w.give(cai, tasks[1], "excuse", map[string]any{"reason": "r"}) })
+}
+
+func TestACampaignThatIsOverDoesNotBegin(t *testing.T) {
+	w := newWorld(t)
+	c := planned(w)
+	drawn(w, c, "s", "")
+	begun := w.now
+	w.now = w.now.AddDate(0, 2, 0)
+	w.refuses(field.CodeBadTime, func() error { return w.give(dai, c, "approve", nil) })
+	w.now = begun
+	w.must(w.give(dai, c, "approve", nil))
+	w.now = w.now.AddDate(0, 2, 0)
+	w.refuses(field.CodeBadTime, func() error { return w.give(cai, c, "run", nil) })
 }

@@ -137,8 +137,7 @@ var clueSpec = &Spec{
 			c.Record.State = ReopenedClue(c.Record)
 			c.Set("reopened", c.Record.Int("reopened")+1)
 			c.Set("reopenedBy", c.Arg("reason"))
-			backToHandler(c, c.Record)
-			return nil
+			return backToHandler(c, c.Record)
 		}},
 		void(ClueReceived, ClueRegistered),
 	},
@@ -202,12 +201,16 @@ func ReopenedClue(clue *Record) State {
 	return ClueRegistered
 }
 
-// backToHandler lets the handler of a clue that is open again see it again, and says so.
-func backToHandler(c *Case, clue *Record) {
-	if h := UserID(clue.Text("handler")); h != "" {
-		GrantScope(c, h, clue.Scope, "承办问题线索 / handles the clue")
-		c.Notify(h, Notice{Type: "reopened", ZH: "您承办的一件问题线索重新打开。", EN: "A clue that you handled is open again."})
+// backToHandler lets the handler of a clue that is open again see it again, and says so. Of a clue without one the clue managers
+// are told.
+func backToHandler(c *Case, clue *Record) error {
+	h := UserID(clue.Text("handler"))
+	if h == "" {
+		return c.NotifyRole(clue.Info.Owner(), RoleClueManager, Notice{Type: "reopened", ZH: "一件问题线索重新打开，尚无承办人。", EN: "A clue is open again, and nobody handles it."})
 	}
+	GrantScope(c, h, clue.Scope, "承办问题线索 / handles the clue")
+	c.Notify(h, Notice{Type: "reopened", ZH: "您承办的一件问题线索重新打开。", EN: "A clue that you handled is open again."})
+	return nil
 }
 
 // registerClue gives the next number of the organisation and year: "gz-liwan-2026-0017". The register is raised in the

@@ -101,6 +101,9 @@ const (
 	CodeNotYours         Code = "not_yours"
 	CodeContentDestroyed Code = "content_destroyed"
 	CodeMovedField       Code = "moved_field"
+	CodeReportUnfit      Code = "report_unfit"
+	CodeSeedNotAnnounced Code = "seed_not_announced"
+	CodeTasksOpen        Code = "tasks_open"
 )
 
 type codeSpec struct {
@@ -200,6 +203,9 @@ var codes = map[Code]codeSpec{
 	CodeCannotDo:         {KindState, "This person cannot do that work here: it takes the role, the organisation and the place. Choose somebody else.", "该人员无法在此承担此项工作（需具备相应角色、单位与范围），请另选他人。"},
 	CodeNotYours:         {KindForbidden, "The record is somebody else's. Its author, or who the report names as inspector, does this.", "该记录属于他人，应由其作者或报告中列明的检查人员办理。"},
 	CodeContentDestroyed: {KindState, "What was written was destroyed. That it was, when and why stands in the record.", "原文已被销毁；销毁的时间和理由见该记录。"},
+	CodeReportUnfit:      {KindState, "The report is not the visit for which the task was made.", "该报告不是此任务要求的走访报告。"},
+	CodeSeedNotAnnounced: {KindState, "Announce first how the seed comes about: its hash, or a public draw of a later day. Then draw with what was announced.", "请先公布种子的产生办法（种子的哈希，或之后某日的公开摇号），再按所公布的办法抽样。"},
+	CodeTasksOpen:        {KindState, "Tasks of the campaign are still open. Finish, excuse, cancel or mark them as missed first.", "回头看尚有未了结的任务，请先完成、免访、取消或记为逾期。"},
 	CodeMovedField:       {KindInvalid, "The field is kept in another place now. Update the app.", "该字段已改存他处，请更新应用。"},
 	CodeIdentityInText:   {KindInvalid, "A text holds an ID, phone or bank card number. Identities belong in the vault, not in a text.", "文本中含有身份证号、电话号码或银行卡号；身份信息应存入保密库，不得写入任何文本。"},
 }

@@ -56,7 +56,7 @@ var findingSpec = &Spec{
 		{Name: "reopen", ZH: "重新打开", EN: "reopen", From: []State{StateClosed, "classified"}, To: "open", Args: []Field{reason}, Do: func(c *Case) error {
 			c.Set("reopened", c.Record.Int("reopened")+1)
 			c.Set("reopenedBy", c.Arg("reason"))
-			return nil
+			return tellReopened(c, c.Record)
 		}},
 		ownVoid(nil, "open"),
 	},

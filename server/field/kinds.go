@@ -159,6 +159,8 @@ type Who struct {
 type Lookup interface {
 	// Get returns the record, or nil when it is not known.
 	Get(id RecordID) (*Record, error)
+	// Several is Get for many, in their order.
+	Several(ids []RecordID) ([]*Record, error)
 	// Find returns the records of a kind, tombstones left out, that carry the key, such as "reportId=0192…".
 	// More than the bound of a guard is an error: nothing is decided on half of what there is.
 	Find(kind Kind, key string) ([]*Record, error)

@@ -3,6 +3,7 @@ package field
 import (
 	"encoding/json"
 	"slices"
+	"time"
 )
 
 // States of a revisit task.
@@ -34,21 +35,23 @@ var resultFields = []Field{
 
 var openRevisit = []State{RevisitPending, RevisitAssigned, RevisitDownloaded, RevisitInProgress, RevisitReturned}
 
+var revisitStates = []Choice{
+	{Code: "pending", ZH: "待派", EN: "pending"},
+	{Code: "assigned", ZH: "已派", EN: "assigned"},
+	{Code: "downloaded", ZH: "已下载", EN: "downloaded"},
+	{Code: "in_progress", ZH: "进行中", EN: "in progress"},
+	{Code: "submitted", ZH: "已提交", EN: "submitted"},
+	{Code: "returned", ZH: "已退回", EN: "returned"},
+	{Code: "done", ZH: "完成", EN: "done"},
+	{Code: "missed", ZH: "逾期未访", EN: "missed"},
+	{Code: "excused", ZH: "免访", EN: "excused"},
+	{Code: "cancelled", ZH: "已取消", EN: "cancelled"},
+}
+
 var revisitSpec = &Spec{
 	Kind: KindRevisit, ZH: "回头看任务", EN: "revisit task", Home: ScopeSite, ServerOK: true, Whose: byAssignees,
 	Initial: RevisitPending,
-	States: []Choice{
-		{Code: "pending", ZH: "待派", EN: "pending"},
-		{Code: "assigned", ZH: "已派", EN: "assigned"},
-		{Code: "downloaded", ZH: "已下载", EN: "downloaded"},
-		{Code: "in_progress", ZH: "进行中", EN: "in progress"},
-		{Code: "submitted", ZH: "已提交", EN: "submitted"},
-		{Code: "returned", ZH: "已退回", EN: "returned"},
-		{Code: "done", ZH: "完成", EN: "done"},
-		{Code: "missed", ZH: "逾期未访", EN: "missed"},
-		{Code: "excused", ZH: "免访", EN: "excused"},
-		{Code: "cancelled", ZH: "已取消", EN: "cancelled"},
-	},
+	States:  revisitStates,
 	Fields: []Field{
 		{Name: "campaignId", Type: ID, Of: KindCampaign, Required: true, Server: true, Key: true, ZH: "回头看", EN: "campaign"},
 		{Name: "siteId", Type: ID, Of: KindSite, Required: true, Server: true, Key: true, ZH: "项目点", EN: "site"},
@@ -59,6 +62,7 @@ var revisitSpec = &Spec{
 		{Name: "photos", Type: ID, Of: KindPhoto, List: true, Server: true, ZH: "上次的照片", EN: "previous photos"},
 		{Name: "assignee", Type: ID, Of: KindPerson, Server: true, Key: true, ZH: "承办人", EN: "assignee"},
 		{Name: "companion", Type: ID, Of: KindPerson, Server: true, Key: true, ZH: "同行人", EN: "companion"},
+		{Name: "assignedAt", Type: Time, Server: true, ZH: "首次派单时间", EN: "when it was first given to a team"},
 		{Name: "due", Type: Date, Server: true, ZH: "期限", EN: "due"},
 		{Name: "reportId", Type: ID, Of: KindReport, Server: true, ZH: "报告", EN: "report"},
 		{Name: "results", Type: Object, List: true, Server: true, Fields: resultFields, ZH: "逐项结果", EN: "result per problem"},
@@ -85,21 +89,21 @@ var revisitSpec = &Spec{
 				reason,
 			},
 			Do: func(c *Case) error {
-				before := []UserID{UserID(c.Record.Text("assignee")), UserID(c.Record.Text("companion"))}
+				before := teamOf(c.Record)
 				c.Set("reassigned", c.Record.Int("reassigned")+1)
 				c.Set("reason", c.Arg("reason"))
 				if err := assignRevisit(c); err != nil {
 					return err
 				}
 				for _, old := range before {
-					if old != "" && string(old) != c.Arg("assignee") && string(old) != c.Arg("companion") {
+					if string(old) != c.Arg("assignee") && string(old) != c.Arg("companion") {
 						if err := endSiteGrant(c, old); err != nil {
 							return err
 						}
 						c.Notify(old, Notice{Type: "reassigned", ZH: "一项回头看任务已改派他人。", EN: "A revisit task went to somebody else."})
 					}
 				}
-				return nil
+				return keepOpen(c)
 			},
 		},
 		{Name: "download", ZH: "下载", EN: "download", From: []State{RevisitAssigned}, To: RevisitDownloaded, Own: true},
@@ -110,24 +114,79 @@ var revisitSpec = &Spec{
 			Do:   submitRevisit,
 		},
 		{Name: "return", ZH: "退回", EN: "return", From: []State{RevisitSubmitted}, To: RevisitReturned, Args: []Field{reason}, Do: func(c *Case) error {
+			if err := inCampaign(c, RevisitReturned); err != nil {
+				return err
+			}
 			c.Set("reason", c.Arg("reason"))
-			c.Notify(UserID(c.Record.Text("assignee")), Notice{Type: "returned", ZH: "回头看任务被退回：" + c.Arg("reason"), EN: "A revisit task came back: " + c.Arg("reason")})
+			tellTeam(c, "returned", "回头看任务被退回", "A revisit task came back")
 			return nil
 		}},
 		{Name: "accept", ZH: "完成", EN: "accept", From: []State{RevisitSubmitted}, To: RevisitDone, Do: acceptRevisit},
-		{Name: "miss", ZH: "逾期", EN: "mark as missed", From: openRevisit, To: RevisitMissed, Args: []Field{reason}, Do: endTask},
-		{Name: "excuse", ZH: "免访", EN: "excuse", From: append([]State{RevisitMissed}, openRevisit...), To: RevisitExcused, Args: []Field{reason}, Do: endTask},
-		{Name: "cancel", ZH: "取消", EN: "cancel", From: openRevisit, To: RevisitCancelled, Args: []Field{reason}, Do: endTask},
+		{Name: "miss", ZH: "逾期", EN: "mark as missed", From: openRevisit, To: RevisitMissed, Args: []Field{reason}, Do: endTask("逾期未访", "was missed")},
+		{Name: "excuse", ZH: "免访", EN: "excuse", From: append([]State{RevisitMissed}, openRevisit...), To: RevisitExcused, Args: []Field{reason}, Do: endTask("免于走访", "was excused")},
+		{Name: "cancel", ZH: "取消", EN: "cancel", From: openRevisit, To: RevisitCancelled, Args: []Field{reason}, Do: endTask("已取消", "was cancelled")},
 	},
 }
 
 // endTask says why nobody goes, or goes any more, and takes the site back from the team, who are told.
-func endTask(c *Case) error {
-	c.Set("reason", c.Arg("reason"))
-	for _, u := range teamOf(c.Record) {
-		c.Notify(u, Notice{Type: "info", ZH: "您的一项回头看任务已结束：" + clipTo(c.Arg("reason"), 300), EN: "A revisit task of yours has ended: " + clipTo(c.Arg("reason"), 300)})
+func endTask(zh, en string) func(*Case) error {
+	return func(c *Case) error {
+		if err := inCampaign(c, c.Record.State); err != nil {
+			return err
+		}
+		c.Set("reason", c.Arg("reason"))
+		tellTeam(c, "info", "您的一项回头看任务"+zh, "A revisit task of yours "+en)
+		return endSiteGrants(c)
 	}
-	return endSiteGrants(c)
+}
+
+// tellTeam tells everybody who goes, or went, what became of a task, with the reason.
+func tellTeam(c *Case, kind, zh, en string) {
+	why := clipTo(c.Arg("reason"), 300)
+	for _, u := range teamOf(c.Record) {
+		c.Notify(u, Notice{Type: kind, ZH: zh + "：" + why, EN: en + ": " + why})
+	}
+}
+
+// inCampaign refuses what the campaign of a task does not allow any more: once it has been reported nothing of it changes, and
+// work is given out only while it runs. A campaign that cannot be found bounds nothing.
+func inCampaign(c *Case, to State) error {
+	campaign, err := campaignOf(c)
+	switch {
+	case err != nil || campaign == nil:
+		return err
+	case campaign.State == CampaignReported:
+		return Refuse(CodeNotNow, "The campaign has been reported; its tasks stay as they are.")
+	case campaign.State != CampaignRunning && to == RevisitAssigned:
+		return Refuse(CodeNotNow, "The campaign does not run, and no work is given out in it.")
+	}
+	return nil
+}
+
+func campaignOf(c *Case) (*Record, error) {
+	campaign, err := c.Look.Get(RecordID(c.Record.Text("campaignId")))
+	if err != nil || campaign == nil || campaign.Kind != KindCampaign {
+		return nil, err
+	}
+	return campaign, nil
+}
+
+// keepOpen notes in the campaign that a task which had been missed is open again. So it is written in the campaign's own log,
+// in one order with its closing: either it is found open there, or it finds the campaign closed.
+func keepOpen(c *Case) error {
+	old, err := c.Look.Get(c.Record.ID)
+	if err != nil || old == nil || old.State != RevisitMissed {
+		return err
+	}
+	campaign, err := campaignOf(c)
+	if err != nil || campaign == nil {
+		return err
+	}
+	c.Effect(Effect{ID: campaign.ID, Kind: KindCampaign, Scope: campaign.Scope, Set: map[string]Value{"reopened": Quote(campaign.Int("reopened") + 1)}})
+	for _, u := range teamOf(c.Record) {
+		c.Notify(u, Notice{Type: "reopened", ZH: "一项逾期未访的回头看任务重新派出。", EN: "A revisit task that had been missed is open again."})
+	}
+	return nil
 }
 
 // teamOf is who goes on a revisit.
@@ -155,6 +214,12 @@ func endSiteGrants(c *Case) error {
 var byAssignees = &Whose{ZH: "承办人及同行人", EN: "who goes: assignee and companion", People: func(_ Lookup, task *Record) ([]UserID, error) { return teamOf(task), nil }}
 
 func assignRevisit(c *Case) error {
+	if err := inCampaign(c, RevisitAssigned); err != nil {
+		return err
+	}
+	if err := dueInTime(c); err != nil {
+		return err
+	}
 	assignee, companion := UserID(c.Arg("assignee")), UserID(c.Arg("companion"))
 	if assignee == companion {
 		return Refuse(CodeTwoInspectors, "")
@@ -163,12 +228,41 @@ func assignRevisit(c *Case) error {
 		if _, err := ableTo(c, u, c.Record.Scope, c.Record.Info, PowerInspect, RoleInspector, RoleTeamLead); err != nil {
 			return err
 		}
+		away, err := recusedFrom(c.Look, u, MakeScope(ScopeCampaign, c.Record.Text("campaignId")))
+		if err != nil {
+			return err
+		}
+		if away {
+			return Refuse(CodeCannotDo, "").About(string(u))
+		}
 		GrantScope(c, u, c.Record.Scope, "回头看任务 / revisit task")
 		c.Notify(u, Notice{Type: "assigned", Due: c.Arg("due") + "T23:59:59+08:00", ZH: "您有一项回头看任务。", EN: "You have a revisit task."})
 	}
 	c.Set("assignee", assignee)
 	c.Set("companion", companion)
 	c.Set("due", c.Arg("due"))
+	if c.Record.Fields["assignedAt"] == nil {
+		c.Set("assignedAt", stamp(c.Now))
+	}
+	return nil
+}
+
+// today is the day by which terms are counted.
+func today(c *Case) string { return c.Now.In(beijing).Format(time.DateOnly) }
+
+// dueInTime refuses a due date that nobody can keep, or that lies after the campaign.
+func dueInTime(c *Case) error {
+	due := c.Arg("due")
+	if due < today(c) {
+		return Refuse(CodeBadTime, "The due date %s has passed already.", due)
+	}
+	campaign, err := campaignOf(c)
+	if err != nil || campaign == nil {
+		return err
+	}
+	if to := campaign.Text("to"); due > to {
+		return Refuse(CodeBadTime, "The campaign ends on %s, and the due date %s lies after it.", to, due)
+	}
 	return nil
 }
 
@@ -189,6 +283,9 @@ func endSiteGrant(c *Case, from UserID) error {
 }
 
 func submitRevisit(c *Case) error {
+	if err := inCampaign(c, RevisitSubmitted); err != nil {
+		return err
+	}
 	report, err := c.Look.Get(RecordID(c.Arg("reportId")))
 	if err != nil {
 		return err
@@ -196,8 +293,8 @@ func submitRevisit(c *Case) error {
 	if report == nil || report.Kind != KindReport || report.Scope != c.Record.Scope {
 		return Refuse(CodeUnknownRecord, "The report of the revisit has not arrived.")
 	}
-	if report.Text("visitType") == "desk" {
-		return Refuse(CodeNotNow, "A desk review never counts as a visit.")
+	if err := answersTask(c, report); err != nil {
+		return err
 	}
 	var given []RevisitResult
 	if v, ok := c.Args["results"]; ok {
@@ -220,8 +317,70 @@ func submitRevisit(c *Case) error {
 	return nil
 }
 
+// earlier is by how much a visit may begin before its task was written down: a team is sent off by telephone in the morning, and
+// the desk writes it down in the evening. What the server had before the task is of another visit in any case.
+const earlier = 12 * time.Hour
+
+// unfit is why a report does not answer a task.
+func unfit(format string, args ...any) error { return Refuse(CodeReportUnfit, format, args...) }
+
+// handedIn are the states of a report that its authors have given out of their hands.
+var handedIn = []State{ReportSubmitted, ReportResubmitted, ReportUnderReview, ReportApproved, ReportArchived}
+
+// answersTask checks that a report is the visit for which the task was made: handed in, of the task's team, of a visit in the
+// campaign and after the task was given out, and no other task's.
+func answersTask(c *Case, report *Record) error {
+	task := c.Record
+	switch {
+	case report.Text("visitType") == "desk":
+		return Refuse(CodeNotNow, "A desk review never counts as a visit.")
+	case report.Deleted || !slices.Contains(handedIn, report.State):
+		return unfit("The report is %s. Submit it first.", report.State)
+	case report.Text("revisitId") != "" && report.Text("revisitId") != string(task.ID):
+		return unfit("The report was written for another task.")
+	}
+	authors := Authors(report)
+	if team := teamOf(task); !slices.ContainsFunc(team, func(u UserID) bool { return slices.Contains(authors, u) }) {
+		return unfit("Nobody of the task's team made this visit.")
+	}
+	tasks, err := c.Look.In(task.Scope, KindRevisit)
+	if err != nil {
+		return err
+	}
+	for _, t := range tasks {
+		if t.ID != task.ID && t.Text("reportId") == string(report.ID) && (t.State == RevisitSubmitted || t.State == RevisitDone || t.State == RevisitReturned) {
+			return unfit("The report answers another task already.")
+		}
+	}
+	return visitedFor(c, report)
+}
+
+// visitedFor checks when the visit was. The clock of a phone is evidence and no proof: a report that the server had before the
+// task was given out is of an earlier visit whatever it says, and what it says must fit too.
+func visitedFor(c *Case, report *Record) error {
+	given := c.Record.Time("assignedAt")
+	if given.IsZero() { // it was given out by an older server
+		given = c.Record.CreatedAt
+	}
+	began := report.Time("startedAt")
+	if report.CreatedAt.Before(given) || began.Before(given.Add(-earlier)) {
+		return unfit("The visit began at %s, and the task was given out at %s. If the phone's clock was wrong, have the time corrected first.", stamp(began), stamp(given))
+	}
+	campaign, err := campaignOf(c)
+	if err != nil || campaign == nil {
+		return err
+	}
+	if day := began.In(beijing).Format(time.DateOnly); day < campaign.Text("from") {
+		return unfit("The visit was on %s, and the campaign begins on %s.", day, campaign.Text("from"))
+	}
+	return nil
+}
+
 // acceptRevisit ends the task. A relapse opens the finding and its clue again, in the same commit.
 func acceptRevisit(c *Case) error {
+	if err := inCampaign(c, RevisitDone); err != nil {
+		return err
+	}
 	report, err := c.Look.Get(RecordID(c.Record.Text("reportId")))
 	if err != nil {
 		return err
@@ -229,8 +388,11 @@ func acceptRevisit(c *Case) error {
 	if report == nil || report.State != ReportApproved && report.State != ReportArchived {
 		return Refuse(CodeNotNow, "Approve the report of the revisit first.")
 	}
-	if slices.Contains(Authors(report), c.Who.User) {
+	if slices.Contains(Authors(report), c.Who.User) || slices.Contains(teamOf(c.Record), c.Who.User) {
 		return Refuse(CodeReviewerIsAuthor, "")
+	}
+	if err := answersTask(c, report); err != nil { // what an older server took
+		return err
 	}
 	var got []RevisitResult
 	if err := c.Record.Decode("results", &got); err != nil {
@@ -255,6 +417,9 @@ func reopenFinding(c *Case, r RevisitResult) error {
 	c.Effect(Effect{ID: finding.ID, Kind: KindFinding, Scope: finding.Scope, State: "open", Set: map[string]Value{
 		"reopened": Quote(finding.Int("reopened") + 1), "reopenedBy": Quote(c.Record.ID),
 	}})
+	if err := tellReopened(c, finding); err != nil {
+		return err
+	}
 	clue, err := c.Look.Get(RecordID(finding.Text("clueId")))
 	if err != nil || clue == nil || clue.State != StateClosed {
 		return err
@@ -262,6 +427,16 @@ func reopenFinding(c *Case, r RevisitResult) error {
 	c.Effect(Effect{ID: clue.ID, Kind: KindClue, Scope: clue.Scope, State: ReopenedClue(clue), Set: map[string]Value{
 		"reopened": Quote(clue.Int("reopened") + 1), "reopenedBy": Quote("回头看发现反弹 / relapse found by revisit " + string(c.Record.ID)),
 	}})
-	backToHandler(c, clue)
-	return nil
+	return backToHandler(c, clue)
+}
+
+// tellReopened tells those who wrote a finding that it is open again.
+func tellReopened(c *Case, finding *Record) error {
+	people, err := byTeam.People(c.Look, finding)
+	for _, u := range people {
+		if u != c.Who.User && u != "" {
+			c.Notify(u, Notice{Type: "reopened", ZH: "您参与发现的一个问题重新打开。", EN: "A finding of yours is open again."})
+		}
+	}
+	return err
 }

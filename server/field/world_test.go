@@ -83,6 +83,14 @@ func (w *world) put(kind field.Kind, id field.RecordID, state field.State, autho
 
 func (w *world) Get(id field.RecordID) (*field.Record, error) { return w.records[id], nil }
 
+func (w *world) Several(ids []field.RecordID) ([]*field.Record, error) {
+	var found []*field.Record
+	for _, id := range ids {
+		found = append(found, w.records[id])
+	}
+	return found, nil
+}
+
 func (w *world) Find(kind field.Kind, key string) ([]*field.Record, error) {
 	var found []*field.Record
 	for _, r := range w.records {

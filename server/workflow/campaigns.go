@@ -3,7 +3,6 @@ package workflow
 import (
 	"context"
 	"slices"
-	"time"
 
 	"fieldclue/server/access"
 	"fieldclue/server/field"
@@ -21,8 +20,24 @@ func (f *Flow) EditCampaign(ctx context.Context, act Act, id field.CampaignID, v
 	return f.edit(ctx, act, field.KindCampaign, field.RecordID(id), version, fields)
 }
 
-// DrawSample puts the frame together from the records and draws the sample from it with a stated seed. Frame, hash,
-// seed and sample stand in the campaign, so that anyone can draw it again.
+// Announcement says how the seed of a sample comes about: SeedHash is the SHA-256 of a seed, in hex; or Source is a public draw
+// and Date the later day on which it takes place. Reason is why the sample is drawn again.
+type Announcement struct {
+	SeedHash string
+	Source   string
+	Date     string
+	Reason   string
+}
+
+// AnnounceSeed begins a draw, before the frame is known. A sample that was drawn before is dropped and stays listed.
+func (f *Flow) AnnounceSeed(ctx context.Context, act Act, id field.CampaignID, version int64, a Announcement) (*field.Record, error) {
+	return f.command(ctx, act, field.KindCampaign, field.RecordID(id), version, "announce", values{
+		"seedHash": a.SeedHash, "source": a.Source, "date": a.Date, "reason": a.Reason,
+	})
+}
+
+// DrawSample puts the frame together from the records and draws the sample from it with the seed that was announced, or with the
+// numbers of the public draw. Frame, hash, seed and sample stand in the campaign, so that anyone can draw it again.
 func (f *Flow) DrawSample(ctx context.Context, act Act, id field.CampaignID, version int64, seed string) (*field.Record, error) {
 	campaign, err := f.reach(ctx, act, field.KindCampaign, field.RecordID(id), "draw")
 	if err != nil {
@@ -55,7 +70,7 @@ func (f *Flow) RunCampaign(ctx context.Context, act Act, id field.CampaignID, ve
 	return f.command(ctx, act, field.KindCampaign, field.RecordID(id), version, "run", nil)
 }
 
-// CloseCampaign ends the visits of a campaign.
+// CloseCampaign ends the visits of a campaign, when all its tasks have ended; a refusal names those that have not.
 func (f *Flow) CloseCampaign(ctx context.Context, act Act, id field.CampaignID, version int64) (*field.Record, error) {
 	return f.command(ctx, act, field.KindCampaign, field.RecordID(id), version, "close", nil)
 }
@@ -142,6 +157,7 @@ type Progress struct {
 	State      field.State       `json:"state"`
 	FrameHash  string            `json:"frameHash,omitempty"`
 	Seed       string            `json:"seed,omitempty"`
+	Draws      []field.Drawing   `json:"draws"` // every one, also those that do not stand
 	Strata     []StratumProgress `json:"strata"`
 	Total      StratumProgress   `json:"total"`
 	Cut        bool              `json:"cut"` // there are more tasks than were counted
@@ -175,15 +191,19 @@ func (f *Flow) Progress(ctx context.Context, who *access.Actor, id field.Campaig
 	if err := campaign.Decode("sample", &sample); err != nil {
 		return nil, err
 	}
+	draws, err := field.DrawingsOf(campaign)
+	if err != nil {
+		return nil, err
+	}
 	tasks, whole, err := f.all(ctx, who, store.Query{Kinds: []field.Kind{field.KindRevisit}, Keys: where{}.is("campaignId", string(id))}, mostTasks)
 	if err != nil {
 		return nil, err
 	}
 	p := &Progress{
 		CampaignID: campaign.ID, State: campaign.State, FrameHash: campaign.Text("frameHash"), Seed: campaign.Text("seed"),
-		Strata: []StratumProgress{}, Total: emptyProgress(""), Cut: !whole,
+		Draws: append([]field.Drawing{}, draws...), Strata: []StratumProgress{}, Total: emptyProgress(""), Cut: !whole,
 	}
-	today := f.now().In(beijing).Format(time.DateOnly)
+	today := f.today()
 	for _, s := range strata {
 		row := emptyProgress(s.Stratum)
 		row.Size, row.Frame = s.Size, s.Frame

@@ -29,7 +29,8 @@ const (
 //
 //   - problems: sites where a problem was fed back, that is a finding classified as anything but dismissed, of a visit
 //     before the campaign begins;
-//   - unsampled: sites that no visit has ever reached; a desk review never counts as a visit;
+//   - unsampled: sites that no visit has ever reached; a desk review never counts as a visit. A site that is in the stratum of
+//     problems already is not in this one too, so nobody is drawn twice;
 //   - petitioners: households that petitioned, by alias.
 func (f *Flow) frame(ctx context.Context, who *access.Actor, campaign *field.Record) ([]field.Unit, error) {
 	var strata []field.Stratum
@@ -83,7 +84,7 @@ func (f *Flow) unitsOf(ctx context.Context, who *access.Actor, site *field.Recor
 			units = append(units, unit)
 		}
 	}
-	if wanted[stratumUnsampled] {
+	if wanted[stratumUnsampled] && len(units) == 0 {
 		reached, err := f.visited(ctx, who, scope)
 		if err != nil {
 			return nil, err

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"slices"
 	"strconv"
+	"time"
 
 	"fieldclue/server/access"
 	"fieldclue/server/field"
@@ -62,6 +63,10 @@ func (f *Flow) WorkOf(ctx context.Context, who *access.Actor, id field.UserID) (
 			return out, err
 		}
 		out.Whole = out.Whole && whole
+		over, err := f.campaignsOver(ctx, found)
+		if err != nil {
+			return out, err
+		}
 		for _, r := range found {
 			if slices.ContainsFunc(out.Items, func(i Work) bool { return i.ID == r.ID }) {
 				continue
@@ -70,7 +75,7 @@ func (f *Flow) WorkOf(ctx context.Context, who *access.Actor, id field.UserID) (
 			if w.role == "inspectors" {
 				item.Role = "inspector"
 			}
-			if c := field.KindOf(w.kind).Command(w.move); c != nil && c.Allows(r.State) {
+			if c := field.KindOf(w.kind).Command(w.move); c != nil && c.Allows(r.State) && !over[field.RecordID(r.Text("campaignId"))] {
 				item.Movable = access.May(who, access.ActionFor(w.kind, w.move), r.Scope, r.Info) == nil
 			}
 			out.Items = append(out.Items, item)
@@ -78,6 +83,27 @@ func (f *Flow) WorkOf(ctx context.Context, who *access.Actor, id field.UserID) (
 	}
 	return out, nil
 }
+
+// campaignsOver are the campaigns of tasks in which no work is given out any more.
+func (f *Flow) campaignsOver(ctx context.Context, tasks []*field.Record) (map[field.RecordID]bool, error) {
+	var ids []field.RecordID
+	for _, t := range tasks {
+		if t.Kind == field.KindRevisit {
+			ids = append(ids, field.RecordID(t.Text("campaignId")))
+		}
+	}
+	over := map[field.RecordID]bool{}
+	if len(ids) == 0 {
+		return over, nil
+	}
+	campaigns, err := f.store.Records(ctx, distinct(ids))
+	for _, c := range campaigns {
+		over[c.ID] = c.Kind == field.KindCampaign && (c.State != field.CampaignRunning || c.Text("to") < f.today())
+	}
+	return over, err
+}
+
+func (f *Flow) today() string { return f.now().In(beijing).Format(time.DateOnly) }
 
 // HandedOver is what a hand-over came to.
 type HandedOver struct {
@@ -195,7 +221,7 @@ func (f *Flow) move(ctx context.Context, act Act, item Work, from, to field.User
 	if err != nil {
 		return nil, err
 	}
-	team := Team{Assignee: field.UserID(r.Text("assignee")), Companion: field.UserID(r.Text("companion")), Due: r.Text("due")}
+	team := Team{Assignee: field.UserID(r.Text("assignee")), Companion: field.UserID(r.Text("companion")), Due: max(r.Text("due"), f.today())} // what is overdue is due today
 	if team.Assignee == from {
 		team.Assignee = to
 	} else {

@@ -118,6 +118,15 @@ func (l *looking) Get(id field.RecordID) (*field.Record, error) {
 	return found[id], err
 }
 
+func (l *looking) Several(ids []field.RecordID) ([]*field.Record, error) {
+	known, err := l.flow.readMany(l.ctx, l.who, ids)
+	found := make([]*field.Record, len(ids))
+	for i, id := range ids {
+		found[i] = known[id]
+	}
+	return found, err
+}
+
 func (l *looking) Find(kind field.Kind, key string) ([]*field.Record, error) {
 	found, _, err := l.flow.all(l.ctx, l.who, store.Query{Kinds: []field.Kind{kind}, Keys: []string{key}}, mostLinks)
 	return found, err

@@ -1,6 +1,8 @@
 package workflow_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -197,15 +199,26 @@ func (w *world) campaignStory(c county, site field.SiteID, before visit, clue fi
 		return w.flow.DrawSample(w.ctx, w.act("eva"), campaign, w.v(id), "seed")
 	})
 	w.refuses(field.CodeMissingField, func() (*field.Record, error) { return w.flow.DrawSample(w.ctx, w.act("cai"), campaign, w.v(id), "") })
+	w.refuses(field.CodeSeedNotAnnounced, func() (*field.Record, error) {
+		return w.flow.DrawSample(w.ctx, w.act("cai"), campaign, w.v(id), "2026-11-23")
+	})
+	w.refuses(field.CodeNotPermitted, func() (*field.Record, error) {
+		return w.flow.AnnounceSeed(w.ctx, w.act("eva"), campaign, w.v(id), workflow.Announcement{SeedHash: hashA})
+	})
+	first := sha256.Sum256([]byte("first"))
+	w.done(w.flow.AnnounceSeed(w.ctx, w.act("cai"), campaign, w.v(id), workflow.Announcement{SeedHash: hex.EncodeToString(first[:])}))
+	dropped := w.done(w.flow.DrawSample(w.ctx, w.act("cai"), campaign, w.v(id), "first"))
+	seed := sha256.Sum256([]byte("2026-11-23"))
+	w.done(w.flow.AnnounceSeed(w.ctx, w.act("cai"), campaign, w.v(id), workflow.Announcement{SeedHash: hex.EncodeToString(seed[:]), Reason: "漏了一户"}))
 	draw := w.act("cai")
-	first := w.done(w.flow.DrawSample(w.ctx, draw, campaign, w.v(id), "2026-11-23"))
-	again := w.done(w.flow.DrawSample(w.ctx, draw, campaign, first.Version, "2026-11-23"))
-	if again.Version != first.Version {
+	sampled := w.done(w.flow.DrawSample(w.ctx, draw, campaign, w.v(id), "2026-11-23"))
+	again := w.done(w.flow.DrawSample(w.ctx, draw, campaign, sampled.Version, "2026-11-23"))
+	if again.Version != sampled.Version {
 		t.Error("a repeated click drew again")
 	}
 	var sample, frame []field.Unit
-	w.must(first.Decode("sample", &sample))
-	w.must(first.Decode("frame", &frame))
+	w.must(sampled.Decode("sample", &sample))
+	w.must(sampled.Decode("frame", &frame))
 	var got []string
 	for _, u := range frame {
 		got = append(got, fmt.Sprintf("%s %d %s %d %d", u.Stratum, slices.Index(c.sites, u.SiteID), u.Alias, len(u.Findings), len(u.Photos)))
@@ -214,7 +227,7 @@ func (w *world) campaignStory(c county, site field.SiteID, before visit, clue fi
 	if want := []string{"petitioners 2 甲户 0 0", "problems 0  1 1", "unsampled 1  0 0", "unsampled 2  0 0"}; !slices.Equal(got, want) {
 		t.Errorf("the frame is %q, want %q", got, want)
 	}
-	if drawn := field.Draw(frame, "2026-11-23", []field.Stratum{{Stratum: "problems", Size: 5}, {Stratum: "unsampled", Size: 1}, {Stratum: "petitioners", Size: 5}}); len(drawn) != len(sample) || drawn[1].SiteID != sample[1].SiteID {
+	if drawn := field.Draw(frame, sampled.Text("seed"), []field.Stratum{{Stratum: "problems", Size: 5}, {Stratum: "unsampled", Size: 1}, {Stratum: "petitioners", Size: 5}}); len(drawn) != len(sample) || drawn[1].SiteID != sample[1].SiteID {
 		t.Errorf("drawn again: %v, stored: %v", drawn, sample)
 	}
 
@@ -229,6 +242,9 @@ func (w *world) campaignStory(c county, site field.SiteID, before visit, clue fi
 
 	p, err := w.flow.Progress(w.ctx, w.as("cai"), campaign)
 	w.must(err)
+	if len(p.Draws) != 2 || p.Draws[0].Seed != dropped.Text("seed") || p.Draws[0].DroppedFor != "漏了一户" || p.Draws[1].Seed != p.Seed {
+		t.Errorf("the draws are %+v", p.Draws)
+	}
 	if p.Total.Sample != 3 || p.Total.Tasks[field.RevisitPending] != 3 || p.Strata[1].Frame != 2 || p.Strata[1].Size != 1 {
 		t.Errorf("progress %+v", p)
 	}
@@ -271,6 +287,7 @@ func (w *world) campaignStory(c county, site field.SiteID, before visit, clue fi
 		return w.flow.AcceptRevisit(w.ctx, w.act("cai"), field.RevisitID(task), w.v(task))
 	})
 	w.done(w.flow.ApproveReport(w.ctx, w.act("cai"), field.ReportID(later.report), w.v(later.report)))
+	w.refuses(field.CodeTasksOpen, func() (*field.Record, error) { return w.flow.CloseCampaign(w.ctx, w.act("cai"), campaign, w.v(id)) })
 	w.done(w.flow.AcceptRevisit(w.ctx, w.act("cai"), field.RevisitID(task), w.v(task)))
 	if f := w.get(before.finding); f.State != "open" || f.Int("reopened") != 1 {
 		t.Errorf("the finding is %s", f.State)
@@ -283,7 +300,9 @@ func (w *world) campaignStory(c county, site field.SiteID, before visit, clue fi
 	if p.Strata[0].Results["relapse"] != 1 || p.Total.Tasks[field.RevisitDone] != 1 || p.Total.Tasks[field.RevisitExcused] != 1 || p.Total.Tasks[field.RevisitCancelled] != 1 {
 		t.Errorf("progress %+v", p)
 	}
-	w.done(w.flow.CloseCampaign(w.ctx, w.act("cai"), campaign, w.v(id)))
+	if c := w.done(w.flow.CloseCampaign(w.ctx, w.act("cai"), campaign, w.v(id))); string(c.Fields["ended"]) != `[{"state":"done","tasks":1},{"state":"excused","tasks":1},{"state":"cancelled","tasks":1}]` {
+		t.Errorf("it was closed with %s", c.Fields["ended"])
+	}
 	w.done(w.flow.ReportCampaign(w.ctx, w.act("cai"), campaign, w.v(id), "一处反弹"))
 
 	tasks, err := w.flow.Revisits(w.ctx, w.as("cai"), workflow.RevisitFilter{CampaignID: campaign, State: field.RevisitDone}, workflow.Ask{})

@@ -61,6 +61,23 @@ func (v *view) Get(id field.RecordID) (*field.Record, error) {
 	}
 }
 
+// Several implements field.Lookup, reading what is missing in few requests.
+func (v *view) Several(ids []field.RecordID) ([]*field.Record, error) {
+	for part := range slices.Chunk(ids, 500) {
+		if err := v.load(part...); err != nil {
+			return nil, err
+		}
+	}
+	found := make([]*field.Record, len(ids))
+	for i, id := range ids {
+		var err error
+		if found[i], err = v.Get(id); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
 // load reads records into the lowest view.
 func (v *view) load(ids ...field.RecordID) error {
 	for v.below != nil {
