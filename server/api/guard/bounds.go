@@ -74,7 +74,7 @@ func (b *bounds) share(ctx *fasthttp.RequestCtx) *share { return &share{b: b, ct
 
 // upload is asked before the first byte of a body that a handler streams.
 func (s *share) upload(length int64) error {
-	if length <= Free {
+	if length <= Free && length != Unknown {
 		return nil
 	}
 	return s.take(load{uploads: 1})

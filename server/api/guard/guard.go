@@ -5,7 +5,7 @@
 // request. Install wraps the server of a Fiber app so that none of this reaches a handler: ordinary routes find
 // their complete body in c.Body(), upload routes stream it from Body. Here is nothing about what bodies mean; the
 // app's ErrorHandler renders the refusals. Start with Install; bounds.go bounds what is under way for each user and in
-// total, body.go reads, listener.go closes gently.
+// total, body.go reads, chunks.go where no length is declared, listener.go closes gently.
 package guard
 
 import (
@@ -28,7 +28,7 @@ import (
 type Rule struct {
 	Prefix string // of the path, compared without case; "" matches all
 	Max    int64  // bytes of the body, also after decompression
-	Stream bool   // the handler reads Body; otherwise the body is read before the handler and c.Body() is all of it
+	Stream bool   // the handler reads Body, which may come in chunks; otherwise the body is read before the handler and c.Body() is all of it
 }
 
 // Config holds the rules and the limits of time. A zero limit takes the default in brackets.
@@ -139,9 +139,9 @@ func serve(ctx *fasthttp.RequestCtx, cfg Config, all *bounds, inner func(*fastht
 	body, err := admit(ctx, cfg, rule)
 	if err == nil {
 		if rule.Stream {
-			err = held.upload(body.length)
+			err = held.upload(body.declared())
 		} else {
-			err = held.memory(body.length)
+			err = held.memory(body.declared())
 		}
 	}
 	if err != nil {
@@ -176,24 +176,41 @@ func (c Config) rule(path string) Rule {
 }
 
 // admit judges the headers before a byte of the body is believed.
-func admit(ctx *fasthttp.RequestCtx, cfg Config, rule Rule) (*stream, error) {
+func admit(ctx *fasthttp.RequestCtx, cfg Config, rule Rule) (body, error) {
 	h := &ctx.Request.Header
-	if h.ContentLength() == -1 || countHeader(h.RawHeaders(), "transfer-encoding") > 0 { // fasthttp hides "identity"
+	codings, lengths := headerLines(h.RawHeaders(), "transfer-encoding"), headerLines(h.RawHeaders(), "content-length")
+	chunked := len(codings) > 0 || h.ContentLength() == -1 // fasthttp hides "identity", and takes anything else for chunks
+	switch {
+	case chunked && !rule.Stream:
 		return nil, field.Refuse(field.CodeLengthRequired, "")
-	}
-	if countHeader(h.RawHeaders(), "content-length") > 1 {
+	case chunked && (len(codings) != 1 || !strings.EqualFold(codings[0], "chunked") || len(lengths) > 0 || !h.IsHTTP11()):
+		return nil, field.Refuse(field.CodeBadRequest, "Send one Content-Length, or Transfer-Encoding: chunked alone.")
+	case len(lengths) > 1:
 		return nil, field.Refuse(field.CodeBadRequest, "Send one Content-Length.")
+	}
+	src := ctx.RequestBodyStream()
+	if chunked && src != nil {
+		h.SetContentLength(math.MaxInt) // its chunks are read here
+		return newChunks(newStream(src, ctx.Conn(), 0, cfg), rule.Max), nil
 	}
 	length := int64(max(h.ContentLength(), 0))
 	if length > rule.Max {
 		return nil, field.Refuse(field.CodeBodyTooLarge, "")
 	}
-	src := ctx.RequestBodyStream()
 	if src == nil {
 		src = bytes.NewReader(nil)
 		length = 0
 	}
 	return newStream(src, ctx.Conn(), length, cfg), nil
+}
+
+// body is one that is read from the connection.
+type body interface {
+	io.Reader
+	Interrupt()
+	declared() int64 // its length, or Unknown
+	came() int64     // what was read of it
+	settle(wait time.Duration) bool
 }
 
 // hangUp ends the connection after the answer, so that nothing left of a body is taken for a request.
@@ -204,9 +221,8 @@ func hangUp(ctx *fasthttp.RequestCtx) {
 	}
 }
 
-// countHeader counts the lines of a raw header block with the given lower-case name.
-func countHeader(raw []byte, name string) int {
-	n := 0
+// headerLines are the values of the lines of a raw header block with the given lower-case name.
+func headerLines(raw []byte, name string) (values []string) {
 	for len(raw) > 0 {
 		line := raw
 		if end := bytes.IndexByte(raw, '\n'); end >= 0 {
@@ -215,10 +231,10 @@ func countHeader(raw []byte, name string) int {
 			raw = nil
 		}
 		if colon := bytes.IndexByte(line, ':'); colon == len(name) && strings.EqualFold(string(line[:colon]), name) {
-			n++
+			values = append(values, strings.TrimSpace(string(line[colon+1:])))
 		}
 	}
-	return n
+	return values
 }
 
 // plain refuses encodings where bytes are taken as they are.
@@ -230,17 +246,17 @@ func plain(ctx *fasthttp.RequestCtx) error {
 }
 
 // readAll makes c.Body() the complete, decompressed body.
-func readAll(ctx *fasthttp.RequestCtx, body *stream, limit int64, held *share) error {
+func readAll(ctx *fasthttp.RequestCtx, body body, limit int64, held *share) error {
 	encoding := string(ctx.Request.Header.Peek(fasthttp.HeaderContentEncoding))
 	zipped := strings.EqualFold(encoding, "gzip")
 	if !zipped && encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return field.Refuse(field.CodeUnsupportedType, "Send the body as it is or with Content-Encoding: gzip.")
 	}
-	if body.length == 0 && !zipped {
+	if body.declared() == 0 && !zipped {
 		ctx.Request.SetBodyRaw(nil)
 		return nil
 	}
-	raw := make([]byte, body.length) // as much as was counted, and no more
+	raw := make([]byte, body.declared()) // as much as was counted, and no more
 	if _, err := io.ReadFull(body, raw); err != nil {
 		return err
 	}
@@ -289,15 +305,26 @@ func unzip(raw []byte, limit int64, held *share) ([]byte, error) {
 // unzipStep is with how much room the unpacking of a body begins.
 const unzipStep = 4 << 10
 
-// Body is the body of a request and its declared length. Under a Stream rule it ends with io.EOF only when all of it
-// came; otherwise with CodeBodyTruncated or CodeBodySlow. It must not be read after the handler returned. What it
-// gives has a method Interrupt, which another goroutine may call to end a read that waits for the sender.
+// Unknown is the length of a body that comes in chunks: it ends where its sender ends it.
+const Unknown = -1
+
+// Body is the body of a request and its declared length, or Unknown. Under a Stream rule it ends with io.EOF only when all of it
+// came; otherwise with CodeBodyTruncated, CodeBodySlow or, where the length is Unknown, CodeBodyTooLarge. It must not be read after
+// the handler returned. What it gives has a method Interrupt, which another goroutine may call to end a read that waits for the sender.
 func Body(c *fiber.Ctx) (io.Reader, int64) {
-	if s, ok := c.Context().UserValue(bodyKey).(*stream); ok {
-		return s, s.length
+	if s, ok := c.Context().UserValue(bodyKey).(body); ok {
+		return s, s.declared()
 	}
 	b := c.Request().Body()
 	return bytes.NewReader(b), int64(len(b))
+}
+
+// Came is how many bytes of the body a handler has read.
+func Came(c *fiber.Ctx) int64 {
+	if s, ok := c.Context().UserValue(bodyKey).(body); ok {
+		return s.came()
+	}
+	return int64(len(c.Request().Body()))
 }
 
 // FromServer translates what fasthttp itself refuses before the guard is asked (a broken header, a body that stops

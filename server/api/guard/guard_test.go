@@ -310,19 +310,143 @@ func TestSlowDrip(t *testing.T) {
 	l.answer(408, "body_slow")
 }
 
+// A body of unknown length is taken where it is streamed. Where two ways to find its end would stand beside each other, or an
+// encoding that is not spoken here, it is refused and the connection ends: the rest might be read as a request.
 func TestChunkedIsRefused(t *testing.T) {
 	s := start(t, nil)
-	for _, h := range []string{
-		"Transfer-Encoding: chunked\r\n", "Transfer-Encoding: identity\r\nContent-Length: 4\r\n",
-		"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: gzip, chunked\r\n",
+	for _, tt := range []struct {
+		version, header string
+		stream          bool // what a streamed route says: 400
+	}{
+		{"1.1", "Transfer-Encoding: chunked\r\n", true},
+		{"1.1", "Transfer-Encoding: identity\r\nContent-Length: 4\r\n", false},
+		{"1.1", "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", false},
+		{"1.1", "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n", false},
+		{"1.1", "Transfer-Encoding: gzip, chunked\r\n", false},
+		{"1.1", "Transfer-Encoding: chunked, chunked\r\n", false},
+		{"1.1", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", false},
+		{"1.1", "Transfer-Encoding: xchunked\r\n", false},
+		{"1.1", "Transfer-Encoding:\r\n chunked\r\n", false},
+		{"1.0", "Transfer-Encoding: chunked\r\n", false},
 	} {
-		for _, path := range []string{"/up", "/json"} {
+		request := func(path string) *link {
 			l := s.dial(t)
-			l.send("POST ", path, " HTTP/1.1\r\nHost: x\r\n", h, "\r\n4\r\nabcd\r\n0\r\n\r\n")
-			l.answer(411, "length_required")
-			l.over()
+			l.send("POST ", path, " HTTP/", tt.version, "\r\nHost: x\r\n", tt.header, "\r\n4\r\nabcd\r\n0\r\n\r\n")
+			return l
 		}
+		l := request("/json")
+		l.answer(411, "length_required")
+		l.over()
+		l = request("/up")
+		if tt.stream {
+			l.answer(200, "4")
+			continue
+		}
+		l.answer(400, "bad_request")
+		l.over()
 	}
+	if saw := s.seen(); strings.Contains(saw, "json") || strings.Count(saw, "whole") != 1 {
+		t.Fatal(saw)
+	}
+}
+
+const chunkedUp = "POST /up HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+// cut writes a body as chunks of n bytes.
+func cut(body string, n int) string {
+	var b strings.Builder
+	for len(body) > 0 {
+		n = min(n, len(body))
+		fmt.Fprintf(&b, "%x\r\n%s\r\n", n, body[:n])
+		body = body[n:]
+	}
+	return b.String()
+}
+
+func TestChunks(t *testing.T) {
+	s := start(t, nil)
+	whole := strings.Repeat("0123456789", 10_000)
+	l := s.dial(t)
+	// Several on one connection; extensions and what follows the last chunk are not looked at.
+	for _, n := range []int{1000, 8192, 100_000} {
+		l.send(chunkedUp, cut(whole, n), "0\r\n\r\n")
+		l.answer(200, "100000")
+	}
+	l.send(chunkedUp, "4;name=value\r\nabcd\r\n0\r\nAuthorization: Bearer other\r\n\r\n")
+	l.answer(200, "4")
+	l.send(chunkedUp, "0\r\n\r\n")
+	l.answer(200, "0")
+	l.send(chunkedUp, cut(whole, 50_000), "0\r\n\r\n")
+	l.answer(200, "100000")
+	// What comes at once behind a body is no request of this connection.
+	l.send(chunkedUp, "4\r\nabcd\r\n0\r\n\r\n", head("/json", 3), "abc")
+	l.answer(200, "4")
+	l.over()
+	if saw := s.seen(); strings.Contains(saw, "json") || strings.Contains(saw, "refused") {
+		t.Fatal(saw)
+	}
+}
+
+// A body ends where its sender says so: cut anywhere before, also between two chunks, it is not whole.
+func TestChunksThatAreCut(t *testing.T) {
+	body := cut(strings.Repeat("x", 20_000), 10_000) + "0\r\n\r\n"
+	s := start(t, nil)
+	for _, sent := range []int{0, 1, 4, 5, 6, 5_000, 10_006, 10_007, 10_008, 10_009, 20_016, len(body) - 5, len(body) - 4, len(body) - 3, len(body) - 2, len(body) - 1} {
+		l := s.dial(t)
+		l.send(chunkedUp, body[:sent])
+		if err := l.CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		l.answer(400, "body_truncated")
+		l.over()
+	}
+	if saw := s.seen(); strings.Contains(saw, "whole") {
+		t.Fatal(saw)
+	}
+}
+
+func TestChunksThatAreNone(t *testing.T) {
+	s := start(t, func(c *guard.Config) { c.Rules[0].Max = 50_000 })
+	for body, want := range map[string]string{
+		"xyz\r\nabc\r\n0\r\n\r\n":                                    "bad_request",
+		"4\r\nabcdef\r\n0\r\n\r\n":                                   "bad_request",
+		"-4\r\nabcd\r\n0\r\n\r\n":                                    "bad_request",
+		"ffffffffffffffffff\r\nabcd":                                 "bad_request",
+		"4" + strings.Repeat(";x", 10_000) + "\r\nabcd\r\n0\r\n\r\n": "bad_request",
+		strings.Repeat("1;"+strings.Repeat("x", 1000)+"\r\na\r\n", 200) + "0\r\n\r\n": "bad_request",
+		"0\r\n" + strings.Repeat("A: b\r\n", 100) + "\r\n":                            "bad_request",
+		cut(strings.Repeat("x", 50_001), 1000) + "0\r\n\r\n":                          "body_too_large",
+	} {
+		l := s.dial(t)
+		l.send(chunkedUp, body)
+		l.answer(map[string]int{"bad_request": 400, "body_too_large": 413}[want], want)
+		l.over()
+	}
+	l := s.dial(t)
+	l.send(chunkedUp, cut(strings.Repeat("x", 50_000), 1000), "0\r\n\r\n")
+	l.answer(200, "50000")
+}
+
+// Chunks have the deadlines of any body, count among what is under way, and can be interrupted.
+func TestChunksAreBounded(t *testing.T) {
+	s := start(t, func(c *guard.Config) { c.Silence = 150 * time.Millisecond })
+	for _, sent := range []string{"", "4", "4\r\nab", "4\r\nabcd\r\n", "4\r\nabcd\r\n0\r\n"} {
+		l := s.dial(t)
+		l.send(chunkedUp, sent)
+		l.answer(408, "body_slow")
+		l.over()
+	}
+	s = start(t, func(c *guard.Config) { c.Silence = 20 * time.Second })
+	l := s.dial(t)
+	l.send("POST /up/interrupt HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", "4\r\nab")
+	l.answer(409, "upload_replaced")
+	l.over()
+	s = start(t, bounded(func(c *guard.Config) { c.UserUploads = 1 }))
+	s.under(t, "ann", 100_000)
+	l = s.dial(t)
+	l.send("POST /up HTTP/1.1\r\nHost: x\r\nX-User: ann\r\nTransfer-Encoding: chunked\r\n\r\n", "4\r\nabcd\r\n0\r\n\r\n")
+	l.answer(429, "body_too_many")
+	l.over()
 }
 
 func TestTwoLengthsAreRefused(t *testing.T) {
