@@ -3,7 +3,6 @@ package verify
 import (
 	"errors"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -99,7 +98,7 @@ func File(r io.ReadSeeker) (f Facts, err error) {
 		}
 		f.Width, f.Height, exif = h.width, h.height, h.exif
 		f.Coding = Coding{Samples: int64(h.width) * int64(h.height), Bits: h.bits}
-	case slices.Contains(families["video/mp4"], f.Type) || slices.Contains(families["audio/mp4"], f.Type):
+	case IsRecording(f.Type):
 		return f, nil // kept as they are
 	default:
 		return Facts{}, field.Refuse(field.CodeNotAPhoto, "")

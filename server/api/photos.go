@@ -74,13 +74,12 @@ func (s *Server) photoBytes(name, what string) fiber.Handler {
 		if name == "sha256" {
 			media = photo.Text("type")
 		}
-		c.Set(fiber.HeaderContentType, media)
-		c.Set(fiber.HeaderContentDisposition, `inline; filename="`+string(photo.ID)+"-"+name+extensions[media]+`"`)
+		file, _ := field.PhotoTypeOf(media)
+		c.Set(fiber.HeaderContentType, file.Code)
+		c.Set(fiber.HeaderContentDisposition, `inline; filename="`+string(photo.ID)+"-"+name+file.Ext+`"`)
 		return s.sendRange(c, info, tag, seen)
 	}
 }
-
-var extensions = map[string]string{"image/jpeg": ".jpg", "image/png": ".png", "image/heic": ".heic", "video/mp4": ".mp4", "audio/mp4": ".m4a"}
 
 // photo loads the photo of the path, if the actor may see it.
 func (s *Server) photo(c *fiber.Ctx) (*field.Record, error) {

@@ -90,7 +90,7 @@ func (a *App) wire(ctx context.Context) error {
 	if _, err := p.keys(ctx); err != nil { // made at the first start, or what is wrong with them is said at once
 		return err
 	}
-	a.engine = engine.New(engine.Options{Store: p.store, Log: a.log, Horizon: days(a.cfg.HorizonDays), Kept: a.cfg.Kept, KeptBytes: a.cfg.KeptBytes, ActorOf: func(ctx context.Context, user field.UserID) (*access.Actor, error) {
+	a.engine = engine.New(engine.Options{Store: p.store, Log: a.log, Horizon: days(a.cfg.HorizonDays), Kept: a.cfg.Kept, KeptBytes: a.cfg.KeptBytes, ImageMax: a.cfg.UploadMax, ActorOf: func(ctx context.Context, user field.UserID) (*access.Actor, error) {
 		return a.users.Past(ctx, user)
 	}})
 	a.setApart(ctx)

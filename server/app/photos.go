@@ -103,6 +103,9 @@ func (l *ledger) keptPhoto(ctx context.Context, user field.UserID, photoID strin
 		if len(r.Info.Orgs) == 0 || !head.Info.Has(r.Info.Orgs[0]) {
 			continue
 		}
+		if t, ok := field.PhotoTypeOf(op.Set.Type); ok {
+			op.Set.Type = t.Code
+		}
 		return r, intake.Declared{
 			PhotoID: photoID, Sum: sum, Size: op.Set.Size, Type: op.Set.Type,
 			Org: string(r.Info.Owner()), At: r.CreatedAt, Stored: r.Fields["receipt"] != nil, Receipt: json.RawMessage(r.Fields["receipt"]),

@@ -112,8 +112,9 @@ func recordName(kind field.Kind, id field.RecordID) string {
 	return recordsDir + string(kind) + "-" + string(id) + ".json"
 }
 
-func originalName(sum, media string) string { return originalsDir + sum + extensions[media] }
+func originalName(sum, media string) string {
+	t, _ := field.PhotoTypeOf(media)
+	return originalsDir + sum + t.Ext
+}
 
 func smallName(sum string) string { return smallDir + sum + ".jpg" }
-
-var extensions = map[string]string{"image/jpeg": ".jpg", "image/png": ".png", "image/heic": ".heic", "video/mp4": ".mp4", "audio/mp4": ".m4a"}

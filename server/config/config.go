@@ -75,7 +75,7 @@ type Config struct {
 	// one-time code is good with which one is enrolled or a password is set.
 	Devices int
 	CodeTTL time.Duration
-	// UploadMax is the largest file in bytes that a phone may send.
+	// UploadMax is the largest image in bytes that a phone may send.
 	UploadMax int64
 	// Uploads and UploadsUser are how many uploads may send at the same time, in
 	// all and of one person.

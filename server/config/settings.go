@@ -161,7 +161,7 @@ var settings = []setting{
 	},
 	{
 		Variable: prefix + "UPLOAD_MAX", Default: "64MiB",
-		Help: "Largest file that a phone may send, in bytes or with KiB, MiB or GiB.",
+		Help: "Largest image that a phone may send, in bytes or with KiB, MiB or GiB; a recording may have 2 GiB.",
 		set:  func(c *Config, text string) error { return setSize(&c.UploadMax, text, 1<<20, 4<<30) },
 	},
 	{

@@ -6,6 +6,7 @@ const (
 	StepHashed        = "hashed"
 	StepKept          = "kept"
 	StepDeclared      = "declared"
+	StepRedeclared    = "redeclared"
 	StepAccepted      = "accepted"
 	StepInterrupted   = "interrupted"
 	StepReceived      = "received"
@@ -35,6 +36,7 @@ var CustodySteps = []Choice{
 	{Code: StepHashed, ZH: "手机计算出原始文件的哈希（SHA-256）。", EN: "The phone computed the SHA-256 of the original file."},
 	{Code: StepKept, ZH: "声明起初被拒绝（原因见代码），留存待查。", EN: "The declaration was refused at first, for what the code says, and kept for review."},
 	{Code: StepDeclared, ZH: "照片已向服务器声明。", EN: "The photo was declared to the server."},
+	{Code: StepRedeclared, ZH: "文件到达之前，声明被更正。", EN: "The declaration was corrected before the file had come."},
 	{Code: StepAccepted, ZH: "留存的声明已被采纳。", EN: "The declaration that was kept was accepted."},
 	{Code: StepInterrupted, ZH: "上传中断，已收到的部分保留。", EN: "The upload broke; what had arrived was kept."},
 	{Code: StepReceived, ZH: "文件全部收到，哈希与声明一致。", EN: "All bytes have arrived, with the hash that was declared."},

@@ -100,6 +100,8 @@ type Case struct {
 	Look   Lookup
 	Secret string // of the process that decides
 
+	ImageMax int64 // bytes of the largest image that is taken; 0: 64 MiB
+
 	// Sees reports whether who acts may read a scope; nil: everything. What a person names is looked up with See, so that
 	// nobody learns from a refusal whether something is there that he may not see.
 	Sees func(Scope, ScopeInfo) bool

@@ -1,7 +1,10 @@
 package field
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -14,6 +17,146 @@ const (
 	PhotoLinked   State = "linked"
 	PhotoRejected State = "rejected"
 )
+
+// PhotoType is a media type that is taken.
+type PhotoType struct {
+	Choice
+	Ext       string // of a file's name
+	Recording bool   // sound or film: kept, and not looked into
+}
+
+// PhotoTypes are all that are taken.
+var PhotoTypes = []PhotoType{
+	{Choice{Code: "image/jpeg", ZH: "JPEG", EN: "JPEG"}, ".jpg", false},
+	{Choice{Code: "image/png", ZH: "PNG", EN: "PNG"}, ".png", false},
+	{Choice{Code: "image/heic", ZH: "HEIC", EN: "HEIC"}, ".heic", false},
+	{Choice{Code: "video/mp4", ZH: "视频", EN: "video"}, ".mp4", true},
+	{Choice{Code: "video/quicktime", ZH: "视频（MOV）", EN: "video (MOV)"}, ".mov", true},
+	{Choice{Code: "video/3gpp", ZH: "视频（3GP）", EN: "video (3GP)"}, ".3gp", true},
+	{Choice{Code: "audio/mp4", ZH: "录音", EN: "audio"}, ".m4a", true},
+	{Choice{Code: "audio/3gpp", ZH: "录音（3GP）", EN: "audio (3GP)"}, ".3gp", true},
+}
+
+// photoNames are other names of the types, as libraries of phones give them.
+var photoNames = map[string]string{
+	"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/heif": "image/heic", "video/mov": "video/quicktime",
+	"video/3gp": "video/3gpp", "audio/3gp": "audio/3gpp", "audio/m4a": "audio/mp4", "audio/x-m4a": "audio/mp4",
+}
+
+// PhotoTypeOf finds a type by its name, or by another name for it; ok is false when it is not taken.
+func PhotoTypeOf(name string) (t PhotoType, ok bool) {
+	if other, known := photoNames[name]; known {
+		name = other
+	}
+	i := slices.IndexFunc(PhotoTypes, func(t PhotoType) bool { return t.Code == name })
+	if i < 0 {
+		return PhotoType{}, false
+	}
+	return PhotoTypes[i], true
+}
+
+func photoChoices() (all []Choice) {
+	for _, t := range PhotoTypes {
+		all = append(all, t.Choice)
+	}
+	return all
+}
+
+// The largest files that are taken, in bytes. An office may set another for images.
+const (
+	DefaultImageMax = 64 << 20
+	RecordingMax    = 2 << 30
+)
+
+// PhotoMax is how many bytes a file of a type may have; imageMax 0 is the default.
+func PhotoMax(t PhotoType, imageMax int64) int64 {
+	switch {
+	case t.Recording:
+		return RecordingMax
+	case imageMax == 0:
+		return DefaultImageMax
+	}
+	return imageMax
+}
+
+// declarePhoto refuses what its upload would have to refuse.
+func declarePhoto(c *Case) error {
+	t, ok := PhotoTypeOf(c.Record.Text("type"))
+	if most := PhotoMax(t, c.ImageMax); ok && c.Record.Int("size") > most {
+		return Refuse(CodePhotoTooBig, "A file of the type %s may have %d bytes.", t.Code, most)
+	}
+	return nil
+}
+
+// declaration are the fields that the bytes of a photo must agree with.
+var declaration = []string{"sha256", "size", "type"}
+
+// redeclarePhoto lets a declaration be corrected. What was declared first stays beside it, and the report that names the hash
+// names the new one.
+func redeclarePhoto(c *Case) error {
+	old, err := c.Look.Get(c.Record.ID)
+	if err != nil || old == nil {
+		return err
+	}
+	first := map[string]Value{}
+	for _, name := range declaration {
+		if !bytes.Equal(old.Fields[name], c.Record.Fields[name]) {
+			first[name] = old.Fields[name]
+		}
+	}
+	if len(first) == 0 {
+		return nil
+	}
+	if err := declarePhoto(c); err != nil {
+		return err
+	}
+	if c.Record.Fields["declaredFirst"] == nil {
+		for _, name := range declaration {
+			first[name] = old.Fields[name]
+		}
+		first["until"] = Quote(stamp(c.Now))
+		c.Record.Fields["declaredFirst"] = Quote(first)
+	}
+	return renamePhoto(c, old.Text("sha256"), c.Record.Text("sha256"))
+}
+
+// renamePhoto puts another hash into the list of the report, unless another photo of it has the old one.
+func renamePhoto(c *Case, before, after string) error {
+	report, err := c.Look.Get(RecordID(c.Record.Text("reportId")))
+	if before == after || err != nil || report == nil {
+		return err
+	}
+	photos, err := c.Look.Find(KindPhoto, KeyFor("reportId", report.ID))
+	if err != nil {
+		return err
+	}
+	for _, p := range photos {
+		if p.ID != c.Record.ID && p.Text("sha256") == before {
+			return nil
+		}
+	}
+	declared := report.Texts("photos")
+	if i := slices.Index(declared, before); i >= 0 {
+		declared[i] = after
+		c.Effect(Effect{ID: report.ID, Kind: KindReport, Scope: report.Scope, Set: map[string]Value{"photos": Quote(declared)}})
+	}
+	return nil
+}
+
+// agrees refuses the receipt of other bytes than the photo is declared with: the declaration was corrected meanwhile.
+func agrees(photo *Record, receipt Value) error {
+	var r struct {
+		SHA256 string `json:"sha256"`
+		Size   int64  `json:"size"`
+	}
+	if err := json.Unmarshal(receipt, &r); err != nil {
+		return Refuse(CodeWrongType, "receipt is none.").Because(err)
+	}
+	if r.SHA256 != photo.Text("sha256") || r.Size != photo.Int("size") {
+		return Refuse(CodeHashMismatch, "The photo is declared with other bytes now.").About(string(photo.ID))
+	}
+	return nil
+}
 
 // PhotoIsStored reports whether the original has arrived, equal to what was declared.
 func PhotoIsStored(p *Record) bool {
@@ -39,18 +182,13 @@ var photoSpec = &Spec{
 		{Code: "voided", ZH: "已作废", EN: "voided"},
 	},
 	Editable: []State{PhotoDeclared, PhotoStored, PhotoAnalysed},
+	Made:     declarePhoto, Edited: redeclarePhoto,
 	Fields: []Field{
 		{Name: "reportId", Type: ID, Of: KindReport, Required: true, Once: true, Key: true, ZH: "报告", EN: "report"},
 		{Name: "siteId", Type: ID, Of: KindSite, Required: true, Once: true, ZH: "项目点", EN: "site"},
-		{Name: "sha256", Type: Hash, Required: true, Once: true, Key: true, ZH: "哈希", EN: "SHA-256"},
-		{Name: "size", Type: Integer, Low: 1, High: 2 << 30, Required: true, Once: true, ZH: "大小（字节）", EN: "size in bytes"},
-		{Name: "type", Type: Enum, Required: true, Once: true, ZH: "类型", EN: "media type", Choices: []Choice{
-			{Code: "image/jpeg", ZH: "JPEG", EN: "JPEG"},
-			{Code: "image/png", ZH: "PNG", EN: "PNG"},
-			{Code: "image/heic", ZH: "HEIC", EN: "HEIC"},
-			{Code: "video/mp4", ZH: "视频", EN: "video"},
-			{Code: "audio/mp4", ZH: "录音", EN: "audio"},
-		}},
+		{Name: "sha256", Type: Hash, Required: true, Once: true, Mends: PhotoDeclared, Author: true, Key: true, ZH: "哈希", EN: "SHA-256"},
+		{Name: "size", Type: Integer, Low: 1, High: RecordingMax, Required: true, Once: true, Mends: PhotoDeclared, Author: true, ZH: "大小（字节）", EN: "size in bytes"},
+		{Name: "type", Type: Enum, Required: true, Once: true, Mends: PhotoDeclared, Author: true, ZH: "类型", EN: "media type", Choices: photoChoices(), Also: photoNames},
 		{Name: "item", Type: Text, Max: 64, Key: true, ZH: "事项", EN: "checklist item"},
 		{Name: "caption", Type: Text, Max: 500, ZH: "说明", EN: "caption"},
 		{Name: "takenAt", Type: Time, Once: true, ZH: "拍摄时间", EN: "taken at"},
@@ -65,6 +203,12 @@ var photoSpec = &Spec{
 		{Name: "sentBy", Type: ID, Of: KindPerson, Server: true, ZH: "上传人", EN: "who began the upload"},
 		{Name: "sentFrom", Type: Text, Max: 80, Server: true, ZH: "上传设备", EN: "from which device"},
 		{Name: "already", Type: Bool, Server: true, ZH: "文件此前已有", EN: "the same bytes were here already, and no more were taken"},
+		{Name: "declaredFirst", Type: Object, Server: true, ZH: "首次声明", EN: "what was declared before it was corrected", Fields: []Field{
+			{Name: "sha256", Type: Hash, Required: true},
+			{Name: "size", Type: Integer, Required: true},
+			{Name: "type", Type: Text, Required: true},
+			{Name: "until", Type: Time, Required: true},
+		}},
 		{Name: "facts", Type: JSON, Server: true, ZH: "图像信息", EN: "facts read from the bytes"},
 		{Name: "small", Type: Hash, Server: true, ZH: "缩略图", EN: "rendition of 320 px"},
 		{Name: "large", Type: Hash, Server: true, ZH: "大图", EN: "rendition of 1600 px"},
@@ -88,6 +232,9 @@ var photoSpec = &Spec{
 			},
 			To: PhotoStored,
 			Do: func(c *Case) error {
+				if err := agrees(c.Record, c.Args["receipt"]); err != nil {
+					return err
+				}
 				arrived(c)
 				return photoArrived(c)
 			},

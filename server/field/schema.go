@@ -48,23 +48,25 @@ type Field struct {
 	Name     string
 	Type     Type
 	ZH, EN   string
-	Max      int      // characters of a text, default 200
-	Low      float64  // with High: the range of a number
-	High     float64  //
-	Choices  []Choice // of an enum
-	Of       Kind     // of an id
-	List     bool     // a list of such values, set as one; Items at most
-	Items    int      // default 100
-	Keyed    bool     // one such value per key: the path is name.key; each is merged by itself
-	Fields   []Field  // of an object: set as one value, merged as one
-	Required bool     // when the record (or object, or command) is made
-	Once     bool     // never changed after the record is made
-	Server   bool     // written by the server and by commands only
-	Ahead    bool     // a time that may lie in the future: a deadline
-	Key      bool     // lists find the record by it
-	Roles    []Role   // who sets it; empty: every role that may make or change the record
-	Author   bool     // of those whose record it is, the author alone sets it once the record is made
-	Moved    string   // older servers kept it here; the sentence that says where it lies now, for who still sets it
+	Max      int               // characters of a text, default 200
+	Low      float64           // with High: the range of a number
+	High     float64           //
+	Choices  []Choice          // of an enum
+	Also     map[string]string // other names of a choice; what is kept is the choice
+	Of       Kind              // of an id
+	List     bool              // a list of such values, set as one; Items at most
+	Items    int               // default 100
+	Keyed    bool              // one such value per key: the path is name.key; each is merged by itself
+	Fields   []Field           // of an object: set as one value, merged as one
+	Required bool              // when the record (or object, or command) is made
+	Once     bool              // never changed after the record is made
+	Mends    State             // but in this state, where nothing rests on it yet, it may be corrected
+	Server   bool              // written by the server and by commands only
+	Ahead    bool              // a time that may lie in the future: a deadline
+	Key      bool              // lists find the record by it
+	Roles    []Role            // who sets it; empty: every role that may make or change the record
+	Author   bool              // of those whose record it is, the author alone sets it once the record is made
+	Moved    string            // older servers kept it here; the sentence that says where it lies now, for who still sets it
 }
 
 const (
@@ -161,6 +163,12 @@ func (f *Field) checkOne(v Value, now time.Time) (Value, error) {
 		return f.checkAny(v)
 	case JSON:
 		return f.checkJSON(v)
+	}
+	if f.Also != nil {
+		s, _ := readText(v)
+		if choice, ok := f.Also[s]; ok {
+			return Quote(choice), nil
+		}
 	}
 	if inner, ok := plainText(v); ok { // as most texts are, and then the value stays as it is
 		if err := f.checkPlain(inner, now); err != nil {

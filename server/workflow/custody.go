@@ -157,12 +157,17 @@ func (c *chain) kept() error {
 		return err
 	}
 	c.more = c.more || !whole
+	first := c.photo.Fields["sha256"]
+	var corrected map[string]field.Value
+	if c.photo.Decode("declaredFirst", &corrected) == nil && corrected != nil {
+		first = corrected["sha256"]
+	}
 	for _, p := range found {
 		var op protocol.Operation
 		if p.Text("target") != string(c.photo.Scope) || p.Text("recordKind") != string(field.KindPhoto) || p.Decode("operation", &op) != nil {
 			continue // what does not read as an operation cannot have been accepted
 		}
-		if op.Base != 0 || op.Command != "" || !bytes.EqualFold(op.Set["sha256"], c.photo.Fields["sha256"]) {
+		if op.Base != 0 || op.Command != "" || !bytes.EqualFold(op.Set["sha256"], first) {
 			continue
 		}
 		t, _, err := c.entry(p.Scope, p.Stamps["operation"].Seq)
@@ -185,9 +190,10 @@ var said = []string{"caption", "item", "photoPoint"}
 // own are the steps of the photo's record.
 func (c *chain) own() error {
 	return c.steps(c.photo, func(t told, e Event) error {
-		if e.Set["sha256"] != nil {
+		if e.Set["reportId"] != nil {
 			c.declared(t, e)
 		} else {
+			c.addIf(t, field.StepRedeclared, part(e.Set, "sha256", "size", "type"))
 			edited := part(e.Set, said...)
 			for _, name := range e.Unset {
 				if slices.Contains(said, name) {

@@ -279,7 +279,7 @@ func (s *step) values(spec *field.Spec, set map[string]field.Value, old *field.R
 	for path, v := range flat {
 		f, _ := spec.Field(path)
 		switch changed := !bytes.Equal(v, old.Fields[path]); {
-		case changed && f.Once:
+		case changed && f.Once && (f.Mends == "" || old.State != f.Mends):
 			return nil, field.Refuse(field.CodeReadOnlyField, "%s cannot be changed after the record was made.", path)
 		case changed && f.Author && !in.Actor.Server && in.Actor.User != old.Author:
 			return nil, field.Refuse(field.CodeNotYours, "%s is set by the author alone.", path)
@@ -416,7 +416,7 @@ func (s *step) command(spec *field.Spec, d *protocol.Decided, old *field.Record)
 func (s *step) newCase(r *field.Record) *field.Case {
 	a := s.b.in.Actor
 	return &field.Case{
-		Record: r, Now: s.b.at, Look: s.view, Secret: s.b.e.secret,
+		Record: r, Now: s.b.at, Look: s.view, Secret: s.b.e.secret, ImageMax: s.b.e.imageMax,
 		Who:  field.Who{User: a.User, Org: a.Org, Device: s.b.in.Device, Server: a.Server},
 		Sees: func(scope field.Scope, info field.ScopeInfo) bool { return access.MayRead(a, scope, info) },
 		Head: func(scope field.Scope) (field.ScopeInfo, bool, error) {

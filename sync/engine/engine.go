@@ -48,6 +48,7 @@ type Options struct {
 	ActorOf   func(context.Context, field.UserID) (*access.Actor, error)
 	Kept      int    // operations of one person that may lie undecided; 0: 2000
 	KeptBytes int64  // of these; 0: 32 MiB
+	ImageMax  int64  // bytes of the largest image that may be declared; 0: field.DefaultImageMax
 	Secret    string // goes into the ids of what commands bring about, so that nobody takes them first; empty: drawn
 }
 
@@ -60,6 +61,7 @@ type Engine struct {
 	horizon  time.Duration
 	kindOf   func(field.Kind) *field.Spec
 	secret   string
+	imageMax int64
 
 	keptMost  int
 	keptBytes int64
@@ -76,7 +78,7 @@ type Engine struct {
 
 // New makes an engine on a store.
 func New(o Options) *Engine {
-	e := &Engine{store: o.Store, now: o.Now, log: o.Log, observed: o.Observed, horizon: o.Horizon, kindOf: o.Kinds, secret: o.Secret, actorOf: o.ActorOf, lanes: map[field.Scope]*lane{}}
+	e := &Engine{store: o.Store, now: o.Now, log: o.Log, observed: o.Observed, horizon: o.Horizon, kindOf: o.Kinds, secret: o.Secret, imageMax: o.ImageMax, actorOf: o.ActorOf, lanes: map[field.Scope]*lane{}}
 	if e.now == nil {
 		e.now = time.Now
 	}
