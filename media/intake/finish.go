@@ -134,7 +134,7 @@ func (s *Service) known(ctx context.Context, u *upload) (bool, error) {
 	if err != nil && !gone(err) {
 		return false, err
 	}
-	return err == nil && d.Stored, nil
+	return err == nil && (d.Stored || !u.is(d)), nil // what was declared before is not waited for
 }
 
 // gone reports whether an error says that the photo is not there for the sender, or that the bytes are not the photo's.

@@ -131,8 +131,8 @@ func New(cfg Config) *Service {
 		cfg.Begun = 200
 	}
 	def(&cfg.BegunBytes, 16<<30)
-	def(&cfg.MaxImage, 64<<20)
-	def(&cfg.MaxVideo, 2<<30)
+	def(&cfg.MaxImage, field.DefaultImageMax)
+	def(&cfg.MaxVideo, field.RecordingMax)
 	def(&cfg.Checkpoint, 16<<20)
 	def((*int64)(&cfg.Keep), int64(30*24*time.Hour))
 	def((*int64)(&cfg.Patience), int64(5*time.Second))
@@ -146,20 +146,25 @@ func (s *Service) MaxSize() int64 { return max(s.cfg.MaxImage, s.cfg.MaxVideo) }
 
 // Request asks for an upload. Type may be empty: then it is the declared one.
 type Request struct {
-	PhotoID string
-	Sum     blob.Sum
-	Size    int64
-	Type    string
+	PhotoID  string
+	Sum      blob.Sum
+	Size     int64
+	Type     string
+	Metadata string // as the sender wrote it, for who asks where the upload stands; may be empty
 }
 
 // Upload is where an upload stands.
 type Upload struct {
 	ID      string
 	PhotoID string
+	Sum     blob.Sum
+	Type    string
 	Offset  int64 // bytes that are safe
 	Size    int64
 	Expires time.Time       // a half-finished upload is forgotten then
 	Receipt json.RawMessage // nil until the photo is stored and recorded
+
+	Metadata string // of the request that began it; empty when there was none, or the upload is over
 }
 
 // ID is the upload of a photo with certain bytes. There is only one, so a phone that lost its database finds its
@@ -168,7 +173,8 @@ func ID(photoID string, sum blob.Sum) string { return photoID + "_" + string(sum
 
 // Create begins the upload of a declared photo, or finds the one that was begun. When the bytes are stored already, and
 // the sender may read them there, the upload is complete at once. CodeHashMismatch, CodeSizeMismatch or CodeNotAPhoto when the request
-// is not what was declared; CodePhotoTooBig; CodeUnsupportedType; CodeSpaceLimit, which an upload that was begun never meets.
+// is not what is declared now (until the bytes are stored a declaration can be corrected, and an upload of what it said before is
+// over); CodePhotoTooBig; CodeUnsupportedType; CodeSpaceLimit, which an upload that was begun never meets.
 func (s *Service) Create(ctx context.Context, who Uploader, req Request) (Upload, error) {
 	return s.create(ctx, who, req, nil)
 }
@@ -187,6 +193,9 @@ func (s *Service) create(ctx context.Context, who Uploader, req Request, p *Piec
 	}
 	if req.Type == "" {
 		req.Type = d.Type
+	}
+	if t, ok := field.PhotoTypeOf(req.Type); ok {
+		req.Type = t.Code
 	}
 	switch {
 	case req.Sum != d.Sum:
@@ -225,16 +234,24 @@ func (s *Service) create(ctx context.Context, who Uploader, req Request, p *Piec
 	if p == nil {
 		return u.public(), nil
 	}
-	known := min(u.Offset, p.Length)
-	if _, err := io.CopyN(io.Discard, p.Body, known); err != nil {
-		return u.public(), err
+	rest := Piece{Offset: min(u.Offset, p.Length), Body: p.Body}
+	if p.Length == Open {
+		rest.Offset = u.Offset
 	}
-	if known == p.Length {
-		return u.public(), nil
-	}
-	rest := Piece{Offset: known, Length: p.Length - known, Body: p.Body}
-	if known == 0 {
+	if rest.Offset == 0 {
 		rest.Check = p.Check // it speaks of all that was sent; after a part the hash of the file covers the rest
+	}
+	_, err = io.CopyN(io.Discard, p.Body, rest.Offset)
+	if p.Length == Open {
+		rest.Length = Open
+	} else {
+		rest.Length = p.Length - rest.Offset
+	}
+	if over := p.Length == Open && errors.Is(err, io.EOF); over || err != nil || rest.Length == 0 {
+		if over {
+			err = nil
+		}
+		return u.public(), err
 	}
 	return s.proceed(ctx, u, rest)
 }
@@ -297,10 +314,15 @@ func (s *Service) head(ctx context.Context, who Uploader, id string) (Upload, er
 // Piece is one run of bytes of an upload.
 type Piece struct {
 	Offset int64
-	Length int64 // declared by the sender
+	Length int64 // declared by the sender, or Open
 	Body   io.Reader
 	Check  *Checksum // nil: none was sent
+
+	open bool // Length is what may come at most
 }
+
+// Open is the Length of a piece that ends where its Body does. It may bring as much as the upload still lacks.
+const Open = -1
 
 // Interrupter is a body whose waiting read another goroutine can end.
 type Interrupter interface{ Interrupt() }
@@ -332,10 +354,13 @@ func (s *Service) proceed(ctx context.Context, u *upload, p Piece) (Upload, erro
 	if p.Offset != u.Offset {
 		return u.public(), field.Refuse(field.CodeOffsetMismatch, "The upload stands at %d.", u.Offset).About(u.PhotoID)
 	}
+	if p.Length == Open {
+		p.Length, p.open = u.Size-u.Offset, true
+	}
 	if p.Length < 0 || p.Length > u.Size-u.Offset {
 		return u.public(), field.Refuse(field.CodeSizeMismatch, "").About(u.PhotoID)
 	}
-	if p.Length > 0 {
+	if p.Length > 0 || p.open {
 		if err := s.receive(ctx, u, p); err != nil {
 			return u.public(), err
 		}
@@ -436,10 +461,10 @@ func (s *Service) busy(id string) bool {
 }
 
 func (s *Service) limit(mediaType string) int64 {
-	if len(mediaType) > 6 && mediaType[:6] == "image/" {
-		return s.cfg.MaxImage
+	if t, _ := field.PhotoTypeOf(mediaType); t.Recording {
+		return s.cfg.MaxVideo
 	}
-	return s.cfg.MaxVideo
+	return s.cfg.MaxImage
 }
 
 // turn is a request that works on an upload in this process.

@@ -67,7 +67,12 @@ func (s *Service) receive(ctx context.Context, u *upload, p Piece) error {
 			return err
 		}
 		src := &counted{r: io.TeeReader(body, h)}
-		n, bodyErr := s.cfg.Staging.Append(ctx, u.id, u.Generation, at, src, min(left, s.cfg.Checkpoint))
+		most := min(left, s.cfg.Checkpoint)
+		n, bodyErr := s.cfg.Staging.Append(ctx, u.id, u.Generation, at, src, most)
+		ended := p.open && bodyErr == nil && src.n < most
+		if ended && src.n == 0 {
+			break
+		}
 		if n == 0 || n > src.n || n < src.n && bodyErr == nil {
 			if bodyErr == nil {
 				bodyErr = field.Refuse(field.CodeBodyTruncated, "")
@@ -87,11 +92,21 @@ func (s *Service) receive(ctx context.Context, u *upload, p Piece) error {
 		if bodyErr != nil {
 			return s.interrupted(ctx, u, at, mark, bodyErr)
 		}
+		if ended {
+			break
+		}
 		if left > 0 && check == nil { // with a checksum nothing counts before the whole piece is known to be right
 			u.Offset, u.Hash = at, mark
 			if err := s.progress(ctx, u); err != nil {
 				return err
 			}
+		}
+	}
+	if p.open {
+		if err := ends(body); field.Is(err, field.CodeSizeMismatch) {
+			return err
+		} else if err != nil {
+			return s.interrupted(ctx, u, at, mark, err)
 		}
 	}
 	if check != nil && !bytes.Equal(check.Sum(nil), p.Check.Sum) {
@@ -104,10 +119,22 @@ func (s *Service) receive(ctx context.Context, u *upload, p Piece) error {
 	return s.progress(ctx, u)
 }
 
+// ends is nil when a body has nothing more: CodeSizeMismatch when it has, else what it broke of.
+func ends(body io.Reader) error {
+	n, err := io.ReadFull(body, make([]byte, 1))
+	switch {
+	case n > 0:
+		return field.Refuse(field.CodeSizeMismatch, "More came than the upload lacks.")
+	case errors.Is(err, io.EOF):
+		return nil
+	}
+	return err
+}
+
 // whole reports whether a piece is a file that can go straight to its place.
 func (s *Service) whole(p *Piece, size int64) bool {
 	_, can := s.cfg.Staging.(blob.Whole)
-	return can && p.Check == nil && p.Offset == 0 && p.Length == size && size <= s.cfg.Checkpoint
+	return can && p.Check == nil && !p.open && p.Offset == 0 && p.Length == size && size <= s.cfg.Checkpoint
 }
 
 // receiveWhole lets the store hash the bytes on their way to their place. Only when the link breaks are they hashed again,
@@ -163,6 +190,9 @@ func (s *Service) look(u *upload, p Piece) (io.Reader, error) {
 	head := make([]byte, min(u.Size, verify.HeadSize))
 	n, err := io.ReadFull(p.Body, head)
 	if err != nil {
+		if p.open && (errors.Is(err, io.EOF) || err == io.ErrUnexpectedEOF) { // ReadFull's own: the body has ended
+			return bytes.NewReader(head[:n]), nil
+		}
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			err = field.Refuse(field.CodeBodyTruncated, "")
 		}

@@ -25,6 +25,8 @@ type state struct {
 	Type    string    `json:"type"`
 	Created time.Time `json:"created"`
 
+	Metadata string `json:"metadata,omitempty"` // as the request had it that began the upload
+
 	Offset     int64  `json:"offset"`
 	Hash       []byte `json:"hash,omitempty"` // base64; as crypto/sha256 marshals it
 	Generation int64  `json:"generation"`     // of the request that may write; only ever rises, also over a new life
@@ -60,6 +62,9 @@ func over(id string, d Declared) *upload {
 	return &upload{id: id, receipt: d.Receipt, state: state{PhotoID: d.PhotoID, Sum: d.Sum, Size: d.Size, Type: d.Type, Offset: d.Size}}
 }
 
+// is reports whether an upload is of what is declared now, and not of a declaration that was corrected since.
+func (u *upload) is(d Declared) bool { return u.Sum == d.Sum && u.Size == d.Size && u.Type == d.Type }
+
 const maxInterruptions = 200
 
 // broke is how often the upload broke.
@@ -77,7 +82,10 @@ func decode(d store.Doc) (*upload, error) {
 }
 
 func (u *upload) public() Upload {
-	return Upload{ID: u.id, PhotoID: u.PhotoID, Offset: u.Offset, Size: u.Size, Expires: u.expires, Receipt: u.receipt}
+	return Upload{
+		ID: u.id, PhotoID: u.PhotoID, Sum: u.Sum, Type: u.Type, Offset: u.Offset, Size: u.Size, Expires: u.expires, Receipt: u.receipt,
+		Metadata: u.Metadata,
+	}
 }
 
 // save writes the state unless a newer request has written since: CodeUploadReplaced.
@@ -188,7 +196,7 @@ func (s *Service) declared(ctx context.Context, who Uploader, photo string) (Dec
 }
 
 // claim loads the document of an upload and raises the generation. With CodeUploadExpired, and with CodeUploadUnknown
-// when it was forgotten and its document is still here, it gives what was left.
+// when it was forgotten, or is of a declaration that was corrected, and its document is still here, it gives what was left.
 func (s *Service) claim(ctx context.Context, who Uploader, id string) (*upload, error) {
 	for tries := 0; ; tries++ {
 		u, err := s.load(ctx, id)
@@ -203,7 +211,7 @@ func (s *Service) claim(ctx context.Context, who Uploader, id string) (*upload, 
 			u.Offset, u.receipt = u.Size, d.Receipt
 			return u, nil // nobody writes any more
 		}
-		if u.Ended {
+		if u.Ended || !u.is(d) {
 			return u, field.Refuse(field.CodeUploadUnknown, "")
 		}
 		if !s.cfg.Now().Before(u.expires) {
@@ -240,7 +248,7 @@ func (s *Service) begin(ctx context.Context, who Uploader, id string, req Reques
 		}
 		now := s.cfg.Now().UTC()
 		u := &upload{id: id}
-		u.state = state{PhotoID: req.PhotoID, By: who, Sum: req.Sum, Size: req.Size, Type: req.Type, Created: now}
+		u.state = state{PhotoID: req.PhotoID, By: who, Sum: req.Sum, Size: req.Size, Type: req.Type, Created: now, Metadata: req.Metadata}
 		if old != nil { // a new life in the same document; what is staged of the old one has lower generations
 			s.openSealed(ctx, old)
 			u.version, u.Generation, u.Sealed = old.version, old.Generation, old.Sealed

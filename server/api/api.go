@@ -161,6 +161,7 @@ func New(o Options) *Server {
 	o.Guard.Sender = s.sender
 	s.app.Server().KeepHijackedConns = true // event streams take their connection over
 	s.metrics.bodies(guard.Install(s.app, o.Guard))
+	tus.Install(s.app)
 	return s
 }
 

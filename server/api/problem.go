@@ -12,6 +12,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"fieldclue/server/api/guard"
+	"fieldclue/server/api/tus"
 	"fieldclue/server/field"
 )
 
@@ -156,6 +157,10 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 	}
 	c.Locals(problemKey, e.Code)
 	s.secure(c) // again: a handler may have said otherwise of what it did not send
+
+	if _, early := guard.FromServer(err); early { // it may have been an upload: its path is not known any more
+		tus.Mark(c.Response())
+	}
 	c.Set(fiber.HeaderContentType, mediaProblem)
 	return c.Status(status).Send(body)
 }

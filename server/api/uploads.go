@@ -39,8 +39,7 @@ func (s *Server) registerUploads(svc *intake.Service, keys receipt.Holder) {
 			return err
 		}
 		if c.Method() == fiber.MethodPost || c.Method() == fiber.MethodPatch {
-			_, length := guard.Body(c)
-			s.metrics.uploaded.Add(float64(length))
+			s.metrics.uploaded.Add(float64(guard.Came(c)))
 		}
 		return nil
 	})

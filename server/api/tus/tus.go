@@ -1,17 +1,19 @@
 // Package tus speaks tus 1.0.0 (https://tus.io/protocols/resumable-upload) for media/intake.
 //
 // Core, creation, creation-with-upload, checksum, termination and expiration. Here are headers and methods only; what
-// an upload is and what becomes of it stands in media/intake, and the bodies come through server/api/guard. Start
-// with Register.
+// an upload is and what becomes of it stands in media/intake, and the bodies come through server/api/guard, with a
+// Content-Length or in chunks. Start with Register; Install is what goes around every answer.
 package tus
 
 import (
 	"encoding/base64"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"fieldclue/media/blob"
 	"fieldclue/media/intake"
@@ -29,6 +31,8 @@ const (
 	version    = "1.0.0"
 	extensions = "creation,creation-with-upload,checksum,termination,expiration"
 	bodyType   = "application/offset+octet-stream"
+
+	methodHeader = "X-HTTP-Method-Override"
 )
 
 // Register adds the routes to an app, or to a group without a prefix. who tells the signed-in uploader; a middleware
@@ -42,6 +46,34 @@ func Register(r fiber.Router, svc *intake.Service, who func(*fiber.Ctx) intake.U
 	r.Patch(Path+"/:id", h.speaks(h.patch))
 	r.Delete(Path+"/:id", h.speaks(h.terminate))
 }
+
+// Install goes around everything that an app answers below Path, refusals of other handlers too. A request may name its method in
+// X-HTTP-Method-Override (clients of old Java cannot send PATCH), may end its path with a slash, and every answer says
+// which tus this is. Call it after guard.Install and before the app serves.
+func Install(app *fiber.App) {
+	srv := app.Server()
+	inner := srv.Handler
+	srv.Handler = func(ctx *fasthttp.RequestCtx) {
+		path := string(ctx.Path())
+		if path != Path && !strings.HasPrefix(path, Path+"/") {
+			inner(ctx)
+			return
+		}
+		if short := strings.TrimSuffix(path, "/"); short != path {
+			ctx.URI().SetPath(short)
+		}
+		sent := string(ctx.Method())
+		if named := strings.ToUpper(string(ctx.Request.Header.Peek(methodHeader))); slices.Contains(fiber.DefaultMethods, named) {
+			ctx.Request.Header.SetMethod(named)
+		}
+		inner(ctx)
+		ctx.Request.Header.SetMethod(sent) // whether the answer has a body follows from this one
+		Mark(&ctx.Response)
+	}
+}
+
+// Mark says in an answer which tus this is.
+func Mark(r *fasthttp.Response) { r.Header.Set("Tus-Resumable", version) }
 
 // Status is the HTTP status that tus demands for a code, where it differs from that of the code's kind.
 func Status(code field.Code) (status int, ok bool) {
@@ -62,10 +94,12 @@ type handler struct {
 	who func(*fiber.Ctx) intake.Uploader
 }
 
-// speaks refuses other versions of the protocol.
+// speaks refuses other versions of the protocol, and a method that there is none of.
 func (h *handler) speaks(next fiber.Handler) fiber.Handler {
 	return func(c *fiber.Ctx) error {
-		c.Set("Tus-Resumable", version)
+		if named := c.Get(methodHeader); named != "" && !strings.EqualFold(named, c.Method()) {
+			return field.Refuse(field.CodeMethodNotAllowed, "")
+		}
 		if c.Get("Tus-Resumable") != version {
 			c.Set("Tus-Version", version)
 			return field.Refuse(field.CodeTusVersion, "")
@@ -75,7 +109,6 @@ func (h *handler) speaks(next fiber.Handler) fiber.Handler {
 }
 
 func (h *handler) options(c *fiber.Ctx) error {
-	c.Set("Tus-Resumable", version)
 	c.Set("Tus-Version", version)
 	c.Set("Tus-Extension", extensions)
 	c.Set("Tus-Max-Size", strconv.FormatInt(h.svc.MaxSize(), 10))
@@ -90,14 +123,14 @@ func (h *handler) create(c *fiber.Ctx) error {
 	}
 	body, length := guard.Body(c)
 	var check *intake.Checksum
-	if length > 0 {
+	if length != 0 {
 		if check, err = piece(c); err != nil {
 			return err
 		}
 	}
 	who := h.who(c)
 	var u intake.Upload
-	if length > 0 {
+	if length != 0 {
 		u, err = h.svc.Send(c.UserContext(), who, req, intake.Piece{Length: length, Body: body, Check: check})
 	} else {
 		u, err = h.svc.Create(c.UserContext(), who, req)
@@ -120,6 +153,9 @@ func (h *handler) head(c *fiber.Ctx) error {
 	}
 	state(c, u)
 	c.Set("Upload-Length", strconv.FormatInt(u.Size, 10))
+	if c.Set("Upload-Metadata", u.Metadata); u.Metadata == "" {
+		c.Set("Upload-Metadata", pairs("photoId", u.PhotoID, "sha256", string(u.Sum), "filetype", u.Type))
+	}
 	return c.SendStatus(fiber.StatusOK)
 }
 
@@ -169,11 +205,12 @@ func request(c *fiber.Ctx) (intake.Request, error) {
 	if err != nil {
 		return intake.Request{}, err
 	}
-	meta, err := metadata(c.Get("Upload-Metadata"))
+	header := c.Get("Upload-Metadata")
+	meta, err := metadata(header)
 	if err != nil {
 		return intake.Request{}, err
 	}
-	for key, value := range meta { // a file name among them: what is not needed is not kept, and what says who it was is not taken
+	for key, value := range meta {
 		if field.HasIdentity(key) || field.HasIdentity(value) {
 			return intake.Request{}, field.Refuse(field.CodeIdentityInText, "Upload-Metadata holds an ID, phone or bank card number. Send no file name.")
 		}
@@ -185,7 +222,33 @@ func request(c *fiber.Ctx) (intake.Request, error) {
 	if err != nil {
 		return intake.Request{}, err
 	}
-	return intake.Request{PhotoID: meta["photoId"], Sum: sum, Size: size, Type: meta["filetype"]}, nil
+	return intake.Request{PhotoID: meta["photoId"], Sum: sum, Size: size, Type: meta["filetype"], Metadata: kept(header)}, nil
+}
+
+// kept is what is kept of the metadata, as it was written. What is not needed is not kept: the name of a file may be somebody's.
+func kept(header string) string {
+	var all []string
+	for pair := range strings.SplitSeq(header, ",") {
+		switch key, _, _ := strings.Cut(strings.TrimSpace(pair), " "); key {
+		case "photoId", "sha256", "filetype":
+			all = append(all, pair)
+		default:
+			continue
+		}
+	}
+	return strings.TrimSpace(strings.Join(all, ","))
+}
+
+// pairs writes metadata from keys and values in turn.
+func pairs(all ...string) string {
+	var b strings.Builder
+	for i := 0; i < len(all); i += 2 {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(all[i] + " " + base64.StdEncoding.EncodeToString([]byte(all[i+1])))
+	}
+	return b.String()
 }
 
 // metadata decodes pairs of a key and a base64 value, separated by commas. A key may stand alone.
@@ -211,7 +274,7 @@ func metadata(header string) (map[string]string, error) {
 
 // piece checks the headers that go with bytes.
 func piece(c *fiber.Ctx) (*intake.Checksum, error) {
-	if !strings.EqualFold(c.Get(fiber.HeaderContentType), bodyType) {
+	if media, _, _ := strings.Cut(c.Get(fiber.HeaderContentType), ";"); !strings.EqualFold(strings.TrimSpace(media), bodyType) {
 		return nil, field.Refuse(field.CodeUnsupportedType, "Send the bytes as %s.", bodyType)
 	}
 	header := c.Get("Upload-Checksum")

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -62,6 +63,9 @@ func start(t *testing.T) *server {
 					field.KindTooLarge: 413, field.KindTimeout: 408, field.KindLengthRequired: 411,
 				}[e.Kind]
 			}
+			if fe := (*fiber.Error)(nil); errors.As(err, &fe) && fe.Code == 405 || e.Code == field.CodeMethodNotAllowed {
+				status = 405
+			}
 			if status == 0 {
 				status = 500
 			}
@@ -70,6 +74,7 @@ func start(t *testing.T) *server {
 	})
 	tus.Register(app, svc, func(c *fiber.Ctx) intake.Uploader { return intake.Uploader{User: c.Get("User", "u1"), Device: "d1"} })
 	guard.Install(app, guard.Config{Rules: []guard.Rule{{Prefix: tus.Path, Max: svc.MaxSize(), Stream: true}}})
+	tus.Install(app)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	s.addr = ln.Addr().String()
