@@ -243,6 +243,8 @@ func (p *page) fields(s *field.Spec) {
 			server = append(server, f.Name)
 		case len(f.Roles) > 0:
 			said = "set by the " + strings.Join(strings.Split(labels(f.Roles), ", "), " or the ")
+		case f.Mends != "":
+			said = "set when the record is made; the author alone corrects it while the record is " + string(f.Mends)
 		case f.Author:
 			said = "set by the author alone"
 		case f.Once:
