@@ -56,9 +56,14 @@ type batch struct {
 }
 
 func (e *Engine) decide(root *view, in *protocol.Batch, digest string, held []field.Scope) (*decision, error) {
+	return e.decideFrom(root, in, digest, held, in.Scope)
+}
+
+// decideFrom decides a batch whose own entry goes to home.
+func (e *Engine) decideFrom(root *view, in *protocol.Batch, digest string, held []field.Scope, home field.Scope) (*decision, error) {
 	b := &batch{
 		e: e, in: in, digest: digest, at: e.serverTime(), view: root.above(), held: held,
-		bodies: map[field.Scope]*protocol.Body{}, infos: map[field.Scope]field.ScopeInfo{}, home: in.Scope,
+		bodies: map[field.Scope]*protocol.Body{}, infos: map[field.Scope]field.ScopeInfo{}, home: home,
 	}
 	if err := b.prefetch(); err != nil {
 		return nil, err
@@ -84,6 +89,9 @@ func (e *Engine) decide(root *view, in *protocol.Batch, digest string, held []fi
 		}
 		outcomes[i] = out
 	}
+	if b.unmade() {
+		return e.decideFrom(root, in, digest, held, b.own())
+	}
 	if in.Then != nil {
 		if err := b.then(); err != nil {
 			return nil, err
@@ -94,6 +102,13 @@ func (e *Engine) decide(root *view, in *protocol.Batch, digest string, held []fi
 		return nil, &needScopes{slices.Compact(b.need)}
 	}
 	return b.seal(outcomes)
+}
+
+// unmade reports whether a batch was to make a scope, and everything in it was refused. Then the scope is not there, as before: it
+// would be nobody's, and the corrected record could never be made in it.
+func (b *batch) unmade() bool {
+	body := b.bodies[b.in.Scope]
+	return b.home == b.in.Scope && b.in.Actor.User != "" && !b.in.Strict && body.Seq == 1 && len(body.Changes) == 0 && body.Info == nil
 }
 
 // prefetch reads what the operations name in one go.
@@ -143,7 +158,7 @@ func (b *batch) scopeRefused() (*field.Error, error) {
 		op := b.in.Operations[0]
 		spec := b.e.kindOf(op.Kind)
 		if spec != nil && ownScope(spec.Kind) && spec.Home == scope.Type() && (string(op.ID) == scope.ID() || spec.Kind == field.KindOrg) &&
-			access.MayAnywhere(actor, access.ActionFor(op.Kind, "create")) {
+			op.Command == "" && op.Base == 0 && access.MayAnywhere(actor, access.ActionFor(op.Kind, "create")) {
 			return nil, nil
 		}
 		return unknown, nil

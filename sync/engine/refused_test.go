@@ -202,3 +202,42 @@ func TestBatchesThatCannotBeUsed(t *testing.T) {
 		}
 	})
 }
+
+// A clue that is refused leaves no scope behind: the corrected one is made under the same id, a repetition has the first answer, and
+// a clue that is not there answers like somebody else's.
+func TestARefusedClueIsMadeWhenItIsCorrected(t *testing.T) {
+	onBothStores(t, func(t *testing.T, c *county) {
+		clue := id()
+		scope := field.MakeScope(field.ScopeClue, string(clue))
+		made := func(title string) protocol.Operation {
+			return protocol.Operation{ID: clue, Kind: field.KindClue, Set: fields(m{"title": title, "channel": "petition"})}
+		}
+		number := c.next()
+		push := func() protocol.PushResponse {
+			resp, err := c.Push(c.ctx, c.wu, protocol.PushRequest{
+				Device: c.wu.Device, Batch: number, Scope: scope, Operations: []protocol.Operation{made("找 " + secretPhone)},
+			})
+			c.must(err)
+			return resp
+		}
+		first := push()
+		if o := c.outcome(first, 0, protocol.Rejected); o.Code != field.CodeIdentityInText || first.Scope != field.MakeScope(field.ScopeUser, string(c.wu.User)) {
+			t.Errorf("refused in %s: %+v", first.Scope, o)
+		}
+		if again := push(); !again.Replayed || again.Outcomes[0].RecordID != first.Outcomes[0].RecordID {
+			t.Errorf("repeated: %+v, at first %+v", again, first)
+		}
+		if _, err := c.store.Head(c.ctx, scope); !field.Is(err, field.CodeNotFound) {
+			t.Errorf("the scope of a clue that was refused: %v", err)
+		}
+		register := func(id field.RecordID) protocol.Outcome {
+			op := protocol.Operation{ID: id, Kind: field.KindClue, Base: 1, Command: "register", Args: fields(m{})}
+			return c.outcome(c.push(c.wu, field.MakeScope(field.ScopeClue, string(id)), op), 0, protocol.Rejected)
+		}
+		if o := register(clue); o.Code != field.CodeNotFound {
+			t.Errorf("a command to a clue that is not there: %+v", o)
+		}
+		c.outcome(c.push(c.wu, scope, made("信访件")), 0, protocol.Applied)
+		c.sound()
+	})
+}
