@@ -90,7 +90,7 @@ var clueSpec = &Spec{
 	Commands: []Command{
 		{Name: "register", ZH: "登记编号", EN: "register", From: []State{ClueReceived}, To: ClueRegistered, Do: registerClue},
 		{
-			Name: "assign", ZH: "分办", EN: "assign", From: []State{ClueRegistered, ClueAssigned}, To: ClueAssigned,
+			Name: "assign", ZH: "分办", EN: "assign", From: []State{ClueRegistered, ClueAssigned, ClueProposed, ClueApproved, ClueHandling},
 			Args: []Field{{Name: "handler", Type: ID, Of: KindPerson, Required: true}},
 			Do:   assignClue,
 		},
@@ -148,11 +148,15 @@ var byHandler = &Whose{ZH: "现承办人", EN: "who handles it now", People: fun
 	return []UserID{UserID(clue.Text("handler"))}, nil
 }}
 
-// assignClue hands a clue to a handler, who sees it from then on. The one before loses it in the same commit; both are told.
+// assignClue hands a clue to a handler, who sees it from then on. The one before loses it in the same commit; both are told. Work that
+// has begun goes on where it stands: a handler who falls ill or leaves must not hold a clue for ever.
 func assignClue(c *Case) error {
 	handler, before := UserID(c.Arg("handler")), UserID(c.Record.Text("handler"))
 	if _, err := ableTo(c, handler, c.Record.Scope, c.Record.Info, PowerHandle, RoleHandler); err != nil {
 		return err
+	}
+	if c.Record.State == ClueRegistered {
+		c.Record.State = ClueAssigned
 	}
 	c.Set("handler", handler)
 	GrantScope(c, handler, c.Record.Scope, "承办问题线索 / handles the clue")

@@ -41,7 +41,7 @@ var openWork = []struct {
 	states []field.State
 	move   string // the command that moves it; empty: none does
 }{
-	{field.KindClue, "handler", []field.State{"assigned", "proposed", "approved", "handling", "reported"}, "assign"},
+	{field.KindClue, "handler", []field.State{field.ClueAssigned, field.ClueProposed, field.ClueApproved, field.ClueHandling, field.ClueReported}, "assign"},
 	{field.KindRevisit, "assignee", openRevisits, "reassign"},
 	{field.KindRevisit, "companion", openRevisits, "reassign"},
 	{field.KindReport, "inspectors", []field.State{"draft", "queued", "receiving", "submitted", "under_review", "returned", "resubmitted"}, ""},
