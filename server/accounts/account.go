@@ -98,9 +98,17 @@ func (a *Accounts) find(ctx context.Context, kind field.Kind, id field.RecordID)
 	return found[0], nil
 }
 
-// accountOf gives the account of a person; nil when there is none.
+// accountOf gives the account of a person; nil when there is none. One that is not in the log is none.
 func (a *Accounts) accountOf(ctx context.Context, user field.UserID) (*field.Record, error) {
-	return a.first(ctx, field.KindAccount, field.KeyFor("personId", user))
+	found, err := a.records.List(ctx, store.Query{
+		Visible: access.Everything, Kinds: []field.Kind{field.KindAccount}, Keys: []string{field.KeyFor("personId", user)}, Limit: 10,
+	})
+	for _, r := range found {
+		if acc, err := a.logged(ctx, r); err != nil || acc != nil {
+			return acc, err
+		}
+	}
+	return nil, err
 }
 
 // first gives the first record of a kind with a key; nil when there is none.

@@ -37,6 +37,7 @@ type Records interface {
 	Records(ctx context.Context, ids []field.RecordID) ([]*field.Record, error)
 	List(ctx context.Context, q store.Query) ([]*field.Record, error)
 	Batch(ctx context.Context, scope field.Scope, device field.DeviceID, batch int64) (store.Entry, error)
+	Entry(ctx context.Context, scope field.Scope, seq int64) (store.Entry, error)
 }
 
 // Committer is the one write path.

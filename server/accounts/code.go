@@ -73,7 +73,7 @@ func (a *Accounts) openCode(ctx context.Context, code, purpose string) (*field.R
 	if err != nil || r == nil || r.State != field.CodeOpen || r.Text("purpose") != purpose || r.Text("digest") != field.CodeDigest(code) || a.now().After(r.Time("until")) {
 		return nil, err
 	}
-	return r, nil
+	return a.logged(ctx, r)
 }
 
 // DeviceCode makes a code with which somebody enrols one more device. after names a device that must have been handed in before

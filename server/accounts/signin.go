@@ -62,6 +62,9 @@ func (a *Accounts) SignIn(ctx context.Context, s Attempt, ip string) (Tokens, er
 		name = "?" // nobody's name; it is refused after the same work as any other
 	}
 	device, err := a.find(ctx, field.KindDevice, field.DeviceRecord(s.Device.ID))
+	if err == nil {
+		device, err = a.logged(ctx, device)
+	}
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -121,6 +124,9 @@ func (a *Accounts) prove(ctx context.Context, whose *field.Record, key, name, pa
 		if acc, err = a.called(ctx, name, field.OrgID(whose.Scope.ID())); err != nil {
 			return nil, false, err
 		}
+		if acc, err = a.logged(ctx, acc); err != nil {
+			return nil, false, err
+		}
 	}
 	hash := ""
 	if acc != nil {
@@ -132,7 +138,11 @@ func (a *Accounts) prove(ctx context.Context, whose *field.Record, key, name, pa
 	if err != nil || !good {
 		return nil, false, err
 	}
-	who, err = a.person(ctx, field.UserID(acc.Text("personId")))
+	user := field.UserID(acc.Text("personId"))
+	if on, err := a.onRecord(ctx, user); err != nil || !on {
+		return nil, own, err
+	}
+	who, err = a.person(ctx, user)
 	if who != nil && string(who.Org) != acc.Scope.ID() {
 		who = nil // an account of one organisation never stands for a person of another
 	}
@@ -223,12 +233,18 @@ func (a *Accounts) Refresh(ctx context.Context, token string, device field.Devic
 	}
 	d := Device{ID: body.Device}
 	r, err := a.find(ctx, field.KindDevice, field.DeviceRecord(body.Device))
+	if err == nil {
+		r, err = a.logged(ctx, r)
+	}
 	if err != nil {
 		return Tokens{}, err
 	}
-	if r != nil {
-		d.Name, d.Platform = r.Text("name"), r.Text("platform")
+	if on, err := a.onRecord(ctx, body.User); err != nil {
+		return Tokens{}, err
+	} else if r == nil || !on {
+		return Tokens{}, field.Refuse(field.CodeTokenInvalid, "The session has ended. Sign in again.")
 	}
+	d.Name, d.Platform = r.Text("name"), r.Text("platform")
 	return a.tokens(ctx, who, d, session, next)
 }
 

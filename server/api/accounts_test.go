@@ -523,7 +523,7 @@ func TestSecretsThatWereTamperedWithOpenNothing(t *testing.T) {
 func TestTheWorkOfWhoLeaves(t *testing.T) {
 	onBothStores(t, func(t *testing.T, w *world) {
 		admin := w.setUp()
-		cai, dai := admin.hire("cai", access.Supervisor), admin.hire("dai", access.ClueManager)
+		cai, dai, eva := admin.hire("cai", access.Supervisor), admin.hire("dai", access.ClueManager), admin.hire("eva", access.Leader)
 		han, hu := admin.hire("han", access.Handler, access.Inspector), admin.hire("hu", access.Handler)
 		scope, site := w.place(han)
 		clues := []string{}
@@ -534,6 +534,10 @@ func TestTheWorkOfWhoLeaves(t *testing.T) {
 			dai.do("POST", "/v1/clues/"+id+"/assign", obj{"version": w.version(id), "handler": han.User.ID}).want(200)
 			clues = append(clues, id)
 		}
+		// Work that has begun moves, too, and goes on where it stands.
+		begun := clues[1]
+		han.do("POST", "/v1/clues/"+begun+"/propose", obj{"version": w.version(begun), "disposition": "verification", "reason": "可查"}).want(200)
+		eva.do("POST", "/v1/clues/"+begun+"/approve", obj{"version": w.version(begun)}).want(200)
 		path := "/v1/people/" + string(han.User.ID)
 		var left struct {
 			State    field.State
@@ -589,6 +593,53 @@ func TestTheWorkOfWhoLeaves(t *testing.T) {
 		}
 		w.clock.move(91 * 24 * time.Hour)
 		han.refresh(han.RefreshToken).refused(401, field.CodeTokenInvalid)
+	})
+}
+
+// plant puts a record among the others past the log, as who has the database can.
+func (w *world) plant(r *field.Record) {
+	w.t.Helper()
+	scope := field.MakeScope(field.ScopeCampaign, w.id())
+	entry, err := protocol.Seal(protocol.Body{V: protocol.Version, Scope: scope, Seq: 1, Device: "server/plant", Batch: 1}, w.clock.now())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	field.Index(r)
+	err = w.store.Commit(w.t.Context(), []store.Write{{
+		Entries: []store.Entry{entry}, Records: []*field.Record{r}, Head: store.Head{Scope: scope, Seq: 1, Hash: entry.Hash, At: w.clock.now()},
+	}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// Who has the database puts an account or a device among the records, or gives somebody another role there: nobody signs in by it,
+// and no session goes on with it.
+func TestRecordsPastTheLogLetNobodyIn(t *testing.T) {
+	onBothStores(t, func(t *testing.T, w *world) {
+		admin := w.setUp()
+		chen, li := admin.hire("chen", access.ClueManager), admin.hire("li", access.Inspector)
+
+		ghost := w.record(string(field.AccountID("gz-liwan", "chen"))).Clone()
+		ghost.ID, ghost.Fields["login"] = field.AccountID("gz-liwan", "ghost"), field.Quote("ghost")
+		w.plant(ghost)
+		w.try("ghost", password, string(chen.Device.ID), "").refused(401, field.CodeBadCredentials)
+
+		phone := w.id()
+		device := w.record(string(field.DeviceRecord(chen.Device.ID))).Clone()
+		device.ID, device.Fields["deviceId"] = field.DeviceRecord(field.DeviceID(phone)), field.Quote(phone)
+		w.plant(device)
+		w.try("chen", password, phone, "").refused(403, field.CodeDeviceUnknown)
+
+		honest := w.record(string(li.User.ID))
+		raised := honest.Clone()
+		raised.Fields["roles"] = field.Quote([]obj{{"role": "administrator"}})
+		w.plant(raised)
+		w.try("li", password, string(li.Device.ID), "").refused(401, field.CodeBadCredentials)
+		li.refresh(li.RefreshToken).refused(401, field.CodeTokenInvalid)
+		w.plant(honest)
+		w.try("li", password, string(li.Device.ID), "").want(200)
+		w.try("chen", password, string(chen.Device.ID), "").want(200)
 	})
 }
 
