@@ -303,6 +303,36 @@ func TestAPartOfWhatLiesElsewhereMeansNothing(t *testing.T) {
 	})
 }
 
+// Anybody can be named as an inspector of a report. Who is of another organisation is told of its return under a mandate alone.
+func TestNoticesStayWithThoseWhomTheyConcern(t *testing.T) {
+	j := newJoint(t)
+	template := j.make(j.cai, "templates", obj{"title": "清单", "version": 1, "items": []obj{{"id": "roof", "zh": "屋顶", "type": "text"}}})
+	j.click(j.cai, "templates", template, "publish", nil, "published")
+	told := func(u *user) int { return len(j.list(u, "/v1/inbox")) }
+	returned := func() {
+		t.Helper()
+		report := j.id()
+		j.sends(j.ann, j.scope, j.op("report", report, obj{
+			"siteId": j.site, "templateId": template, "inspectors": []any{j.ann.User.ID, j.lin.User.ID, j.id()}, "startedAt": j.ago(3 * time.Hour), "endedAt": j.ago(2 * time.Hour),
+		}))
+		j.sends(j.ann, j.scope, j.command("report", report, "submit", nil))
+		before := told(j.ann)
+		j.click(j.cai, "reports", report, "return", obj{"items": []obj{{"item": "roof", "comment": "村民李某说漏雨"}}, "deadline": j.clock.now().Add(48 * time.Hour).UTC().Format(time.RFC3339)}, "returned")
+		if told(j.ann) != before+1 {
+			t.Error("the author was not told")
+		}
+	}
+	returned()
+	if n := told(j.lin); n != 0 {
+		t.Errorf("the partner's inspector, who acts under no mandate, has %d notices", n)
+	}
+	j.mandate(field.PowerInspect)
+	returned()
+	if n := told(j.lin); n != 1 {
+		t.Errorf("under a mandate the partner's inspector has %d notices", n)
+	}
+}
+
 // Of the report's people the author alone says who was there.
 func TestTheTeamIsNamedByTheAuthorAlone(t *testing.T) {
 	j := newJoint(t)
@@ -408,17 +438,23 @@ func TestWhatWasGivenEndsAndRecusalIsNoWeapon(t *testing.T) {
 		t.Helper()
 		by.do("POST", "/v1/recusals", obj{"userId": of.User.ID, "scope": scope, "why": "w"}).want(status)
 	}
-	recuse(j.cai, 404, aud, "clue/"+clue)               // he does not see the clue
-	recuse(j.cai, 400, j.admin, "org/gz-liwan")         // nobody is recused from an organisation
-	recuse(j.cai, 403, aud, j.scope)                    // the auditor watches
-	recuse(j.eva, 403, aud, j.scope)                    //
-	recuse(j.cai, 403, j.admin, j.scope)                // and so does not the administrator
-	recuse(j.cai, 403, j.eva, j.scope)                  // nobody from below
-	recuse(j.cai, 403, j.dai, j.scope)                  // nor beside
-	recuse(j.cai, 201, j.ann, j.scope)                  // from above
-	recuse(j.eva, 201, j.dai, "clue/"+clue)             //
-	recuse(j.gus, 404, j.gus, j.scope)                  // what one does not see
-	recuse(j.cai, 201, j.cai, j.scope)                  // one's own account
+	recuse(j.cai, 404, aud, "clue/"+clue)       // he does not see the clue
+	recuse(j.cai, 400, j.admin, "org/gz-liwan") // nobody is recused from an organisation
+	recuse(j.cai, 403, aud, j.scope)            // the auditor watches
+	recuse(j.eva, 403, aud, j.scope)            //
+	recuse(j.cai, 403, j.admin, j.scope)        // and so does not the administrator
+	recuse(j.cai, 403, j.eva, j.scope)          // nobody from below
+	recuse(j.cai, 403, j.dai, j.scope)          // nor beside
+	recuse(j.cai, 201, j.ann, j.scope)          // from above
+	recuse(j.eva, 201, j.dai, "clue/"+clue)     //
+	recuse(j.gus, 404, j.gus, j.scope)          // what one does not see
+	recuse(j.eva, 201, j.eva, j.scope)          // one's own account
+	for _, r := range j.list(j.cai, "/v1/recusals?scope="+j.scope) {
+		if j.office.world.record(r).Scope == field.MakeScope(field.ScopeUser, string(j.eva.User.ID)) { // a leader is not called back by the staff
+			j.no(j.cai, 403, field.CodeNotPermitted, "POST", "/v1/recusals/"+r+"/end", j.body(r, obj{"reason": "请回"}))
+		}
+	}
+	recuse(j.cai, 201, j.cai, j.scope)                  // also of a supervisor
 	if len(j.list(aud, "/v1/inbox?state=unread")) < 3 { // the auditor is told of each
 		t.Error("the auditor was not told")
 	}

@@ -205,6 +205,15 @@ func (m *Mandate) Covers(agent OrgID, scope Scope, info ScopeInfo) bool {
 
 // mandated finds out whether an organisation may do something about a site or clue of another one today.
 func mandated(c *Case, agent OrgID, scope Scope, info ScopeInfo, p Power) (bool, error) {
+	return c.underMandate(agent, scope, info, func(m *Mandate) bool { return m.Empowers(p) })
+}
+
+// Concerns reports whether a matter is an organisation's today: its own, or of one for which it acts.
+func (c *Case) Concerns(org OrgID, scope Scope, info ScopeInfo) (bool, error) {
+	return c.underMandate(org, scope, info, func(*Mandate) bool { return true })
+}
+
+func (c *Case) underMandate(agent OrgID, scope Scope, info ScopeInfo, counts func(*Mandate) bool) (bool, error) {
 	if info.Owner() == agent {
 		return true, nil
 	}
@@ -213,7 +222,7 @@ func mandated(c *Case, agent OrgID, scope Scope, info ScopeInfo, p Power) (bool,
 		return false, err
 	}
 	for _, r := range found {
-		if m, ok := MandateOf(r, c.Now); ok && m.Empowers(p) && m.Covers(agent, scope, info) {
+		if m, ok := MandateOf(r, c.Now); ok && counts(&m) && m.Covers(agent, scope, info) {
 			return true, nil
 		}
 	}

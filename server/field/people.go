@@ -278,6 +278,9 @@ var recusalSpec = &Spec{
 		if of == c.Who.User {
 			return Refuse(CodeSecondPerson, "Nobody ends the own recusal.")
 		}
+		if err := mayEndRecusal(c, of); err != nil {
+			return err
+		}
 		if sees, err := c.SeesScope(Scope(c.Record.Text("scope"))); err != nil || !sees {
 			if err != nil {
 				return err
@@ -319,6 +322,27 @@ func recuse(c *Case) error {
 		}
 	}
 	return tellOfRecusal(c, of, "您须回避一项事务。", "You are recused from a matter.")
+}
+
+// mayEndRecusal refuses those who stand below the person or below who ordered the recusal: a leader's staff does not call him back.
+func mayEndRecusal(c *Case, of UserID) error {
+	if c.Who.Server {
+		return nil
+	}
+	ends, err := c.Look.Get(RecordID(c.Who.User))
+	if err != nil {
+		return err
+	}
+	for _, id := range []UserID{of, c.Record.Author} {
+		above, err := c.Look.Get(RecordID(id))
+		if err != nil {
+			return err
+		}
+		if above != nil && above.Kind == KindPerson && (ends == nil || ends.Kind != KindPerson || rankOf(ends) < rankOf(above)) {
+			return Refuse(CodeNotPermitted, "A recusal is ended by nobody who stands below the person or below who ordered it.")
+		}
+	}
+	return nil
 }
 
 // tellOfRecusal tells the person and the auditors of the organisation. The notices name the recusal, not the matter.

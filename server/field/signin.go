@@ -345,7 +345,7 @@ func useCode(c *Case) error {
 		if err != nil {
 			return err
 		}
-		if before != nil && (before.State == DeviceMoving || before.State == StateActive) {
+		if before != nil && before.Scope == r.Scope && (before.State == DeviceMoving || before.State == StateActive) {
 			return Refuse(CodeDeviceMoving, "The device %s has not handed in its outbox yet.", after)
 		}
 	}

@@ -474,7 +474,7 @@ func (s *step) effect(c *field.Case, e field.Effect) error {
 	}
 	change := protocol.Change{ID: e.ID, State: e.State}
 	if old == nil {
-		if away, err := s.staysAway(e); err != nil || away {
+		if away, err := s.staysAway(c, e); err != nil || away {
 			return err
 		}
 		change.Kind, change.Author = e.Kind, c.Who.User
@@ -503,10 +503,23 @@ func (s *step) effect(c *field.Case, e field.Effect) error {
 	return err
 }
 
-// staysAway reports whether a notice would tell somebody of a matter from which he stays away.
-func (s *step) staysAway(e field.Effect) (bool, error) {
+// staysAway reports whether a notice would tell somebody of a matter from which he stays away, or of one of an organisation for
+// which his own does not act, or not any more: a report can name anybody as its inspector.
+func (s *step) staysAway(c *field.Case, e field.Effect) (bool, error) {
 	if e.Kind != field.KindNotice {
 		return false, nil
+	}
+	if info := c.Record.Info; info.Owner() != "" {
+		person, err := s.view.Get(field.RecordID(e.Scope.ID()))
+		if err != nil {
+			return false, err
+		}
+		if person == nil || person.Kind != field.KindPerson {
+			return true, nil
+		}
+		if ours, err := c.Concerns(field.OrgID(person.Scope.ID()), c.Record.Scope, info); err != nil || !ours {
+			return true, err
+		}
 	}
 	about, _ := strconv.Unquote(string(e.Set["recordScope"])) // a scope, which has nothing to escape
 	found, err := s.view.Find(field.KindRecusal, field.KeyFor("scope", about))
