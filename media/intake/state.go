@@ -234,10 +234,11 @@ func (s *Service) raise(u *upload) { u.Generation = max(u.Generation+1, s.cfg.No
 func (s *Service) begin(ctx context.Context, who Uploader, id string, req Request, d Declared, whole bool) (*upload, error) {
 	for tries := 0; ; tries++ {
 		old, err := s.claim(ctx, who, id)
-		if err == nil {
+		switch {
+		case err == nil && (old.receipt != nil || old.Size == req.Size && old.Type == req.Type):
 			return old, nil
-		}
-		if !field.Is(err, field.CodeUploadExpired) && !field.Is(err, field.CodeUploadUnknown) {
+		case err == nil: // the declaration was corrected since, and with it what the bytes must be
+		case !field.Is(err, field.CodeUploadExpired) && !field.Is(err, field.CodeUploadUnknown):
 			return nil, err
 		}
 		if d.Stored {

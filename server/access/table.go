@@ -47,12 +47,12 @@ func actions(list ...Action) map[Action]bool {
 }
 
 // own are the actions that everybody has in the own user scope: to read the inbox, to stay away from a matter on one's own
-// account, and to say that an operation that was kept needs no decision any more.
-var own = actions("notice.read", "recusal.create", "parked.settle", "parked.read", "parked.destroy")
+// account, and to say that an operation that was kept needs no decision any more, or by what it was replaced.
+var own = actions("notice.read", "recusal.create", "parked.settle", "parked.takeover", "parked.read", "parked.destroy")
 
 // kept are the actions about operations that were kept. They lie with who sent them and are decided by who may read what they
 // were meant for.
-var kept = actions("parked.accept", "parked.settle", "parked.destroy")
+var kept = actions("parked.accept", "parked.takeover", "parked.settle", "parked.destroy")
 
 // powers says what each power of a mandate comes to: an agent's people do what their role and one of its powers both allow.
 // A payment, a template, a site of the principal, its people and its organisation are under no power.
@@ -60,7 +60,7 @@ var powers = map[field.Power]map[Action]bool{
 	field.PowerInspect: actions(collect...),
 	field.PowerReview: actions(
 		"report.take", "report.return", "report.approve", "report.archive", "photo.discredit", "review.decide", "interview.review", "interview.seal",
-		"flag.decide", "conflict.resolve", "conflict.arbitrate", "parked.accept", "parked.settle", "finding.create", "finding.create_others",
+		"flag.decide", "conflict.resolve", "conflict.arbitrate", "parked.accept", "parked.takeover", "parked.settle", "finding.create", "finding.create_others",
 	),
 	field.PowerClassify: actions("finding.classify", "finding.close", "finding.reopen"),
 	field.PowerRevisit: actions(
@@ -101,7 +101,7 @@ var table = map[Role]row{
 			"report.take", "report.return", "report.approve", "report.archive", "report.void", "report.void_others",
 			"finding.create", "finding.create_others", "finding.classify", "finding.close", "finding.reopen",
 			"photo.void", "photo.void_others", "photo.discredit", "review.decide", "interview.review", "interview.seal", "interview.void", "interview.void_others",
-			"flag.decide", "conflict.resolve", "conflict.arbitrate", "parked.accept", "parked.settle", "parked.destroy",
+			"flag.decide", "conflict.resolve", "conflict.arbitrate", "parked.accept", "parked.takeover", "parked.settle", "parked.destroy",
 			"campaign.create", "campaign.edit", "campaign.announce", "campaign.draw", "campaign.run", "campaign.close", "campaign.report",
 			"revisit.assign", "revisit.reassign", "revisit.excuse", "revisit.miss", "revisit.return", "revisit.accept", "revisit.cancel",
 			"grant.create", "grant.end", "recusal.create", "recusal.end",
@@ -115,7 +115,7 @@ var table = map[Role]row{
 		may: actions(
 			"clue.create", "clue.edit", "clue.edit_others", "clue.register", "clue.assign", "clue.merge", "clue.reopen", "clue.void", "clue.export",
 			"link.create", "link.confirm", "link.withdraw", "review.decide",
-			"finding.classify", "grant.create", "grant.end", "parked.accept", "parked.settle", "conflict.resolve", "conflict.arbitrate",
+			"finding.classify", "grant.create", "grant.end", "parked.accept", "parked.takeover", "parked.settle", "conflict.resolve", "conflict.arbitrate",
 		),
 		writes: []reach{{field.ScopeUser, byOrg}},
 	},

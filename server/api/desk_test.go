@@ -325,7 +325,7 @@ func TestACaseThroughManyHands(t *testing.T) {
 		desk := slices.ContainsFunc([]string{"records", "review", "reports", "findings", "flags", "interviews", "clues", "links", "campaigns", "revisits", "projects", "sites", "templates", "grants", "recusals", "inbox", "notices", "conflicts", "parked", "photos", "reviews", "households", "payments"}, func(p string) bool {
 			return strings.HasPrefix(r.Path, "/v1/"+p)
 		})
-		bytes := slices.Contains([]string{"photoOriginal", "photoSmall", "photoLarge"}, r.OperationID) // of these ops_test.go tells
+		bytes := slices.Contains([]string{"photoOriginal", "photoSmall", "photoLarge", "keptPhoto"}, r.OperationID) // of these ops_test.go tells, and server/app
 		if desk && !bytes && !o.done[r.Method+" "+r.Path] {
 			t.Errorf("the story does not use %s %s", r.Method, r.Path)
 		}
@@ -751,6 +751,22 @@ func (o *office) kept(v visit, site string) {
 	parked := string(res.Outcomes[0].RecordID)
 	o.listed(o.cai, "/v1/parked?state=open&code=unknown_field&author="+string(o.ann.User.ID), parked)
 	o.click(o.cai, "parked", parked, "settle", obj{"reason": "旧版应用"}, "settled")
+
+	// What can never be good as it came is accepted with a correction, or taken over by an act of who reviews it.
+	refused := func() string {
+		o.ann.push("site/"+site, o.op("finding", o.id(), obj{"siteId": site, "title": "墙裂", "weather": "雨"})).want(200).into(&res)
+		return string(res.Outcomes[0].RecordID)
+	}
+	parked = refused()
+	o.no(o.cai, 400, field.CodeUnknownField, "POST", "/v1/parked/"+parked+"/accept", o.body(parked, nil))
+	o.click(o.cai, "parked", parked, "accept", obj{"correction": obj{"set": obj{"title": "墙裂，雨天"}, "drop": []string{"weather"}}}, "accepted")
+	parked = refused()
+	made := o.id()
+	o.no(o.cai, 400, field.CodeMissingField, "POST", "/v1/parked/"+parked+"/takeover", o.body(parked, nil))
+	o.no(o.ben, 404, field.CodeNotFound, "POST", "/v1/parked/"+parked+"/takeover", o.body(parked, obj{"recordId": site, "recordVersion": 1}))
+	o.click(o.cai, "parked", parked, "takeover", obj{"operation": obj{"id": made, "kind": "finding", "base": 0, "set": obj{"siteId": site, "title": "墙裂"}}, "note": "按原文录入"}, "taken")
+	o.ok(o.cai, "GET", "/v1/findings/"+made, nil, nil)
+	o.no(o.cai, 404, field.CodeNotFound, "GET", "/v1/parked/"+parked+"/photo", nil)
 
 	// What somebody sends to a site where he has no task is kept, and accepted by who reviews that site.
 	finding, bob := o.id(), o.admin.hire("bob", access.Inspector)

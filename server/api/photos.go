@@ -51,34 +51,38 @@ func (s *Server) photoBytes(name, what string) fiber.Handler {
 		if err != nil {
 			return err
 		}
-		sum := photo.Text(name)
-		if sum == "" || photo.Fields["receipt"] == nil { // a voided photo that has arrived stays to be seen
-			return field.Refuse(field.CodeNotFound, "These bytes are not here yet.").About(string(photo.ID))
-		}
-		info, err := s.blobs.Stat(c.UserContext(), blob.Sum(sum))
-		if err != nil {
+		return s.bytesOf(c, photo, name, what)
+	}
+}
+
+func (s *Server) bytesOf(c *fiber.Ctx, photo *field.Record, name, what string) error {
+	sum := photo.Text(name)
+	if sum == "" || photo.Fields["receipt"] == nil { // a voided photo that has arrived stays to be seen
+		return field.Refuse(field.CodeNotFound, "These bytes are not here yet.").About(string(photo.ID))
+	}
+	info, err := s.blobs.Stat(c.UserContext(), blob.Sum(sum))
+	if err != nil {
+		return err
+	}
+	tag := `"` + sum + `"`
+	c.Set(fiber.HeaderETag, tag)
+	c.Set(fiber.HeaderCacheControl, keepFor)
+	c.Set(fiber.HeaderAcceptRanges, "bytes")
+	seen := func() error { return s.flow.RecordView(c.UserContext(), actor(c), photo, what) }
+	if strings.Contains(c.Get(fiber.HeaderIfNoneMatch), tag) {
+		if err := seen(); err != nil {
 			return err
 		}
-		tag := `"` + sum + `"`
-		c.Set(fiber.HeaderETag, tag)
-		c.Set(fiber.HeaderCacheControl, keepFor)
-		c.Set(fiber.HeaderAcceptRanges, "bytes")
-		seen := func() error { return s.flow.RecordView(c.UserContext(), actor(c), photo, what) }
-		if strings.Contains(c.Get(fiber.HeaderIfNoneMatch), tag) {
-			if err := seen(); err != nil {
-				return err
-			}
-			return notModified(c)
-		}
-		media := "image/jpeg" // renditions always are
-		if name == "sha256" {
-			media = photo.Text("type")
-		}
-		file, _ := field.PhotoTypeOf(media)
-		c.Set(fiber.HeaderContentType, file.Code)
-		c.Set(fiber.HeaderContentDisposition, `inline; filename="`+string(photo.ID)+"-"+name+file.Ext+`"`)
-		return s.sendRange(c, info, tag, seen)
+		return notModified(c)
 	}
+	media := "image/jpeg" // renditions always are
+	if name == "sha256" {
+		media = photo.Text("type")
+	}
+	file, _ := field.PhotoTypeOf(media)
+	c.Set(fiber.HeaderContentType, file.Code)
+	c.Set(fiber.HeaderContentDisposition, `inline; filename="`+string(photo.ID)+"-"+name+file.Ext+`"`)
+	return s.sendRange(c, info, tag, seen)
 }
 
 // photo loads the photo of the path, if the actor may see it.

@@ -64,54 +64,54 @@ func (l *ledger) DeclaredPhoto(ctx context.Context, who intake.Uploader, photoID
 }
 
 // keptPhoto finds the declaration of a photo among the kept operations of somebody, for a scope in which the organisation
-// takes part; nil when there is none.
-func (l *ledger) keptPhoto(ctx context.Context, user field.UserID, photoID string) (*field.Record, intake.Declared, error) {
+// takes part; nil when there is none. Of several it is the newest: what was wrong with the others was corrected in it.
+func (l *ledger) keptPhoto(ctx context.Context, user field.UserID, photoID string) (kept *field.Record, d intake.Declared, err error) {
 	if !field.ValidID(photoID) {
-		return nil, intake.Declared{}, nil
+		return nil, d, nil
 	}
-	kept, err := l.store.List(ctx, store.Query{
+	q := store.Query{
 		Visible: access.Everything, Kinds: []field.Kind{field.KindParked}, States: []field.State{"open"},
 		Keys: []string{field.KeyFor("recordId", photoID), field.KeyFor("author", user)}, Limit: 100,
+	}
+	err = store.EachPage(ctx, l.store, q, func(page []*field.Record) error {
+		for _, r := range page {
+			declared, ok, err := l.declaredIn(ctx, r, photoID)
+			if err != nil {
+				return err
+			}
+			if ok && (kept == nil || !r.CreatedAt.Before(kept.CreatedAt)) {
+				kept, d = r, declared
+			}
+		}
+		return nil
 	})
+	return kept, d, err
+}
+
+// declaredIn reads the declaration of a photo that a kept operation is; ok is false when it is none.
+func (l *ledger) declaredIn(ctx context.Context, r *field.Record, photoID string) (d intake.Declared, ok bool, err error) {
+	said, ok := field.KeptDeclaration(r)
+	if !ok || string(said.ID) != photoID {
+		return d, false, nil
+	}
+	sum, err := blob.ParseSum(said.SHA256)
 	if err != nil {
-		return nil, intake.Declared{}, err
+		return d, false, nil
 	}
-	for _, r := range kept {
-		var op struct {
-			ID   string     `json:"id"`
-			Kind field.Kind `json:"kind"`
-			Set  struct {
-				SHA256 string `json:"sha256"`
-				Size   int64  `json:"size"`
-				Type   string `json:"type"`
-			} `json:"set"`
-		}
-		if protocol.Known(r.Fields["operation"], &op) != nil || op.Kind != field.KindPhoto || op.ID != photoID || op.Set.SHA256 == "" {
-			continue
-		}
-		sum, err := blob.ParseSum(op.Set.SHA256)
-		if err != nil {
-			continue
-		}
-		head, err := l.store.Head(ctx, field.Scope(r.Text("target")))
-		if field.Is(err, field.CodeNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, intake.Declared{}, err
-		}
-		if len(r.Info.Orgs) == 0 || !head.Info.Has(r.Info.Orgs[0]) {
-			continue
-		}
-		if t, ok := field.PhotoTypeOf(op.Set.Type); ok {
-			op.Set.Type = t.Code
-		}
-		return r, intake.Declared{
-			PhotoID: photoID, Sum: sum, Size: op.Set.Size, Type: op.Set.Type,
-			Org: string(r.Info.Owner()), At: r.CreatedAt, Stored: r.Fields["receipt"] != nil, Receipt: json.RawMessage(r.Fields["receipt"]),
-		}, nil
+	head, err := l.store.Head(ctx, field.Scope(r.Text("target")))
+	if field.Is(err, field.CodeNotFound) {
+		return d, false, nil
 	}
-	return nil, intake.Declared{}, nil
+	if err != nil {
+		return d, false, err
+	}
+	if len(r.Info.Orgs) == 0 || !head.Info.Has(r.Info.Orgs[0]) {
+		return d, false, nil
+	}
+	return intake.Declared{
+		PhotoID: photoID, Sum: sum, Size: said.Size, Type: said.Type,
+		Org: string(r.Info.Owner()), At: r.CreatedAt, Stored: r.Fields["receipt"] != nil, Receipt: json.RawMessage(r.Fields["receipt"]),
+	}, true, nil
 }
 
 // Has reports whether the sender has sent the same bytes before, or may read a photo with them that has arrived. A hash is no
@@ -155,7 +155,8 @@ func (l *ledger) PhotoStored(ctx context.Context, p intake.StoredPhoto) (json.Ra
 	if p.Already {
 		args["already"] = field.Quote(true)
 	}
-	err = l.command(ctx, photo, "server/intake/"+p.PhotoID, "store", args)
+	// Named after the record, not after the photo: a photo may have been declared, refused and uploaded before.
+	err = l.command(ctx, photo, "server/intake/"+string(photo.ID), "store", args)
 	if err == nil {
 		return p.Receipt, nil
 	}

@@ -3,6 +3,7 @@ package field
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -86,7 +87,7 @@ func resolveConflict(c *Case) error {
 
 var parkedSpec = &Spec{
 	Kind: KindParked, ZH: "留存操作", EN: "parked operation", ServerOK: true, Keys: keptKeys,
-	Initial: "open", States: []Choice{{Code: "open", ZH: "待处理", EN: "open"}, {Code: "accepted", ZH: "已采纳", EN: "accepted"}, {Code: "settled", ZH: "已处理", EN: "settled"}, {Code: "destroyed", ZH: "原文已销毁", EN: "content destroyed"}},
+	Initial: "open", States: []Choice{{Code: "open", ZH: "待处理", EN: "open"}, {Code: "accepted", ZH: "已采纳", EN: "accepted"}, {Code: "settled", ZH: "已处理", EN: "settled"}, {Code: "taken", ZH: "已转录", EN: "taken over"}, {Code: "destroyed", ZH: "原文已销毁", EN: "content destroyed"}},
 	Fields: []Field{
 		{Name: "code", Type: Text, Server: true, Key: true, ZH: "原因代码", EN: "code of the reason"},
 		{Name: "message", Type: Text, Max: 20_000, Server: true, ZH: "原因", EN: "reason"},
@@ -100,7 +101,17 @@ var parkedSpec = &Spec{
 		{Name: "author", Type: ID, Of: KindPerson, Server: true, Key: true, ZH: "提交人", EN: "who sent it"},
 		{Name: "device", Type: Text, Max: 200, Server: true, ZH: "设备", EN: "on which device"},
 		{Name: "deviceTime", Type: Text, Server: true, ZH: "设备时间", EN: "device time"},
+		{Name: "reportId", Type: ID, Of: KindReport, Server: true, Key: true, ZH: "报告", EN: "report to which what was meant belongs"},
+		{Name: "seen", Type: Integer, Low: 0, High: 1 << 53, Server: true, ZH: "已读到", EN: "how far the device had read the scope that was meant"},
 		{Name: "outcome", Type: JSON, Server: true, ZH: "采纳结果", EN: "what came of it when it was accepted"},
+		{Name: "correction", Type: JSON, Max: 2 * maxCorrection, Server: true, ZH: "更正", EN: "what was corrected when it was accepted: by path what was sent and what stands in its place"},
+		{Name: "correctedBy", Type: ID, Of: KindPerson, Server: true, ZH: "更正人", EN: "who corrected it"},
+		{Name: "takenOver", Type: Object, Server: true, ZH: "转录至", EN: "the act by which its content was taken over", Fields: []Field{
+			{Name: "scope", Type: Home, Required: true},
+			{Name: "seq", Type: Integer, Required: true},
+			{Name: "recordId", Type: ID, Required: true},
+			{Name: "recordKind", Type: Text, Max: 80},
+		}},
 		{Name: "receipt", Type: Object, Server: true, ZH: "回执", EN: "receipt of the photo that the operation declares", Fields: receiptFields},
 		{Name: "interruptions", Type: Integer, Low: 0, High: 1e9, Server: true, ZH: "中断次数", EN: "interruptions of the upload"},
 		{Name: "breaks", Type: Object, List: true, Items: 200, Server: true, ZH: "中断记录", EN: "the first 200 interruptions", Fields: breakFields},
@@ -117,6 +128,7 @@ var parkedSpec = &Spec{
 	Commands: []Command{
 		{
 			Name: "accept", ZH: "采纳", EN: "accept", From: []State{"open"}, To: "accepted", Readmits: true,
+			Args: []Field{{Name: "correction", Type: JSON, Max: maxCorrection, ZH: "更正", EN: "what is put in place of parts of it"}},
 			Do: func(c *Case) error {
 				if c.Record.Text("author") == string(c.Who.User) {
 					return Refuse(CodeReviewerIsAuthor, "Somebody else decides whether your operation is accepted.")
@@ -140,6 +152,25 @@ var parkedSpec = &Spec{
 				return nil
 			},
 		},
+		{
+			Name: "takeover", ZH: "转录", EN: "take over by hand", From: []State{"open"}, To: ParkedTaken, TakesOver: true,
+			Args: []Field{
+				{Name: "operation", Type: JSON, Max: maxCorrection, ZH: "操作", EN: "what is done now in place of it"},
+				{Name: "recordId", Type: ID, ZH: "记录", EN: "or the record into which its content was taken over"},
+				{Name: "recordVersion", Type: Integer, Low: 1, High: 1 << 53, ZH: "版本", EN: "and the version of it that this made"},
+				{Name: "reason", Type: Text, Max: 1000, ZH: "说明", EN: "note"},
+			},
+			Do: func(c *Case) error {
+				if (c.Args["operation"] != nil) == (c.Args["recordId"] != nil) || (c.Args["recordId"] != nil) != (c.Args["recordVersion"] != nil) {
+					return Refuse(CodeMissingField, "Give operation, or recordId with recordVersion: the act by which the content was taken over.")
+				}
+				c.Set("decidedBy", c.Who.User)
+				if note := c.Arg("reason"); note != "" {
+					c.Set("note", note)
+				}
+				return nil
+			},
+		},
 		{Name: "again", ZH: "重试", EN: "again", From: []State{"open"}, To: "accepted", Readmits: true, Server: true},
 		{
 			Name: "settle", ZH: "处理", EN: "settle", From: []State{"open"}, To: "settled", Args: []Field{reason},
@@ -152,7 +183,7 @@ var parkedSpec = &Spec{
 			},
 		},
 		{
-			Name: "read", ZH: "查看原文", EN: "read the content", Server: true, From: []State{"open", "settled"},
+			Name: "read", ZH: "查看原文", EN: "read the content", Server: true, From: []State{"open", "settled", "accepted", ParkedTaken},
 			Do: func(c *Case) error {
 				if !IsSealed(c.Record) || c.Record.Text("author") != string(c.Who.User) {
 					return Refuse(CodeNotPermitted, "")
@@ -163,7 +194,7 @@ var parkedSpec = &Spec{
 			},
 		},
 		{
-			Name: "destroy", ZH: "销毁原文", EN: "destroy the content", From: []State{"open", "settled"}, To: ParkedDestroyed, Args: []Field{reason},
+			Name: "destroy", ZH: "销毁原文", EN: "destroy the content", From: []State{"open", "settled", "accepted", ParkedTaken}, To: ParkedDestroyed, Args: []Field{reason},
 			Do: func(c *Case) error {
 				if !IsSealed(c.Record) {
 					return Refuse(CodeNotNow, "Nothing of it is sealed: what stands in the record stays.")
@@ -201,8 +232,77 @@ func keptKeys(r *Record) []string {
 	return keys
 }
 
-// ParkedDestroyed is the state of a parked operation whose content can be read no more.
-const ParkedDestroyed State = "destroyed"
+// Declaration is what a kept operation declares of a photo.
+type Declaration struct {
+	ID     RecordID
+	SHA256 string
+	Size   int64 // bytes
+	Type   string
+	Report RecordID
+}
+
+// KeptDeclaration reads the declaration of a photo that a kept operation is, whatever else is wrong with it; ok is false when it
+// is none.
+func KeptDeclaration(parked *Record) (d Declaration, ok bool) {
+	if parked.Text("recordKind") != string(KindPhoto) {
+		return d, false
+	}
+	op, set := keptOperation(parked)
+	d = Declaration{ID: RecordID(parked.Text("recordId")), SHA256: textOf(set["sha256"]), Type: textOf(set["type"]), Report: RecordID(textOf(set["reportId"]))}
+	_ = json.Unmarshal(set["size"], &d.Size) // no number: 0 bytes, which nothing has
+	if t, ok := PhotoTypeOf(d.Type); ok {
+		d.Type = t.Code
+	}
+	return d, op["command"] == nil && d.SHA256 != ""
+}
+
+// Arrival finds, among what was kept of somebody, a declaration of a photo's file for which the bytes arrived: before it was
+// corrected, or accepted. nil: there is none.
+func Arrival(look Lookup, photo *Record, sender UserID) (*Record, error) {
+	kept, err := look.Find(KindParked, KeyFor("recordId", photo.ID))
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range kept {
+		d, ok := KeptDeclaration(r)
+		if ok && r.Fields["receipt"] != nil && r.Text("author") == string(sender) &&
+			d.SHA256 == photo.Text("sha256") && d.Size == photo.Int("size") && d.Type == photo.Text("type") {
+			return r, nil
+		}
+	}
+	return nil, nil
+}
+
+// keptOperation reads the members of a kept operation and its values, as far as it has any.
+func keptOperation(parked *Record) (op, set map[string]Value) {
+	op, err := membersOf(parked.Fields["operation"])
+	if err != nil {
+		return nil, nil
+	}
+	set, err = membersOf(op["set"])
+	if err != nil {
+		return op, nil
+	}
+	return op, set
+}
+
+func textOf(v Value) string {
+	s, _ := readText(v) // not a text: empty
+	return s
+}
+
+// ParkedTaken is the state of a parked operation whose content somebody put into the record by hand. ParkedDestroyed is that of
+// one whose content can be read no more.
+const (
+	ParkedTaken     State = "taken"
+	ParkedDestroyed State = "destroyed"
+)
+
+// KeptOf lists the operations that were kept for a report and its parts and that nobody has decided yet, the oldest first.
+func KeptOf(look Lookup, report RecordID) ([]*Record, error) {
+	found, err := look.Find(KindParked, KeyFor("reportId", report))
+	return slices.DeleteFunc(found, func(r *Record) bool { return r.State != "open" }), err
+}
 
 // IsSealed reports whether a parked record holds its operation with the numbers masked, because it said one of a person.
 func IsSealed(parked *Record) bool { return string(parked.Fields["sealed"]) == "true" }

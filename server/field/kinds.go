@@ -88,6 +88,8 @@ type Command struct {
 	Whose    *Whose            // whose it is for this command; nil: the Spec's
 	Readmits bool              // the operation that the record keeps is decided again, in the name of who sent it
 	Do       func(*Case) error // guards and effects; nil: none
+
+	TakesOver bool // what the operation that the record keeps says is taken over by another act, which is noted
 }
 
 // Case is what a command's guard sees and writes. Look reads what is committed, and what earlier operations of the same

@@ -86,6 +86,7 @@ var reportSpec = &Spec{
 		{Name: "returns", Type: Integer, Low: 0, High: 1000, Server: true, ZH: "退回次数", EN: "times returned"},
 		{Name: "reviewer", Type: ID, Of: KindPerson, Server: true, Key: true, ZH: "审核人", EN: "reviewer"},
 		{Name: "reviewedAt", Type: Time, Server: true, ZH: "审核时间", EN: "reviewed at"},
+		{Name: "keptUndecided", Type: ID, Of: KindParked, List: true, Items: mostUndecided, Server: true, ZH: "通过时未处理的留存操作", EN: "what was kept for it and undecided when it was approved, the first 200"},
 		voidReason,
 	},
 	Rank: func(r *Record) string { // by severity of flags, then by age
@@ -358,8 +359,32 @@ func approveReport(c *Case) error {
 	if len(missing) > 0 {
 		return Refuse(CodePhotosMissing, "")
 	}
+	if err := nameUndecided(c); err != nil {
+		return err
+	}
 	c.Set("reviewer", c.Who.User)
 	c.Set("reviewedAt", stamp(c.Now))
 	c.Notify(c.Record.Author, Notice{Type: "approved", ZH: "报告已通过。", EN: "A report was approved."})
+	return nil
+}
+
+// mostUndecided are named of what was undecided when a report was approved.
+const mostUndecided = 200
+
+// nameUndecided says in the approval what was kept for the report and nobody has decided: it does not stand in the report.
+func nameUndecided(c *Case) error {
+	kept, err := KeptOf(c.Look, c.Record.ID)
+	if err != nil {
+		return err
+	}
+	var ids []RecordID
+	for _, r := range kept[:min(len(kept), mostUndecided)] {
+		ids = append(ids, r.ID)
+	}
+	if len(ids) == 0 {
+		c.Set("keptUndecided", nil)
+		return nil
+	}
+	c.Set("keptUndecided", ids)
 	return nil
 }

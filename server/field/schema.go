@@ -427,3 +427,6 @@ func Depth(v []byte) int {
 	}
 	return deepest
 }
+
+// MaxRecord is how many bytes the fields of a record may have, as they go over the wire: at 20 kbit/s they come through within a minute.
+const MaxRecord = 128 << 10

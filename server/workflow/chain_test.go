@@ -270,7 +270,7 @@ func (w *world) kept(name string, scope field.Scope, deviceTime string, accept b
 	w.pass(time.Minute)
 	if accept {
 		id := resp.Outcomes[0].RecordID
-		w.done(w.flow.AcceptParked(w.ctx, w.act("cai"), id, w.v(id)))
+		w.done(w.flow.AcceptParked(w.ctx, w.act("cai"), id, w.v(id), nil))
 		w.pass(time.Minute)
 	}
 }

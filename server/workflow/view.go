@@ -23,6 +23,7 @@ type ReportView struct {
 	Findings     []protocol.PulledRecord `json:"findings"`
 	Flags        []protocol.PulledRecord `json:"flags"`     // the most severe first
 	Conflicts    []protocol.PulledRecord `json:"conflicts"` // open ones about the report itself
+	Kept         []Kept                  `json:"kept"`      // what was refused for the report and its parts, is kept, and nobody has decided
 	Counts       Counts                  `json:"counts"`
 	Site         *protocol.PulledRecord  `json:"site,omitempty"`
 	Template     *protocol.PulledRecord  `json:"template,omitempty"`
@@ -132,7 +133,7 @@ func (f *Flow) ReportView(ctx context.Context, who *access.Actor, id field.Repor
 	return v, f.people(ctx, who, v, r, previous, p)
 }
 
-// surroundings adds the open conflicts of the report and the earlier findings of the site.
+// surroundings adds the open conflicts of the report, what was kept for it and the earlier findings of the site.
 func (f *Flow) surroundings(ctx context.Context, who *access.Actor, v *ReportView, r *field.Record) error {
 	conflicts, _, err := f.all(ctx, who, store.Query{
 		Kinds: []field.Kind{field.KindConflicts}, States: []field.State{"open"}, Keys: where{}.is("recordId", string(r.ID)),
@@ -141,6 +142,9 @@ func (f *Flow) surroundings(ctx context.Context, who *access.Actor, v *ReportVie
 		return err
 	}
 	v.Conflicts = wire(conflicts)
+	if v.Kept, err = f.keptFor(ctx, who, r.ID); err != nil {
+		return err
+	}
 	findings, _, err := f.all(ctx, who, store.Query{Scope: r.Scope, Kinds: []field.Kind{field.KindFinding}}, mostParts)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -35,19 +36,36 @@ func (b *batch) under(mandate field.RecordID) {
 }
 
 // readmit decides an operation again that was kept in a parked record, in the scope that it was meant for, by the same table
-// and rules as every other. It must be allowed to its author as things are now, or to the author with the grant that who
-// accepts could give; then it is written in the author's name. Or it is allowed to who accepts; then it is that person's act.
-// It comes from the device on which it was written either way. What it comes to stands on the parked record. An operation that
-// is still not good is refused with its code, and stays where it was.
-func (s *step) readmit(parked *field.Record) error {
-	if field.IsSealed(parked) { // a correction of it is another operation
-		return field.Refuse(field.CodeIdentityInText, "What was sent says a number of a person and is sealed. Its author sends it again without the number.")
+// and rules as every other, with what a correction puts in place of parts of it. It must be allowed to its author as things are now,
+// or to the author with the grant that who accepts could give; then it is written in the author's name. Or it is allowed to who
+// accepts; then it is that person's act. It comes from the device on which it was written either way. What it comes to stands on
+// the parked record, and what was corrected, beside what was sent. An operation that is still not good is refused with its code,
+// and stays where it was.
+func (s *step) readmit(parked *field.Record, correction field.Value) error {
+	raw, target := parked.Fields["operation"], field.Scope(parked.Text("target"))
+	c, err := field.ReadCorrection(correction)
+	if err != nil {
+		return err
+	}
+	if c == nil {
+		c = &field.Correction{}
+		if field.IsSealed(parked) {
+			return field.Refuse(field.CodeIdentityInText, "What was sent says a number of a person and is sealed. Accept it with a correction that puts another text in its place.")
+		}
+	} else {
+		if raw, err = c.Apply(raw); err != nil {
+			return err
+		}
+		if c.Scope != "" {
+			target = c.Scope
+		}
+		parked.Fields["correction"] = c.Corrected(parked.Fields["operation"])
+		parked.Fields["correctedBy"] = field.Quote(s.b.in.Actor.User)
 	}
 	var op protocol.Operation
-	if err := protocol.Exact(parked.Fields["operation"], &op); err != nil {
+	if err := protocol.Exact(raw, &op); err != nil {
 		return field.Refuse(field.CodeBadRequest, "The operation is not one that this server understands.").Because(err)
 	}
-	target := field.Scope(parked.Text("target"))
 	if !target.Valid() {
 		return field.Refuse(field.CodeWrongScope, "The operation was sent to no scope.")
 	}
@@ -71,9 +89,6 @@ func (s *step) readmit(parked *field.Record) error {
 		if err == nil {
 			st.view.fold()
 			s.changes = append(s.changes, st.changes...)
-			if err := s.bytesOf(parked, op, target, head.Seq); err != nil {
-				return err
-			}
 			parked.Fields["outcome"] = field.Quote(out)
 			return nil
 		}
@@ -89,7 +104,8 @@ func (s *step) readmit(parked *field.Record) error {
 
 // notAllowed reports whether a refusal is about the person rather than about what was to be done.
 func notAllowed(err error) bool {
-	return field.Is(err, field.CodeNotPermitted) || field.Is(err, field.CodeNotFound) || field.Is(err, field.CodeNotYours) || field.Is(err, field.CodeUnknownRecord)
+	return field.Is(err, field.CodeNotPermitted) || field.Is(err, field.CodeNotFound) || field.Is(err, field.CodeNotYours) || field.Is(err, field.CodeUnknownRecord) ||
+		field.Is(err, field.CodeReviewerIsAuthor) || field.Is(err, field.CodeSecondPerson) || field.Is(err, field.CodeRecused)
 }
 
 // inWhoseName lists in whose name a kept operation may be decided again, the author first.
@@ -121,32 +137,136 @@ func (s *step) inWhoseName(parked *field.Record, target field.Scope) ([]*access.
 func (s *step) again(parked *field.Record, op protocol.Operation, who *access.Actor, target field.Scope, end int64) (*step, protocol.Outcome, error) {
 	in := *s.b.in
 	in.Actor, in.Scope, in.Operations, in.Trusted, in.Strict = who, target, []protocol.Operation{op}, false, false
-	in.Device, in.DeviceTime = field.DeviceID(parked.Text("device")), parked.Text("deviceTime")
+	in.Device, in.DeviceTime, in.Seen = field.DeviceID(parked.Text("device")), parked.Text("deviceTime"), nil
+	if parked.Fields["seen"] != nil {
+		in.Seen = &protocol.Cursor{Seq: parked.Int("seen")}
+	}
 	if in.Device == "" { // kept by a server that did not note it
 		in.Device = senderOf(parked.Device)
 	}
 	inner := *s.b
 	inner.in, inner.outer, inner.end, inner.lost = &in, s.b, end, false
-	st := &step{b: &inner, view: s.view.above(), infos: s.infos, kept: in.Device}
+	st := &step{b: &inner, view: s.view.above(), infos: s.infos, kept: in.Device, sender: field.UserID(parked.Text("author")), decidedNow: !s.b.in.Actor.Server}
 	decided := protocol.Decided{Operation: op}
 	out, err := st.apply(&decided)
 	return st, out, err
 }
 
-// bytesOf stores what arrived meanwhile for the photo that a kept operation declares.
-func (s *step) bytesOf(parked *field.Record, op protocol.Operation, target field.Scope, end int64) error {
-	if parked.Fields["receipt"] == nil || op.Kind != field.KindPhoto {
-		return nil
+// takeOver resolves a kept operation by an act of somebody's own that puts its content into the record: an operation that is decided now,
+// in the same commit and by the rules for everybody, or one that is in the log already. The parked record names it.
+func (s *step) takeOver(parked *field.Record, args map[string]field.Value) error {
+	if args["operation"] == nil {
+		return s.tookOver(parked, args)
+	}
+	members := struct {
+		protocol.Operation
+		Scope field.Scope `json:"scope"`
+	}{Scope: field.Scope(parked.Text("target"))}
+	if err := protocol.Exact(args["operation"], &members); err != nil {
+		return field.Refuse(field.CodeBadRequest, "operation is not one of a push, with the scope that it goes to.").Because(err)
+	}
+	op, target := members.Operation, members.Scope
+	if !target.Valid() || op.Kind == field.KindParked {
+		return field.Refuse(field.CodeWrongScope, "operation goes to the scope of the record into which the content is taken over.")
+	}
+	head, err := s.view.head(target)
+	if err != nil {
+		return err
+	}
+	if head == nil || !access.MayRead(s.b.in.Actor, target, head.Info) {
+		return field.Refuse(field.CodeNotFound, "")
+	}
+	body, err := s.b.body(target)
+	if err != nil {
+		return err
 	}
 	in := *s.b.in
-	in.Actor, in.Scope, in.Trusted, in.Strict = Server, target, true, false
-	in.Device = field.DeviceID(parked.Text("device"))
+	in.Scope, in.Operations, in.Trusted, in.Strict, in.Seen = target, []protocol.Operation{op}, false, false, nil
 	inner := *s.b
-	inner.in, inner.outer, inner.end, inner.lost = &in, s.b, end, false
+	inner.in, inner.outer, inner.end, inner.lost = &in, s.b, head.Seq, false
+	st := &step{b: &inner, view: s.view.above(), infos: s.infos, kept: in.Device}
+	out, err := st.apply(&protocol.Decided{Operation: op})
+	if err != nil {
+		return err
+	}
+	if out.Outcome == protocol.Conflict {
+		return field.Refuse(field.CodeStale, "")
+	}
+	st.view.fold()
+	s.changes = append(s.changes, st.changes...)
+	parked.Fields["outcome"] = field.Quote(out)
+	noteAct(parked, target, body.Seq, op.ID, op.Kind)
+	return nil
+}
+
+// tookOver notes an act that is in the log: a later version of a record that the actor reads, made by a person.
+func (s *step) tookOver(parked *field.Record, args map[string]field.Value) error {
+	var id field.RecordID
+	var version int64
+	if err := errors.Join(json.Unmarshal(args["recordId"], &id), json.Unmarshal(args["recordVersion"], &version)); err != nil {
+		return field.Refuse(field.CodeWrongType, "recordVersion is the number of a version.").Because(err)
+	}
+	r, err := s.view.Get(id)
+	if err != nil {
+		return err
+	}
+	if r == nil || r.Kind == field.KindParked || !access.MayRead(s.b.in.Actor, r.Scope, r.Info) {
+		return field.Refuse(field.CodeUnknownRecord, "")
+	}
+	none := field.Refuse(field.CodeUnknownRecord, "No person has made version %d of this record since the operation was kept.", version)
+	if version > r.Version {
+		return none
+	}
+	entry, err := s.view.entry(r.Scope, version)
+	if field.Is(err, field.CodeNotFound) {
+		return none
+	}
+	if err != nil {
+		return err
+	}
+	body, err := protocol.Open(entry)
+	if err != nil {
+		return err
+	}
+	touched := slices.ContainsFunc(body.Changes, func(c protocol.Change) bool { return c.ID == id })
+	if !touched || body.Actor == "" || entry.At.Before(parked.CreatedAt) {
+		return none
+	}
+	noteAct(parked, r.Scope, version, r.ID, r.Kind)
+	return nil
+}
+
+func noteAct(parked *field.Record, scope field.Scope, seq int64, id field.RecordID, kind field.Kind) {
+	parked.Fields["takenOver"] = field.Quote(map[string]any{"recordId": id, "recordKind": kind, "scope": scope, "seq": seq})
+}
+
+// bytesOf stores with a photo that was just made what arrived for it before: the same person declared the same file, the declaration
+// was kept, and the file came to it.
+func (s *step) bytesOf(photo field.RecordID) error {
+	r, err := s.view.Get(photo)
+	if err != nil {
+		return err
+	}
+	sender := s.b.in.Actor.User
+	if s.sender != "" {
+		sender = s.sender
+	}
+	kept, err := field.Arrival(s.view, r, sender)
+	if err != nil || kept == nil {
+		return err
+	}
+	in := *s.b.in
+	in.Actor, in.Trusted, in.Strict = Server, true, false
+	in.Device = field.DeviceID(kept.Text("device"))
+	inner := *s.b
+	inner.in = &in
+	if inner.outer == nil {
+		inner.outer = s.b
+	}
 	st := &step{b: &inner, view: s.view.above(), infos: s.infos}
-	decided := protocol.Decided{Operation: protocol.Operation{ID: op.ID, Kind: op.Kind, Command: "store", Args: map[string]field.Value{}}}
+	decided := protocol.Decided{Operation: protocol.Operation{ID: photo, Kind: field.KindPhoto, Command: "store", Args: map[string]field.Value{}}}
 	for _, name := range field.ArrivalFields {
-		if v := parked.Fields[name]; v != nil {
+		if v := kept.Fields[name]; v != nil {
 			decided.Args[name] = v
 		}
 	}

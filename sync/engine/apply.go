@@ -195,7 +195,11 @@ func (s *step) make(spec *field.Spec, d *protocol.Decided) (protocol.Outcome, er
 	}
 	change := diff(nil, c.Record)
 	change.Kind, change.Author = spec.Kind, in.Actor.User
-	return s.finish(c, change, protocol.Outcome{Outcome: protocol.Applied})
+	out, err := s.finish(c, change, protocol.Outcome{Outcome: protocol.Applied})
+	if err == nil && spec.Kind == field.KindPhoto {
+		err = s.bytesOf(op.ID)
+	}
+	return out, err
 }
 
 // sets checks that the actor's roles set these fields.
@@ -382,14 +386,14 @@ func (s *step) command(spec *field.Spec, d *protocol.Decided, old *field.Record)
 	if !cmd.Allows(old.State) {
 		return protocol.Outcome{}, field.Refuse(field.CodeNotNow, "A %s that is %s does not take the command %s.", old.Kind, old.State, cmd.Name)
 	}
-	if !in.Actor.Server && !s.b.lost && op.Base > old.Version {
+	if !in.Actor.Server && !s.b.lost && !s.decidedNow && op.Base > old.Version {
 		return protocol.Outcome{}, field.Refuse(field.CodeStale, "The command was given on version %d, and the record here is at %d. Read it again and decide again.", op.Base, old.Version)
 	}
 	by, err := s.b.writer(old)
 	if err != nil {
 		return protocol.Outcome{}, err
 	}
-	if !in.Actor.Server && merge.ChangedSince(old, s.b.base(op), by) {
+	if !in.Actor.Server && !s.decidedNow && merge.ChangedSince(old, s.b.base(op), by) {
 		return protocol.Outcome{}, field.Refuse(field.CodeStale, "")
 	}
 	d.Args = args
@@ -404,7 +408,12 @@ func (s *step) command(spec *field.Spec, d *protocol.Decided, old *field.Record)
 		}
 	}
 	if cmd.Readmits {
-		if err := s.readmit(c.Record); err != nil {
+		if err := s.readmit(c.Record, args["correction"]); err != nil {
+			return protocol.Outcome{}, err
+		}
+	}
+	if cmd.TakesOver {
+		if err := s.takeOver(c.Record, args); err != nil {
 			return protocol.Outcome{}, err
 		}
 	}

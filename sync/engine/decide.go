@@ -380,7 +380,10 @@ type step struct {
 	sealed  []protocol.Sealed // into the author's own scope
 	infos   map[field.Scope]field.ScopeInfo
 
-	kept field.DeviceID // not empty: the operation was kept, and came from this device
+	kept   field.DeviceID // not empty: the operation was kept, or takes the place of one, and came from this device
+	sender field.UserID   // and this person
+
+	decidedNow bool // somebody who sees the record as it is lets the command in: it was given on an older version, and is decided again
 }
 
 type scopedChange struct {
@@ -551,12 +554,46 @@ func (s *step) park(i int, why *field.Error) (protocol.Outcome, error) {
 	if sealed {
 		set["sealed"] = field.Quote(true)
 	}
+	report, err := s.reportOf(&op)
+	if err != nil {
+		return protocol.Outcome{}, err
+	}
+	if report != "" {
+		set["reportId"] = field.Quote(report)
+	}
+	switch seen := b.in.Seen; {
+	case b.lost:
+		set["seen"] = field.Quote(0)
+	case seen != nil:
+		set["seen"] = field.Quote(max(0, seen.Seq))
+	}
 	if _, err := s.write(home, protocol.Change{ID: id, Kind: field.KindParked, Author: b.in.Actor.User, Set: set, State: "open"}); err != nil {
 		return protocol.Outcome{}, err
 	}
 	return protocol.Outcome{
 		Outcome: protocol.Rejected, Code: why.Code, Message: why.Sentence(), MessageZH: why.SentenceZH(), RecordID: id,
 	}, nil
+}
+
+// reportOf is the report to which what an operation is about belongs, as far as that shows: the report itself, the one that the
+// operation names, or the one that the record names.
+func (s *step) reportOf(op *protocol.Operation) (field.RecordID, error) {
+	if op.Kind == field.KindReport && field.ValidID(string(op.ID)) {
+		return op.ID, nil
+	}
+	if v := op.Set["reportId"]; v != nil {
+		if named := (&field.Field{Type: field.ID}).Refs(v)[0]; field.ValidID(string(named)) {
+			return named, nil
+		}
+	}
+	if !field.ValidID(string(op.ID)) {
+		return "", nil
+	}
+	r, err := s.view.Get(op.ID)
+	if err != nil || r == nil || r.Scope != s.b.in.Scope {
+		return "", err
+	}
+	return field.RecordID(r.Text("reportId")), nil
 }
 
 func clip(s string) string {

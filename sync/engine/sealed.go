@@ -169,7 +169,7 @@ func (e *Engine) Content(ctx context.Context, actor *access.Actor, id field.Reco
 			return nil, err
 		}
 		_, err = e.Commit(ctx, protocol.Batch{
-			Actor: actor, Device: field.DeviceID("read/" + string(actor.Device)), Number: r.Version, Scope: r.Scope, Strict: true, Trusted: true,
+			Actor: actor, Device: field.DeviceID("read/" + string(r.ID) + "/" + string(actor.Device)), Number: r.Version, Scope: r.Scope, Strict: true, Trusted: true,
 			Operations: []protocol.Operation{{ID: r.ID, Kind: field.KindParked, Base: r.Version, Command: "read"}},
 		})
 		if field.Is(err, field.CodeStale) && try < maxTries || field.Is(err, field.CodeBatchReused) && try < maxTries {
