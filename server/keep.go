@@ -48,6 +48,9 @@ func verify(ctx context.Context, args, environ []string, out console) error {
 	if report != nil && (err == nil || !report.Sound()) {
 		out.say("%s", report)
 	}
+	if err != nil && report != nil && !report.Sound() { // a damaged row stops the rest: what was found is named all the same
+		return errors.Join(errFaults, fmt.Errorf("not everything could be looked at, verify again when this is mended: %w", err))
+	}
 	if err != nil {
 		return err
 	}
