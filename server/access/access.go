@@ -11,6 +11,7 @@ package access
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"fieldclue/server/field"
 )
@@ -27,6 +28,7 @@ type Actor struct {
 	Roles    []Grant
 	Founder  bool            // the organisation set this server up
 	Scopes   []field.Scope   // granted one by one: the sites of tasks, the clues of a case
+	Until    time.Time       // when the first of these grants ends by itself; zero: none does
 	Recused  []field.Scope   // 回避: beats every grant
 	Mandates []field.Mandate // of other organisations, to the own one, that count today
 	Given    []field.Mandate // of the own organisation, to others, that count today

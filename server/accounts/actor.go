@@ -197,8 +197,12 @@ func (a *Accounts) actorOf(ctx context.Context, p *field.Record) (*access.Actor,
 		for _, r := range page {
 			switch scope := field.Scope(r.Text("scope")); r.Kind {
 			case field.KindGrant:
-				if until := r.Time("until"); !until.IsZero() && !until.After(now) {
+				until := r.Time("until")
+				if !until.IsZero() && !until.After(now) {
 					continue
+				}
+				if !until.IsZero() && (who.Until.IsZero() || until.Before(who.Until)) {
+					who.Until = until
 				}
 				who.Scopes = append(who.Scopes, scope)
 			case field.KindRecusal:

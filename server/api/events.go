@@ -30,6 +30,7 @@ type Pokes interface {
 const (
 	pokesAhead  = 4096             // pokes that the hub may fall behind
 	eventScopes = 5000             // scopes of one listener
+	namedScopes = 64               // that it names: the head of a request has room for few more
 	eventUnsent = 32 << 10         // bytes that the system may hold for a client that does not read
 	eventWrite  = 10 * time.Second // a client that does not take a line within this time is dropped
 
@@ -49,7 +50,10 @@ func (s *Server) registerEvents() {
 // writes is looked at when it is written, what others write may be missed and is looked for in turns.
 func (s *Server) events(c *fiber.Ctx) error {
 	who := pass(c)
-	l := &listener{hub: s.hub, pass: who, sees: access.Visible(who.Actor), wake: make(chan struct{}, 1), pending: map[field.Scope]int64{}}
+	l := &listener{hub: s.hub, pass: who, head: eventHead, sees: access.Visible(who.Actor), wake: make(chan struct{}, 1), pending: map[field.Scope]int64{}}
+	if s.overTLS(c) {
+		l.head += fiber.HeaderStrictTransportSecurity + ": " + tlsOnly + "\r\n"
+	}
 	asked, err := askedScopes(c.Query("scopes"))
 	if err != nil {
 		return err
@@ -89,8 +93,8 @@ func askedScopes(query string) ([]field.Scope, error) {
 		return nil, nil
 	}
 	names := strings.Split(query, ",")
-	if len(names) > eventScopes {
-		return nil, field.Refuse(field.CodeBadRequest, "Name at most %d scopes.", eventScopes)
+	if len(names) > namedScopes {
+		return nil, field.Refuse(field.CodeBadRequest, "Name at most %d scopes, or none for all.", namedScopes)
 	}
 	asked := make([]field.Scope, 0, len(names))
 	for _, n := range names {
@@ -251,8 +255,11 @@ func (h *hub) run() {
 		case <-watch.C:
 			now := h.server.now()
 			for _, l := range h.all() {
-				if !now.Before(l.pass.Expires) {
+				switch until := l.pass.Actor.Until; {
+				case !now.Before(l.pass.Expires):
 					l.signal(func() { l.end = true })
+				case !until.IsZero() && !now.Before(until):
+					l.signal(func() { l.look = true })
 				}
 			}
 			if today := beijing(now); today != day { // mandates count by the day
@@ -353,6 +360,7 @@ func (h *hub) wait() {
 type listener struct {
 	hub    *hub
 	pass   accounts.Pass
+	head   string // of the answer
 	sees   access.Filter
 	scopes []field.Scope
 	wake   chan struct{}
@@ -404,7 +412,7 @@ func (l *listener) signal(change func()) {
 
 const eventHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n" +
 	"X-Accel-Buffering: no\r\nX-Content-Type-Options: nosniff\r\nContent-Security-Policy: " + nothingRuns + "\r\n" +
-	"Referrer-Policy: no-referrer\r\nConnection: close\r\n\r\nretry: 3000\n\n"
+	"Referrer-Policy: no-referrer\r\nConnection: close\r\n"
 
 // serve writes to the connection until the stream ends, and closes it.
 func (l *listener) serve(conn net.Conn) {
@@ -413,7 +421,7 @@ func (l *listener) serve(conn net.Conn) {
 		return
 	}
 	defer l.hub.remove(l)
-	if !l.write(conn, []byte(eventHead)) {
+	if !l.write(conn, []byte(l.head+"\r\nretry: 3000\n\n")) {
 		return
 	}
 	for range l.wake {

@@ -116,15 +116,7 @@ func TestTheMetricsCountAndTheLogIsSilentOnContent(t *testing.T) {
 // stream opens the stream of events and delivers its lines.
 func (u *user) stream() (lines <-chan string, ended <-chan struct{}) {
 	u.t.Helper()
-	req, err := http.NewRequestWithContext(u.t.Context(), "GET", u.url+"/v1/sync/events", nil)
-	if err != nil {
-		u.t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+u.AccessToken)
-	resp, err := u.http.Do(req)
-	if err != nil || resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/event-stream" {
-		u.t.Fatalf("%v: %+v", err, resp)
-	}
+	resp := u.events("")
 	got, over := make(chan string, 1000), make(chan struct{})
 	go func() {
 		defer close(over)
@@ -134,6 +126,22 @@ func (u *user) stream() (lines <-chan string, ended <-chan struct{}) {
 		}
 	}()
 	return got, over
+}
+
+// events opens a stream.
+func (u *user) events(query string) *http.Response {
+	u.t.Helper()
+	req, err := http.NewRequestWithContext(u.t.Context(), "GET", u.url+"/v1/sync/events"+query, nil)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+u.AccessToken)
+	req.Header.Set("X-Forwarded-Proto", "https")
+	resp, err := u.http.Do(req)
+	if err != nil || resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/event-stream" {
+		u.t.Fatalf("%v: %+v", err, resp)
+	}
+	return resp
 }
 
 // hears waits for the poke of a scope.

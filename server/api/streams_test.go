@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -110,4 +111,53 @@ func TestStreamsAreBoundedForEachPersonAndInAll(t *testing.T) {
 	ben.do("POST", "/v1/auth/sign-out", nil).want(204)
 	ends(t, lines, ended)
 	admin.stream() // there is room again
+}
+
+// A mandate ends with its day or when it is revoked, a grant at the time that it names: nobody writes anything then, or in another
+// scope than the person's own.
+func TestAStreamEndsAtATimeThatWasSet(t *testing.T) {
+	for name, end := range map[string]func(j *joint, mandate string){
+		"the mandate is revoked": func(j *joint, mandate string) {
+			j.click(j.eva, "mandates", mandate, "revoke", obj{"reason": "委托结束"}, "revoked")
+		},
+		"the day is over":   func(j *joint, _ string) { j.clock.move(9 * time.Minute) },
+		"the grant is over": func(j *joint, _ string) { j.clock.move(3 * time.Minute) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := start(t, rarely)
+			now := w.clock.now().UTC()
+			evening := time.Date(now.Year(), now.Month(), now.Day()+1, 15, 52, 0, 0, time.UTC) // eight minutes to midnight in Beijing
+			w.clock.move(evening.Sub(now))
+			j := jointOf(officeOf(w))
+			mandate := j.make(j.cai, "mandates", obj{
+				"principal": "gz-liwan", "agent": "bijie", "subjects": []obj{{"kind": "site", "ref": j.site}}, "powers": []field.Power{field.PowerInspect},
+				"validFrom": "2026-01-01", "validTo": evening.Format(time.DateOnly), "document": "委托函〔2026〕4号",
+			})
+			j.click(j.eva, "mandates", mandate, "approve", nil, "valid")
+			grant := obj{"userId": j.lin.User.ID, "scope": j.scope, "why": "委托检查"}
+			if name == "the grant is over" {
+				grant["until"] = j.clock.now().Add(2 * time.Minute).UTC().Format(time.RFC3339)
+			}
+			j.ok(j.zhao, "POST", "/v1/grants", grant, nil)
+			lines, ended := j.lin.stream()
+			hears(t, lines, j.scope, 1)
+			end(j, mandate)
+			ends(t, lines, ended)
+		})
+	}
+}
+
+func TestAStreamNamesFewScopes(t *testing.T) {
+	w := start(t, func(o *api.Options) { o.TrustedProxies = []string{"127.0.0.1"} })
+	admin := w.setUp()
+	var names []string
+	for range 65 {
+		names = append(names, "site/"+w.id())
+	}
+	admin.do("GET", "/v1/sync/events?scopes="+strings.Join(names, ","), nil).refused(400, field.CodeBadRequest)
+	resp := admin.events("?scopes=" + strings.Join(names[1:], ","))
+	if resp.Header.Get("Strict-Transport-Security") == "" {
+		t.Error("a client that came by TLS is not told to stay with it")
+	}
+	_ = resp.Body.Close() // nothing is read of it
 }
