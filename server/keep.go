@@ -129,6 +129,9 @@ func restore(ctx context.Context, args, environ []string, out console) error {
 			return err
 		}
 		out.say("put back into %s: %s\nPhones send again by themselves what they had sent since.", cfg.Data, done)
+		for _, line := range done.Numbers {
+			out.say("%s", line)
+		}
 		return nil
 	})
 }
@@ -215,7 +218,10 @@ func keepStatement(ctx context.Context, args, environ []string, out console) err
 	if err != nil {
 		return helpOr(err, out)
 	}
-	sum, n, err := app.Anchor(ctx, cfg, logger(cfg, os.Stderr), restored)
+	sum, n, told, err := app.Anchor(ctx, cfg, logger(cfg, os.Stderr), restored)
+	for _, line := range told {
+		out.say("%s", line)
+	}
 	if err != nil {
 		return err
 	}

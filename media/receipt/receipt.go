@@ -25,9 +25,23 @@ type Receipt struct {
 	Size       int64     `json:"size"`   // bytes
 	Type       string    `json:"type"`   // media type
 	PhotoID    string    `json:"photoId"`
-	ReceivedAt time.Time `json:"receivedAt"` // the server's clock, UTC, whole milliseconds
+	ReceivedAt time.Time `json:"receivedAt"`         // the server's clock, UTC, whole milliseconds
+	KeepUntil  time.Time `json:"keepUntil,omitzero"` // so long the phone keeps the file: see Kept; zero: an older server gave it
 	KeyID      string    `json:"keyId"`
 	Signature  string    `json:"signature"` // base64, standard alphabet with padding
+}
+
+// Kept is how long a phone keeps the file of a photo after it was received. A server that was put back to a copy asks for what it
+// had received since, and a copy may be as old as that. KeepUntil says the day; it is not part of Text, because the phones of
+// older versions could not check it then, and it follows from what is.
+const Kept = 30 * 24 * time.Hour
+
+// Keep is until when the phone keeps the file.
+func (r Receipt) Keep() time.Time {
+	if r.KeepUntil.IsZero() {
+		return r.ReceivedAt.Add(Kept)
+	}
+	return r.KeepUntil
 }
 
 // Text is what is signed: one line a value, in a fixed order, each ended by a line feed.
@@ -79,6 +93,7 @@ func (s Signer) Sign(photoID, sum string, size int64, mediaType string, received
 		V: 1, Number: Number(photoID, sum), SHA256: sum, Size: size, Type: mediaType, PhotoID: photoID,
 		ReceivedAt: receivedAt.UTC().Truncate(time.Millisecond), KeyID: KeyID(s.PublicKey()),
 	}
+	r.KeepUntil = r.ReceivedAt.Add(Kept)
 	r.Signature = base64.StdEncoding.EncodeToString(ed25519.Sign(s.key, []byte(r.Text())))
 	return r
 }
@@ -98,6 +113,8 @@ func Verify(key ed25519.PublicKey, r Receipt) error {
 		return bad("a value spans lines")
 	case err != nil || !ed25519.Verify(key, []byte(r.Text()), sig):
 		return bad("the signature is wrong")
+	case r.Keep().Before(r.ReceivedAt.Add(Kept)):
+		return bad("it would have the file removed too early")
 	case r.Number != Number(r.PhotoID, r.SHA256):
 		return bad("the number belongs to another file")
 	}

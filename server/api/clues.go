@@ -14,6 +14,9 @@ func (s *Server) registerClues() {
 	f := s.flow
 	s.post("/v1/clues", "createClue", "clue.create", made(s, f.ReceiveClue))
 	s.get("/v1/clues", "listClues", listed(s.listClues))
+	s.get("/v1/registers", "listRegisters", listed(func(c *fiber.Ctx, ask workflow.Ask) (workflow.Records, error) {
+		return f.Registers(c.UserContext(), actor(c), ask)
+	}))
 	s.get("/v1/clues/:id", "getClue", s.one(field.KindClue))
 	s.route(fiber.MethodPatch, "/v1/clues/:id", "editClue", may("clue.edit"), edited(f.EditClue))
 	s.get("/v1/clues/:id/graph", "getClueGraph", viewed(f.ClueGraph))

@@ -37,6 +37,7 @@ var queries = map[string][]string{
 	"listReviews":       {"state", "kind", "recordId", "photoId", "after", "limit"},
 	"listClues":         {"state", "channel", "violation", "urgency", "batch", "number", "disposition", "handler", "findingId", "after", "limit"},
 	"listLinks":         {"after", "limit"},
+	"listRegisters":     {"after", "limit"},
 	"listCampaigns":     {"state", "after", "limit"},
 	"listRevisits":      {"state", "campaignId", "siteId", "assignee", "companion", "stratum", "after", "limit"},
 	"listProjects":      {"state", "externalId", "after", "limit"},

@@ -220,6 +220,7 @@ func TestTheTableNamesWhatIsRecorded(t *testing.T) {
 var shapes = map[string]reflect.Type{
 	"push": reflect.TypeFor[protocol.PushRequest](), "operation": reflect.TypeFor[protocol.Operation](), "cursor": reflect.TypeFor[protocol.Cursor](),
 	"pull": reflect.TypeFor[protocol.PullRequest](), "acknowledged": reflect.TypeFor[protocol.Acknowledged](),
+	"receipted": reflect.TypeFor[protocol.Receipted](),
 }
 
 // The table of members names every member that a phone may send, with the app that began to send it; the recordings of
@@ -293,6 +294,10 @@ func collect(used map[string]bool, shape string, sent any) {
 		case "pull cursors":
 			for _, cursor := range v.(map[string]any) {
 				collect(used, "cursor", cursor)
+			}
+		case "pull receipted":
+			for _, one := range v.([]any) {
+				collect(used, "receipted", one)
 			}
 		case "pull acknowledged":
 			for _, list := range v.(map[string]any) {

@@ -122,14 +122,25 @@ func digestOf(keys receipt.Keys) string {
 }
 
 // Anchor keeps a signed statement now. restored says that the database was put back from a copy: what earlier statements
-// know and the logs do not is then no fault, but stays in every report.
-func Anchor(ctx context.Context, cfg config.Config, log *slog.Logger, restored bool) (sum string, scopes int, err error) {
+// know and the logs do not is then no fault, but stays in every report; and the registers pass over the numbers that may have
+// been given since, of which told says where they go on. It comes before the server gives the next number.
+func Anchor(ctx context.Context, cfg config.Config, log *slog.Logger, restored bool) (sum string, scopes int, told []string, err error) {
 	p, err := open(ctx, cfg, log)
 	if err != nil {
-		return "", 0, err
+		return "", 0, nil, err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	if restored {
+		earlier, err := p.restoredBefore(ctx)
+		if err != nil {
+			return "", 0, nil, err
+		}
+		if told, err = skipNumbers(ctx, p.store, log, time.Now(), earlier); err != nil {
+			return "", 0, told, err
+		}
 	}
 	kept, n, err := p.keepStatement(ctx, time.Now(), restored)
-	return string(kept), n, errors.Join(err, p.close())
+	return string(kept), n, told, err
 }
 
 // hear reads all statements that were kept. faults are those that do not hold, or are missing from the row. Beside it the

@@ -27,7 +27,8 @@ type Done struct {
 	Scopes, Entries int64 // in the log
 	Files, There    int64 // brought; there already
 	Bytes           int64
-	From            string // what was copied without its files, because they lie elsewhere; empty: everything
+	Numbers         []string // where the clue numbers go on after a restore
+	From            string   // what was copied without its files, because they lie elsewhere; empty: everything
 }
 
 // String is a line for a person.
@@ -74,6 +75,9 @@ func Backup(ctx context.Context, cfg config.Config, to string, told func(*Done))
 	if err := sqlite.Replace(fresh, to); err != nil {
 		return done, fmt.Errorf("backup: %w", err)
 	}
+	if err := os.Remove(marksOf(to)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return done, fmt.Errorf("backup: %w", err)
+	}
 	return done, os.RemoveAll(fresh)
 }
 
@@ -96,7 +100,8 @@ func (d *Done) countLogs(ctx context.Context, dir string) error {
 }
 
 // Restore puts a backup into an empty data directory, and keeps a statement that it was put back. One that was
-// interrupted goes on where it was: the database comes last.
+// interrupted goes on where it was: the database comes last, and its registers have passed over then what may have been given
+// since the backup.
 func Restore(ctx context.Context, cfg config.Config, log *slog.Logger, from string, told func(*Done)) (*Done, error) {
 	if cfg.MongoDB.URI != "" {
 		return nil, errNotEmbedded
@@ -118,16 +123,53 @@ func Restore(ctx context.Context, cfg config.Config, log *slog.Logger, from stri
 	} else {
 		done.From = "the bucket " + cfg.S3.Bucket
 	}
-	if err := sqlite.Copy(ctx, from, cfg.Data); err != nil {
+	fresh := filepath.Join(cfg.Data, "next")
+	if err := os.RemoveAll(fresh); err != nil {
 		return done, fmt.Errorf("restore: %w", err)
 	}
-	if err := done.countLogs(ctx, cfg.Data); err != nil {
+	if err := sqlite.Copy(ctx, from, fresh); err != nil {
 		return done, fmt.Errorf("restore: %w", err)
 	}
-	if _, _, err := Anchor(ctx, cfg, log, true); err != nil {
+	if err := done.countLogs(ctx, fresh); err != nil {
+		return done, fmt.Errorf("restore: %w", err)
+	}
+	if err := done.goOn(ctx, fresh, from, log); err != nil {
+		return done, fmt.Errorf("restore: %w", err)
+	}
+	if err := errors.Join(sqlite.Replace(fresh, cfg.Data), os.RemoveAll(fresh)); err != nil {
+		return done, fmt.Errorf("restore: %w", err)
+	}
+	if err := keepRestored(ctx, cfg, log); err != nil {
 		return done, fmt.Errorf("everything is back; the statement about it could not be kept: %w", err)
 	}
 	return done, nil
+}
+
+// goOn sets the registers of a copy of a backup to where their numbers go on.
+func (d *Done) goOn(ctx context.Context, dir, backup string, log *slog.Logger) error {
+	now := time.Now()
+	earlier, err := countMarks(backup)
+	if err != nil {
+		return err
+	}
+	if err := mark(backup, now); err != nil {
+		return err
+	}
+	s, err := sqlite.Open(ctx, dir)
+	if err != nil {
+		return err
+	}
+	d.Numbers, err = skipNumbers(ctx, s, log, now, earlier)
+	return errors.Join(err, s.Close())
+}
+
+func keepRestored(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+	p, err := open(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	_, _, err = p.keepStatement(ctx, time.Now(), true)
+	return errors.Join(err, p.close())
 }
 
 // files brings all files of one place to another.

@@ -171,7 +171,7 @@ func (r *Report) unclaimed() {
 
 // What lies below the data directory of the embedded engines, and nothing else.
 var (
-	ownFiles = regexp.MustCompile(`^(fieldclue\.db(-wal|-shm|-journal|\.part)?|fieldclue\.lock(-wal|-shm|-journal)?|next/fieldclue\.db(-wal|-shm|-journal|\.part)?` +
+	ownFiles = regexp.MustCompile(`^(restored|fieldclue\.db(-wal|-shm|-journal|\.part)?|fieldclue\.lock(-wal|-shm|-journal)?|next/fieldclue\.db(-wal|-shm|-journal|\.part)?` +
 		`|(photos|renditions|anchors)/tmp/[^/]+|photos/staging/[^/]+/[0-9]+-[0-9]+)$`)
 	ownBlob = regexp.MustCompile(`^(photos|renditions|anchors)/data/([0-9a-f]{2})(/[0-9a-f]{2})?/([0-9a-f]{64})(\.hold)?$`)
 )

@@ -74,7 +74,7 @@ func TestTheKeyIsChanged(t *testing.T) {
 			t.Fatalf("%+v", keys)
 		}
 		o.end(cfg)
-		if _, _, err := app.Anchor(t.Context(), cfg, quiet, false); err != nil { // by the old key
+		if _, _, _, err := app.Anchor(t.Context(), cfg, quiet, false); err != nil { // by the old key
 			t.Fatal(err)
 		}
 		changed, statement, err := app.RotateKey(t.Context(), cfg, quiet, true)
@@ -132,7 +132,7 @@ func TestAKeyThatTheStoreDoesNotKnowIsNamed(t *testing.T) {
 	o := open(t, cfg)
 	_, paper := o.photo(1)
 	o.end(cfg)
-	if _, _, err := app.Anchor(t.Context(), cfg, quiet, false); err != nil {
+	if _, _, _, err := app.Anchor(t.Context(), cfg, quiet, false); err != nil {
 		t.Fatal(err)
 	}
 	execute(t, dir, `DELETE FROM docs WHERE shelf = 'keys' AND id = 'receipts'`)

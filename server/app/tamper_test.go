@@ -43,10 +43,10 @@ func full(t *testing.T, cfg config.Config) *office {
 		}}}, nil)
 	}
 	stop(t, o.a)
-	if _, n, err := app.Anchor(t.Context(), cfg, quiet, false); err != nil || n == 0 {
+	if _, n, _, err := app.Anchor(t.Context(), cfg, quiet, false); err != nil || n == 0 {
 		t.Fatalf("%d logs in a statement: %v", n, err)
 	}
-	if _, n, err := app.Anchor(t.Context(), cfg, quiet, false); err != nil || n == 0 {
+	if _, n, _, err := app.Anchor(t.Context(), cfg, quiet, false); err != nil || n == 0 {
 		t.Fatalf("%d logs in a second statement: %v", n, err)
 	}
 	return o
@@ -421,7 +421,7 @@ func TestWhatWasPutBackIsFoundByAWitness(t *testing.T) {
 	o.a = start(t, cfg)
 	o.declare(picture(t, 3), "image/jpeg")
 	stop(t, o.a)
-	if _, _, err := app.Anchor(t.Context(), cfg, quiet, false); err != nil {
+	if _, _, _, err := app.Anchor(t.Context(), cfg, quiet, false); err != nil {
 		t.Fatal(err)
 	}
 	if err := app.Testify(t.Context(), cfg, quiet, witness); err != nil {

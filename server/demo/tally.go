@@ -113,8 +113,8 @@ func (d *demo) tally(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if len(files) > 0 {
-			r.fault("%s still holds %d files", device, len(files))
+		if len(files) != s.Receipts { // as long as the receipts say
+			r.fault("%s holds %d files and has %d receipts", device, len(files), s.Receipts)
 		}
 	}
 	duplicates, err := d.duplicates(ctx, ids)

@@ -1,7 +1,6 @@
 package field
 
 import (
-	"fmt"
 	"slices"
 	"time"
 )
@@ -214,25 +213,6 @@ func backToHandler(c *Case, clue *Record) error {
 	}
 	GrantScope(c, h, clue.Scope, "承办问题线索 / handles the clue")
 	c.Notify(h, Notice{Type: "reopened", ZH: "您承办的一件问题线索重新打开。", EN: "A clue that you handled is open again."})
-	return nil
-}
-
-// registerClue gives the next number of the organisation and year: "gz-liwan-2026-0017". The register is raised in the
-// same commit, so numbers are unique and without gaps.
-func registerClue(c *Case) error {
-	org := OrgID(c.Record.Text("managingOrg"))
-	year := c.Now.In(beijing).Year()
-	scope := MakeScope(ScopeRegister, string(org))
-	id, register, err := Own(c.Look, DeriveID(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), "register", string(org)), KindRegister, scope)
-	if err != nil {
-		return err
-	}
-	next := int64(1)
-	if register != nil {
-		next = register.Int("last") + 1
-	}
-	c.Effect(Effect{ID: id, Kind: KindRegister, Scope: scope, Make: register == nil, Set: map[string]Value{"year": Quote(year), "last": Quote(next)}})
-	c.Set("number", fmt.Sprintf("%s-%d-%04d", org, year, next))
 	return nil
 }
 

@@ -387,12 +387,3 @@ var noticeSpec = &Spec{
 		return first + RankNewest(r.CreatedAt)
 	},
 }
-
-var registerSpec = &Spec{
-	Kind: KindRegister, ZH: "线索台账", EN: "clue register", Home: ScopeRegister, ServerOK: true,
-	Initial: StateActive, States: []Choice{{Code: "active", ZH: "有效", EN: "active"}},
-	Fields: []Field{
-		{Name: "year", Type: Integer, Low: 2000, High: 2100, Server: true},
-		{Name: "last", Type: Integer, Low: 0, High: 1e9, Server: true},
-	},
-}

@@ -297,6 +297,7 @@ var receiptFields = []Field{
 	{Name: "type", Type: Text},
 	{Name: "photoId", Type: Text},
 	{Name: "receivedAt", Type: Time},
+	{Name: "keepUntil", Type: Time, Ahead: true},
 	{Name: "keyId", Type: Text},
 	{Name: "signature", Type: Text, Max: 400},
 }

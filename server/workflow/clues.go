@@ -23,6 +23,11 @@ func (f *Flow) RegisterClue(ctx context.Context, act Act, id field.ClueID, versi
 	return f.clue(ctx, act, id, version, "register", nil)
 }
 
+// Registers lists the registers of clue numbers, one for each organisation and year, with the numbers that were passed over.
+func (f *Flow) Registers(ctx context.Context, who *access.Actor, ask Ask) (Records, error) {
+	return f.page(ctx, who, store.Query{Kinds: []field.Kind{field.KindRegister}}, ask)
+}
+
 // AssignClue hands a clue to a handler, who sees it from then on.
 func (f *Flow) AssignClue(ctx context.Context, act Act, id field.ClueID, version int64, handler field.UserID) (*field.Record, error) {
 	return f.clue(ctx, act, id, version, "assign", values{"handler": handler})

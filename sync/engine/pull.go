@@ -82,6 +82,9 @@ func (e *Engine) Pull(ctx context.Context, actor Actor, req protocol.PullRequest
 	if p.Missing, err = e.missing(ctx, actor, req.Acknowledged); err != nil {
 		return protocol.PullResponse{}, fmt.Errorf("pull: %w", err)
 	}
+	if p.Lacking, err = e.lacking(ctx, actor, req.Receipted); err != nil {
+		return protocol.PullResponse{}, fmt.Errorf("pull: %w", err)
+	}
 	for i := range heads {
 		if err := p.scope(&heads[i], req.Cursors[heads[i].Scope], req.Digests[heads[i].Scope]); err != nil {
 			return protocol.PullResponse{}, fmt.Errorf("pull %s: %w", heads[i].Scope, err)
@@ -173,6 +176,59 @@ func (e *Engine) missing(ctx context.Context, actor Actor, acked map[field.Scope
 		}
 	}
 	return lost, nil
+}
+
+// lacking finds out which of the photos for which the device holds a receipt were not received in this history. What is not
+// there, is somebody else's, or is known with other bytes is one to who asks. A declaration that was kept counts as well: the
+// bytes wait with it.
+func (e *Engine) lacking(ctx context.Context, actor Actor, receipted []protocol.Receipted) ([]field.RecordID, error) {
+	if len(receipted) > protocol.MaxAnswers {
+		return nil, field.Refuse(field.CodeBadRequest, "A pull asks after at most %d photos.", protocol.MaxAnswers)
+	}
+	var ids []field.RecordID
+	for _, r := range receipted {
+		if field.ValidID(string(r.Photo)) && !slices.Contains(ids, r.Photo) {
+			ids = append(ids, r.Photo)
+		}
+	}
+	found := map[field.RecordID][]*field.Record{}
+	for part := range slices.Chunk(ids, pullChunk) {
+		photos, err := e.store.Records(ctx, part)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range photos {
+			if p.Kind == field.KindPhoto && p.Author == actor.User {
+				found[p.ID] = append(found[p.ID], p)
+			}
+		}
+	}
+	var lost []field.RecordID
+	for _, r := range receipted {
+		kept := found[r.Photo]
+		if len(kept) == 0 && field.ValidID(string(r.Photo)) {
+			var err error
+			kept, err = e.store.List(ctx, store.Query{
+				Visible: everything, Scope: field.MakeScope(field.ScopeUser, string(actor.User)), Kinds: []field.Kind{field.KindParked},
+				Keys: []string{field.KeyFor("recordId", r.Photo)}, Limit: 100,
+			})
+			if err != nil {
+				return nil, err
+			}
+		}
+		if !slices.ContainsFunc(kept, func(p *field.Record) bool { return receivedAs(p, r.SHA256) }) && !slices.Contains(lost, r.Photo) {
+			lost = append(lost, r.Photo)
+		}
+	}
+	return lost, nil
+}
+
+// receivedAs reports whether a photo, or the kept declaration of one, has the receipt of these bytes.
+func receivedAs(r *field.Record, sum string) bool {
+	var receipt struct {
+		SHA256 string `json:"sha256"`
+	}
+	return r.Fields["receipt"] != nil && r.Decode("receipt", &receipt) == nil && receipt.SHA256 == sum
 }
 
 type page struct {

@@ -30,7 +30,7 @@ const (
 	MaxDepth      = 32
 	MaxCursors    = 5000
 	MaxPage       = 2000
-	MaxAnswers    = 2000      // acknowledged batches in one pull
+	MaxAnswers    = 2000      // acknowledged batches in one pull, and receipted photos
 	MinPageBytes  = 16 << 10  //
 	MaxPageBytes  = 512 << 10 // a page is bounded by its bytes too: a slow link must make progress with every answer
 	DefaultPage   = 500
@@ -133,6 +133,15 @@ type PullRequest struct {
 
 	// What the device holds answers for in scopes that start afresh: the server names in Missing what it does not know.
 	Acknowledged map[field.Scope][]Acknowledged `json:"acknowledged,omitempty"`
+
+	// The photos for which the device holds receipts, and still the files: the server names in Lacking those that it does not have.
+	Receipted []Receipted `json:"receipted,omitempty"`
+}
+
+// Receipted is a photo for which a receipt was given, and the bytes that the receipt is for.
+type Receipted struct {
+	Photo  field.RecordID `json:"photo"`
+	SHA256 string         `json:"sha256"`
 }
 
 // Acknowledged is a batch that was answered once: its number, and the entry that the answer named.
@@ -177,8 +186,10 @@ type PullResponse struct {
 	More     bool                   `json:"more"`               // ask again at once
 
 	// Of the acknowledged batches of the request, those whose entry is not in the log: send them again, as they were.
-	Missing    map[field.Scope][]int64 `json:"missing,omitempty"`
-	ServerTime string                  `json:"serverTime"`
+	Missing map[field.Scope][]int64 `json:"missing,omitempty"`
+	// Of the receipted photos of the request, those that were not received in this history: send their bytes again.
+	Lacking    []field.RecordID `json:"lacking,omitempty"`
+	ServerTime string           `json:"serverTime"`
 }
 
 // Digest is an order-free hash over the records of a scope that are not deleted: the exclusive or of the first eight bytes

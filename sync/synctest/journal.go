@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"fieldclue/media/receipt"
@@ -25,11 +26,12 @@ type state struct {
 	Records   map[field.RecordID]protocol.PulledRecord `json:"records"`
 	Cursors   map[field.Scope]protocol.Cursor          `json:"cursors"`
 	Groups    map[string]bool                          `json:"groups"`
-	Queue     []queued                                 `json:"queue"`             // in the order in which they were written
-	Sealed    []sealed                                 `json:"sealed"`            // batches without an answer; the first goes first
-	Kept      []kept                                   `json:"kept,omitempty"`    // batches with an answer, until a backup is sure to hold them
-	Doubted   bool                                     `json:"doubted,omitempty"` // the server has lost one of them: are the others there?
-	Bytes     int                                      `json:"bytes,omitempty"`   // of a page, as the link allows
+	Queue     []queued                                 `json:"queue"`               // in the order in which they were written
+	Sealed    []sealed                                 `json:"sealed"`              // batches without an answer; the first goes first
+	Kept      []kept                                   `json:"kept,omitempty"`      // batches with an answer, until a backup is sure to hold them
+	Receipted []receipted                              `json:"receipted,omitempty"` // photos with a receipt, the newest last, while their files are kept
+	Doubted   bool                                     `json:"doubted,omitempty"`   // the server has lost one of these: are the others there?
+	Bytes     int                                      `json:"bytes,omitempty"`     // of a page, as the link allows
 	LastBatch int64                                    `json:"lastBatch"`
 	Photos    map[field.RecordID]*photo                `json:"photos"`
 	Written   map[field.RecordID]*Written              `json:"written"`
@@ -76,6 +78,12 @@ type kept struct {
 	Proven bool   `json:"proven,omitempty"` // a pull has said since that the log holds it
 }
 
+// receipted is a photo whose file is kept for a while: a server that is restored from a backup asks for it.
+type receipted struct {
+	Photo  field.RecordID `json:"photo"`
+	Proven bool           `json:"proven,omitempty"` // a pull has said since that the server has it
+}
+
 // How many batches are kept, and how many bytes of them, besides the newest.
 const (
 	mostKept      = 500
@@ -113,6 +121,7 @@ type event struct {
 	Renumber *renumber     `json:"renumber,omitempty"`
 	Answer   *answerEvent  `json:"answer,omitempty"`
 	Upload   *uploadEvent  `json:"upload,omitempty"`
+	Freed    *freedEvent   `json:"freed,omitempty"`
 	Traffic  *trafficEvent `json:"traffic,omitempty"`
 }
 
@@ -122,9 +131,10 @@ type keyEvent struct {
 
 type pageEvent struct {
 	protocol.PullResponse
-	Asked  []int64 `json:"asked,omitempty"` // after batches with these numbers
-	All    bool    `json:"all,omitempty"`   // these are all that are kept
-	SkewMS int64   `json:"skewMs"`
+	Asked  []int64          `json:"asked,omitempty"`  // after batches with these numbers
+	Photos []field.RecordID `json:"photos,omitempty"` // after these photos
+	All    bool             `json:"all,omitempty"`    // these are all that are kept
+	SkewMS int64            `json:"skewMs"`
 }
 
 type groupEvent struct {
@@ -154,6 +164,11 @@ type uploadEvent struct {
 	Photo   field.RecordID   `json:"photo"`
 	Upload  string           `json:"upload"`
 	Receipt *receipt.Receipt `json:"receipt,omitempty"`
+}
+
+// freedEvent says that the file of a photo was removed, because its receipt does not ask for it any longer.
+type freedEvent struct {
+	Photo field.RecordID `json:"photo"`
 }
 
 type trafficEvent struct {
@@ -188,8 +203,12 @@ func (s *state) apply(e event) {
 		s.applyAnswer(e.Answer)
 	case e.Upload != nil:
 		if ph := s.Photos[e.Upload.Photo]; ph != nil {
-			ph.Upload, ph.Receipt = e.Upload.Upload, e.Upload.Receipt
+			if ph.Upload, ph.Receipt = e.Upload.Upload, e.Upload.Receipt; ph.Receipt != nil {
+				s.Receipted = append(s.Receipted, receipted{Photo: e.Upload.Photo})
+			}
 		}
+	case e.Freed != nil:
+		s.Receipted = slices.DeleteFunc(s.Receipted, func(r receipted) bool { return r.Photo == e.Freed.Photo })
 	case e.Traffic != nil:
 		s.Stats.BytesSent += e.Traffic.Sent
 		s.Stats.BytesResent += e.Traffic.Resent

@@ -26,15 +26,16 @@ type Device struct {
 
 // Options of a phone. Dir, BaseURL and Device must be set.
 type Options struct {
-	Dir       string            // everything that the phone remembers; made if missing
-	BaseURL   string            // of the server, such as "http://127.0.0.1:8080"
-	Device    Device            //
-	App       string            // version of the app
-	Transport http.RoundTripper // the link; nil: http.DefaultTransport
-	Now       func() time.Time  // the phone's clock, which may be wrong; nil: time.Now
-	Seed      uint64            // of the jitter
-	Attempts  int               // tries of one request before the phone gives up for now; 0: 8
-	Chunk     int64             // bytes in one PATCH, each with its checksum; 0: all that is left, without one
+	Dir        string            // everything that the phone remembers; made if missing
+	BaseURL    string            // of the server, such as "http://127.0.0.1:8080"
+	Device     Device            //
+	App        string            // version of the app
+	Transport  http.RoundTripper // the link; nil: http.DefaultTransport
+	Now        func() time.Time  // the phone's clock, which may be wrong; nil: time.Now
+	Seed       uint64            // of the jitter
+	Attempts   int               // tries of one request before the phone gives up for now; 0: 8
+	FreeAtOnce bool              // files go with their receipts, where the server is never put back and there are many
+	Chunk      int64             // bytes in one PATCH, each with its checksum; 0: all that is left, without one
 
 	// Sleep waits between attempts; nil: until the time has passed or ctx ends.
 	Sleep func(ctx context.Context, d time.Duration) error

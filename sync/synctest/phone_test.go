@@ -51,7 +51,7 @@ func TestAVisitArrivesOnceAndItsSubmissionAfterItsPhoto(t *testing.T) {
 	}
 	files, err := p.Files()
 	must(t, err)
-	if st := p.Stats(); len(files) != 0 || st.Receipts != 1 || st.Acknowledged != 4 || st.Written[field.KindReport] != 1 {
+	if st := p.Stats(); len(files) != 1 || st.Receipts != 1 || st.Acknowledged != 4 || st.Written[field.KindReport] != 1 {
 		t.Fatalf("%v %+v", files, st)
 	}
 	w := p.Written()
@@ -141,8 +141,18 @@ func TestAPhotoIsFreedOnlyOnAReceiptThatHolds(t *testing.T) {
 	}
 	s.forge = false
 	must(t, p.Sync(t.Context()))
-	if files, err = p.Files(); err != nil || len(files) != 0 {
+	// A server that is put back to a copy asks for it again: it stays as long as the receipt says.
+	if files, err = p.Files(); err != nil || len(files) != 1 || p.Stats().Receipts != 1 {
 		t.Fatal(files, err)
+	}
+	began := now
+	defer func() { now = began }()
+	for freed, days := range []int{29, 31} {
+		now = began.AddDate(0, 0, days)
+		must(t, p.Sync(t.Context()))
+		if files, err = p.Files(); err != nil || len(files) != 1-freed {
+			t.Errorf("after %d days there are %v, %v", days, files, err)
+		}
 	}
 }
 
@@ -180,7 +190,7 @@ func TestAPhoneFollowsAChangedKey(t *testing.T) {
 	if err := p.Sync(t.Context()); !field.Is(err, field.CodeHashMismatch) || !strings.Contains(err.Error(), forger) {
 		t.Errorf("a key that the server never had: %v", err)
 	}
-	if files, err := p.Files(); err != nil || len(files) != 1 {
+	if files, err := p.Files(); err != nil || len(files) != 6 {
 		t.Errorf("%v are left, %v", files, err)
 	}
 }

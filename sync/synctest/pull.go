@@ -44,13 +44,26 @@ func (s *state) ask() (asked []*kept) {
 	return asked
 }
 
-// prove takes what the server says of the batches that it was asked after. When it has been asked after all, those that it
-// has lost go back into the outbox, before everything that was written later, with the numbers and the bytes that they had.
+// askPhotos chooses in the same way the photos after which the next pull asks.
+func (s *state) askPhotos() (asked []protocol.Receipted) {
+	for i := len(s.Receipted) - 1; i >= 0 && len(asked) < protocol.MaxAnswers; i-- {
+		r := s.Receipted[i]
+		asked = append(asked, protocol.Receipted{Photo: r.Photo, SHA256: s.Photos[r.Photo].SHA256})
+		if r.Proven && !s.Doubted {
+			break
+		}
+	}
+	return asked
+}
+
+// prove takes what the server says of the batches and photos that it was asked after. When it has been asked after all, those that
+// it has lost go back into the outbox, before everything that was written later, with the numbers and the bytes that they had; and
+// the photos wait again to be sent.
 func (s *state) prove(p *pageEvent) {
-	if len(p.Asked) == 0 {
+	if len(p.Asked) == 0 && len(p.Photos) == 0 {
 		return
 	}
-	if len(p.Missing) > 0 && !p.All {
+	if len(p.Missing)+len(p.Lacking) > 0 && !p.All {
 		s.Doubted = true
 		return
 	}
@@ -67,6 +80,16 @@ func (s *state) prove(p *pageEvent) {
 		s.Kept[i].Proven = s.Kept[i].Proven || slices.Contains(p.Asked, s.Kept[i].Batch)
 	}
 	s.Sealed = append(again, s.Sealed...)
+	s.Receipted = slices.DeleteFunc(s.Receipted, func(r receipted) bool {
+		lost := slices.Contains(p.Lacking, r.Photo)
+		if lost {
+			s.Photos[r.Photo].Upload, s.Photos[r.Photo].Receipt = "", nil
+		}
+		return lost
+	})
+	for i := range s.Receipted {
+		s.Receipted[i].Proven = s.Receipted[i].Proven || slices.Contains(p.Photos, s.Receipted[i].Photo)
+	}
 }
 
 // Pull reads what has changed in all scopes of the user, page after page.
@@ -97,6 +120,10 @@ func (p *Phone) pullPage(ctx context.Context, first bool) (bool, error) {
 			}
 			req.Acknowledged[k.Scope] = append(req.Acknowledged[k.Scope], protocol.Acknowledged{Batch: k.Batch, Hash: k.Hash})
 			page.Asked = append(page.Asked, k.Batch)
+		}
+		req.Receipted = p.st.askPhotos()
+		for _, r := range req.Receipted {
+			page.Photos = append(page.Photos, r.Photo)
 		}
 	}
 	if first { // only then, so that a phone that sums up wrongly does not start afresh for ever
@@ -151,7 +178,7 @@ func (p *Phone) pageOf(asked int, factor float64) {
 // Sync does a whole round: the inbox and all that is new, the outbox, the photos, what waited for the photos, and what
 // came of it.
 func (p *Phone) Sync(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{p.Pull, p.push, p.upload, p.push, p.Pull} {
+	for _, step := range []func(context.Context) error{p.Pull, p.push, p.upload, p.push, p.Pull, p.free} {
 		if err := step(ctx); err != nil {
 			return err
 		}

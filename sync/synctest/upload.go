@@ -222,8 +222,8 @@ func (p *Phone) countLost(ctx context.Context, ph *photo, err error) error {
 	return err
 }
 
-// takeReceipt asks for the signed receipt, checks it with the server's published key against the bytes that are here,
-// and only then frees the file.
+// takeReceipt asks for the signed receipt and checks it with the server's published key against the bytes that are here. The file
+// is kept as long as the receipt says.
 func (p *Phone) takeReceipt(ctx context.Context, id field.RecordID, ph *photo) error {
 	var rec struct {
 		Fields struct {
@@ -243,11 +243,29 @@ func (p *Phone) takeReceipt(ctx context.Context, id field.RecordID, ph *photo) e
 	if r.PhotoID != string(id) || r.SHA256 != ph.SHA256 || r.Size != ph.Size {
 		return fmt.Errorf("receipt %s is for other bytes", r.Number)
 	}
-	if err := p.note(event{Upload: &uploadEvent{Photo: id, Upload: ph.Upload, Receipt: r}}); err != nil {
-		return err
+	return p.note(event{Upload: &uploadEvent{Photo: id, Upload: ph.Upload, Receipt: r}})
+}
+
+// free removes the files that their receipts do not ask for any longer.
+func (p *Phone) free(context.Context) error {
+	p.mu.Lock()
+	var due []field.RecordID
+	for _, r := range p.st.Receipted {
+		if p.o.FreeAtOnce || p.st.Photos[r.Photo].Receipt.Keep().Before(p.o.Now()) {
+			due = append(due, r.Photo)
+		}
 	}
-	if err := os.Remove(filepath.Join(p.o.Dir, ph.File)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+	p.mu.Unlock()
+	for _, id := range due {
+		p.mu.Lock()
+		file := p.st.Photos[id].File
+		p.mu.Unlock()
+		if err := os.Remove(filepath.Join(p.o.Dir, file)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		if err := p.note(event{Freed: &freedEvent{Photo: id}}); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -313,7 +331,7 @@ func (p *Phone) tus(ctx context.Context, method, at string, body *countingReader
 	}
 }
 
-// Files lists the pictures that are still on the phone.
+// Files lists the pictures that are on the phone.
 func (p *Phone) Files() ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(p.o.Dir, "photos"))
 	if err != nil {

@@ -167,7 +167,8 @@ func (u *uploads) settle(ctx context.Context, code string) error {
 
 func (u *uploads) openPhone(s *sender, dir, url string, link http.RoundTripper) (*synctest.Phone, error) {
 	return synctest.Open(synctest.Options{
-		Dir: filepath.Join(u.o.dir, dir), BaseURL: url, App: "crash", Seed: u.o.seed, Attempts: 30, Transport: link,
+		FreeAtOnce: true,
+		Dir:        filepath.Join(u.o.dir, dir), BaseURL: url, App: "crash", Seed: u.o.seed, Attempts: 30, Transport: link,
 		Device: synctest.Device{ID: field.DeviceID(s.newID()), Name: dir, Platform: "crash"},
 		Sleep:  soon, Unlock: func() (string, string) { return s.user, password },
 	})
