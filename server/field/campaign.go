@@ -83,7 +83,7 @@ var unitFields = []Field{
 }
 
 var campaignSpec = &Spec{
-	Kind: KindCampaign, ZH: "回头看", EN: "revisit campaign", Home: ScopeCampaign,
+	Long: true, Kind: KindCampaign, ZH: "回头看", EN: "revisit campaign", Home: ScopeCampaign,
 	Initial: StateDraft,
 	States: []Choice{
 		{Code: "draft", ZH: "草稿", EN: "draft"},
@@ -130,7 +130,7 @@ var campaignSpec = &Spec{
 			Name: "draw", ZH: "抽样", EN: "draw the sample", From: []State{StateDraft}, Server: true,
 			Args: []Field{
 				{Name: "seed", Type: Text, Max: 200, Required: true},
-				{Name: "frame", Type: Object, List: true, Items: 20_000, Fields: unitFields, Required: true},
+				{Name: "frame", Type: Object, List: true, Items: 20_000, Fields: unitFields, Required: true, Long: true},
 			},
 			Do: drawSample,
 		},

@@ -4,7 +4,7 @@ package field
 // of the managing organisation and not in the scope of the clue, so that exporting changes nothing about the case: the same
 // case gives the same file again.
 var exportSpec = &Spec{
-	Kind: KindExport, ZH: "案卷导出", EN: "export of a case file", Home: ScopeRegister, ServerOK: true,
+	Long: true, Kind: KindExport, ZH: "案卷导出", EN: "export of a case file", Home: ScopeRegister, ServerOK: true,
 	Initial: "made", States: []Choice{{Code: "made", ZH: "已导出", EN: "made"}},
 	Fields: []Field{
 		{Name: "clueId", Type: ID, Of: KindClue, Required: true, Server: true, Key: true, ZH: "线索", EN: "clue"},

@@ -128,7 +128,7 @@ var parkedSpec = &Spec{
 	Commands: []Command{
 		{
 			Name: "accept", ZH: "采纳", EN: "accept", From: []State{"open"}, To: "accepted", Readmits: true,
-			Args: []Field{{Name: "correction", Type: JSON, Max: maxCorrection, ZH: "更正", EN: "what is put in place of parts of it"}},
+			Args: []Field{{Name: "correction", Type: JSON, Max: maxCorrection, Long: true, ZH: "更正", EN: "what is put in place of parts of it"}},
 			Do: func(c *Case) error {
 				if c.Record.Text("author") == string(c.Who.User) {
 					return Refuse(CodeReviewerIsAuthor, "Somebody else decides whether your operation is accepted.")
@@ -155,7 +155,7 @@ var parkedSpec = &Spec{
 		{
 			Name: "takeover", ZH: "转录", EN: "take over by hand", From: []State{"open"}, To: ParkedTaken, TakesOver: true,
 			Args: []Field{
-				{Name: "operation", Type: JSON, Max: maxCorrection, ZH: "操作", EN: "what is done now in place of it"},
+				{Name: "operation", Type: JSON, Max: maxCorrection, Long: true, ZH: "操作", EN: "what is done now in place of it"},
 				{Name: "recordId", Type: ID, ZH: "记录", EN: "or the record into which its content was taken over"},
 				{Name: "recordVersion", Type: Integer, Low: 1, High: 1 << 53, ZH: "版本", EN: "and the version of it that this made"},
 				{Name: "reason", Type: Text, Max: 1000, ZH: "说明", EN: "note"},
@@ -298,6 +298,28 @@ const (
 	ParkedDestroyed State = "destroyed"
 )
 
+// Pulled is a record as phones pull it: what the server put into it and is longer than a value may be stays at the desk. Of something
+// kept they have sent that themselves.
+func Pulled(r *Record) *Record {
+	var cut *Record
+	for path, v := range r.Fields {
+		if len(v) <= MaxValue {
+			continue
+		}
+		if f, _ := KindOf(r.Kind).Field(path); f == nil || !f.Server {
+			continue
+		}
+		if cut == nil {
+			cut = r.Clone()
+		}
+		delete(cut.Fields, path)
+	}
+	if cut == nil {
+		return r
+	}
+	return cut
+}
+
 // KeptOf lists the operations that were kept for a report and its parts and that nobody has decided yet, the oldest first.
 func KeptOf(look Lookup, report RecordID) ([]*Record, error) {
 	found, err := look.Find(KindParked, KeyFor("reportId", report))
@@ -307,11 +329,13 @@ func KeptOf(look Lookup, report RecordID) ([]*Record, error) {
 // IsSealed reports whether a parked record holds its operation with the numbers masked, because it said one of a person.
 func IsSealed(parked *Record) bool { return string(parked.Fields["sealed"]) == "true" }
 
+const defaultJSON = 20_000
+
 // checkJSON takes any JSON of at most Max bytes and 16 levels, in its canonical form.
 func (f *Field) checkJSON(v Value) (Value, error) {
 	limit := f.Max
 	if limit == 0 {
-		limit = 20_000
+		limit = defaultJSON
 	}
 	if len(v) > limit {
 		return nil, f.refuse(CodeTooLong, "has over %d bytes", limit)

@@ -61,6 +61,7 @@ type Spec struct {
 	Rank     func(*Record) string   // order in lists; nil: by the time of making
 	Keys     func(*Record) []string // keys besides those of the fields; nil: none
 	ServerOK bool                   // made by the server only
+	Long     bool                   // may have more than MaxRecord bytes: its scope is read at the desk
 
 	// Whose a record is. Commands that are Own, and edits if EditOwn says so, are for these people: a colleague with the same
 	// role and the same grant leaves the record alone, unless he has the action Others of the command, or "edit_others".

@@ -66,6 +66,7 @@ type Field struct {
 	Key      bool              // lists find the record by it
 	Roles    []Role            // who sets it; empty: every role that may make or change the record
 	Author   bool              // of those whose record it is, the author alone sets it once the record is made
+	Long     bool              // an argument that may have more than MaxValue bytes: it is no value that phones pull
 	Moved    string            // older servers kept it here; the sentence that says where it lies now, for who still sets it
 }
 
@@ -93,10 +94,18 @@ func (f *Field) Check(v Value, now time.Time) (Value, error) {
 	if len(v) == 0 || bytes.Equal(v, []byte("null")) {
 		return nil, nil
 	}
-	if f.List {
-		return f.checkList(v, now)
+	if most := f.Bytes(); len(v) > 2*most+1024 { // so long that space between the tokens does not explain it
+		return nil, f.refuse(CodeTooLong, "has over %d bytes", most)
 	}
-	return f.checkOne(v, now)
+	check := f.checkOne
+	if f.List {
+		check = f.checkList
+	}
+	c, err := check(v, now)
+	if err == nil && len(c) > f.Bytes() {
+		return nil, f.refuse(CodeTooLong, "has over %d bytes", f.Bytes())
+	}
+	return c, err
 }
 
 func (f *Field) checkList(v Value, now time.Time) (Value, error) {
@@ -206,6 +215,9 @@ func (f *Field) checkPlain(s []byte, now time.Time) error {
 }
 
 func (f *Field) checkText(s string, now time.Time) error {
+	if f.Type != Text && len(s) > mostText-2 {
+		return f.refuse(CodeTooLong, "has over %d bytes", mostText-2)
+	}
 	switch f.Type {
 	case Text:
 		limit := f.Max
@@ -365,6 +377,9 @@ func checkKeyed(f *Field, v Value, now time.Time) (Value, error) {
 	if err != nil {
 		return nil, f.refuse(CodeWrongType, "is not an object, or has a key twice")
 	}
+	if len(given) > maxKeyed {
+		return nil, f.refuse(CodeTooLong, "has over %d entries", maxKeyed)
+	}
 	out := make(map[string]Value, len(given))
 	for k, v := range given {
 		if !validKey(k) {
@@ -428,5 +443,85 @@ func Depth(v []byte) int {
 	return deepest
 }
 
-// MaxRecord is how many bytes the fields of a record may have, as they go over the wire: at 20 kbit/s they come through within a minute.
-const MaxRecord = 128 << 10
+// What the fields of a record may have in bytes, as they go over the wire, all together and each. A record is what a page cannot cut: at
+// 20 kbit/s one comes through within a minute. Two values of a conflict fit into one.
+const (
+	MaxRecord = 128 << 10
+	MaxValue  = 60 << 10
+)
+
+// Bytes bounds a value of the field as it is kept, in bytes. What is longer is CodeTooLong.
+func (f *Field) Bytes() int {
+	if f.Server || f.Long {
+		return f.most()
+	}
+	return min(f.most(), MaxValue)
+}
+
+// most is what its type, its members and their number allow.
+func (f *Field) most() int {
+	n := f.mostOne()
+	if f.List {
+		items := f.Items
+		if items == 0 {
+			items = defaultItems
+		}
+		n = 2 + items*(n+1)
+	}
+	return n
+}
+
+const (
+	escaped  = 6   // bytes of a character that is escaped; in UTF-8 one has at most 4
+	mostText = 130 // of a text of a fixed form, with its marks: times, ids, hashes, codes
+)
+
+func (f *Field) mostOne() int {
+	switch f.Type {
+	case Text:
+		limit := f.Max
+		if limit == 0 {
+			limit = defaultText
+		}
+		return 2 + escaped*limit
+	case Number, Integer:
+		return maxDigits
+	case Any:
+		return MaxValue
+	case JSON:
+		if f.Max > 0 {
+			return f.Max
+		}
+		return defaultJSON
+	case Position:
+		return 2 * mostText
+	case Object:
+		n := 2
+		for i := range f.Fields {
+			m := &f.Fields[i]
+			one := m.Bytes()
+			if m.Keyed {
+				one = maxKeyed * (one + 70)
+			}
+			n += len(m.Name) + 4 + one
+		}
+		return n
+	}
+	return mostText
+}
+
+// Fits refuses a record that has grown over what the fields of one may have together: CodeTooLong.
+func (s *Spec) Fits(before, now *Record) error {
+	if n := now.size(); n > MaxRecord && !s.Long && (before == nil || n > before.size()) {
+		return Refuse(CodeTooLong, "The record would have %d bytes; one may have %d. Write less, or make two of it.", n, MaxRecord)
+	}
+	return nil
+}
+
+func (r *Record) size() int {
+	n := 0
+	for path, v := range r.Fields {
+		n += len(path) + len(v) + 4
+	}
+	return n
+}

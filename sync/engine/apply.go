@@ -193,6 +193,9 @@ func (s *step) make(spec *field.Spec, d *protocol.Decided) (protocol.Outcome, er
 			return protocol.Outcome{}, err
 		}
 	}
+	if err := spec.Fits(nil, c.Record); err != nil && !in.Actor.Server {
+		return protocol.Outcome{}, err
+	}
 	change := diff(nil, c.Record)
 	change.Kind, change.Author = spec.Kind, in.Actor.User
 	out, err := s.finish(c, change, protocol.Outcome{Outcome: protocol.Applied})
@@ -306,9 +309,11 @@ func (s *step) edited(spec *field.Spec, old *field.Record, set map[string]field.
 		return nil, err
 	}
 	if spec.Edited != nil && len(set) > 0 {
-		return c, spec.Edited(c)
+		if err := spec.Edited(c); err != nil {
+			return nil, err
+		}
 	}
-	return c, nil
+	return c, spec.Fits(old, c.Record)
 }
 
 // conflict keeps the value that came later beside the one that stays. A device that goes on editing the same field
@@ -416,6 +421,9 @@ func (s *step) command(spec *field.Spec, d *protocol.Decided, old *field.Record)
 		if err := s.takeOver(c.Record, args); err != nil {
 			return protocol.Outcome{}, err
 		}
+	}
+	if err := spec.Fits(old, c.Record); err != nil && !cmd.Server {
+		return protocol.Outcome{}, err
 	}
 	change := diff(old, c.Record)
 	change.State = c.Record.State // said even when it stays, so that the life cycle's stamp moves

@@ -214,7 +214,7 @@ func (b *batch) base(op *protocol.Operation) int64 {
 		return 0
 	}
 	if seen := b.in.Seen; seen != nil {
-		return min(op.Base, seen.Seq)
+		return min(op.Base, seen.Read(op.ID))
 	}
 	return op.Base
 }
@@ -565,7 +565,7 @@ func (s *step) park(i int, why *field.Error) (protocol.Outcome, error) {
 	case b.lost:
 		set["seen"] = field.Quote(0)
 	case seen != nil:
-		set["seen"] = field.Quote(max(0, seen.Seq))
+		set["seen"] = field.Quote(max(0, seen.Read(op.ID)))
 	}
 	if _, err := s.write(home, protocol.Change{ID: id, Kind: field.KindParked, Author: b.in.Actor.User, Set: set, State: "open"}); err != nil {
 		return protocol.Outcome{}, err

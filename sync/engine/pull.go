@@ -86,7 +86,8 @@ func (e *Engine) Pull(ctx context.Context, actor Actor, req protocol.PullRequest
 		return protocol.PullResponse{}, fmt.Errorf("pull: %w", err)
 	}
 	for i := range heads {
-		if err := p.scope(&heads[i], req.Cursors[heads[i].Scope], req.Digests[heads[i].Scope]); err != nil {
+		from, given := req.Cursors[heads[i].Scope]
+		if err := p.scope(&heads[i], from, given, req.Digests[heads[i].Scope]); err != nil {
 			return protocol.PullResponse{}, fmt.Errorf("pull %s: %w", heads[i].Scope, err)
 		}
 	}
@@ -241,12 +242,15 @@ type page struct {
 	read   int // records that were read from the store
 }
 
-// scope adds one scope to the page. digest is what the device makes of its records; empty: it does not say.
-func (p *page) scope(head *store.Head, from protocol.Cursor, digest string) error {
+// cursorBytes are about what a cursor takes on a page.
+const cursorBytes = 300
+
+// scope adds one scope to the page. given: the device has sent a cursor. digest is what it makes of its records; empty: it does not say.
+func (p *page) scope(head *store.Head, from protocol.Cursor, given bool, digest string) error {
 	if from.Seq == head.Seq && from.Hash == head.Hash {
 		return p.compare(head, digest)
 	}
-	way, err := p.setOut(head, from)
+	way, err := p.setOut(head, from, given)
 	if err != nil {
 		return err
 	}
@@ -255,7 +259,7 @@ func (p *page) scope(head *store.Head, from protocol.Cursor, digest string) erro
 		p.More = true
 		return nil
 	}
-	at, whole := from.Seq, false
+	at, part, whole := from.Seq, from.Part(), false
 	for !whole && p.left > 0 && p.room > 0 && p.read < mostRead {
 		// In chunks, because most pages are full by their bytes long before they are full by their number.
 		chunk := min(p.left, pullChunk)
@@ -268,30 +272,40 @@ func (p *page) scope(head *store.Head, from protocol.Cursor, digest string) erro
 		}
 		p.read += len(records)
 		whole = len(records) < chunk
-		if taken := p.take(records, way.loaded); taken < len(records) {
+		if part != "" { // what the device has of the next entry
+			records = slices.DeleteFunc(records, func(r *field.Record) bool { return r.Version == at+1 && r.ID <= part })
+		}
+		taken := p.take(records, &way)
+		if taken > 0 {
+			at, part = records[taken-1].Version, ""
+		}
+		if taken < len(records) {
 			whole = false
-			if taken > 0 {
-				at = records[taken-1].Version
+			if taken > 0 && records[taken].Version == at {
+				at, part = at-1, records[taken-1].ID
 			}
 			break
-		}
-		if len(records) > 0 {
-			at = records[len(records)-1].Version
 		}
 	}
 	if whole || at == head.Seq {
 		p.Cursors[head.Scope] = protocol.Cursor{Seq: head.Seq, Hash: head.Hash, Load: protocol.Whole}
+		p.room -= cursorBytes
 		return nil
 	}
 	p.More = true
-	if at == from.Seq {
+	if at == from.Seq && part == from.Part() {
 		return nil
 	}
-	mark, err := p.e.mark(p.ctx, head.Scope, at)
-	if err != nil {
-		return err
+	cursor := protocol.Cursor{Seq: at, Load: protocol.Within(way.load(at), part)}
+	if at > 0 {
+		mark, err := p.e.mark(p.ctx, head.Scope, at)
+		if err != nil {
+			return err
+		}
+		cursor.Hash = mark.Hash
 	}
-	p.Cursors[head.Scope] = protocol.Cursor{Seq: at, Hash: mark.Hash, Load: way.load(at)}
+	p.Cursors[head.Scope] = cursor
+	p.room -= cursorBytes
 	return nil
 }
 
@@ -351,24 +365,23 @@ func (e *Engine) digest(ctx context.Context, head *store.Head) (string, error) {
 // summed is the digest of a scope at the entry with a hash.
 type summed struct{ hash, digest string }
 
-// take adds records to the page while there is room, and returns how many it has dealt with. Records of one version go
-// together: the cursor can only stand behind a whole one. An empty page takes one version in any case. Tombstones up to
-// version loaded are left out: see way.
-func (p *page) take(records []*field.Record, loaded int64) (taken int) {
+// take adds records to the page while there is room, and returns how many it has dealt with. An empty page takes one in any case.
+// Tombstones up to the version way.loaded are left out: see way. For a device that gets entries whole, the records of one version go together.
+func (p *page) take(records []*field.Record, way *way) (taken int) {
 	for taken < len(records) && p.left > 0 {
 		n := 1
-		for taken+n < len(records) && records[taken+n].Version == records[taken].Version {
+		for way.entire && taken+n < len(records) && records[taken+n].Version == records[taken].Version {
 			n++
 		}
 		size := 0
 		pulled := make([]protocol.PulledRecord, 0, n)
 		for _, r := range records[taken : taken+n] {
-			if r.Deleted && r.Version <= loaded {
+			if r.Deleted && r.Version <= way.loaded {
 				continue
 			}
-			one := protocol.FromRecord(r)
+			one := protocol.FromRecord(field.Pulled(r))
 			pulled = append(pulled, one)
-			size += len(one.Fields) + 300
+			size += len(one.Fields) + recordBytes
 		}
 		if p.room < size && len(p.Records) > 0 {
 			p.room = 0
@@ -380,3 +393,6 @@ func (p *page) take(records []*field.Record, loaded int64) (taken int) {
 	}
 	return taken
 }
+
+// recordBytes are about what a record takes on a page besides its fields.
+const recordBytes = 400

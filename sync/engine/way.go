@@ -20,12 +20,13 @@ import (
 // years. While it loads, the first one that counts is the first behind the end that the log had when it began.
 //
 // A device that does not give back what its cursors said, an old app, is told of every tombstone and never sent back to
-// the start, because nobody could tell its slow load from a long absence.
+// the start, because nobody could tell its slow load from a long absence. It gets entries whole, however long they are.
 type way struct {
 	afresh bool
 	loaded int64  // tombstones up to this version are left out
 	began  string // Load of the cursors on the way, until loaded is reached
 	then   string // and from there on
+	entire bool   // entries come whole: the device does not give back where in one it stands
 }
 
 // load is the Load of a cursor at a version.
@@ -36,27 +37,33 @@ func (w way) load(at int64) string {
 	return w.then
 }
 
-// setOut finds the way from a cursor that is not at the head.
-func (p *page) setOut(head *store.Head, from protocol.Cursor) (way, error) {
+// setOut finds the way from a cursor that is not at the head. given: the device has sent one.
+func (p *page) setOut(head *store.Head, from protocol.Cursor, given bool) (way, error) {
 	fresh := way{afresh: true}
 	switch {
-	case from.Seq == 0:
-		return way{loaded: head.Seq, began: protocol.Loading(head.Seq, head.Hash), then: protocol.Whole}, nil
+	case from.Seq == 0 && from.Part() == "":
+		return way{loaded: head.Seq, began: protocol.Loading(head.Seq, head.Hash), then: protocol.Whole, entire: given}, nil
 	case from.Seq < 0 || from.Seq >= head.Seq:
 		return fresh, nil // equal heads were answered before
 	}
-	// The entry on which the device stands, and the first that it has not read.
-	marks, err := p.e.store.Marks(p.ctx, head.Scope, from.Seq-1, 2)
-	if err != nil || len(marks) < 2 || marks[0].Hash != from.Hash {
-		return fresh, err
+	var marks []store.Entry
+	var err error
+	if from.Seq > 0 { // the entry on which the device stands, and the first that it has not read
+		marks, err = p.e.store.Marks(p.ctx, head.Scope, from.Seq-1, 2)
+		if err != nil || len(marks) < 2 || marks[0].Hash != from.Hash {
+			return fresh, err
+		}
 	}
 	var w way
 	seq, hash, loading := from.Began()
 	switch {
-	case from.Load == protocol.Whole:
+	case from.Came() == protocol.Whole && from.Seq > 0:
 		w.then = protocol.Whole
-	case !loading:
+	case !loading && from.Seq > 0:
+		w.entire = true
 		return w, nil
+	case !loading:
+		return fresh, nil
 	case seq <= from.Seq || seq > head.Seq:
 		return fresh, nil // no cursor that this history has given out
 	default:
@@ -64,7 +71,7 @@ func (p *page) setOut(head *store.Head, from protocol.Cursor) (way, error) {
 		if err != nil || len(marks) == 0 || marks[0].Hash != hash {
 			return fresh, err
 		}
-		w = way{loaded: seq, began: from.Load, then: protocol.Whole}
+		w = way{loaded: seq, began: from.Came(), then: protocol.Whole}
 	}
 	w.afresh = p.behindHorizon(marks)
 	return w, nil

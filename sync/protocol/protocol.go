@@ -100,8 +100,41 @@ type Cursor struct {
 
 	// Load says how the device came by what it holds of the scope; it keeps the text and gives it back. "whole": it has
 	// read the scope to an end once. "12 ab…": it is reading the scope from nothing, and the log ended with entry 12, whose
-	// hash is ab…, when it began. Empty: not known; the device does not keep the text.
+	// hash is ab…, when it began. Empty: not known; the device does not keep the text. With an id behind it, the device has
+	// also read a part of the next entry: its records up to that id.
 	Load string `json:"load,omitempty"`
+}
+
+// Within adds to a Load how far the entry behind the cursor was read: up to this record.
+func Within(load string, last field.RecordID) string {
+	if last == "" {
+		return load
+	}
+	return load + " " + string(last)
+}
+
+// Part is up to which record the device has read the entry behind the cursor; empty: nothing of it.
+func (c Cursor) Part() field.RecordID {
+	if i := strings.LastIndexByte(c.Load, ' '); i >= 0 && field.ValidID(c.Load[i+1:]) {
+		return field.RecordID(c.Load[i+1:])
+	}
+	return ""
+}
+
+// Came is Load without Part.
+func (c Cursor) Came() string {
+	if part := c.Part(); part != "" {
+		return c.Load[:len(c.Load)-len(part)-1]
+	}
+	return c.Load
+}
+
+// Read is up to which version the device has read a record: no device has seen more of a record than of its scope.
+func (c Cursor) Read(id field.RecordID) int64 {
+	if part := c.Part(); part != "" && id <= part {
+		return c.Seq + 1
+	}
+	return c.Seq
 }
 
 // Whole is the Load of a cursor whose device has read the scope to an end.
@@ -112,7 +145,7 @@ func Loading(seq int64, hash string) string { return strconv.FormatInt(seq, 10) 
 
 // Began reads what Loading wrote; false for anything else.
 func (c Cursor) Began() (seq int64, hash string, ok bool) {
-	number, hash, ok := strings.Cut(c.Load, " ")
+	number, hash, ok := strings.Cut(c.Came(), " ")
 	if !ok {
 		return 0, "", false
 	}
@@ -125,7 +158,7 @@ type PullRequest struct {
 	Device  field.DeviceID         `json:"device"`
 	Cursors map[field.Scope]Cursor `json:"cursors"`
 	Limit   int                    `json:"limit,omitempty"`
-	Bytes   int                    `json:"bytes,omitempty"` // of records on the page, about; a slow link asks for little
+	Bytes   int                    `json:"bytes,omitempty"` // of the page, at most, unless one record has more; a slow link asks for little
 
 	// Of scopes that the device holds whole: the Digest of its records, now and then. One that is wrong at an equal cursor
 	// is healed by starting afresh.

@@ -80,6 +80,7 @@ type did struct {
 	set     map[string]string // title, facts, as JSON
 	command string            // void; resolve: base does not count, the desk has seen both
 	read    bool
+	now     bool // decided by somebody who sees it as it is: base does not count
 }
 
 // came is what it came to, or what was read.
@@ -150,6 +151,7 @@ func (h *history) accepted(parked *field.Record, call int64) error {
 		return fmt.Errorf("the outcome of %s: %w", parked.ID, err)
 	}
 	if in, ok := understand(op, field.DeviceID(parked.Text("device"))); ok {
+		in.now = true
 		h.add(-1, in, came{Outcome: out}, call, h.tick())
 	}
 	return nil
@@ -206,7 +208,7 @@ func (f finding) step(in did, out came) (bool, finding) {
 	case in.command == "resolve":
 	case in.command == "void":
 		for _, was := range []written{f.title, f.facts} {
-			if was.seq > in.base && was.by != in.device {
+			if was.seq > in.base && was.by != in.device && !in.now {
 				return false, f
 			}
 		}
