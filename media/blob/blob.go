@@ -94,9 +94,8 @@ type Staging interface {
 	Open(ctx context.Context, id string, size int64) (io.ReadCloser, error)
 
 	// Promote makes the first size bytes of an upload the blob sum, without copying where the store can, and is
-	// content when that blob is there already. A single segment is taken at the word of the caller, who hashed it on
-	// its way in; several are hashed again while they are joined. CodeHashMismatch as for PutIfAbsent. The staged
-	// bytes may be gone afterwards; call Remove in any case.
+	// content when that blob is there already. Every byte is hashed again: between its way in and this lies a crash, or days.
+	// CodeHashMismatch as for PutIfAbsent. The staged bytes may be gone afterwards; call Remove in any case.
 	Promote(ctx context.Context, id string, sum Sum, size int64) error
 
 	// Remove forgets an upload; one that is not there is no error.

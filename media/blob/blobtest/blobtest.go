@@ -333,7 +333,10 @@ func (s *suite) promoteWrong(t *testing.T) {
 		must(t, err)
 	}
 	code(t, s.Staging.Promote(t.Context(), "wrong", sum, 5_000), field.CodeHashMismatch)
-	_, err := s.Store.Stat(t.Context(), sum)
+	_, err := s.Staging.Append(t.Context(), "wrong-whole", 1, 0, bytes.NewReader(b), 5_000)
+	must(t, err)
+	code(t, s.Staging.Promote(t.Context(), "wrong-whole", sum, 5_000), field.CodeHashMismatch)
+	_, err = s.Store.Stat(t.Context(), sum)
 	code(t, err, field.CodeNotFound)
 	code(t, s.Staging.Promote(t.Context(), "wrong", sum, 6_000), field.CodeNotFound)
 	code(t, s.Staging.Promote(t.Context(), "never-begun", sum, 5_000), field.CodeNotFound)

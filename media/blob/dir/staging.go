@@ -2,6 +2,7 @@ package dir
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -117,7 +118,7 @@ func (t *Staging) Open(_ context.Context, id string, size int64) (io.ReadCloser,
 	return joined{io.LimitReader(io.MultiReader(readers...), size), files}, nil
 }
 
-// Promote follows blob.Staging: one segment of the right size is linked, several are copied through the hash.
+// Promote follows blob.Staging: one segment of the right size is hashed and linked, several are copied through the hash.
 func (t *Staging) Promote(ctx context.Context, id string, sum blob.Sum, size int64) error {
 	if st, err := t.s.Stat(ctx, sum); err == nil {
 		if st.Size != size {
@@ -132,6 +133,9 @@ func (t *Staging) Promote(ctx context.Context, id string, sum blob.Sum, size int
 		return err
 	}
 	if len(segs) == 1 && segs[0].Size == size {
+		if err := holds(segs[0].Name, sum); err != nil {
+			return err
+		}
 		if err := os.Chmod(segs[0].Name, 0o400); err != nil {
 			return down(err)
 		}
@@ -147,6 +151,25 @@ func (t *Staging) Promote(ctx context.Context, id string, sum blob.Sum, size int
 	}()
 	_, err = t.s.PutIfAbsent(ctx, sum, size, r)
 	return err
+}
+
+// holds is CodeHashMismatch when a file has other bytes than the hash says.
+func holds(name string, sum blob.Sum) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return down(err)
+	}
+	defer func() {
+		_ = f.Close() // only read
+	}()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return down(err)
+	}
+	if blob.SumOf(h) != sum {
+		return field.Refuse(field.CodeHashMismatch, "")
+	}
+	return nil
 }
 
 // Remove follows blob.Staging.
