@@ -58,10 +58,10 @@ const firstSteps = `
 
   curl -s %s/v1/setup -H 'Content-Type: application/json' -d '{
     "code": "%s", "org": {"code": "my-office", "name": "…", "region": "520500"},
-    "name": "…", "login": "admin", "password": "at least twelve characters",
+    "name": "…", "login": "admin", "password": "YOUR-OWN",
     "device": {"id": "0193a000-0000-7000-8000-000000000001", "name": "office computer", "platform": "web"}}'
 
-  region is the code of GB/T 2260. The answer holds a token; the reference of the API shows what it opens.
+  The password has at least 12 characters; choose your own. region is the code of GB/T 2260. The answer holds a token; the reference of the API shows what it opens.
 `
 
 func main() {

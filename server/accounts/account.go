@@ -65,6 +65,7 @@ func (a *Accounts) hashOf(ctx context.Context, acc *field.Record) (string, error
 		return "", err
 	}
 	if !found || digestOf(body.Hash) != acc.Text("digest") {
+		a.contradictions.Add(1)
 		a.log.ErrorContext(ctx, "the password hash of an account is not the one that the log names; sign-in is refused", "account", acc.ID)
 		return "", nil
 	}

@@ -15,6 +15,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fieldclue/server/field"
@@ -73,6 +74,8 @@ type Accounts struct {
 	accessTTL, sessionTTL, grace, codeTTL time.Duration
 	devices                               int
 
+	contradictions atomic.Int64 // see Contradictions
+
 	hash     *hasher
 	throttle *throttle
 	actors   actors
@@ -82,6 +85,9 @@ type Accounts struct {
 	keyAt time.Time // when they were read
 	known verified
 }
+
+// Contradictions counts the times since the start that a secret or a record was not what the log says, and let nobody in.
+func (a *Accounts) Contradictions() int64 { return a.contradictions.Load() }
 
 // New makes Accounts on a store.
 func New(o Options) *Accounts {

@@ -637,6 +637,9 @@ func TestRecordsPastTheLogLetNobodyIn(t *testing.T) {
 		w.plant(raised)
 		w.try("li", password, string(li.Device.ID), "").refused(401, field.CodeBadCredentials)
 		li.refresh(li.RefreshToken).refused(401, field.CodeTokenInvalid)
+		if text := string(w.send("GET", "/metrics", nil, "Authorization", "Bearer "+metricsToken).want(200).body); strings.Contains(text, "fieldclue_signin_contradictions_total 0") {
+			t.Error("the metrics do not count what contradicts the log")
+		}
 		w.plant(honest)
 		w.try("li", password, string(li.Device.ID), "").want(200)
 		w.try("chen", password, string(chen.Device.ID), "").want(200)

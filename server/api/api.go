@@ -128,6 +128,7 @@ func New(o Options) *Server {
 	if s.timeout == 0 {
 		s.timeout = 30 * time.Second
 	}
+	s.metrics.signIn(o.Accounts.Contradictions)
 	s.hub = newHub(s, o)
 	s.app = fiber.New(fiber.Config{
 		AppName: "fieldclue", DisableStartupMessage: true, ServerHeader: "",

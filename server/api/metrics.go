@@ -41,6 +41,14 @@ func newMetrics(space Space) *metrics {
 	return m
 }
 
+// signIn shows what contradicts the log at sign-in.
+func (m *metrics) signIn(contradictions func() int64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(
+		prometheus.CounterOpts{Name: "fieldclue_signin_contradictions_total", Help: "Password hashes and records of sign-in that were not what the log says; they let nobody in. Run fieldclue verify."},
+		func() float64 { return float64(contradictions()) },
+	))
+}
+
 // bodies shows what is under way of the guard's bounds.
 func (m *metrics) bodies(underWay func() (uploads, bodies int, memory int64)) {
 	m.registry.MustRegister(
