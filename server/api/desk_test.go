@@ -221,7 +221,7 @@ func (o *office) alike(site string, last, now visit) {
 	t := o.t
 	for id, hash := range map[string]string{last.photo: "phash/1:00000000000000ff", now.photo: "phash/1:000000000000000f"} {
 		o.by("site/"+site, protocol.Operation{
-			ID: field.RecordID(id), Kind: field.KindPhoto, Command: "analyse", Args: map[string]field.Value{"perceptual": field.Quote(hash)},
+			ID: field.RecordID(id), Kind: field.KindPhoto, Command: "analyse", Args: map[string]field.Value{"perceptual": field.Quote(hash), "facts": field.Quote(obj{"type": "image/jpeg"})},
 		})
 	}
 	var found workflow.Similar
@@ -435,6 +435,11 @@ func (o *office) review(v visit) {
 		o.command("report", v.report, "resubmit", nil))
 	o.click(o.cai, "reports", v.report, "approve", nil, "approved")
 	o.click(o.cai, "reports", v.report, "archive", nil, "archived")
+	o.no(o.cai, 400, field.CodeMissingField, "POST", path+"/reopen", o.body(v.report, nil))
+	o.no(o.ann, 403, field.CodeNotPermitted, "POST", path+"/reopen", o.body(v.report, obj{"reason": "有疑问"}))
+	o.click(o.cai, "reports", v.report, "reopen", obj{"reason": "有疑问"}, "under_review")
+	o.click(o.cai, "reports", v.report, "approve", nil, "approved")
+	o.click(o.cai, "reports", v.report, "archive", nil, "archived")
 	o.no(o.cai, 409, field.CodeNotNow, "POST", path+"/void", o.body(v.report, obj{"reason": "不要了"}))
 	o.no(o.cai, 409, field.CodeNotNow, "POST", "/v1/interviews/"+v.interview+"/seal", o.body(v.interview, nil))
 	o.click(o.cai, "interviews", v.interview, "review", nil, "reviewed")
@@ -448,7 +453,7 @@ func (o *office) review(v visit) {
 			told = append(told, e.By.Name+":"+op.Command)
 		}
 	}
-	if want := "ann: ann:submit cai:take cai:return ann: ann:resubmit cai:approve cai:archive"; strings.Join(told, " ") != want {
+	if want := "ann: ann:submit cai:take cai:return ann: ann:resubmit cai:approve cai:archive cai:reopen cai:approve cai:archive"; strings.Join(told, " ") != want {
 		t.Errorf("the history is %q, want %q", strings.Join(told, " "), want)
 	}
 	o.ok(o.cai, "GET", "/v1/records/"+v.report+"/history?limit=2", nil, &history)
@@ -601,6 +606,10 @@ func (o *office) campaign(sites []string, last visit, clue string) {
 	o.click(o.cai, "revisits", task, "return", obj{"reason": "照片不清"}, "returned")
 	o.sends(o.ann, "site/"+sites[0], o.command("revisit", task, "submit", found))
 	o.no(o.cai, 409, field.CodeNotNow, "POST", "/v1/revisits/"+task+"/accept", o.body(task, nil))
+	o.no(o.cai, 409, field.CodePhotosUnexamined, "POST", "/v1/reports/"+again.report+"/approve", o.body(again.report, nil))
+	o.by("site/"+o.world.record(again.report).Scope.ID(), protocol.Operation{
+		ID: field.RecordID(again.photo), Kind: field.KindPhoto, Command: "analyse", Args: map[string]field.Value{"facts": field.Quote(obj{"type": "image/jpeg"})},
+	})
 	o.click(o.cai, "reports", again.report, "approve", nil, "approved")
 	o.no(o.cai, 409, field.CodeTasksOpen, "POST", path+"/close", o.body(id, nil))
 	o.click(o.cai, "revisits", task, "accept", nil, "done")

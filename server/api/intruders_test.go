@@ -288,6 +288,7 @@ func TestAPartOfWhatLiesElsewhereMeansNothing(t *testing.T) {
 			t.Errorf("the report is %s with severity %d, the site at %d: it was at %d before it was queued", r.State, r.Int("severity"), j.heads()[field.Scope(j.scope)], before)
 		}
 		arrives(j.scope, photo, hash)
+		j.by(j.scope, protocol.Operation{ID: field.RecordID(photo), Kind: field.KindPhoto, Command: "analyse", Args: map[string]field.Value{"facts": field.Quote(obj{"type": "image/jpeg"})}})
 		j.click(j.cai, "reports", report, "take", nil, "under_review")
 		j.click(j.cai, "reports", report, "approve", nil, "approved")
 

@@ -22,8 +22,9 @@ func (s *Server) registerReview() {
 	s.get("/v1/reports/:id/history", "getReportHistory", s.history(field.KindReport))
 	s.post("/v1/reports/:id/take", "takeReport", "report.take", plain(f.TakeReport))
 	s.post("/v1/reports/:id/return", "returnReport", "report.return", clicked(s.returnReport))
-	s.post("/v1/reports/:id/approve", "approveReport", "report.approve", plain(f.ApproveReport))
+	s.post("/v1/reports/:id/approve", "approveReport", "report.approve", clicked(s.approveReport))
 	s.post("/v1/reports/:id/archive", "archiveReport", "report.archive", plain(f.ArchiveReport))
+	s.post("/v1/reports/:id/reopen", "reopenReport", "report.reopen", reasoned(f.ReopenReport))
 	s.post("/v1/reports/:id/void", "voidReport", "report.void", reasoned(f.VoidReport))
 
 	s.get("/v1/findings", "listFindings", listed(s.listFindings))
@@ -78,6 +79,15 @@ func (s *Server) listReports(c *fiber.Ctx, ask workflow.Ask) (workflow.Records, 
 		State: stateIn(c), SiteID: field.SiteID(c.Query("siteId")),
 		Inspector: field.UserID(c.Query("inspector")), Reviewer: field.UserID(c.Query("reviewer")),
 	}, ask)
+}
+
+type approving struct {
+	seen
+	Flags []field.RecordID `json:"flags"` // undecided ones of severity high, named
+}
+
+func (s *Server) approveReport(ctx context.Context, act workflow.Act, id field.ReportID, req approving) (*field.Record, error) {
+	return s.flow.ApproveReport(ctx, act, id, req.Version, req.Flags)
 }
 
 type returning struct {

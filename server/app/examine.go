@@ -134,8 +134,14 @@ func (x *examiner) record(ctx context.Context, photo *field.Record, with *sandbo
 		return nil, err
 	}
 	flags, err := x.flags(ctx, photo, seen)
+	if err == nil {
+		flags, err = x.fresh(ctx, photo, flags)
+	}
 	if err != nil {
 		return nil, err
+	}
+	if args["perceptual"] != nil {
+		args["comparing"] = field.Quote(true)
 	}
 	ops := []protocol.Operation{{ID: photo.ID, Kind: field.KindPhoto, Base: photo.Version, Command: "analyse", Args: args}}
 	if err := x.commit(ctx, "server/examine/", photo, append(ops, flags...)); err != nil {
@@ -147,7 +153,8 @@ func (x *examiner) record(ctx context.Context, photo *field.Record, with *sandbo
 // mostAlike is how many other photos a flag names.
 const mostAlike = 20
 
-// compare raises the flag of a picture that looks like one at another site of the organisations that take part here.
+// compare raises the flag of a picture that looks like one at another site of the organisations that take part here, and notes
+// that the photo was compared: until then its report is not approved.
 func (x *examiner) compare(ctx context.Context, photo *field.Record) error {
 	hash := photo.Text("perceptual")
 	name, _, ok := alike.Parse(hash)
@@ -158,7 +165,7 @@ func (x *examiner) compare(ctx context.Context, photo *field.Record) error {
 	if err := photo.Decode("facts", &seen); err != nil {
 		return err
 	}
-	same, err := x.sameBytes(ctx, photo)
+	same, err := x.ledger.sameBytes(ctx, photo)
 	if err != nil {
 		return err
 	}
@@ -176,11 +183,14 @@ func (x *examiner) compare(ctx context.Context, photo *field.Record) error {
 	for _, f := range answer.Nearest {
 		likeness.Nearest = append(likeness.Nearest, checks.Like{Photo: string(f.ID), Distance: f.Distance})
 	}
-	flags := checks.Alike(likeness, x.thresholds)
-	if len(flags) == 0 {
+	ops := raise(photo, checks.Alike(likeness, x.thresholds))
+	if photo.Fields["comparing"] != nil {
+		ops = append(ops, protocol.Operation{ID: photo.ID, Kind: field.KindPhoto, Base: photo.Version, Command: "compared"})
+	}
+	if len(ops) == 0 {
 		return nil
 	}
-	return x.commit(ctx, "server/alike/", photo, raise(photo, flags))
+	return x.commit(ctx, "server/alike/", photo, ops)
 }
 
 // among shows the sites in which one of the organisations takes part.
@@ -425,26 +435,29 @@ func (x *examiner) inputs(ctx context.Context, photo *field.Record, seen analysi
 			}
 		}
 	}
-	same, err := x.sameBytes(ctx, photo)
-	if err != nil {
-		return in, err
-	}
-	in.SameCount = len(same)
-	near := among(photo.Info.Orgs)
-	for _, other := range same { // that the bytes are elsewhere is told; where, to those who take part there
-		if len(in.SameHash) < mostAlike && near.Match(other.Scope, other.Info) {
-			in.SameHash = append(in.SameHash, string(other.ID))
-		}
-	}
-	return in, nil
+	in.SameCount, in.SameHash, err = x.ledger.same(ctx, photo)
+	return in, err
 }
 
 // mostSame bounds how many photos with the same bytes are looked at.
 const mostSame = 200
 
+// same counts the other photos with the same bytes, and names the first. That the bytes are elsewhere is told; where, to those
+// who take part there.
+func (l *ledger) same(ctx context.Context, photo *field.Record) (n int, named []string, err error) {
+	same, err := l.sameBytes(ctx, photo)
+	near := among(photo.Info.Orgs)
+	for _, other := range same {
+		if len(named) < mostAlike && near.Match(other.Scope, other.Info) {
+			named = append(named, string(other.ID))
+		}
+	}
+	return len(same), named, err
+}
+
 // sameBytes finds the other photos with the same SHA-256, in other reports or at other sites.
-func (x *examiner) sameBytes(ctx context.Context, photo *field.Record) ([]*field.Record, error) {
-	same, err := x.parts.store.List(ctx, store.Query{
+func (l *ledger) sameBytes(ctx context.Context, photo *field.Record) ([]*field.Record, error) {
+	same, err := l.store.List(ctx, store.Query{
 		Visible: everything, Kinds: []field.Kind{field.KindPhoto}, Keys: []string{field.KeyFor("sha256", photo.Text("sha256"))}, Limit: mostSame,
 	})
 	return slices.DeleteFunc(same, func(p *field.Record) bool {

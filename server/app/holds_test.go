@@ -253,7 +253,7 @@ func TestAHoldFollowsTheCase(t *testing.T) {
 		f.give(into, "register", nil)
 		f.held("which has one now", b, true)
 		f.give(into, "void", map[string]any{"reason": "误收"})
-		f.held("and is voided", b, false)
+		f.held("and is voided: the clue that was merged into it is one again", b, true)
 
 		c := []byte("\xff\xd8\xff voided")
 		photo, site := f.declare(c)

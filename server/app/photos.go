@@ -12,6 +12,7 @@ import (
 	"fieldclue/media/intake"
 	"fieldclue/server/access"
 	"fieldclue/server/accounts"
+	"fieldclue/server/checks"
 	"fieldclue/server/field"
 	"fieldclue/server/space"
 	"fieldclue/server/store"
@@ -139,7 +140,8 @@ func (l *ledger) Room(ctx context.Context, d intake.Declared) error {
 	})
 }
 
-// PhotoStored records that the bytes of a photo are safe, with the receipt, and so moves its report on.
+// PhotoStored records that the bytes of a photo are safe, with the receipt, and so moves its report on. That the same bytes stand
+// elsewhere is flagged in the same commit: no report is ahead of that.
 func (l *ledger) PhotoStored(ctx context.Context, p intake.StoredPhoto) (json.RawMessage, error) {
 	photo, known, err := l.storedPhoto(ctx, p)
 	if err != nil || known != nil {
@@ -155,8 +157,16 @@ func (l *ledger) PhotoStored(ctx context.Context, p intake.StoredPhoto) (json.Ra
 	if p.Already {
 		args["already"] = field.Quote(true)
 	}
+	var flags []protocol.Operation
+	if photo.Kind == field.KindPhoto {
+		var in checks.Photo
+		if in.SameCount, in.SameHash, err = l.same(ctx, photo); err != nil {
+			return nil, err
+		}
+		flags = raise(photo, checks.Same(in))
+	}
 	// Named after the record, not after the photo: a photo may have been declared, refused and uploaded before.
-	err = l.command(ctx, photo, "server/intake/"+string(photo.ID), "store", args)
+	err = l.command(ctx, photo, "server/intake/"+string(photo.ID), "store", args, flags...)
 	if err == nil {
 		return p.Receipt, nil
 	}
@@ -188,11 +198,12 @@ func (l *ledger) storedPhoto(ctx context.Context, p intake.StoredPhoto) (*field.
 	return kept, declared.Receipt, err
 }
 
-// command gives one of the server's own commands to a photo, or to the kept declaration of one; under the same device it has its effect once.
-func (l *ledger) command(ctx context.Context, photo *field.Record, device, name string, args map[string]field.Value) error {
+// command gives one of the server's own commands to a photo, or to the kept declaration of one, and raises flags with it; under the
+// same device it has its effect once.
+func (l *ledger) command(ctx context.Context, photo *field.Record, device, name string, args map[string]field.Value, flags ...protocol.Operation) error {
 	_, err := l.engine.Commit(ctx, protocol.Batch{
 		Actor: engine.Server, Device: field.DeviceID(device), Number: 1, Scope: photo.Scope, Strict: true, Trusted: true,
-		Operations: []protocol.Operation{{ID: photo.ID, Kind: photo.Kind, Base: photo.Version, Command: name, Args: args}},
+		Operations: append([]protocol.Operation{{ID: photo.ID, Kind: photo.Kind, Base: photo.Version, Command: name, Args: args}}, flags...),
 	})
 	return err
 }

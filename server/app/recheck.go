@@ -68,8 +68,32 @@ func (x *examiner) recheck(ctx context.Context, photo *field.Record) error {
 		return err
 	}
 	flags, err := x.flags(ctx, photo, seen)
-	if err != nil || len(flags) == 0 {
+	if err == nil {
+		flags, err = x.fresh(ctx, photo, flags)
+	}
+	if err != nil {
 		return err
+	}
+	for _, f := range flags {
+		code, err := codeOf(f)
+		if err != nil {
+			return err
+		}
+		if err := x.commit(ctx, "server/recheck/"+code+"/", photo, []protocol.Operation{f}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func codeOf(flag protocol.Operation) (code string, err error) {
+	return code, json.Unmarshal(flag.Set["code"], &code)
+}
+
+// fresh leaves out the flags of codes that were raised on a photo before.
+func (x *examiner) fresh(ctx context.Context, photo *field.Record, flags []protocol.Operation) (fresh []protocol.Operation, err error) {
+	if len(flags) == 0 {
+		return nil, nil
 	}
 	known := map[string]bool{} // by code
 	q := store.Query{Visible: everything, Kinds: []field.Kind{field.KindFlag}, Keys: []string{field.KeyFor("targetId", photo.ID)}, Limit: 100}
@@ -80,19 +104,16 @@ func (x *examiner) recheck(ctx context.Context, photo *field.Record) error {
 		return nil
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, f := range flags {
-		var code string
-		if err := json.Unmarshal(f.Set["code"], &code); err != nil {
-			return err
+		code, err := codeOf(f)
+		if err != nil {
+			return nil, err
 		}
-		if known[code] {
-			continue
-		}
-		if err := x.commit(ctx, "server/recheck/"+code+"/", photo, []protocol.Operation{f}); err != nil {
-			return err
+		if !known[code] {
+			fresh = append(fresh, f)
 		}
 	}
-	return nil
+	return fresh, nil
 }

@@ -141,10 +141,18 @@ func (d *demo) playLastYear(ctx context.Context, people map[string]field.UserID)
 	return nil
 }
 
-// approve takes a report for review, decides what flags it carries, and approves it.
+// approve takes a report for review, waits until its photos were examined, decides what flags it carries, and approves it.
 func (d *demo) approve(ctx context.Context, report, name string) error {
 	id, k := d.id(report), d.desk(supervisor)
 	err := k.click(ctx, "take: "+name, "/v1/reports", id, "take", nil, "under_review", "approved")
+	if err != nil {
+		return err
+	}
+	err = await(ctx, "the photos are examined: "+name, func() (bool, error) {
+		var view struct{ Approval field.Approval }
+		err := k.get(ctx, "/v1/reports/"+string(id), &view)
+		return len(view.Approval.Unexamined) == 0, err
+	})
 	if err != nil {
 		return err
 	}

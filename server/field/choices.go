@@ -139,7 +139,12 @@ var (
 		{Code: "info", ZH: "通知", EN: "information"},
 		{Code: "reassigned", ZH: "改派", EN: "reassigned"},
 	}
-	reviewCauses    = []Choice{{Code: "photo_discredited", ZH: "照片不可采信", EN: "a photo was discredited"}}
+	reviewCauses = []Choice{
+		{Code: string(causeDiscredited), ZH: "照片不可采信", EN: "a photo was discredited"},
+		{Code: string(causeVoided), ZH: "证据已作废", EN: "evidence was voided"},
+		{Code: string(causeDismissed), ZH: "问题经核不成立", EN: "the finding was classified anew, as no clue"},
+		{Code: string(causeWithdrawn), ZH: "报告在提交后被作废", EN: "the report was voided after it was handed in"},
+	}
 	reviewDecisions = []Choice{
 		{Code: "stands", ZH: "仍然成立", EN: "still stands"}, {Code: "weakened", ZH: "证据减弱", EN: "weakened"}, {Code: "falls", ZH: "不再成立", EN: "no longer stands"},
 	}

@@ -59,10 +59,13 @@ var clueSpec = &Spec{
 		{Name: "managingOrg", Type: Org, Server: true, Key: true, ZH: "主管组织", EN: "managing organisation"},
 		{Name: "number", Type: Text, Max: 60, Server: true, Key: true, ZH: "线索编号", EN: "number"},
 		{Name: "handler", Type: ID, Of: KindPerson, Server: true, Key: true, ZH: "承办人", EN: "handler"},
+		{Name: "formerHandlers", Type: ID, Of: KindPerson, List: true, Server: true, ZH: "曾承办人", EN: "who handled it before"},
 		{Name: "disposition", Type: Enum, Choices: dispositions, Server: true, Key: true, ZH: "处置方式", EN: "disposition"},
 		{Name: "proposedBy", Type: ID, Of: KindPerson, Server: true, ZH: "拟办人", EN: "proposed by"},
 		{Name: "outcome", Type: Text, Max: 5000, Server: true, ZH: "办理结果", EN: "outcome"},
 		{Name: "mergedInto", Type: ID, Of: KindClue, Server: true, ZH: "并入", EN: "merged into"},
+		{Name: "mergedFrom", Type: ID, Of: KindClue, List: true, Items: 1000, Server: true, ZH: "并入的线索", EN: "clues that were merged into it"},
+		{Name: "findingClass", Type: Enum, Choices: classes, Server: true, Key: true, ZH: "来源发现的现分类", EN: "what the finding it came from is classified as now, if not as a clue"},
 		{Name: "reopened", Type: Integer, Low: 0, High: 1000, Server: true, ZH: "重新打开次数", EN: "times reopened"},
 		{Name: "reopenedBy", Type: Text, Max: 1000, Server: true, ZH: "重新打开依据", EN: "why it was reopened"},
 		voidReason,
@@ -119,18 +122,7 @@ var clueSpec = &Spec{
 		{
 			Name: "merge", ZH: "并案", EN: "merge", From: []State{ClueReceived, ClueRegistered, ClueAssigned}, To: ClueMerged,
 			Args: []Field{{Name: "into", Type: ID, Of: KindClue, Required: true}, reason},
-			Do: func(c *Case) error {
-				into := RecordID(c.Arg("into"))
-				other, err := c.See(into)
-				if err != nil {
-					return err
-				}
-				if other == nil || other.Kind != KindClue || other.ID == c.Record.ID || other.Info.Owner() != c.Record.Info.Owner() {
-					return Refuse(CodeUnknownRecord, "There is no such clue to merge into.")
-				}
-				c.Set("mergedInto", into)
-				return endHandling(c)
-			},
+			Do:   mergeClue,
 		},
 		{Name: "reopen", ZH: "重新打开", EN: "reopen", From: []State{StateClosed}, Args: []Field{reason}, Do: func(c *Case) error {
 			c.Record.State = ReopenedClue(c.Record)
@@ -138,7 +130,7 @@ var clueSpec = &Spec{
 			c.Set("reopenedBy", c.Arg("reason"))
 			return backToHandler(c, c.Record)
 		}},
-		void(ClueReceived, ClueRegistered),
+		voidClue(ClueReceived, ClueRegistered),
 	},
 }
 
@@ -158,6 +150,9 @@ func assignClue(c *Case) error {
 		c.Record.State = ClueAssigned
 	}
 	c.Set("handler", handler)
+	if before != handler {
+		c.remember("formerHandlers", before)
+	}
 	GrantScope(c, handler, c.Record.Scope, "承办问题线索 / handles the clue")
 	c.Notify(handler, Notice{Type: "assigned", ZH: "有一件问题线索分给您承办。", EN: "A clue was assigned to you."})
 	if before == "" || before == handler {
@@ -189,7 +184,7 @@ func endGrant(c *Case, from UserID) error {
 
 // endClue closes or files a clue: a second person does it.
 func endClue(c *Case) error {
-	if UserID(c.Record.Text("handler")) == c.Who.User {
+	if UserID(c.Record.Text("handler")) == c.Who.User || slices.Contains(users(c.Record, "formerHandlers"), c.Who.User) {
 		return Refuse(CodeSecondPerson, "Who handled a clue does not close it.")
 	}
 	c.Set("outcome", c.Record.Text("outcome")+"\n"+c.Arg("reason"))
@@ -212,7 +207,7 @@ func backToHandler(c *Case, clue *Record) error {
 		return c.NotifyRole(clue.Info.Owner(), RoleClueManager, Notice{Type: "reopened", ZH: "一件问题线索重新打开，尚无承办人。", EN: "A clue is open again, and nobody handles it."})
 	}
 	GrantScope(c, h, clue.Scope, "承办问题线索 / handles the clue")
-	c.Notify(h, Notice{Type: "reopened", ZH: "您承办的一件问题线索重新打开。", EN: "A clue that you handled is open again."})
+	c.NotifyAbout(h, clue, Notice{Type: "reopened", ZH: "您承办的一件问题线索重新打开。", EN: "A clue that you handled is open again."})
 	return nil
 }
 
@@ -244,11 +239,22 @@ var linkSpec = &Spec{
 		{Name: "relation", Type: Enum, Choices: relations, Required: true, Once: true, ZH: "关系", EN: "relation"},
 		{Name: "why", Type: Text, Max: 1000, Once: true, ZH: "理由", EN: "why"},
 		{Name: "withdrawReason", Type: Text, Max: 1000, Server: true, ZH: "撤回理由", EN: "reason for withdrawing"},
-		{Name: "discredited", Type: Bool, Server: true, ZH: "证据不可采信", EN: "the evidence was discredited"},
+		{Name: "discredited", Type: Bool, Server: true, ZH: "证据不可采信", EN: "the evidence was discredited, or voided"},
+		{Name: "movedTo", Type: ID, Of: KindClue, Server: true, ZH: "随并案转入", EN: "the clue to which it went when this one was merged"},
 	},
 	Made: func(c *Case) error {
 		if MakeScope(ScopeClue, c.Record.Text("clueId")) != c.Record.Scope {
 			return Refuse(CodeWrongScope, "A link lives with the clue that it belongs to.")
+		}
+		clue, err := c.Look.Get(RecordID(c.Record.Text("clueId")))
+		if err != nil {
+			return err
+		}
+		if clue != nil && clue.State == ClueMerged {
+			return Refuse(CodeClueEnded, "The clue was merged into %s. Link the evidence there.", clue.Text("mergedInto"))
+		}
+		if clue != nil && clue.State == StateVoided {
+			return Refuse(CodeClueEnded, "The clue was voided.")
 		}
 		links, err := c.Look.Find(KindLink, KeyFor("targetId", c.Record.Text("targetId")))
 		if err != nil {
@@ -270,7 +276,7 @@ var linkSpec = &Spec{
 			return Refuse(CodeWrongKind, "The evidence is a %s.", target.Kind)
 		}
 		c.Set("targetScope", target.Scope)
-		if target.Kind == KindPhoto && Discredited(target) {
+		if target.Deleted || target.Kind == KindPhoto && Discredited(target) {
 			c.Set("discredited", true)
 		}
 		return nil

@@ -104,6 +104,11 @@ const (
 	CodeReportUnfit      Code = "report_unfit"
 	CodeSeedNotAnnounced Code = "seed_not_announced"
 	CodeTasksOpen        Code = "tasks_open"
+	CodePartFrozen       Code = "part_frozen"
+	CodePhotosUnexamined Code = "photos_unexamined"
+	CodeConflictsOpen    Code = "conflicts_open"
+	CodeFlagsUnnamed     Code = "flags_unnamed"
+	CodeClueEnded        Code = "clue_ended"
 )
 
 type codeSpec struct {
@@ -206,6 +211,11 @@ var codes = map[Code]codeSpec{
 	CodeReportUnfit:      {KindState, "The report is not the visit for which the task was made.", "该报告不是此任务要求的走访报告。"},
 	CodeSeedNotAnnounced: {KindState, "Announce first how the seed comes about: its hash, or a public draw of a later day. Then draw with what was announced.", "请先公布种子的产生办法（种子的哈希，或之后某日的公开摇号），再按所公布的办法抽样。"},
 	CodeTasksOpen:        {KindState, "Tasks of the campaign are still open. Finish, excuse, cancel or mark them as missed first.", "回头看尚有未了结的任务，请先完成、免访、取消或记为逾期。"},
+	CodePartFrozen:       {KindState, "The report that this belongs to was handed in or has ended, and its parts with it. What was sent is kept for its reviewer.", "所属报告已提交或已办结，其照片、笔录和问题不能再更改；所发内容已留存，供审核人员查看。"},
+	CodePhotosUnexamined: {KindState, "Photos of the report are still being examined. Approve it when they are.", "报告的照片仍在检验中，请待检验完成后再通过。"},
+	CodeConflictsOpen:    {KindState, "Two versions of something in the report stand side by side. Resolve these conflicts first.", "报告中有内容并存两个版本，请先处理这些冲突。"},
+	CodeFlagsUnnamed:     {KindState, "Flags of severity high are undecided. Decide them, or name each in the approval.", "有高等级标记未处理，请先处理，或在通过时逐一列明。"},
+	CodeClueEnded:        {KindState, "The clue has come to its end and takes nothing more. Choose one that stands.", "该问题线索已办结、并案或作废，请另选仍在办理的线索。"},
 	CodeMovedField:       {KindInvalid, "The field is kept in another place now. Update the app.", "该字段已改存他处，请更新应用。"},
 	CodeIdentityInText:   {KindInvalid, "A text holds an ID, phone or bank card number. Identities belong in the vault, not in a text.", "文本中含有身份证号、电话号码或银行卡号；身份信息应存入保密库，不得写入任何文本。"},
 }

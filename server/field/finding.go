@@ -32,9 +32,11 @@ var findingSpec = &Spec{
 		{Name: "clueId", Type: ID, Of: KindClue, Server: true, Key: true, ZH: "问题线索", EN: "clue"},
 		{Name: "reopened", Type: Integer, Low: 0, High: 1000, Server: true, ZH: "重新打开次数", EN: "times reopened"},
 		{Name: "reopenedBy", Type: Text, Max: 80, Server: true, ZH: "重新打开依据", EN: "the revisit that reopened it"},
+		afterSubmission,
 		{Name: "closeReason", Type: Text, Max: 1000, Server: true, ZH: "关闭理由", EN: "reason for closing"},
 		voidReason,
 	},
+	Made: partAdded,
 	Commands: []Command{
 		{
 			Name: "classify", ZH: "分类", EN: "classify", From: []State{"open"}, To: "classified",
@@ -58,18 +60,20 @@ var findingSpec = &Spec{
 			c.Set("reopenedBy", c.Arg("reason"))
 			return tellReopened(c, c.Record)
 		}},
-		ownVoid(nil, "open"),
+		partVoid("open"),
 	},
 }
 
 // classifyFinding decides what becomes of a finding. As a clue it needs a violation type; the clue is made in the same
-// commit, with the report, the evidence and the finding linked to it.
+// commit, with the report, the evidence and the finding linked to it. A finding that led to a clue before, and was opened again,
+// keeps it: one that was merged leads to the other, and for one that was voided there is a new one.
+// Classified as something else, its clue loses its ground.
 func classifyFinding(c *Case) error {
 	report, err := ReportOf(c.Look, c.Record)
 	if err != nil {
 		return err
 	}
-	if report != nil && slices.Contains(Authors(report), c.Who.User) {
+	if report != nil && slices.Contains(Involved(report), c.Who.User) {
 		return Refuse(CodeReviewerIsAuthor, "")
 	}
 	if v := c.Arg("violation"); v != "" {
@@ -83,19 +87,64 @@ func classifyFinding(c *Case) error {
 	if r := c.Arg("reason"); !Blank(r) {
 		c.Set("classReason", r)
 	}
+	before, err := StandingClue(c.Look, RecordID(c.Record.Text("clueId")))
+	if err != nil {
+		return err
+	}
+	if before != nil && before.State == StateVoided {
+		before = nil
+	}
 	if class != "clue" {
-		return nil
+		return leaveClue(c, before)
 	}
 	if c.Record.Text("violation") == "" {
 		return Refuse(CodeViolationMissing, "")
 	}
-	clue := RecordID(c.Record.Text("clueId"))
-	if clue != "" {
-		return nil // a reopened finding keeps its clue
+	if before != nil {
+		return backToClue(c, before)
 	}
-	clue = RecordID(c.Arg("clueId"))
+	return makeClue(c, report)
+}
+
+// leaveClue says of the clue that a finding led to that it is no clue any more by what the finding is classified as now.
+func leaveClue(c *Case, clue *Record) error {
+	if clue == nil {
+		return nil
+	}
+	if clue.Text("findingId") == string(c.Record.ID) {
+		c.Effect(Effect{ID: clue.ID, Kind: KindClue, Scope: clue.Scope, Set: map[string]Value{"findingClass": Quote(c.Arg("class"))}})
+	}
+	resting, err := RestingOn(c.Look, c.Record)
+	if err != nil {
+		return err
+	}
+	resting.Links = nil // what the inspectors saw counts as much as before
+	return groundMoved(c, resting, causeDismissed, c.Arg("reason"))
+}
+
+// backToClue leads a finding back to the clue that it led to before. Where that has come to its end, those who manage clues are
+// told, who may open it again.
+func backToClue(c *Case, clue *Record) error {
+	c.Set("clueId", clue.ID)
+	if clue.Fields["findingClass"] != nil {
+		c.Effect(Effect{ID: clue.ID, Kind: KindClue, Scope: clue.Scope, Set: map[string]Value{"findingClass": nil}})
+	}
+	if goesOn(clue) {
+		return nil
+	}
+	return c.NotifyRole(clue.Info.Owner(), RoleClueManager, Notice{
+		Type: "info", ZH: "一件已办结的问题线索，其来源的发现问题再次分类为线索，请研究是否重新打开。", EN: "The finding of a clue that has come to its end was classified as a clue again. Decide whether to open the clue.",
+	})
+}
+
+// makeClue makes the clue of a finding that stands in a report; nil: in none.
+func makeClue(c *Case, report *Record) error {
+	clue := RecordID(c.Arg("clueId"))
 	if clue == "" {
 		clue = c.NewID("clue")
+		if before := c.Record.Text("clueId"); before != "" {
+			clue = c.NewID("clue", before)
+		}
 	}
 	if known, err := c.Look.Get(clue); err != nil || known != nil || c.Arg("clueId") != "" && ReservedID(clue) {
 		if err != nil {
@@ -135,7 +184,7 @@ func classifyFinding(c *Case) error {
 		return err
 	}
 	for _, e := range evidence {
-		linkTo(e.Kind, e.ID, "发现问题所附证据 / evidence of the finding", e.Kind == KindPhoto && Discredited(e))
+		linkTo(e.Kind, e.ID, "发现问题所附证据 / evidence of the finding", e.Deleted || e.Kind == KindPhoto && Discredited(e))
 	}
 	return nil
 }

@@ -26,14 +26,21 @@ var interviewSpec = &Spec{
 		{Name: "cadrePresent", Type: Bool, ZH: "干部在场", EN: "cadre present"},
 		{Name: "startedAt", Type: Time, ZH: "开始时间", EN: "start"},
 		{Name: "endedAt", Type: Time, ZH: "结束时间", EN: "end"},
+		afterSubmission,
 		voidReason,
 	},
+	Made: partAdded,
 	Commands: []Command{
-		{Name: "submit", Own: true, ZH: "提交", EN: "submit", From: []State{StateDraft}, To: "submitted"},
+		{Name: "submit", Own: true, ZH: "提交", EN: "submit", From: []State{StateDraft}, To: "submitted", Do: func(c *Case) error {
+			if report, err := KindOf(KindInterview).reportOf(c.Look, c.Record); err != nil || report == nil || !over(report) {
+				return err
+			}
+			return Refuse(CodePartFrozen, "")
+		}},
 		{Name: "review", ZH: "审阅", EN: "review", From: []State{"submitted"}, To: "reviewed", Do: func(c *Case) error {
 			return notItsAuthor(c, c.Record)
 		}},
 		{Name: "seal", ZH: "封存", EN: "seal", From: []State{"reviewed"}, To: "sealed"},
-		ownVoid(nil, StateDraft, "submitted", "reviewed"),
+		partVoid(StateDraft, "submitted", "reviewed"),
 	},
 }

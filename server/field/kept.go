@@ -68,8 +68,11 @@ func resolveConflict(c *Case) error {
 	if err != nil || target == nil {
 		return err
 	}
-	if !KindOf(target.Kind).EditableIn(target.State) {
-		return Refuse(CodeNotEditable, "The record can no longer be edited; keep the current value.")
+	if err := KindOf(target.Kind).Changeable(c.Look, target); err != nil {
+		if Is(err, CodeNotEditable) || Is(err, CodePartFrozen) {
+			err = Refuse(AsError(err).Code, "The record can no longer be edited; keep the current value.")
+		}
+		return err
 	}
 	path := c.Record.Text("path")
 	if target.Stamps[path].Seq > c.Record.Int("currentVersion") {

@@ -218,11 +218,14 @@ func (c *Case) Arg(name string) string {
 // Effect adds a change to another record.
 func (c *Case) Effect(e Effect) { c.Effects = append(c.Effects, e) }
 
-// Notify puts a notice into somebody's inbox.
-func (c *Case) Notify(to UserID, n Notice) {
+// Notify puts a notice about the case's record into somebody's inbox.
+func (c *Case) Notify(to UserID, n Notice) { c.NotifyAbout(to, c.Record, n) }
+
+// NotifyAbout puts a notice about a record into somebody's inbox: one of a type in a batch.
+func (c *Case) NotifyAbout(to UserID, about *Record, n Notice) {
 	set := map[string]Value{
 		"type": Quote(n.Type), "zh": Quote(n.ZH), "en": Quote(n.EN),
-		"recordId": Quote(c.Record.ID), "recordKind": Quote(c.Record.Kind), "recordScope": Quote(c.Record.Scope),
+		"recordId": Quote(about.ID), "recordKind": Quote(about.Kind), "recordScope": Quote(about.Scope),
 	}
 	if n.Due != "" {
 		set["due"] = Quote(n.Due)
@@ -231,7 +234,7 @@ func (c *Case) Notify(to UserID, n Notice) {
 		set["items"] = Quote(n.Items)
 	}
 	c.Effect(Effect{
-		ID:   DeriveID(c.Now, "notice", string(to), string(c.Record.ID), fmt.Sprint(c.Record.Version), n.Type),
+		ID:   DeriveID(c.Now, "notice", string(to), string(about.ID), fmt.Sprint(about.Version), n.Type),
 		Kind: KindNotice, Scope: MakeScope(ScopeUser, string(to)), Make: true, Set: set,
 	})
 }

@@ -231,9 +231,15 @@ func ableTo(c *Case, id UserID, scope Scope, info ScopeInfo, power Power, roles 
 	if err != nil {
 		return nil, err
 	}
+	return person, fit(c, person, scope, info, c.Now, power, roles...)
+}
+
+// fit checks that somebody holds one of the roles for a place, is of an organisation that may do the work there, and need not
+// stay away since before a moment.
+func fit(c *Case, person *Record, scope Scope, info ScopeInfo, since time.Time, power Power, roles ...Role) error {
 	grants, err := RolesOf(person)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	fits := func(g RoleGrant) bool {
 		return slices.Contains(roles, g.Role) &&
@@ -242,26 +248,26 @@ func ableTo(c *Case, id UserID, scope Scope, info ScopeInfo, power Power, roles 
 	}
 	allowed, err := mandated(c, OrgID(person.Scope.ID()), scope, info, power)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if !allowed || !slices.ContainsFunc(grants, fits) {
-		return nil, Refuse(CodeCannotDo, "").About(string(id))
+		return Refuse(CodeCannotDo, "").About(string(person.ID))
 	}
-	recused, err := recusedFrom(c.Look, id, scope)
+	recused, err := recusedFrom(c.Look, UserID(person.ID), scope, since)
 	if err != nil || recused {
 		if err == nil { // who must stay away from what is nobody else's business
-			err = Refuse(CodeCannotDo, "").About(string(id))
+			err = Refuse(CodeCannotDo, "").About(string(person.ID))
 		}
-		return nil, err
+		return err
 	}
-	return person, nil
+	return nil
 }
 
-// recusedFrom reports whether somebody must stay away from a scope.
-func recusedFrom(look Lookup, id UserID, scope Scope) (bool, error) {
+// recusedFrom reports whether somebody must stay away from a scope, and had to at a moment.
+func recusedFrom(look Lookup, id UserID, scope Scope, at time.Time) (bool, error) {
 	found, err := look.Find(KindRecusal, KeyFor("scope", scope))
 	return slices.ContainsFunc(found, func(r *Record) bool {
-		return r.State == StateActive && r.Scope == MakeScope(ScopeUser, string(id))
+		return r.State == StateActive && r.Scope == MakeScope(ScopeUser, string(id)) && !r.CreatedAt.After(at)
 	}), err
 }
 

@@ -122,11 +122,11 @@ func redeclarePhoto(c *Case) error {
 
 // renamePhoto puts another hash into the list of the report, unless another photo of it has the old one.
 func renamePhoto(c *Case, before, after string) error {
-	report, err := c.Look.Get(RecordID(c.Record.Text("reportId")))
+	report, err := ReportOf(c.Look, c.Record)
 	if before == after || err != nil || report == nil {
 		return err
 	}
-	photos, err := c.Look.Find(KindPhoto, KeyFor("reportId", report.ID))
+	photos, err := PartsOf(c.Look, KindPhoto, report)
 	if err != nil {
 		return err
 	}
@@ -167,6 +167,11 @@ func PhotoIsStored(p *Record) bool {
 	return false
 }
 
+// PhotoIsExamined reports whether the server has looked at a stored photo: read what its file says, and compared its picture.
+func PhotoIsExamined(p *Record) bool {
+	return PhotoIsStored(p) && p.Fields["facts"] != nil && p.Fields["comparing"] == nil
+}
+
 var photoSpec = &Spec{
 	Kind: KindPhoto, ZH: "照片", EN: "photo", Home: ScopeSite,
 	Whose: byAuthor, EditOwn: true, Part: "reportId",
@@ -182,7 +187,13 @@ var photoSpec = &Spec{
 		{Code: "voided", ZH: "已作废", EN: "voided"},
 	},
 	Editable: []State{PhotoDeclared, PhotoStored, PhotoAnalysed},
-	Made:     declarePhoto, Edited: redeclarePhoto,
+	Edited:   redeclarePhoto,
+	Made: func(c *Case) error {
+		if err := declarePhoto(c); err != nil {
+			return err
+		}
+		return partAdded(c)
+	},
 	Fields: []Field{
 		{Name: "reportId", Type: ID, Of: KindReport, Required: true, Once: true, Key: true, ZH: "报告", EN: "report"},
 		{Name: "siteId", Type: ID, Of: KindSite, Required: true, Once: true, ZH: "项目点", EN: "site"},
@@ -197,6 +208,7 @@ var photoSpec = &Spec{
 		{Name: "photoPoint", Type: Text, Max: 64, Key: true, ZH: "拍照点", EN: "photo point"},
 		{Name: "clockSkewMs", Type: Integer, Low: -1e12, High: 1e12, Once: true, ZH: "设备时钟偏差（毫秒）", EN: "device clock skew in ms"},
 
+		afterSubmission,
 		{Name: "receipt", Type: Object, Server: true, ZH: "回执", EN: "signed receipt", Fields: receiptFields},
 		{Name: "interruptions", Type: Integer, Low: 0, High: 1e9, Server: true, ZH: "中断次数", EN: "interruptions of the upload"},
 		{Name: "breaks", Type: Object, List: true, Items: 200, Server: true, ZH: "中断记录", EN: "the first 200 interruptions", Fields: breakFields},
@@ -210,6 +222,7 @@ var photoSpec = &Spec{
 			{Name: "until", Type: Time, Required: true},
 		}},
 		{Name: "facts", Type: JSON, Server: true, ZH: "图像信息", EN: "facts read from the bytes"},
+		{Name: "comparing", Type: Bool, Server: true, ZH: "比对中", EN: "its picture is still to be compared with others"},
 		{Name: "small", Type: Hash, Server: true, ZH: "缩略图", EN: "rendition of 320 px"},
 		{Name: "large", Type: Hash, Server: true, ZH: "大图", EN: "rendition of 1600 px"},
 		{Name: "perceptual", Type: Text, Max: 100, Server: true, Key: true, ZH: "感知哈希", EN: "perceptual hash with its version"},
@@ -247,9 +260,10 @@ var photoSpec = &Spec{
 				{Name: "large", Type: Hash},
 				{Name: "perceptual", Type: Text, Max: 100},
 				{Name: "note", Type: Text, Max: 500},
+				{Name: "comparing", Type: Bool},
 			},
 			Do: func(c *Case) error {
-				for _, name := range []string{"facts", "small", "large", "perceptual"} {
+				for _, name := range []string{"facts", "small", "large", "perceptual", "comparing"} {
 					if v, ok := c.Args[name]; ok {
 						c.Record.Fields[name] = v
 					}
@@ -264,10 +278,17 @@ var photoSpec = &Spec{
 			},
 		},
 		{
+			Name: "compared", ZH: "比对完毕", EN: "compared with other photos", Server: true,
+			From: []State{PhotoStored, PhotoVerified, PhotoAnalysed, PhotoLinked}, Do: func(c *Case) error {
+				c.Set("comparing", nil)
+				return nil
+			},
+		},
+		{
 			Name: "discredit", ZH: "认定不可采信", EN: "discredit", From: []State{PhotoStored, PhotoVerified, PhotoAnalysed, PhotoLinked},
 			Args: []Field{reason}, Do: discreditPhoto,
 		},
-		ownVoid(nil, PhotoDeclared, PhotoStored, PhotoVerified, PhotoAnalysed),
+		partVoid(PhotoDeclared, PhotoStored, PhotoVerified, PhotoAnalysed),
 	},
 }
 
@@ -334,7 +355,7 @@ var flagSpec = &Spec{
 		{Name: "reason", Type: Text, Max: 1000, Server: true, ZH: "理由", EN: "reason"},
 		{Name: "decidedBy", Type: ID, Of: KindPerson, Server: true, ZH: "处理人", EN: "decided by"},
 	},
-	Made: func(c *Case) error { return raiseSeverity(c, nil) },
+	Made: flagRaised,
 	Commands: []Command{{
 		Name: "decide", ZH: "处理", EN: "decide", From: []State{FlagRaised}, To: FlagDecided,
 		Args: []Field{{Name: "decision", Type: Enum, Choices: decisions, Required: true}, reason},
@@ -343,17 +364,13 @@ var flagSpec = &Spec{
 			if err != nil {
 				return err
 			}
-			if report != nil {
-				for _, a := range Authors(report) {
-					if a == c.Who.User {
-						return Refuse(CodeReviewerIsAuthor, "")
-					}
-				}
+			if report != nil && slices.Contains(Involved(report), c.Who.User) {
+				return Refuse(CodeReviewerIsAuthor, "")
 			}
 			c.Set("decision", c.Arg("decision"))
 			c.Set("reason", c.Arg("reason"))
 			c.Set("decidedBy", c.Who.User)
-			return raiseSeverity(c, c.Record)
+			return worstOf(c, 0, nil)
 		},
 	}},
 	Rank: func(r *Record) string {
@@ -361,8 +378,34 @@ var flagSpec = &Spec{
 	},
 }
 
-// raiseSeverity keeps the report's severity at that of its worst undecided flag, so that the queue can be ordered by it.
-func raiseSeverity(c *Case, decided *Record) error {
+// flagRaised puts a report that was approved back under review when something was found in it since that would have kept it from
+// being approved, or would have had to be named. Whoever approved it is told, and so are its authors.
+func flagRaised(c *Case) error {
+	report, err := ReportOf(c.Look, c.Record)
+	if err != nil || report == nil {
+		return err
+	}
+	rank := SeverityRank(c.Record.Text("severity"))
+	if report.State != ReportApproved && report.State != ReportArchived || rank < SeverityRank("review") {
+		return worstOf(c, rank, nil)
+	}
+	if rank < SeverityRank("high") {
+		c.tellReviewer(report, Notice{Type: "info", ZH: "您通过的报告出现新的标记，请查看。", EN: "A flag was raised on a report that you have approved. Look at it."})
+		return worstOf(c, rank, nil)
+	}
+	why := fmt.Sprintf("通过后出现新的标记 / a flag was raised after the approval: %s", c.Record.Text("code"))
+	c.tellReviewer(report, Notice{Type: "reopened", ZH: "您通过的报告因新的标记重新进入审核。", EN: "A report that you have approved is under review again, because of a new flag."})
+	for _, a := range Authors(report) {
+		c.NotifyAbout(a, report, Notice{Type: "reopened", ZH: "您的报告因新的标记重新进入审核。", EN: "A report of yours is under review again, because of a new flag."})
+	}
+	return worstOf(c, rank, &Effect{State: ReportUnderReview, Set: map[string]Value{
+		"reopened": Quote(report.Int("reopened") + 1), "reopenedBy": Quote(why),
+	}})
+}
+
+// worstOf keeps the severity of a flag's report at that of its worst undecided flag, so that the queue can be ordered by it: of
+// the case's flag, which counts for rank, and of the others. besides is what else becomes of the report; nil: nothing.
+func worstOf(c *Case, rank int64, besides *Effect) error {
 	report, err := ReportOf(c.Look, c.Record)
 	if err != nil || report == nil {
 		return err
@@ -371,17 +414,20 @@ func raiseSeverity(c *Case, decided *Record) error {
 	if err != nil {
 		return err
 	}
-	worst := int64(0)
-	if decided == nil {
-		worst = SeverityRank(c.Record.Text("severity"))
-	}
 	for _, f := range flags {
 		if f.State == FlagRaised && f.ID != c.Record.ID {
-			worst = max(worst, SeverityRank(f.Text("severity")))
+			rank = max(rank, SeverityRank(f.Text("severity")))
 		}
 	}
-	if report.Int("severity") != worst {
-		c.Effect(Effect{ID: report.ID, Kind: KindReport, Scope: report.Scope, Set: map[string]Value{"severity": Quote(worst)}})
+	if besides == nil {
+		besides = &Effect{Set: map[string]Value{}}
+	}
+	if report.Int("severity") != rank {
+		besides.Set["severity"] = Quote(rank)
+	}
+	if besides.State != "" || len(besides.Set) > 0 {
+		besides.ID, besides.Kind, besides.Scope = report.ID, KindReport, report.Scope
+		c.Effect(*besides)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -87,8 +88,13 @@ var reportSpec = &Spec{
 		{Name: "reviewer", Type: ID, Of: KindPerson, Server: true, Key: true, ZH: "审核人", EN: "reviewer"},
 		{Name: "reviewedAt", Type: Time, Server: true, ZH: "审核时间", EN: "reviewed at"},
 		{Name: "keptUndecided", Type: ID, Of: KindParked, List: true, Items: mostUndecided, Server: true, ZH: "通过时未处理的留存操作", EN: "what was kept for it and undecided when it was approved, the first 200"},
+		{Name: "namedFlags", Type: ID, Of: KindFlag, List: true, Items: 1000, Server: true, ZH: "通过时列明的未处理标记", EN: "undecided flags that the approval names"},
+		{Name: "formerInspectors", Type: ID, Of: KindPerson, List: true, Server: true, ZH: "曾列为检查人员", EN: "who was named as an inspector and is not any more"},
+		{Name: "reopened", Type: Integer, Low: 0, High: 1000, Server: true, ZH: "重新审核次数", EN: "times put under review again"},
+		{Name: "reopenedBy", Type: Text, Max: 1000, Server: true, ZH: "重新审核依据", EN: "why it was put under review again"},
 		voidReason,
 	},
+	Edited: rememberInspectors,
 	Rank: func(r *Record) string { // by severity of flags, then by age
 		at := r.Time("submittedAt")
 		if at.IsZero() {
@@ -137,9 +143,14 @@ var reportSpec = &Spec{
 			},
 			Do: returnReport,
 		},
-		{Name: "approve", ZH: "通过", EN: "approve", From: []State{ReportSubmitted, ReportResubmitted, ReportUnderReview}, To: ReportApproved, Do: approveReport},
+		{
+			Name: "approve", ZH: "通过", EN: "approve", From: []State{ReportSubmitted, ReportResubmitted, ReportUnderReview}, To: ReportApproved,
+			Args: []Field{{Name: "flags", Type: ID, Of: KindFlag, List: true, Items: 1000}},
+			Do:   approveReport,
+		},
 		{Name: "archive", ZH: "归档", EN: "archive", From: []State{ReportApproved}, To: ReportArchived},
-		ownVoid(byAuthor, StateDraft, ReportQueued, ReportReceiving, ReportSubmitted, ReportReturned, ReportResubmitted, ReportUnderReview),
+		{Name: "reopen", ZH: "重新审核", EN: "put under review again", From: []State{ReportApproved, ReportArchived}, To: ReportUnderReview, Args: []Field{reason}, Do: reopenReport},
+		voidReport(StateDraft, ReportQueued, ReportReceiving, ReportSubmitted, ReportReturned, ReportResubmitted, ReportUnderReview),
 	},
 }
 
@@ -175,6 +186,11 @@ func readyToSubmit(c *Case) error {
 	}
 	if r.Time("startedAt").IsZero() || r.Time("endedAt").Before(r.Time("startedAt")) {
 		return Refuse(CodeMissingField, "A visit needs its start, and an end that is not before it.")
+	}
+	for _, i := range r.Texts("inspectors") {
+		if err := onVisit(c, UserID(i)); err != nil {
+			return err
+		}
 	}
 	template, err := c.See(RecordID(r.Text("templateId")))
 	if err != nil {
@@ -255,7 +271,7 @@ func photoArrived(c *Case) error {
 	return nil
 }
 
-// Authors are those who may not review a report: who made it and who inspected.
+// Authors are whose a report is: who made it, and whom it names as inspectors.
 func Authors(report *Record) []UserID {
 	authors := []UserID{report.Author}
 	for _, i := range report.Texts("inspectors") {
@@ -264,6 +280,60 @@ func Authors(report *Record) []UserID {
 		}
 	}
 	return authors
+}
+
+// Involved are those who may not review a report: its authors, and whoever was named as an inspector at any time.
+func Involved(report *Record) []UserID {
+	return append(Authors(report), users(report, "formerInspectors")...)
+}
+
+// users reads a list of people.
+func users(r *Record, path string) []UserID {
+	var list []UserID
+	for _, u := range r.Texts(path) {
+		list = append(list, UserID(u))
+	}
+	return list
+}
+
+// remember adds people to a list of the case's record, each once.
+func (c *Case) remember(path string, people ...UserID) {
+	list := users(c.Record, path)
+	for _, u := range people {
+		if u != "" && !slices.Contains(list, u) {
+			list = append(list, u)
+		}
+	}
+	if len(list) > 0 {
+		c.Set(path, list)
+	}
+}
+
+// rememberInspectors notes who is taken off a report: he was on the visit and does not review it.
+func rememberInspectors(c *Case) error {
+	old, err := c.Look.Get(c.Record.ID)
+	if err != nil || old == nil {
+		return err
+	}
+	now := Authors(c.Record)
+	c.remember("formerInspectors", slices.DeleteFunc(Authors(old), func(u UserID) bool { return slices.Contains(now, u) })...)
+	return nil
+}
+
+// onVisit checks that somebody whom a report names as an inspector is a person who could be sent there. Who left after the visit,
+// or was recused after its report was begun, was there all the same.
+func onVisit(c *Case, id UserID) error {
+	person, err := c.See(RecordID(id))
+	if err != nil {
+		return err
+	}
+	if person == nil || person.Kind != KindPerson || person.Deleted {
+		return Refuse(CodeUnknownRecord, "There is no person %s, whom the report names as an inspector.", id).About(string(id))
+	}
+	if person.State != StateActive && person.Time("leftAt").Before(c.Record.Time("startedAt")) {
+		return Refuse(CodeCannotDo, "").About(string(id))
+	}
+	return fit(c, person, c.Record.Scope, c.Record.Info, c.Record.CreatedAt, PowerInspect, RoleInspector, RoleTeamLead, RoleSupervisor, RoleLeader)
 }
 
 // byTeam is whose a report is, and a finding: of who wrote it and of those whom the report names as inspectors, as people at a
@@ -284,7 +354,7 @@ var byTeam = &Whose{ZH: "作者及报告中的检查人员", EN: "its author and
 var byAuthor = &Whose{ZH: "作者本人", EN: "its author", People: func(_ Lookup, r *Record) ([]UserID, error) { return []UserID{r.Author}, nil }}
 
 func notAuthor(c *Case) error {
-	if slices.Contains(Authors(c.Record), c.Who.User) {
+	if slices.Contains(Involved(c.Record), c.Who.User) {
 		return Refuse(CodeReviewerIsAuthor, "")
 	}
 	return nil
@@ -331,33 +401,123 @@ func returnReport(c *Case) error {
 	return nil
 }
 
+// Approval is what stands before the approval of a report.
+type Approval struct {
+	Missing    []string   `json:"missing"`    // hashes that were declared and have not arrived
+	Unexamined []RecordID `json:"unexamined"` // photos at which the server has not looked yet
+	Conflicts  []RecordID `json:"conflicts"`  // open ones, of the report and of its parts
+	Blocking   []RecordID `json:"blocking"`   // undecided flags that must be decided
+	High       []RecordID `json:"high"`       // undecided flags that must be decided, or named in the approval
+
+	worst int64    // rank of the worst undecided flag
+	said  []string // of Blocking and then High: what each is about
+}
+
+// BeforeApproval gathers what stands before the approval of a report.
+func BeforeApproval(look Lookup, report *Record) (Approval, error) {
+	a := Approval{Missing: []string{}, Unexamined: []RecordID{}, Conflicts: []RecordID{}, Blocking: []RecordID{}, High: []RecordID{}}
+	missing, err := MissingPhotos(report, look)
+	if err != nil {
+		return a, err
+	}
+	a.Missing = append(a.Missing, missing...)
+	whole := []*Record{report}
+	for _, kind := range []Kind{KindPhoto, KindInterview, KindFinding} {
+		parts, err := PartsOf(look, kind, report)
+		if err != nil {
+			return a, err
+		}
+		whole = append(whole, parts...)
+	}
+	for _, r := range whole {
+		if r.Kind == KindPhoto && PhotoIsStored(r) && !PhotoIsExamined(r) {
+			a.Unexamined = append(a.Unexamined, r.ID)
+		}
+		conflicts, err := look.FindIn(r.Scope, KindConflicts, KeyFor("recordId", r.ID))
+		if err != nil {
+			return a, err
+		}
+		for _, x := range conflicts {
+			if x.State == "open" {
+				a.Conflicts = append(a.Conflicts, x.ID)
+			}
+		}
+	}
+	return a, a.flags(look, report)
+}
+
+func (a *Approval) flags(look Lookup, report *Record) error {
+	flags, err := PartsOf(look, KindFlag, report)
+	if err != nil {
+		return err
+	}
+	for _, severity := range []string{"blocking", "high"} {
+		for _, f := range flags {
+			if f.State != FlagRaised {
+				continue
+			}
+			a.worst = max(a.worst, SeverityRank(f.Text("severity")))
+			if f.Text("severity") != severity {
+				continue
+			}
+			a.said = append(a.said, f.Text("code")+" "+string(f.ID))
+			if severity == "blocking" {
+				a.Blocking = append(a.Blocking, f.ID)
+			} else {
+				a.High = append(a.High, f.ID)
+			}
+		}
+	}
+	return nil
+}
+
 func approveReport(c *Case) error {
 	if err := notAuthor(c); err != nil {
 		return err
 	}
-	flags, err := PartsOf(c.Look, KindFlag, c.Record)
+	before, err := BeforeApproval(c.Look, c.Record)
 	if err != nil {
 		return err
 	}
-	worst := int64(0)
-	for _, f := range flags {
-		if f.State != FlagRaised {
-			continue
+	var named []RecordID
+	if v, ok := c.Args["flags"]; ok {
+		if err := json.Unmarshal(v, &named); err != nil {
+			return Refuse(CodeWrongType, "The flags cannot be read.").Because(err)
 		}
-		if f.Text("severity") == "blocking" {
-			return Refuse(CodeFlagsOpen, "The blocking flag %s is undecided.", f.Text("code"))
-		}
-		worst = max(worst, SeverityRank(f.Text("severity")))
 	}
-	if worst < c.Record.Int("severity") { // which is kept in the commit of every flag: a flag that is not found is not gone
+	unnamed := slices.DeleteFunc(slices.Clone(before.High), func(id RecordID) bool { return slices.Contains(named, id) })
+	switch {
+	case len(before.Blocking) > 0:
+		return Refuse(CodeFlagsOpen, "Undecided blocking flags: %s. Decide them first.", list(before.said[:len(before.Blocking)]))
+	case before.worst < c.Record.Int("severity"): // which is kept in the commit of every flag: a flag that is not found is not gone
 		return Refuse(CodeFlagsOpen, "The report carries an undecided flag that cannot be found: what it is found by is damaged. Have the operator run fieldclue rebuild.")
+	case len(before.Missing) > 0:
+		return Refuse(CodePhotosMissing, "%d declared photos have not arrived. Return the report, or void the photos that never will.", len(before.Missing))
+	case len(before.Unexamined) > 0:
+		return Refuse(CodePhotosUnexamined, "%d photos are still being examined. Approve the report when they are; if it goes on, have the operator look at the jobs that were set aside.", len(before.Unexamined))
+	case len(before.Conflicts) > 0:
+		return Refuse(CodeConflictsOpen, "%d conflicts are open. Resolve them, or return the report.", len(before.Conflicts))
+	case len(unnamed) > 0:
+		var said []string
+		for i, id := range before.High {
+			if slices.Contains(unnamed, id) {
+				said = append(said, before.said[len(before.Blocking)+i])
+			}
+		}
+		return Refuse(CodeFlagsUnnamed, "Undecided flags of severity high: %s. Decide them, or name each in the approval.", list(said))
 	}
-	missing, err := MissingPhotos(c.Record, c.Look)
-	if err != nil {
-		return err
+	for _, id := range named {
+		f, err := c.Look.Get(id)
+		if err != nil {
+			return err
+		}
+		if f == nil || f.Kind != KindFlag || f.Text("reportId") != string(c.Record.ID) {
+			return Refuse(CodeBadChoice, "%s is no flag of this report.", id)
+		}
 	}
-	if len(missing) > 0 {
-		return Refuse(CodePhotosMissing, "")
+	c.Set("namedFlags", nil)
+	if len(before.High) > 0 {
+		c.Set("namedFlags", before.High)
 	}
 	if err := nameUndecided(c); err != nil {
 		return err
@@ -387,4 +547,65 @@ func nameUndecided(c *Case) error {
 	}
 	c.Set("keptUndecided", ids)
 	return nil
+}
+
+// list writes the first few of many.
+func list(said []string) string {
+	const few = 10
+	if len(said) > few {
+		return fmt.Sprintf("%s, and %d more", strings.Join(said[:few], ", "), len(said)-few)
+	}
+	return strings.Join(said, ", ")
+}
+
+// reopenReport puts a report that was approved back under review: something was overlooked. From there it can go back to its
+// authors, or be approved again.
+func reopenReport(c *Case) error {
+	if err := notAuthor(c); err != nil {
+		return err
+	}
+	c.tellReviewer(c.Record, Notice{Type: "reopened", ZH: "您通过的报告已重新进入审核。", EN: "A report that you have approved is under review again."})
+	for _, a := range Authors(c.Record) {
+		c.Notify(a, Notice{Type: "reopened", ZH: "您的报告已重新进入审核。", EN: "A report of yours is under review again."})
+	}
+	c.Set("reviewer", c.Who.User)
+	c.Set("reopened", c.Record.Int("reopened")+1)
+	c.Set("reopenedBy", c.Arg("reason"))
+	return nil
+}
+
+// voidReport takes a report out of view. When its own side does so after it was handed in, that is a matter for who reviews it:
+// a notice, and a review item that stays open until somebody else has looked. When somebody else does so, its authors are told.
+// What the desk has built on it is asked about again.
+func voidReport(from ...State) Command {
+	cmd := ownVoid(byAuthor, from...)
+	void := cmd.Do
+	cmd.Do = func(c *Case) error {
+		resting, err := RestingOn(c.Look, c.Record)
+		if err != nil {
+			return err
+		}
+		if err := void(c); err != nil {
+			return err
+		}
+		why := c.Arg("reason")
+		if !slices.Contains(Involved(c.Record), c.Who.User) {
+			for _, a := range Authors(c.Record) {
+				c.Notify(a, Notice{Type: "info", ZH: "您的报告已被作废：" + clipTo(why, 300), EN: "A report of yours was voided: " + clipTo(why, 300)})
+			}
+		} else if c.Record.Fields["submittedAt"] != nil {
+			told := Notice{Type: "info", ZH: "一份已提交的报告被其作者作废：" + clipTo(why, 300), EN: "A report was voided by its author after it was handed in: " + clipTo(why, 300)}
+			ask(c, c.Record, causeWithdrawn, why)
+			if c.Record.Text("reviewer") != "" {
+				c.tellReviewer(c.Record, told)
+			} else if err := c.NotifyRole(c.Record.Info.Owner(), RoleSupervisor, told); err != nil {
+				return err
+			}
+		}
+		if !resting.Matters() {
+			return nil
+		}
+		return groundMoved(c, resting, causeVoided, why)
+	}
+	return cmd
 }

@@ -26,7 +26,7 @@ func visit(w *world) *field.Record {
 		{"id": "front", "zh": "正面照片", "type": "photo", "required": true, "minPhotos": 1, "maxPhotos": 2},
 		{"id": "ledger", "zh": "台账", "type": "text", "required": true},
 	}})
-	w.put(field.KindPhoto, id(11), field.PhotoStored, ann, map[string]any{"reportId": reportID, "sha256": hashA, "item": "front"})
+	w.put(field.KindPhoto, id(11), field.PhotoStored, ann, map[string]any{"reportId": reportID, "sha256": hashA, "item": "front", "facts": map[string]any{}})
 	return w.put(field.KindReport, reportID, "", ann, map[string]any{
 		"siteId": siteID, "templateId": templateID, "inspectors": []field.UserID{ann, ben}, "photos": []string{hashA},
 		"startedAt": "2026-11-23T01:00:00Z", "endedAt": "2026-11-23T02:00:00Z",

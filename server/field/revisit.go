@@ -228,7 +228,7 @@ func assignRevisit(c *Case) error {
 		if _, err := ableTo(c, u, c.Record.Scope, c.Record.Info, PowerInspect, RoleInspector, RoleTeamLead); err != nil {
 			return err
 		}
-		away, err := recusedFrom(c.Look, u, MakeScope(ScopeCampaign, c.Record.Text("campaignId")))
+		away, err := recusedFrom(c.Look, u, MakeScope(ScopeCampaign, c.Record.Text("campaignId")), c.Now)
 		if err != nil {
 			return err
 		}
@@ -388,7 +388,7 @@ func acceptRevisit(c *Case) error {
 	if report == nil || report.State != ReportApproved && report.State != ReportArchived {
 		return Refuse(CodeNotNow, "Approve the report of the revisit first.")
 	}
-	if slices.Contains(Authors(report), c.Who.User) || slices.Contains(teamOf(c.Record), c.Who.User) {
+	if slices.Contains(Involved(report), c.Who.User) || slices.Contains(teamOf(c.Record), c.Who.User) {
 		return Refuse(CodeReviewerIsAuthor, "")
 	}
 	if err := answersTask(c, report); err != nil { // what an older server took
@@ -420,7 +420,7 @@ func reopenFinding(c *Case, r RevisitResult) error {
 	if err := tellReopened(c, finding); err != nil {
 		return err
 	}
-	clue, err := c.Look.Get(RecordID(finding.Text("clueId")))
+	clue, err := StandingClue(c.Look, RecordID(finding.Text("clueId")))
 	if err != nil || clue == nil || clue.State != StateClosed {
 		return err
 	}

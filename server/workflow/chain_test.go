@@ -374,6 +374,8 @@ func TestAPhotoThatAFindingNoLongerNames(t *testing.T) {
 		w.see("ann", scope)
 		w.see("ben", scope)
 		v := w.visit(c, c.sites[0], 2*time.Hour, strings.Repeat("a", 64))
+		w.done(w.flow.ReturnReport(w.ctx, w.act("cai"), field.ReportID(v.report), w.v(v.report),
+			[]field.ReturnedItem{{Item: "roof", Comment: "补证据"}}, w.now().Add(48*time.Hour).Format(time.RFC3339)))
 		stays := w.get(v.photo)
 		names := func(who string, evidence any) {
 			t.Helper()

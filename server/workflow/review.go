@@ -3,6 +3,7 @@ package workflow
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"fieldclue/server/access"
@@ -21,9 +22,15 @@ func (f *Flow) ReturnReport(ctx context.Context, act Act, id field.ReportID, ver
 	return f.command(ctx, act, field.KindReport, field.RecordID(id), version, "return", values{"items": items, "deadline": deadline})
 }
 
-// ApproveReport accepts a report whose blocking flags are all decided and whose photos are all stored.
-func (f *Flow) ApproveReport(ctx context.Context, act Act, id field.ReportID, version int64) (*field.Record, error) {
-	return f.command(ctx, act, field.KindReport, field.RecordID(id), version, "approve", nil)
+// ApproveReport accepts a report before which nothing stands any more (field.BeforeApproval). flags are the undecided ones of
+// severity high that it names.
+func (f *Flow) ApproveReport(ctx context.Context, act Act, id field.ReportID, version int64, flags []field.RecordID) (*field.Record, error) {
+	return f.command(ctx, act, field.KindReport, field.RecordID(id), version, "approve", values{"flags": flags})
+}
+
+// ReopenReport puts an approved report back under review, with a reason.
+func (f *Flow) ReopenReport(ctx context.Context, act Act, id field.ReportID, version int64, reason string) (*field.Record, error) {
+	return f.command(ctx, act, field.KindReport, field.RecordID(id), version, "reopen", values{"reason": reason})
 }
 
 // ArchiveReport puts an approved report away.
@@ -122,6 +129,7 @@ type Counts struct {
 	Photos       int            `json:"photos"`
 	Findings     int            `json:"findings"`
 	Interviews   int            `json:"interviews"`
+	Added        int            `json:"added"` // of photos, findings and interviews: after the report was handed in
 	Flags        map[string]int `json:"flags"` // undecided, by severity
 }
 
@@ -203,6 +211,11 @@ func (p parts) counts(report *field.Record) Counts {
 		c.Answers++
 		if a.CannotObtain != "" {
 			c.CannotObtain++
+		}
+	}
+	for _, r := range slices.Concat(p.photos, p.findings, p.interviews) {
+		if r.Fields["afterSubmission"] != nil {
+			c.Added++
 		}
 	}
 	for _, flag := range p.flags {

@@ -73,7 +73,7 @@ func TestFromTheReportToTheRelapse(t *testing.T) {
 	report := field.ReportID(now.report)
 	w.done(w.flow.TakeReport(w.ctx, w.act("cai"), report, w.v(now.report)))
 	w.refuses(field.CodeFlagsOpen, func() (*field.Record, error) {
-		return w.flow.ApproveReport(w.ctx, w.act("cai"), report, w.v(now.report))
+		return w.flow.ApproveReport(w.ctx, w.act("cai"), report, w.v(now.report), nil)
 	})
 	w.done(w.flow.DecideFlag(w.ctx, w.act("cai"), flag, w.v(flag), "explained", "同一点位"))
 	deadline := w.now().Add(48 * time.Hour).Format(time.RFC3339)
@@ -99,7 +99,11 @@ func TestFromTheReportToTheRelapse(t *testing.T) {
 	if view.Items[0].Returned != "哪一处？" || !strings.Contains(string(view.Items[0].Answer), "东侧") {
 		t.Errorf("the returned item is %+v", view.Items[0])
 	}
-	w.done(w.flow.ApproveReport(w.ctx, w.act("cai"), report, w.v(now.report)))
+	w.refuses(field.CodePhotosUnexamined, func() (*field.Record, error) {
+		return w.flow.ApproveReport(w.ctx, w.act("cai"), report, w.v(now.report), nil)
+	})
+	w.examined(now.photo)
+	w.done(w.flow.ApproveReport(w.ctx, w.act("cai"), report, w.v(now.report), nil))
 	w.done(w.flow.ArchiveReport(w.ctx, w.act("cai"), report, w.v(now.report)))
 	w.refuses(field.CodeNotNow, func() (*field.Record, error) {
 		return w.flow.VoidReport(w.ctx, w.act("cai"), report, w.v(now.report), "不要了")
@@ -286,7 +290,8 @@ func (w *world) campaignStory(c county, site field.SiteID, before visit, clue fi
 	w.refuses(field.CodeNotNow, func() (*field.Record, error) {
 		return w.flow.AcceptRevisit(w.ctx, w.act("cai"), field.RevisitID(task), w.v(task))
 	})
-	w.done(w.flow.ApproveReport(w.ctx, w.act("cai"), field.ReportID(later.report), w.v(later.report)))
+	w.examined(later.photo)
+	w.done(w.flow.ApproveReport(w.ctx, w.act("cai"), field.ReportID(later.report), w.v(later.report), nil))
 	w.refuses(field.CodeTasksOpen, func() (*field.Record, error) { return w.flow.CloseCampaign(w.ctx, w.act("cai"), campaign, w.v(id)) })
 	w.done(w.flow.AcceptRevisit(w.ctx, w.act("cai"), field.RevisitID(task), w.v(task)))
 	if f := w.get(before.finding); f.State != "open" || f.Int("reopened") != 1 {

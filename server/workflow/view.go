@@ -23,6 +23,7 @@ type ReportView struct {
 	Findings     []protocol.PulledRecord `json:"findings"`
 	Flags        []protocol.PulledRecord `json:"flags"`     // the most severe first
 	Conflicts    []protocol.PulledRecord `json:"conflicts"` // open ones about the report itself
+	Approval     field.Approval          `json:"approval"`  // what stands before it
 	Kept         []Kept                  `json:"kept"`      // what was refused for the report and its parts, is kept, and nobody has decided
 	Counts       Counts                  `json:"counts"`
 	Site         *protocol.PulledRecord  `json:"site,omitempty"`
@@ -128,6 +129,9 @@ func (f *Flow) ReportView(ctx context.Context, who *access.Actor, id field.Repor
 		return nil, err
 	}
 	if err := f.surroundings(ctx, who, v, r); err != nil {
+		return nil, err
+	}
+	if v.Approval, err = field.BeforeApproval(&looking{flow: f, ctx: ctx, who: who}, r); err != nil {
 		return nil, err
 	}
 	return v, f.people(ctx, who, v, r, previous, p)

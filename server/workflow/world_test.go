@@ -354,6 +354,14 @@ func (w *world) visit(c county, site field.SiteID, ago time.Duration, hash strin
 	return v
 }
 
+// examined says that the server has looked at a photo.
+func (w *world) examined(photo field.RecordID) {
+	w.t.Helper()
+	w.server(w.get(photo).Scope, protocol.Operation{ID: photo, Kind: field.KindPhoto, Base: w.v(photo), Command: "analyse", Args: quoted(map[string]any{
+		"facts": map[string]any{"type": "image/jpeg"},
+	})})
+}
+
 func (w *world) flag(report field.RecordID, severity string) field.RecordID {
 	w.t.Helper()
 	id := w.id()

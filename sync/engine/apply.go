@@ -280,8 +280,10 @@ func (s *step) values(spec *field.Spec, set map[string]field.Value, old *field.R
 	if err != nil {
 		return nil, err
 	}
-	if !in.Trusted && !spec.EditableIn(old.State) {
-		return nil, field.Refuse(field.CodeNotEditable, "")
+	if !in.Trusted {
+		if err := spec.Changeable(s.view, old); err != nil {
+			return nil, err
+		}
 	}
 	for path, v := range flat {
 		f, _ := spec.Field(path)

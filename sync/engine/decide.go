@@ -567,6 +567,9 @@ func (s *step) park(i int, why *field.Error) (protocol.Outcome, error) {
 	case seen != nil:
 		set["seen"] = field.Quote(max(0, seen.Read(op.ID)))
 	}
+	if err := s.tellOfKept(&op, sealed); err != nil {
+		return protocol.Outcome{}, err
+	}
 	if _, err := s.write(home, protocol.Change{ID: id, Kind: field.KindParked, Author: b.in.Actor.User, Set: set, State: "open"}); err != nil {
 		return protocol.Outcome{}, err
 	}
@@ -594,6 +597,26 @@ func (s *step) reportOf(op *protocol.Operation) (field.RecordID, error) {
 		return "", err
 	}
 	return field.RecordID(r.Text("reportId")), nil
+}
+
+// tellOfKept tells who reviews a report that something was sent for it which is kept.
+func (s *step) tellOfKept(op *protocol.Operation, sealed bool) error {
+	id, err := s.reportOf(op)
+	if err != nil || id == "" || sealed {
+		return err
+	}
+	report, err := s.view.Get(id)
+	if err != nil || report == nil || report.Kind != field.KindReport || report.Scope != s.b.in.Scope {
+		return err
+	}
+	c := s.newCase(report)
+	c.Kept(report)
+	for _, e := range c.Effects {
+		if err := s.effect(c, e); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func clip(s string) string {
