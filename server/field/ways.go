@@ -29,8 +29,8 @@ var resolved = map[Code][]Way{
 	// The operation is good; who sent it, where, or when is what did not fit.
 	CodeNotFound: {WayAccept}, CodeNotPermitted: {WayAccept}, CodeNotYours: {WayAccept}, CodeRecused: {WayAccept}, CodeDeviceRevoked: {WayAccept},
 	CodeForeignOrg: {WayAccept}, CodeReviewerIsAuthor: {WayAccept}, CodeSecondPerson: {WayAccept},
-	CodeStale: {WayAccept}, CodeNotNow: {WayAccept}, CodeNotEditable: {WayAccept},
-	CodePhotosMissing: {WayAccept}, CodeAnswersMissing: {WayAccept}, CodeFlagsOpen: {WayAccept}, CodeTemplateState: {WayAccept},
+	CodeStale: {WayAccept}, CodeNotNow: {WayAccept}, CodeNotEditable: {WayAccept}, CodePartFrozen: {WayAccept}, CodeClueEnded: {WayAccept, WayCorrect},
+	CodePhotosMissing: {WayAccept}, CodeAnswersMissing: {WayAccept}, CodeFlagsOpen: {WayAccept}, CodePhotosUnexamined: {WayAccept}, CodeConflictsOpen: {WayAccept}, CodeFlagsUnnamed: {WayAccept}, CodeTemplateState: {WayAccept},
 	CodeAnswersUnfit: {WayAccept}, CodeSeedNotAnnounced: {WayAccept}, CodeTasksOpen: {WayAccept},
 	// It may become good by itself, and it may be put right.
 	CodeUnknownKind: {WayAccept, WayCorrect}, CodeUnknownField: {WayAccept, WayCorrect}, CodeUnknownCommand: {WayAccept, WayCorrect},
