@@ -150,7 +150,7 @@ var reportSpec = &Spec{
 		},
 		{Name: "archive", ZH: "归档", EN: "archive", From: []State{ReportApproved}, To: ReportArchived},
 		{Name: "reopen", ZH: "重新审核", EN: "put under review again", From: []State{ReportApproved, ReportArchived}, To: ReportUnderReview, Args: []Field{reason}, Do: reopenReport},
-		voidReport(StateDraft, ReportQueued, ReportReceiving, ReportSubmitted, ReportReturned, ReportResubmitted, ReportUnderReview),
+		voidedReport(voidReport(StateDraft, ReportQueued, ReportReceiving, ReportSubmitted, ReportReturned, ReportResubmitted, ReportUnderReview)),
 	},
 }
 

@@ -376,6 +376,31 @@ func visitedFor(c *Case, report *Record) error {
 	return nil
 }
 
+// voidedReport is the voiding of a report: the task that it had answered goes back to its team, who are told.
+func voidedReport(void Command) Command {
+	do := void.Do
+	void.Do = func(c *Case) error {
+		if err := do(c); err != nil {
+			return err
+		}
+		tasks, err := c.Look.In(c.Record.Scope, KindRevisit)
+		if err != nil {
+			return err
+		}
+		for _, t := range tasks {
+			if t.State != RevisitSubmitted || t.Text("reportId") != string(c.Record.ID) {
+				continue
+			}
+			c.Effect(Effect{ID: t.ID, Kind: KindRevisit, Scope: t.Scope, State: RevisitReturned, Set: map[string]Value{"reason": Quote("报告已作废 / the report was voided")}})
+			for _, u := range teamOf(t) {
+				c.Notify(u, Notice{Type: "returned", ZH: "回头看任务被退回：所交报告已作废。", EN: "A revisit task came back: its report was voided."})
+			}
+		}
+		return nil
+	}
+	return void
+}
+
 // acceptRevisit ends the task. A relapse opens the finding and its clue again, in the same commit.
 func acceptRevisit(c *Case) error {
 	if err := inCampaign(c, RevisitDone); err != nil {

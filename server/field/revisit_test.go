@@ -287,3 +287,15 @@ func TestATaskThatNobodyDidSaysWhy(t *testing.T) {
 	w.must(w.give(cai, taskID, "excuse", map[string]any{"reason": "户主去世"}))
 	w.refuses(field.CodeNotNow, func() error { return w.give(cai, taskID, "cancel", map[string]any{"reason": "r"}) })
 }
+
+func TestATaskWhoseReportIsVoidedGoesBackToItsTeam(t *testing.T) {
+	w := visited(t)
+	w.must(w.give(ann, taskID, "submit", outcome("fixed")))
+	w.must(w.give(ann, reportID, "void", map[string]any{"reason": "拍错了地方"}))
+	w.state(taskID, field.RevisitReturned)
+	for _, u := range []field.UserID{ann, ben} {
+		if !slices.Contains(w.notices(u), "returned") {
+			t.Errorf("%s found %v in the inbox", u, w.notices(u))
+		}
+	}
+}
