@@ -59,7 +59,7 @@ var kept = actions("parked.accept", "parked.takeover", "parked.settle", "parked.
 var powers = map[field.Power]map[Action]bool{
 	field.PowerInspect: actions(collect...),
 	field.PowerReview: actions(
-		"report.take", "report.return", "report.approve", "report.archive", "report.reopen", "photo.discredit", "review.decide", "interview.review", "interview.seal",
+		"report.take", "report.return", "report.approve", "report.archive", "report.reopen", "report.correct", "photo.correct", "interview.correct", "photo.discredit", "review.decide", "interview.review", "interview.seal",
 		"flag.decide", "conflict.resolve", "conflict.arbitrate", "parked.accept", "parked.takeover", "parked.settle", "finding.create", "finding.create_others",
 	),
 	field.PowerClassify: actions("finding.classify", "finding.close", "finding.reopen"),
@@ -98,7 +98,7 @@ var table = map[Role]row{
 			"project.create", "project.edit", "project.advance", "payment.create", "payment.edit", "payment.void",
 			"household.create", "household.edit", "household.void", "site.create", "site.edit", "site.activate", "site.close",
 			"template.create", "template.edit", "template.publish", "template.retire",
-			"report.take", "report.return", "report.approve", "report.archive", "report.reopen", "report.void", "report.void_others",
+			"report.take", "report.return", "report.approve", "report.archive", "report.reopen", "report.correct", "photo.correct", "interview.correct", "report.void", "report.void_others",
 			"finding.create", "finding.create_others", "finding.classify", "finding.close", "finding.reopen",
 			"photo.void", "photo.void_others", "photo.discredit", "review.decide", "interview.review", "interview.seal", "interview.void", "interview.void_others",
 			"flag.decide", "conflict.resolve", "conflict.arbitrate", "parked.accept", "parked.takeover", "parked.settle", "parked.destroy",

@@ -176,7 +176,7 @@ func (o *office) visits(site string, ago time.Duration, hash string) visit {
 			"reportId": v.report, "siteId": site, "sha256": hash, "size": 10, "type": "image/jpeg", "item": "front", "photoPoint": "gate", "takenAt": o.ago(ago), "clockSkewMs": 60_000,
 			"position": obj{"lat": 27.3 + ago.Hours()*1e-7, "lon": 105.3, "accuracy": 5}, // nobody stands where he stood last year
 		}),
-		o.op("interview", v.interview, obj{"reportId": v.report, "siteId": site, "alias": "甲户", "text": "没有水"}),
+		o.op("interview", v.interview, obj{"reportId": v.report, "siteId": site, "alias": "甲户", "text": "没有水", "startedAt": o.ago(ago)}),
 		o.op("finding", v.finding, obj{"reportId": v.report, "siteId": site, "title": "屋面漏水", "evidence": []string{v.photo, v.interview}}),
 	)
 	o.by(scope, protocol.Operation{
@@ -412,6 +412,16 @@ func (o *office) review(v visit) {
 	o.no(o.cai, 404, field.CodeNotFound, "POST", "/v1/reports/"+v.photo+"/take", o.body(v.photo, nil))
 	o.no(o.cai, 404, field.CodeNotFound, "POST", "/v1/reports/17/take", obj{"version": 1})
 	o.click(o.cai, "reports", v.report, "take", nil, "under_review")
+	right := func(of string) obj {
+		return obj{"times": []obj{{"of": of, "to": o.ago(4 * time.Hour)}}, "reason": "手机时钟慢，按行程更正"}
+	}
+	o.no(o.ann, 403, field.CodeNotPermitted, "POST", path+"/correct", o.body(v.report, right("startedAt")))
+	o.no(o.cai, 400, field.CodeBadChoice, "POST", path+"/correct", o.body(v.report, right("submittedAt")))
+	o.no(o.cai, 400, field.CodeMissingField, "POST", path+"/correct", o.body(v.report, obj{"times": right("startedAt")["times"], "reason": "\u3000"}))
+	o.no(o.cai, 400, field.CodeBadTime, "POST", path+"/correct", o.body(v.report, obj{"times": []obj{{"of": "startedAt", "to": "2026-11-23T8:00:00+08:00"}}, "reason": "x"}))
+	o.click(o.cai, "reports", v.report, "correct", right("startedAt"), "under_review")
+	o.click(o.cai, "photos", v.photo, "correct", right("takenAt"), o.record(o.cai, v.photo).State)
+	o.click(o.cai, "interviews", v.interview, "correct", right("startedAt"), "submitted")
 	o.no(o.cai, 409, field.CodeFlagsOpen, "POST", path+"/approve", o.body(v.report, nil))
 	o.no(o.cai, 400, field.CodeMissingField, "POST", "/v1/flags/"+flag+"/decide", o.body(flag, obj{"decision": "explained", "reason": ""}))
 	o.click(o.cai, "flags", flag, "decide", obj{"decision": "explained", "reason": "同一点位"}, "decided")
@@ -453,7 +463,7 @@ func (o *office) review(v visit) {
 			told = append(told, e.By.Name+":"+op.Command)
 		}
 	}
-	if want := "ann: ann:submit cai:take cai:return ann: ann:resubmit cai:approve cai:archive cai:reopen cai:approve cai:archive"; strings.Join(told, " ") != want {
+	if want := "ann: ann:submit cai:take cai:correct cai:return ann: ann:resubmit cai:approve cai:archive cai:reopen cai:approve cai:archive"; strings.Join(told, " ") != want {
 		t.Errorf("the history is %q, want %q", strings.Join(told, " "), want)
 	}
 	o.ok(o.cai, "GET", "/v1/records/"+v.report+"/history?limit=2", nil, &history)

@@ -22,6 +22,7 @@ func (s *Server) registerReview() {
 	s.get("/v1/reports/:id/history", "getReportHistory", s.history(field.KindReport))
 	s.post("/v1/reports/:id/take", "takeReport", "report.take", plain(f.TakeReport))
 	s.post("/v1/reports/:id/return", "returnReport", "report.return", clicked(s.returnReport))
+	s.post("/v1/reports/:id/correct", "correctReport", "report.correct", corrected(f.CorrectReport))
 	s.post("/v1/reports/:id/approve", "approveReport", "report.approve", clicked(s.approveReport))
 	s.post("/v1/reports/:id/archive", "archiveReport", "report.archive", plain(f.ArchiveReport))
 	s.post("/v1/reports/:id/reopen", "reopenReport", "report.reopen", reasoned(f.ReopenReport))
@@ -40,6 +41,7 @@ func (s *Server) registerReview() {
 	s.get("/v1/interviews/:id", "getInterview", s.one(field.KindInterview))
 	s.post("/v1/interviews/:id/review", "reviewInterview", "interview.review", plain(f.ReviewInterview))
 	s.post("/v1/interviews/:id/seal", "sealInterview", "interview.seal", plain(f.SealInterview))
+	s.post("/v1/interviews/:id/correct", "correctInterview", "interview.correct", corrected(f.CorrectInterview))
 	s.post("/v1/interviews/:id/void", "voidInterview", "interview.void", reasoned(f.VoidInterview))
 
 	s.get("/v1/photos/:id", "getPhoto", s.one(field.KindPhoto))
@@ -47,6 +49,7 @@ func (s *Server) registerReview() {
 	s.get("/v1/photos/:id/pair", "getPhotoPair", viewed(f.PhotoPair))
 	s.get("/v1/photos/:id/custody", "getPhotoCustody", viewed(f.PhotoCustody))
 	s.get("/v1/photos/:id/similar", "listSimilarPhotos", s.similarPhotos)
+	s.post("/v1/photos/:id/correct", "correctPhoto", "photo.correct", corrected(f.CorrectPhoto))
 	s.post("/v1/photos/:id/void", "voidPhoto", "photo.void", reasoned(f.VoidPhoto))
 	s.post("/v1/photos/:id/discredit", "discreditPhoto", "photo.discredit", reasoned(f.DiscreditPhoto))
 
@@ -88,6 +91,18 @@ type approving struct {
 
 func (s *Server) approveReport(ctx context.Context, act workflow.Act, id field.ReportID, req approving) (*field.Record, error) {
 	return s.flow.ApproveReport(ctx, act, id, req.Version, req.Flags)
+}
+
+type correcting struct {
+	because
+	Times []workflow.RightTime `json:"times"`
+}
+
+// corrected is the handler of a click that puts right times beside stated ones.
+func corrected[ID ~string](do func(context.Context, workflow.Act, ID, int64, []workflow.RightTime, string) (*field.Record, error)) fiber.Handler {
+	return clicked(func(ctx context.Context, act workflow.Act, id ID, req correcting) (*field.Record, error) {
+		return do(ctx, act, id, req.Version, req.Times, req.Reason)
+	})
 }
 
 type returning struct {

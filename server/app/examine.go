@@ -49,7 +49,7 @@ func (a *arrivals) Types() []field.ScopeType { return []field.ScopeType{field.Sc
 
 // Entry implements engine.Follower.
 func (a *arrivals) Entry(ctx context.Context, e store.Entry) error {
-	if !slices.ContainsFunc([]string{`"receipt":`, `"startedAt":`, `"endedAt":`}, func(s string) bool { return bytes.Contains(e.Body, []byte(s)) }) {
+	if !slices.ContainsFunc([]string{`"receipt":`, `"startedAt":`, `"endedAt":`, `"corrections":`}, func(s string) bool { return bytes.Contains(e.Body, []byte(s)) }) {
 		return nil // most entries, and not worth parsing
 	}
 	body, err := protocol.Open(e)
@@ -419,6 +419,9 @@ func (x *examiner) inputs(ctx context.Context, photo *field.Record, seen analysi
 	if in.Unexamined == "" && photo.Fields["perceptual"] == nil { // as an older server left it
 		in.Unexamined = photo.Text("analysisNote")
 	}
+	if stated, at := photo.Time("takenAt"), photo.Moment("takenAt"); !stated.IsZero() {
+		in.ClockWrong = at.Sub(stated)
+	}
 	related, err := x.parts.store.Records(ctx, []field.RecordID{field.RecordID(photo.Text("siteId")), field.RecordID(photo.Text("reportId"))})
 	if err != nil {
 		return in, err
@@ -431,7 +434,8 @@ func (x *examiner) inputs(ctx context.Context, photo *field.Record, seen analysi
 			}
 		case field.KindReport:
 			if r.Scope == photo.Scope { // of another site's visit nothing is told here
-				in.Start, in.End = r.Time("startedAt"), r.Time("endedAt")
+				in.Start, in.End = r.Moment("startedAt"), r.Moment("endedAt")
+				in.StatedStart, in.StatedEnd = r.Time("startedAt"), r.Time("endedAt")
 			}
 		}
 	}

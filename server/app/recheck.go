@@ -14,7 +14,8 @@ import (
 // than was known when they arrived.
 const recheckJob = "recheck"
 
-// timesOf names the records of which an entry sets when they began or ended. Only reports have photos.
+// timesOf names the records of which an entry sets when they began or ended, or corrects it. Reports have photos; one whose own
+// time is corrected is looked at itself.
 func timesOf(body protocol.Body) []field.RecordID {
 	var found []field.RecordID
 	for _, c := range body.Changes {
@@ -22,7 +23,7 @@ func timesOf(body protocol.Body) []field.RecordID {
 		if c.Op > 0 {
 			set = body.Ops[c.Op-1].Set
 		}
-		if set["startedAt"] != nil || set["endedAt"] != nil {
+		if set["startedAt"] != nil || set["endedAt"] != nil || set["corrections"] != nil {
 			found = append(found, c.ID)
 		}
 	}
@@ -40,12 +41,15 @@ func (x *examiner) report(ctx context.Context, payload json.RawMessage) error {
 	if err := json.Unmarshal(payload, &id); err != nil {
 		return err
 	}
-	report, err := x.parts.store.Records(ctx, []field.RecordID{id})
-	if err != nil || len(report) == 0 {
+	found, err := x.parts.store.Records(ctx, []field.RecordID{id})
+	if err != nil || len(found) == 0 {
 		return err
 	}
+	if found[0].Kind == field.KindPhoto {
+		return x.recheck(ctx, found[0])
+	}
 	q := store.Query{
-		Visible: everything, Scope: report[0].Scope, Kinds: []field.Kind{field.KindPhoto}, Keys: []string{field.KeyFor("reportId", id)}, Limit: 100,
+		Visible: everything, Scope: found[0].Scope, Kinds: []field.Kind{field.KindPhoto}, Keys: []string{field.KeyFor("reportId", id)}, Limit: 100,
 	}
 	return store.EachPage(ctx, x.parts.store, q, func(photos []*field.Record) error {
 		for _, photo := range photos {

@@ -120,8 +120,10 @@ func Moments(photo *field.Record, s Stated) []Moment {
 	if t := photo.Time("takenAt"); !t.IsZero() {
 		m := Moment{Source: FromApp, Stated: photo.Text("takenAt"), At: t.In(Beijing)}
 		if _, known := photo.Fields["clockSkewMs"]; known {
-			c := m.At.Add(-time.Duration(photo.Int("clockSkewMs")) * time.Millisecond)
-			m.Corrected = &c
+			c := time.UnixMilli(m.At.UnixMilli() - photo.Int("clockSkewMs")).In(Beijing) // as a duration it may be too long
+			if y := c.Year(); y > 0 && y < 9999 {                                        // else it cannot be written
+				m.Corrected = &c
+			}
 		}
 		moments = append(moments, m)
 	}

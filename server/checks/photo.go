@@ -11,18 +11,23 @@ import (
 
 // Photo is what the rules know about a photo: what the app sent beside the file, and what the file itself says.
 type Photo struct {
-	Places      []Place  // by each source; the rules look at the first
-	Moments     []Moment // by each source
-	Picked      bool     // taken from the gallery instead of the app's camera
-	SkewMS      int64    // device clock minus server clock
-	Site        Area
-	Start, End  time.Time // of the visit; zero: not known yet
-	SameCount   int       // how many other photos have the same SHA-256 at another site or report
-	SameHash    []string  // those of them that may be named
-	IsStatement bool      // a scan of paper, video or sound: place and time of taking say nothing
-	NoPosition  string    // why the file has no position although it speaks of one: zero, incomplete, unreadable
-	Problems    []string  // what could not be read in the file
-	Unexamined  string    // why its picture could not be examined, or not whole
+	Places     []Place  // by each source; the rules look at the first
+	Moments    []Moment // by each source
+	Picked     bool     // taken from the gallery instead of the app's camera
+	SkewMS     int64    // device clock minus server clock
+	Site       Area
+	Start, End time.Time // of the visit, as corrected; zero: not known yet
+	SameCount  int       // how many other photos have the same SHA-256 at another site or report
+	SameHash   []string  // those of them that may be named
+	// Of the visit as the phone stated them, where a reviewer corrected them; both zero: nobody did. A photo by the same wrong clock
+	// fits these. ClockWrong is what was added to the photo's own time.
+	StatedStart, StatedEnd time.Time
+	ClockWrong             time.Duration
+
+	IsStatement bool     // a scan of paper, video or sound: place and time of taking say nothing
+	NoPosition  string   // why the file has no position although it speaks of one: zero, incomplete, unreadable
+	Problems    []string // what could not be read in the file
+	Unexamined  string   // why its picture could not be examined, or not whole
 }
 
 // by is the moment that a source states; nil when it states none.
@@ -161,9 +166,11 @@ func When(p Photo, t Thresholds) []Flag {
 	}
 	clock := map[string]any{"source": taken.Source, "takenAt": taken.At.Format(time.RFC3339), "offsetAssumed": taken.OffsetAssumed}
 	slack := time.Duration(t.VisitMinutes * float64(time.Minute))
-	early := !p.Start.IsZero() && taken.At.Before(p.Start.Add(-slack))
-	late := !p.End.IsZero() && taken.At.After(p.End.Add(slack))
-	if early || late {
+	outside := func(at, start, end time.Time) bool {
+		return !start.IsZero() && at.Before(start.Add(-slack)) || !end.IsZero() && at.After(end.Add(slack))
+	}
+	corrected := !p.StatedStart.IsZero() || !p.StatedEnd.IsZero()
+	if outside(taken.At.Add(p.ClockWrong), p.Start, p.End) && (!corrected || outside(taken.At, p.StatedStart, p.StatedEnd)) {
 		inputs := maps.Clone(clock)
 		inputs["allowedMinutes"] = t.VisitMinutes
 		for name, bound := range map[string]time.Time{"start": p.Start, "end": p.End} {

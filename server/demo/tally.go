@@ -196,7 +196,7 @@ func (d *demo) compare(ctx context.Context, r *rows, device string, w synctest.W
 				r.answers.stored++
 			}
 		}
-		if !there || !sameJSON(v, got) {
+		if !there || !sameJSON(v, got) && !sameValue(w.Kind, path, v, got) {
 			whole = false
 			r.fault("%s %s: %s was written as %s and is %s", w.Kind, w.ID, path, v, got)
 			continue
@@ -265,6 +265,12 @@ func flat(rec protocol.PulledRecord) (map[string]field.Value, error) {
 		}
 	}
 	return out, nil
+}
+
+// sameValue reports whether two values of a field say the same, such as a time at home and the same in UTC.
+func sameValue(kind field.Kind, path string, a, b field.Value) bool {
+	f, _ := field.KindOf(kind).Field(path)
+	return f != nil && f.Same(a, b)
 }
 
 func sameJSON(a, b field.Value) bool {

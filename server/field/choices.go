@@ -157,7 +157,7 @@ func Enums() map[string][]Choice {
 		"redLine": RedLines, "violation": Violations, "flagSeverity": severities, "findingSeverity": findingSeverities,
 		"projectType": projectTypes, "itemType": itemTypes, "visitType": visitTypes, "findingClass": classes, "capture": captures,
 		"stratum": strata, "household": households, "channel": channels, "urgency": urgencies, "disposition": dispositions,
-		"relation": relations, "evidenceKind": evidenceKinds, "flagDecision": decisions, "custodyStep": CustodySteps, "viewPart": viewParts, "revisitResult": results,
+		"relation": relations, "evidenceKind": evidenceKinds, "flagDecision": decisions, "custodyStep": CustodySteps, "clockDoubt": clockDoubts, "viewPart": viewParts, "revisitResult": results,
 		"subjectKind": subjectKinds, "noticeType": noticeTypes, "conflictTake": takes, "payeeKind": payeeKinds,
 		"mandatePower": powers, "mandateSubject": mandateSubjects,
 		"reviewCause": reviewCauses, "reviewDecision": reviewDecisions,

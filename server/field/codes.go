@@ -179,7 +179,7 @@ var codes = map[Code]codeSpec{
 	CodeTooLong:          {KindInvalid, "A text or list is over its limit.", "文本或列表超过上限。"},
 	CodeOutOfRange:       {KindInvalid, "A number is out of its range.", "数值超出范围。"},
 	CodeBadPosition:      {KindInvalid, "The position is not a place on Earth with an accuracy.", "位置坐标无效。"},
-	CodeBadTime:          {KindInvalid, "A time lies before 2000 or more than two days ahead, or is not RFC 3339 with an offset.", "时间早于 2000 年、晚于两天之后，或格式不是带时区的 RFC 3339。"},
+	CodeBadTime:          {KindInvalid, "A time is not RFC 3339 with an offset, or not one that can be meant here.", "时间不符合 RFC 3339（须带时区），或不合此处要求。"},
 	CodeBadID:            {KindInvalid, "An id is not a lower-case UUID of version 7, or it is one of the server's.", "编号不是小写的 UUIDv7，或为服务器保留的编号。"},
 	CodeWrongKind:        {KindInvalid, "An id belongs to a record of another kind.", "编号属于另一类记录。"},
 	CodeWrongScope:       {KindInvalid, "The record does not belong to this scope.", "记录不属于该范围。"},

@@ -27,7 +27,7 @@ var interviewSpec = &Spec{
 		{Name: "startedAt", Type: Time, ZH: "开始时间", EN: "start"},
 		{Name: "endedAt", Type: Time, ZH: "结束时间", EN: "end"},
 		afterSubmission,
-		voidReason,
+		clockField, correctionsField, voidReason,
 	},
 	Made: partAdded,
 	Commands: []Command{
@@ -41,6 +41,7 @@ var interviewSpec = &Spec{
 			return notItsAuthor(c, c.Record)
 		}},
 		{Name: "seal", ZH: "封存", EN: "seal", From: []State{"reviewed"}, To: "sealed"},
+		correctTimes("submitted", "reviewed"),
 		partVoid(StateDraft, "submitted", "reviewed"),
 	},
 }

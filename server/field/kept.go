@@ -104,6 +104,7 @@ var parkedSpec = &Spec{
 		{Name: "author", Type: ID, Of: KindPerson, Server: true, Key: true, ZH: "提交人", EN: "who sent it"},
 		{Name: "device", Type: Text, Max: 200, Server: true, ZH: "设备", EN: "on which device"},
 		{Name: "deviceTime", Type: Text, Server: true, ZH: "设备时间", EN: "device time"},
+		{Name: "skewMs", Type: Integer, Server: true, ZH: "设备时钟偏差（毫秒）", EN: "device clock minus server clock, in ms, as the device measured it"},
 		{Name: "reportId", Type: ID, Of: KindReport, Server: true, Key: true, ZH: "报告", EN: "report to which what was meant belongs"},
 		{Name: "seen", Type: Integer, Low: 0, High: 1 << 53, Server: true, ZH: "已读到", EN: "how far the device had read the scope that was meant"},
 		{Name: "outcome", Type: JSON, Server: true, ZH: "采纳结果", EN: "what came of it when it was accepted"},

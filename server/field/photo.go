@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"time"
 )
 
 // States of a photo.
@@ -206,7 +205,7 @@ var photoSpec = &Spec{
 		{Name: "position", Type: Position, Once: true, ZH: "位置", EN: "position"},
 		{Name: "capture", Type: Enum, Choices: captures, Once: true, ZH: "来源", EN: "taken in the app or picked"},
 		{Name: "photoPoint", Type: Text, Max: 64, Key: true, ZH: "拍照点", EN: "photo point"},
-		{Name: "clockSkewMs", Type: Integer, Low: -1e12, High: 1e12, Once: true, ZH: "设备时钟偏差（毫秒）", EN: "device clock skew in ms"},
+		{Name: "clockSkewMs", Type: Integer, Low: -1e15, High: 1e15, Once: true, ZH: "设备时钟偏差（毫秒）", EN: "device clock skew in ms"},
 
 		afterSubmission,
 		{Name: "receipt", Type: Object, Server: true, ZH: "回执", EN: "signed receipt", Fields: receiptFields},
@@ -230,7 +229,7 @@ var photoSpec = &Spec{
 		{Name: "discreditedAt", Type: Time, Server: true, ZH: "认定不可采信时间", EN: "when it was discredited"},
 		{Name: "discreditedBy", Type: ID, Of: KindPerson, Server: true, ZH: "认定人", EN: "who discredited it"},
 		{Name: "discreditReason", Type: Text, Max: 1000, Server: true, ZH: "不可采信理由", EN: "why it was discredited"},
-		voidReason,
+		clockField, correctionsField, voidReason,
 	},
 	Commands: []Command{
 		{
@@ -288,6 +287,7 @@ var photoSpec = &Spec{
 			Name: "discredit", ZH: "认定不可采信", EN: "discredit", From: []State{PhotoStored, PhotoVerified, PhotoAnalysed, PhotoLinked},
 			Args: []Field{reason}, Do: discreditPhoto,
 		},
+		correctTimes(PhotoDeclared, PhotoStored, PhotoVerified, PhotoAnalysed, PhotoLinked),
 		partVoid(PhotoDeclared, PhotoStored, PhotoVerified, PhotoAnalysed),
 	},
 }
@@ -431,5 +431,3 @@ func worstOf(c *Case, rank int64, besides *Effect) error {
 	}
 	return nil
 }
-
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

@@ -84,7 +84,11 @@ func (r *Record) Int(path string) int64 {
 
 // Time returns a point in time; the zero time if it is missing or not one.
 func (r *Record) Time(path string) time.Time {
-	t, _ := time.Parse(time.RFC3339Nano, r.Text(path)) // missing or not a time: zero, as the comment says
+	s := r.Text(path)
+	t, ok := ParseTime(s)
+	if !ok {
+		t, _ = time.Parse(time.RFC3339Nano, s) // older servers took a little more; missing or not a time: zero, as the comment says
+	}
 	return t
 }
 

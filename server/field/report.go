@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 )
 
 // States of a site-visit report.
@@ -92,7 +91,7 @@ var reportSpec = &Spec{
 		{Name: "formerInspectors", Type: ID, Of: KindPerson, List: true, Server: true, ZH: "曾列为检查人员", EN: "who was named as an inspector and is not any more"},
 		{Name: "reopened", Type: Integer, Low: 0, High: 1000, Server: true, ZH: "重新审核次数", EN: "times put under review again"},
 		{Name: "reopenedBy", Type: Text, Max: 1000, Server: true, ZH: "重新审核依据", EN: "why it was put under review again"},
-		voidReason,
+		clockField, correctionsField, voidReason,
 	},
 	Edited: rememberInspectors,
 	Rank: func(r *Record) string { // by severity of flags, then by age
@@ -148,6 +147,7 @@ var reportSpec = &Spec{
 			Args: []Field{{Name: "flags", Type: ID, Of: KindFlag, List: true, Items: 1000}},
 			Do:   approveReport,
 		},
+		correctTimes(ReportSubmitted, ReportResubmitted, ReportUnderReview),
 		{Name: "archive", ZH: "归档", EN: "archive", From: []State{ReportApproved}, To: ReportArchived},
 		{Name: "reopen", ZH: "重新审核", EN: "put under review again", From: []State{ReportApproved, ReportArchived}, To: ReportUnderReview, Args: []Field{reason}, Do: reopenReport},
 		voidedReport(voidReport(StateDraft, ReportQueued, ReportReceiving, ReportSubmitted, ReportReturned, ReportResubmitted, ReportUnderReview)),
@@ -184,7 +184,9 @@ func readyToSubmit(c *Case) error {
 	if r.Text("visitType") != "desk" && len(slices.Compact(slices.Sorted(slices.Values(r.Texts("inspectors"))))) < 2 {
 		return Refuse(CodeTwoInspectors, "")
 	}
-	if r.Time("startedAt").IsZero() || r.Time("endedAt").Before(r.Time("startedAt")) {
+	start, end := r.Moment("startedAt"), r.Moment("endedAt")
+	doubted := r.Doubtful("startedAt") || r.Doubtful("endedAt") // the clock was set in between: the flag asks the reviewer
+	if start.IsZero() || end.IsZero() || end.Before(start) && !doubted {
 		return Refuse(CodeMissingField, "A visit needs its start, and an end that is not before it.")
 	}
 	for _, i := range r.Texts("inspectors") {
@@ -226,10 +228,29 @@ func submitReport(c *Case) error {
 
 func submitted(c *Case) error {
 	c.Record.State = submittedState(c.Record)
+	worst, err := worstFlag(c.Look, c.Record)
+	if err != nil {
+		return err
+	}
+	if c.Record.Int("severity") != worst {
+		c.Set("severity", worst)
+	}
 	if c.Record.Fields["submittedAt"] == nil {
 		c.Set("submittedAt", stamp(c.Now))
 	}
 	return nil
+}
+
+// worstFlag is the severity of a report's worst undecided flag, which may have been raised before the report came.
+func worstFlag(look Lookup, report *Record) (int64, error) {
+	flags, err := look.Find(KindFlag, KeyFor("reportId", report.ID))
+	worst := int64(0)
+	for _, f := range flags {
+		if f.State == FlagRaised {
+			worst = max(worst, SeverityRank(f.Text("severity")))
+		}
+	}
+	return worst, err
 }
 
 func submittedState(r *Record) State {
@@ -257,6 +278,13 @@ func photoArrived(c *Case) error {
 		switch err := readyToSubmit(&whole); {
 		case err == nil:
 			e.State = submittedState(report)
+			worst, err := worstFlag(c.Look, report)
+			if err != nil {
+				return err
+			}
+			if report.Int("severity") != worst {
+				e.Set["severity"] = Quote(worst)
+			}
 			if report.Fields["submittedAt"] == nil {
 				e.Set["submittedAt"] = Quote(stamp(c.Now))
 			}
@@ -368,7 +396,7 @@ func returnReport(c *Case) error {
 	if err := json.Unmarshal(c.Args["items"], &items); err != nil || len(items) == 0 {
 		return Refuse(CodeMissingField, "Say which items go back, each with a comment.")
 	}
-	deadline, _ := time.Parse(time.RFC3339Nano, c.Arg("deadline")) // checked with the arguments
+	deadline, _ := ParseTime(c.Arg("deadline")) // checked with the arguments
 	if !deadline.After(c.Now) {
 		return Refuse(CodeBadTime, "The deadline has passed already.")
 	}

@@ -30,7 +30,7 @@ const (
 	Integer  Type = "integer"  // between Low and High
 	Bool     Type = "bool"     //
 	Enum     Type = "enum"     // the code of one of Choices
-	Time     Type = "time"     // RFC 3339 with offset, from 2000 to two days ahead; Ahead: to 2100
+	Time     Type = "time"     // RFC 3339 with offset, stored in UTC to the millisecond; Ahead: from 2000 to 2100
 	Date     Type = "date"     // 2006-01-02, from 1900 to 2100
 	ID       Type = "id"       // the id of a record of kind Of
 	Hash     Type = "hash"     // SHA-256, lower-case hex
@@ -62,7 +62,7 @@ type Field struct {
 	Once     bool              // never changed after the record is made
 	Mends    State             // but in this state, where nothing rests on it yet, it may be corrected
 	Server   bool              // written by the server and by commands only
-	Ahead    bool              // a time that may lie in the future: a deadline
+	Ahead    bool              // a time that is planned: a deadline; every other is what a clock said
 	Key      bool              // lists find the record by it
 	Roles    []Role            // who sets it; empty: every role that may make or change the record
 	Author   bool              // of those whose record it is, the author alone sets it once the record is made
@@ -76,15 +76,8 @@ const (
 	maxKeyed     = 200
 )
 
-var earliest = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
-
-// latestFor is how far ahead a time may lie: a phone's clock may be wrong by a day in either zone.
-func latestFor(f *Field, now time.Time) time.Time {
-	if f.Ahead {
-		return time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
-	}
-	return now.Add(48 * time.Hour)
-}
+// The plans that are taken.
+var earliest, latest = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Check validates one value against its field and returns it in its canonical form: compact, keys of objects in order.
 // What is returned may share the bytes of v.
@@ -172,6 +165,12 @@ func (f *Field) checkOne(v Value, now time.Time) (Value, error) {
 		return f.checkAny(v)
 	case JSON:
 		return f.checkJSON(v)
+	case Time:
+		s, err := f.text(v)
+		if err != nil {
+			return nil, err
+		}
+		return f.checkTime(s)
 	}
 	if f.Also != nil {
 		s, _ := readText(v)
@@ -233,11 +232,6 @@ func (f *Field) checkText(s string, now time.Time) error {
 	case Enum:
 		if !slices.ContainsFunc(f.Choices, func(c Choice) bool { return c.Code == s }) {
 			return f.refuse(CodeBadChoice, "is not one of the choices")
-		}
-	case Time:
-		t, err := time.Parse(time.RFC3339Nano, s)
-		if err != nil || t.Before(earliest) || t.After(latestFor(f, now)) {
-			return f.refuse(CodeBadTime, "is not a time with offset from 2000 to two days ahead")
 		}
 	case Date:
 		t, err := time.Parse(time.DateOnly, s)

@@ -22,6 +22,27 @@ func (f *Flow) ReturnReport(ctx context.Context, act Act, id field.ReportID, ver
 	return f.command(ctx, act, field.KindReport, field.RecordID(id), version, "return", values{"items": items, "deadline": deadline})
 }
 
+// RightTime says what a time was that a clock stated wrongly.
+type RightTime struct {
+	Of string `json:"of"` // path, such as startedAt or answers.roof.at
+	To string `json:"to"` // RFC 3339
+}
+
+// CorrectReport puts the right times beside those that a report states. Both stay.
+func (f *Flow) CorrectReport(ctx context.Context, act Act, id field.ReportID, version int64, times []RightTime, reason string) (*field.Record, error) {
+	return f.command(ctx, act, field.KindReport, field.RecordID(id), version, "correct", values{"times": times, "reason": reason})
+}
+
+// CorrectPhoto does the same for a photo.
+func (f *Flow) CorrectPhoto(ctx context.Context, act Act, id field.PhotoID, version int64, times []RightTime, reason string) (*field.Record, error) {
+	return f.command(ctx, act, field.KindPhoto, field.RecordID(id), version, "correct", values{"times": times, "reason": reason})
+}
+
+// CorrectInterview does the same for a note.
+func (f *Flow) CorrectInterview(ctx context.Context, act Act, id field.InterviewID, version int64, times []RightTime, reason string) (*field.Record, error) {
+	return f.command(ctx, act, field.KindInterview, field.RecordID(id), version, "correct", values{"times": times, "reason": reason})
+}
+
 // ApproveReport accepts a report before which nothing stands any more (field.BeforeApproval). flags are the undecided ones of
 // severity high that it names.
 func (f *Flow) ApproveReport(ctx context.Context, act Act, id field.ReportID, version int64, flags []field.RecordID) (*field.Record, error) {

@@ -206,9 +206,10 @@ func (f *Flow) visits(ctx context.Context, who *access.Actor, site field.Scope) 
 	return slices.DeleteFunc(reports, func(r *field.Record) bool { return r.Text("visitType") == "desk" }), nil
 }
 
-// startOf is when a visit took place, as its inspectors say; without a word from them, when the report was made.
+// startOf is when a visit took place, as its inspectors say or a reviewer corrected it; when the report was made, without a word
+// from them and where their clock is doubtful.
 func startOf(report *field.Record) time.Time {
-	if t := report.Time("startedAt"); !t.IsZero() {
+	if t := report.Moment("startedAt"); !t.IsZero() && !report.Doubtful("startedAt") {
 		return t
 	}
 	return report.CreatedAt

@@ -141,6 +141,7 @@ func (s *step) again(parked *field.Record, op protocol.Operation, who *access.Ac
 	if parked.Fields["seen"] != nil {
 		in.Seen = &protocol.Cursor{Seq: parked.Int("seen")}
 	}
+	in.SkewMS, in.KeptAt = parked.Int("skewMs"), parked.CreatedAt
 	if in.Device == "" { // kept by a server that did not note it
 		in.Device = senderOf(parked.Device)
 	}

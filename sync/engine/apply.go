@@ -193,6 +193,9 @@ func (s *step) make(spec *field.Spec, d *protocol.Decided) (protocol.Outcome, er
 			return protocol.Outcome{}, err
 		}
 	}
+	if err := s.doubtTimes(c, d.Set); err != nil {
+		return protocol.Outcome{}, err
+	}
 	if err := spec.Fits(nil, c.Record); err != nil && !in.Actor.Server {
 		return protocol.Outcome{}, err
 	}
@@ -203,6 +206,19 @@ func (s *step) make(spec *field.Spec, d *protocol.Decided) (protocol.Outcome, er
 		err = s.bytesOf(op.ID)
 	}
 	return out, err
+}
+
+// doubtTimes holds the times that somebody states against the clocks. What the server writes it read from its own.
+func (s *step) doubtTimes(c *field.Case, set map[string]field.Value) error {
+	in := s.b.in
+	if in.Actor.Server {
+		return nil
+	}
+	at := in.KeptAt
+	if at.IsZero() {
+		at = s.b.at
+	}
+	return field.DoubtTimes(c, set, field.Sent{At: at, DeviceTime: in.DeviceTime, SkewMS: in.SkewMS})
 }
 
 // sets checks that the actor's roles set these fields.
@@ -258,6 +274,9 @@ func (s *step) edit(spec *field.Spec, d *protocol.Decided, old *field.Record) (p
 	if err != nil {
 		return protocol.Outcome{}, err
 	}
+	if err := s.doubtTimes(c, verdict.Apply); err != nil {
+		return protocol.Outcome{}, err
+	}
 	out := protocol.Outcome{Outcome: protocol.Applied, Version: old.Version}
 	if verdict.Beside {
 		out.Outcome = protocol.Merged
@@ -287,7 +306,11 @@ func (s *step) values(spec *field.Spec, set map[string]field.Value, old *field.R
 	}
 	for path, v := range flat {
 		f, _ := spec.Field(path)
-		switch changed := !bytes.Equal(v, old.Fields[path]); {
+		same := f.Same(v, old.Fields[path])
+		if same {
+			flat[path] = old.Fields[path] // as it stands, in whatever form
+		}
+		switch changed := !same; {
 		case changed && f.Once && (f.Mends == "" || old.State != f.Mends):
 			return nil, field.Refuse(field.CodeReadOnlyField, "%s cannot be changed after the record was made.", path)
 		case changed && f.Author && !in.Actor.Server && in.Actor.User != old.Author:
@@ -553,6 +576,9 @@ func (s *step) correct(old *field.Record, set map[string]field.Value) error {
 		return err
 	}
 	c, err := s.edited(spec, old, flat)
+	if err == nil {
+		err = s.doubtTimes(c, flat)
+	}
 	if err != nil {
 		return err
 	}

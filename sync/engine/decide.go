@@ -551,6 +551,9 @@ func (s *step) park(i int, why *field.Error) (protocol.Outcome, error) {
 	if b.in.DeviceTime != "" {
 		set["deviceTime"] = field.Quote(clip(field.MaskIdentity(b.in.DeviceTime)))
 	}
+	if b.in.SkewMS != 0 {
+		set["skewMs"] = field.Quote(b.in.SkewMS)
+	}
 	if sealed {
 		set["sealed"] = field.Quote(true)
 	}

@@ -376,7 +376,8 @@ type Batch struct {
 	App        string
 	DeviceTime string
 	SkewMS     int64
-	Seen       *Cursor // nil: not said
+	KeptAt     time.Time // when the operation that is accepted now was kept; zero: it comes now
+	Seen       *Cursor   // nil: not said
 
 	Strict  bool          // a click: a rejected or conflicting operation is an error, and nothing at all is written
 	Sender  *access.Actor // of a kept operation that the server itself tries again: who sent it, with what he may do now
