@@ -79,6 +79,7 @@ var clueSpec = &Spec{
 		}
 		return nil
 	},
+	Moves: true,
 	Rank: func(r *Record) string {
 		first := "2"
 		switch r.Text("urgency") {

@@ -61,6 +61,7 @@ type Spec struct {
 	Rank     func(*Record) string   // order in lists; nil: by the time of making
 	Keys     func(*Record) []string // keys besides those of the fields; nil: none
 	ServerOK bool                   // made by the server only
+	Moves    bool                   // its rank changes: field "moves" tells where it stood, so that a list that is read in pages stands still
 	Long     bool                   // may have more than MaxRecord bytes: its scope is read at the desk
 
 	// Whose a record is. Commands that are Own, and edits if EditOwn says so, are for these people: a colleague with the same
@@ -399,6 +400,9 @@ func Index(r *Record) {
 	if s.Keys != nil {
 		r.Keys = append(r.Keys, s.Keys(r)...)
 	}
+	if s.Moves {
+		r.Keys = append(r.Keys, movedKeys(r)...)
+	}
 	slices.Sort(r.Keys)
 	r.Keys = slices.Compact(r.Keys)
 }
@@ -436,6 +440,9 @@ var byKind = map[Kind]*Spec{}
 
 func init() {
 	for _, s := range kinds {
+		if s.Moves {
+			s.Fields = append(s.Fields, moves)
+		}
 		s.field = map[string]*Field{}
 		for i := range s.Fields {
 			s.field[s.Fields[i].Name] = &s.Fields[i]

@@ -385,6 +385,7 @@ var noticeSpec = &Spec{
 		{Name: "items", Type: Object, List: true, Server: true, Fields: returnedItem},
 	},
 	Commands: []Command{{Name: "read", ZH: "已读", EN: "read", From: []State{"unread"}, To: "read"}},
+	Moves:    true,
 	Rank: func(r *Record) string { // returned work first, then the newest
 		first := "1"
 		if r.Text("type") == "returned" && r.State == "unread" {

@@ -94,6 +94,7 @@ var reportSpec = &Spec{
 		clockField, correctionsField, voidReason,
 	},
 	Edited: rememberInspectors,
+	Moves:  true,
 	Rank: func(r *Record) string { // by severity of flags, then by age
 		at := r.Time("submittedAt")
 		if at.IsZero() {

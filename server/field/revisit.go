@@ -69,7 +69,8 @@ var revisitSpec = &Spec{
 		{Name: "reason", Type: Text, Max: 1000, Server: true, ZH: "理由", EN: "reason"},
 		{Name: "reassigned", Type: Integer, Low: 0, High: 1000, Server: true, ZH: "改派次数", EN: "times reassigned"},
 	},
-	Rank: func(r *Record) string { return r.Text("due") + RankTime(r.CreatedAt) },
+	Moves: true,
+	Rank:  func(r *Record) string { return r.Text("due") + RankTime(r.CreatedAt) },
 	Commands: []Command{
 		{
 			Name: "assign", ZH: "派单", EN: "assign", From: []State{RevisitPending}, To: RevisitAssigned,

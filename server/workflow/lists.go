@@ -1,9 +1,13 @@
 package workflow
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"fieldclue/server/access"
 	"fieldclue/server/field"
@@ -47,20 +51,106 @@ func (f *Flow) list(ctx context.Context, who *access.Actor, q store.Query, ask A
 }
 
 func (f *Flow) listOf(ctx context.Context, visible access.Filter, q store.Query, ask Ask) ([]*field.Record, string, error) {
-	after, err := openPlace(ask.After)
+	after, since, err := openPlace(ask.After)
 	if err != nil {
 		return nil, "", err
+	}
+	moving := slices.ContainsFunc(q.Kinds, func(k field.Kind) bool { return field.KindOf(k).Moves })
+	if since.IsZero() && moving {
+		since = f.now().UTC().Truncate(time.Millisecond)
 	}
 	size := ask.size()
 	q.Visible, q.After, q.Limit = visible, after, size+1
-	records, err := f.store.List(ctx, q)
+	var found []standing
+	if moving && ask.After != "" {
+		found, err = f.asItWas(ctx, q, since)
+	} else {
+		found, err = f.asItIs(ctx, q)
+	}
 	if err != nil {
 		return nil, "", err
 	}
-	if len(records) <= size {
-		return records, "", nil
+	next := ""
+	if len(found) > size {
+		found = found[:size]
+		next = sealPlace(found[size-1].at, since)
 	}
-	return records[:size], sealPlace(store.PlaceOf(records[size-1])), nil
+	records := make([]*field.Record, 0, len(found))
+	for _, s := range found {
+		records = append(records, s.Record)
+	}
+	return records, next, nil
+}
+
+// standing is a record with its place in the list that is read.
+type standing struct {
+	*field.Record
+	at store.Place
+}
+
+func (f *Flow) asItIs(ctx context.Context, q store.Query) ([]standing, error) {
+	records, err := f.store.List(ctx, q)
+	found := make([]standing, 0, len(records))
+	for _, r := range records {
+		found = append(found, standing{r, store.PlaceOf(r)})
+	}
+	return found, err
+}
+
+// late is the beginning of the rank of what came into a list after its first page: it stands at the end.
+const late = "~"
+
+// mostDays is how far back pages go on a first one.
+const mostDays = 7
+
+// asItWas reads a page of a list as it stood at a time, with what moved since where it stood then, and what came in since at the end. So
+// nothing is missed and nothing shown twice by who reads page after page.
+func (f *Flow) asItWas(ctx context.Context, q store.Query, since time.Time) ([]standing, error) {
+	moved := map[field.RecordID]bool{}
+	var found []standing
+	today := f.now().UTC()
+	for day, n := since, 0; !day.After(today.Add(24*time.Hour)) && n < mostDays; day, n = day.Add(24*time.Hour), n+1 {
+		all := q
+		all.After, all.Limit, all.Keys = store.Place{}, wholePage, append(slices.Clone(q.Keys), field.MovedOn(day))
+		err := store.EachPage(ctx, f.store, all, func(page []*field.Record) error {
+			for _, r := range page {
+				rank, state, yes := field.Stood(r, since)
+				if !yes || moved[r.ID] {
+					continue
+				}
+				moved[r.ID] = true
+				if r.CreatedAt.After(since) || len(q.States) > 0 && !slices.Contains(q.States, state) {
+					rank = late + r.Rank
+				}
+				if s := (standing{r, store.Place{Rank: rank, ID: r.ID}}); after(s.at, q.After) {
+					found = append(found, s)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	still := q
+	still.Limit = q.Limit + len(moved)
+	rest, err := f.asItIs(ctx, still)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range rest {
+		if !moved[s.ID] {
+			found = append(found, s)
+		}
+	}
+	slices.SortFunc(found, func(a, b standing) int {
+		return cmp.Or(strings.Compare(a.at.Rank, b.at.Rank), strings.Compare(string(a.ID), string(b.ID)))
+	})
+	return found[:min(len(found), q.Limit)], nil
+}
+
+func after(a, b store.Place) bool {
+	return cmp.Or(strings.Compare(a.Rank, b.Rank), strings.Compare(string(a.ID), string(b.ID))) > 0
 }
 
 func (f *Flow) page(ctx context.Context, who *access.Actor, q store.Query, ask Ask) (Records, error) {
@@ -112,21 +202,33 @@ func wireOne(r *field.Record) *protocol.PulledRecord {
 	return &w
 }
 
-// Places travel as one opaque word: base64 of the rank, a space and the id.
-func sealPlace(p store.Place) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(p.Rank + " " + string(p.ID)))
+// Places travel as one opaque word: base64 of the rank, a space and the id, and for lists that move a space and when the first page was
+// read, in milliseconds.
+func sealPlace(p store.Place, since time.Time) string {
+	text := p.Rank + " " + string(p.ID)
+	if !since.IsZero() {
+		text += " " + strconv.FormatInt(since.UnixMilli(), 10)
+	}
+	return base64.RawURLEncoding.EncodeToString([]byte(text))
 }
 
-func openPlace(s string) (store.Place, error) {
+func openPlace(s string) (p store.Place, since time.Time, err error) {
 	if s == "" {
-		return store.Place{}, nil
+		return p, since, nil
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(s)
-	i := strings.LastIndexByte(string(raw), ' ')
-	if err != nil || i < 0 || len(raw) > 300 || !field.ValidID(string(raw[i+1:])) {
-		return store.Place{}, field.Refuse(field.CodeBadRequest, "after is not the next of an earlier page.")
+	text := string(raw)
+	if i := strings.LastIndexByte(text, ' '); err == nil && i >= 0 && !field.ValidID(text[i+1:]) {
+		var ms int64
+		if ms, err = strconv.ParseInt(text[i+1:], 10, 64); err == nil {
+			text, since = text[:i], time.UnixMilli(ms).UTC()
+		}
 	}
-	return store.Place{Rank: string(raw[:i]), ID: field.RecordID(raw[i+1:])}, nil
+	i := strings.LastIndexByte(text, ' ')
+	if err != nil || i < 0 || len(raw) > 300 || !field.ValidID(text[i+1:]) {
+		return store.Place{}, time.Time{}, field.Refuse(field.CodeBadRequest, "after is not the next of an earlier page.")
+	}
+	return store.Place{Rank: text[:i], ID: field.RecordID(text[i+1:])}, since, nil
 }
 
 // where collects the keys of a query from filters; an empty value is no filter.

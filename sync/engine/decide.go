@@ -442,6 +442,17 @@ func (s *step) write(scope field.Scope, c protocol.Change) (*field.Record, error
 	}
 	c.Device = s.kept
 	r := protocol.Apply(body, c, s.b.at, old, s.infoOf(scope))
+	if spec := field.KindOf(r.Kind); spec != nil && spec.Moves {
+		if moves := field.Moved(old, r, s.b.at); moves != nil {
+			set := maps.Clone(c.Set)
+			if set == nil {
+				set = map[string]field.Value{}
+			}
+			set["moves"] = moves
+			c.Set = set
+			r = protocol.Apply(body, c, s.b.at, old, s.infoOf(scope))
+		}
+	}
 	s.view.records[c.ID] = r
 	s.changes = append(s.changes, scopedChange{scope, c})
 	return r, nil
