@@ -21,6 +21,7 @@ const (
 	LateRows     Break = "1: a number is taken before its commit is visible, and a cursor passes it"
 	NoDedupe     Break = "2: a repeated batch has its effect again"
 	LastWins     Break = "3: who comes later overwrites what he has not seen"
+	SeenIgnored  Break = "3: a version that an app never read counts as read"
 	NoQuarantine Break = "3: what is sent after the access ended is answered and not kept"
 	ClockWins    Break = "4: the later clock wins"
 	NoTombstones Break = "5: what was voided is not told"
@@ -33,7 +34,7 @@ const (
 var Breaks = map[Break]string{
 	NoFsync: ": first [", LateRows: "held other records", NoDedupe: ": first [",
 	LastWins: "no order explains this", NoQuarantine: "stands 0 times in the log", ClockWins: "no order explains this",
-	NoTombstones: "held other records", OutOfOrder: "verification: ", RefuseOld: "on a good link", FilterLate: "which it may not read",
+	SeenIgnored: "no order explains this", NoTombstones: "held other records", OutOfOrder: "verification: ", RefuseOld: "on a good link", FilterLate: "which it may not read",
 }
 
 // breakCommit stands before a commit; done: it takes its place.
@@ -86,10 +87,14 @@ func (l *link) breakPush(s *server, req *protocol.PushRequest) (resp *protocol.P
 	case NoDedupe:
 		w.batches++
 		req.Batch = 1_000_000 + w.batches
+	case SeenIgnored:
+		req.Seen = nil
 	case LastWins:
+		req.Seen = nil
 		return nil, l.seenAll(s, req), false
 	case ClockWins:
 		if at, err := time.Parse(time.RFC3339Nano, req.DeviceTime); err == nil && at.After(w.clock) {
+			req.Seen = nil
 			return nil, l.seenAll(s, req), false
 		}
 	case NoQuarantine:

@@ -48,6 +48,13 @@ func (h *history) called(phone int, req protocol.PushRequest) {
 	}
 	k := batchKey{req.Device, req.Batch}
 	if h.open[k] == nil {
+		if req.Seen != nil { // no device has seen more than it has read
+			req.Operations = slices.Clone(req.Operations)
+			for i := range req.Operations {
+				op := &req.Operations[i]
+				op.Base = min(op.Base, req.Seen.Read(op.ID))
+			}
+		}
 		h.open[k] = &asked{phone: phone, call: h.tick(), req: req}
 	}
 }

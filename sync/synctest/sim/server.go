@@ -73,7 +73,7 @@ var calls = []string{
 func Points() []string {
 	points := []string{
 		"request lost", "request cut", "an old request arrives late", "answer lost", "answer cut", "silence",
-		"battery empty before a push", "battery empty after a request", "a server is killed at rest",
+		claimed, "battery empty before a push", "battery empty after a request", "a server is killed at rest",
 	}
 	for _, c := range calls {
 		points = append(points, "crash "+c, "store error "+c, "somebody comes first "+c)
