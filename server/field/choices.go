@@ -162,5 +162,6 @@ func Enums() map[string][]Choice {
 		"mandatePower": powers, "mandateSubject": mandateSubjects,
 		"reviewCause": reviewCauses, "reviewDecision": reviewDecisions,
 		"codePurpose": codePurposes, "sessionEnd": sessionEnds, "role": Roles,
+		"flagCode": FlagCodes, "code": codeChoices(),
 	}
 }

@@ -63,6 +63,9 @@ func generate() []byte {
 	w.codes()
 	enums := field.Enums()
 	for _, name := range slices.Sorted(maps.Keys(enums)) {
+		if name == "code" { // codes writes it
+			continue
+		}
 		w.line(2, "%s:", upper(name))
 		w.enum(3, enums[name])
 		w.labels(3, enums[name])
@@ -71,6 +74,7 @@ func generate() []byte {
 		w.kind(s)
 	}
 	w.any()
+	w.operations()
 	w.allCommands()
 	return w.out.Bytes()
 }
@@ -83,11 +87,99 @@ func (w *writer) any() {
 	for _, s := range field.Kinds() {
 		w.line(3, "  - $ref: '#/components/schemas/%sRecord'", upper(string(s.Kind)))
 	}
+	w.mapping(field.Kinds(), "Record")
+}
+
+// sent are the kinds of which a push brings operations.
+func sent() (kinds []*field.Spec) {
+	for _, s := range field.Kinds() {
+		if !s.ServerOK || slices.ContainsFunc(s.Commands, forAll) {
+			kinds = append(kinds, s)
+		}
+	}
+	return kinds
+}
+
+// operations writes what a push does to a record of each kind, and the union of all.
+func (w *writer) operations() {
+	for _, s := range sent() {
+		name := upper(string(s.Kind))
+		if !s.ServerOK {
+			w.line(2, "%sSet:", name)
+			w.line(3, "description: %s", quote("Fields of "+article(s.EN)+" ("+s.ZH+") that a push sets; null takes a value out. A new one needs those that are required in "+name+"Fields."))
+			w.set(3, s.Fields)
+		}
+		w.line(2, "%sOperation:", name)
+		w.line(3, "description: %s", quote("What a push does to "+article(s.EN)+" ("+s.ZH+"): it sets fields, or gives a command."))
+		w.line(3, "type: object")
+		w.line(3, "required: [id, kind, base]")
+		w.line(3, "properties:")
+		w.line(4, "id: {$ref: '#/components/schemas/Id'}")
+		w.constant(4, s)
+		w.line(4, "base: {$ref: '#/components/schemas/Version'}")
+		if !s.ServerOK {
+			w.line(4, "set: {$ref: '#/components/schemas/%sSet'}", name)
+		}
+		if commands := slices.DeleteFunc(slices.Clone(s.Commands), func(c field.Command) bool { return !forAll(c) }); len(commands) > 0 {
+			w.line(4, "command:")
+			w.line(5, "type: string")
+			w.line(5, "enum:")
+			for _, c := range commands {
+				w.line(5, "  - %s", c.Name)
+			}
+			w.line(4, "args:")
+			w.line(5, "description: %s", quote("As "+name+"Commands has them for the command."))
+			w.line(5, "type: object")
+			w.line(5, "additionalProperties: true")
+		}
+	}
+	w.line(2, "Operation:")
+	w.line(3, "description: %s", quote("What a push does to one record, by its kind. Of a newer app there may be kinds, commands, fields and members that this server does not know: such an operation is kept whole, and takes effect when a server comes that knows them."))
+	w.line(3, "oneOf:")
+	for _, s := range sent() {
+		w.line(3, "  - $ref: '#/components/schemas/%sOperation'", upper(string(s.Kind)))
+	}
+	w.mapping(sent(), "Operation")
+}
+
+// constant writes the kind of a record or an operation. Generators of Go make a constant of it, which needs a name of its own.
+func (w *writer) constant(depth int, s *field.Spec) {
+	w.line(depth, "kind: {type: string, const: %s, x-enum-varnames: [%sKind]}", s.Kind, upper(string(s.Kind)))
+}
+
+func (w *writer) mapping(kinds []*field.Spec, suffix string) {
 	w.line(3, "discriminator:")
 	w.line(3, "  propertyName: kind")
 	w.line(3, "  mapping:")
-	for _, s := range field.Kinds() {
-		w.line(3, "    %s: '#/components/schemas/%sRecord'", s.Kind, upper(string(s.Kind)))
+	for _, s := range kinds {
+		w.line(3, "    %s: '#/components/schemas/%s%s'", s.Kind, upper(string(s.Kind)), suffix)
+	}
+}
+
+// set writes the fields that somebody may send, all of which may be left out, or be null.
+func (w *writer) set(depth int, fields []field.Field) {
+	w.line(depth, "type: object")
+	w.line(depth, "properties:")
+	for i := range fields {
+		f := &fields[i]
+		if f.Server {
+			continue
+		}
+		w.line(depth+1, "%s:", f.Name)
+		if text := strings.Trim(f.EN+" "+f.ZH, " "); text != "" {
+			w.line(depth+2, "description: %s", quote(text))
+		}
+		if f.Keyed || f.Required {
+			w.values(depth+2, f)
+			continue
+		}
+		var inner writer
+		inner.values(depth+4, f)
+		text := inner.out.Bytes() // its first line follows the dash
+		w.line(depth+2, "oneOf:")
+		w.out.WriteString(strings.Repeat("  ", depth+3) + "- ")
+		w.out.Write(bytes.TrimLeft(text, " "))
+		w.line(depth+3, "- type: 'null'")
 	}
 }
 
@@ -170,13 +262,20 @@ func (w *writer) kind(s *field.Spec) {
 
 	w.line(2, "%sRecord:", name)
 	w.line(3, "description: %s", quote(upper(article(s.EN))+" ("+s.ZH+") as it stands."))
-	w.line(3, "allOf:")
-	w.line(3, "  - $ref: '#/components/schemas/Record'")
-	w.line(3, "  - type: object")
-	w.line(3, "    properties:")
-	w.line(3, "      kind: {const: %s}", s.Kind)
-	w.line(3, "      state: {$ref: '#/components/schemas/%sState'}", name)
-	w.line(3, "      fields: {$ref: '#/components/schemas/%sFields'}", name)
+	w.line(3, "type: object")
+	w.line(3, "additionalProperties: false")
+	w.line(3, "required: [id, kind, scope, version, state, deleted, createdAt, updatedAt, fields]")
+	w.line(3, "properties:")
+	w.line(4, "id: {$ref: '#/components/schemas/Id'}")
+	w.constant(4, s)
+	w.line(4, "scope: {$ref: '#/components/schemas/Scope'}")
+	w.line(4, "version: {$ref: '#/components/schemas/Version'}")
+	w.line(4, "state: {$ref: '#/components/schemas/%sState'}", name)
+	w.line(4, "deleted: {type: boolean}")
+	w.line(4, "author: {$ref: '#/components/schemas/Id'}")
+	w.line(4, "createdAt: {$ref: '#/components/schemas/Time'}")
+	w.line(4, "updatedAt: {$ref: '#/components/schemas/Time'}")
+	w.line(4, "fields: {$ref: '#/components/schemas/%sFields'}", name)
 }
 
 // editable says in one sentence where such a record lives, who makes it, and while it is in which states its fields can
@@ -249,7 +348,7 @@ func (w *writer) object(depth int, fields []field.Field) {
 	}
 }
 
-// field writes one field: a list, an object of values by key, or one value.
+// field writes one field with what it is.
 func (w *writer) field(depth int, f *field.Field) {
 	if text := strings.Trim(f.EN+" "+f.ZH, " "); text != "" {
 		w.line(depth, "description: %s", quote(text))
@@ -257,6 +356,11 @@ func (w *writer) field(depth int, f *field.Field) {
 	if f.Server {
 		w.line(depth, "readOnly: true")
 	}
+	w.values(depth, f)
+}
+
+// values writes what a field holds: a list, an object of values by key, or one value.
+func (w *writer) values(depth int, f *field.Field) {
 	switch {
 	case f.Keyed:
 		w.line(depth, "type: object")
@@ -311,10 +415,11 @@ func (w *writer) value(depth int, f *field.Field) {
 	case field.JSON:
 		w.line(depth, "$comment: any JSON")
 	case field.Any:
-		w.line(depth, "type: [string, number, boolean, array]")
-		w.line(depth, "items: {type: string, maxLength: 5000}")
-		w.line(depth, "maxItems: 50")
-		w.line(depth, "maxLength: 5000")
+		w.line(depth, "oneOf:")
+		w.line(depth, "  - {type: string, maxLength: 5000}")
+		w.line(depth, "  - {type: number}")
+		w.line(depth, "  - {type: boolean}")
+		w.line(depth, "  - {type: array, maxItems: 50, items: {type: string, maxLength: 5000}}")
 	default:
 		w.line(depth, "$ref: '#/components/schemas/%s'", scalars[f.Type])
 	}
