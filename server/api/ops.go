@@ -5,13 +5,16 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/json"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/middleware/adaptor"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/swaggest/swgui/v5emb"
+	"go.yaml.in/yaml/v3"
 	"golang.org/x/sync/errgroup"
 
 	"fieldclue"
@@ -26,6 +29,7 @@ func (s *Server) registerOps() {
 	s.route(fiber.MethodGet, "/readyz", "readyz", open, s.readyz)
 	s.route(fiber.MethodGet, "/metrics", "metrics", watches, wrapped(s.MetricsHandler()))
 	s.route(fiber.MethodGet, "/openapi.yaml", "openapi", open, s.openapi)
+	s.route(fiber.MethodGet, "/openapi.json", "openapiJson", open, s.openapiJSON)
 
 	docs := page(v5emb.New("Fieldclue", "/openapi.yaml", "/docs/"), "/docs/")
 	s.route(fiber.MethodGet, "/docs", "docs", open, docs)
@@ -99,6 +103,25 @@ func verdict(err error) string {
 		return "ok"
 	}
 	return string(field.AsError(err).Code)
+}
+
+// asJSON is openapi.yaml as JSON.
+var asJSON = sync.OnceValues(func() ([]byte, error) {
+	var doc any
+	if err := yaml.Unmarshal(fieldclue.OpenAPI, &doc); err != nil {
+		return nil, err
+	}
+	return json.Marshal(doc)
+})
+
+func (s *Server) openapiJSON(c *fiber.Ctx) error {
+	doc, err := asJSON()
+	if err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
+	c.Set(fiber.HeaderCacheControl, "no-cache")
+	return c.SendStream(bytes.NewReader(doc), len(doc))
 }
 
 func (s *Server) openapi(c *fiber.Ctx) error {

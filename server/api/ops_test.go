@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/getkin/kin-openapi/openapi3"
+
 	"fieldclue"
 	"fieldclue/server/access"
 	"fieldclue/server/api"
@@ -295,5 +297,19 @@ func TestPhotosAreServed(t *testing.T) {
 	ann.push(scope, obj{"id": photo, "kind": "photo", "base": w.version(photo), "command": "void", "args": obj{"reason": "误传"}}).want(200)
 	if got := cai.do("GET", original, nil).want(200); !bytes.Equal(got.body, content) {
 		t.Error("a voided photo cannot be seen any more")
+	}
+}
+
+// The description is there as JSON too, and says the same.
+func TestTheDescriptionAsJSON(t *testing.T) {
+	w := start(t)
+	a := w.send("GET", "/openapi.json", nil).want(200)
+	doc, err := openapi3.NewLoader().LoadFromData(a.body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same, _ := described()
+	if doc.Info.Title != same.Info.Title || doc.Paths.Len() != same.Paths.Len() || len(doc.Components.Schemas) != len(same.Components.Schemas) {
+		t.Errorf("%d paths and %d schemas, want %d and %d", doc.Paths.Len(), len(doc.Components.Schemas), same.Paths.Len(), len(same.Components.Schemas))
 	}
 }

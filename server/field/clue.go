@@ -1,7 +1,7 @@
 package field
 
 import (
-	"slices"
+	"fmt"
 	"time"
 )
 
@@ -261,10 +261,10 @@ var linkSpec = &Spec{
 		if err != nil {
 			return err
 		}
-		if slices.ContainsFunc(links, func(l *Record) bool {
-			return l.ID != c.Record.ID && l.State != LinkWithdrawn && l.Text("clueId") == c.Record.Text("clueId")
-		}) {
-			return Refuse(CodeDuplicateLink, "")
+		for _, l := range links {
+			if l.ID != c.Record.ID && l.State != LinkWithdrawn && l.Text("clueId") == c.Record.Text("clueId") {
+				return Refuse(CodeDuplicateLink, "This evidence is linked there already, by %s.", l.ID).InChinese("该证据已关联，关联记录为 %s。", l.ID).About(string(l.ID))
+			}
 		}
 		target, err := c.See(RecordID(c.Record.Text("targetId")))
 		if err != nil {

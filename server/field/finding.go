@@ -161,8 +161,16 @@ func makeClue(c *Case, report *Record) error {
 		"title": Quote(c.Record.Text("title")), "channel": Quote("site_visit"), "violation": Quote(c.Record.Text("violation")),
 		"summary": Quote(c.Record.Text("facts")), "findingId": Quote(c.Record.ID), "urgency": Quote("normal"), "managingOrg": Quote(owner),
 	}
-	if c.Record.Info.Project != "" {
-		set["subjects"] = Quote([]map[string]string{{"kind": "project", "ref": string(c.Record.Info.Project), "name": c.Record.Text("title")}})
+	if about := c.Record.Info.Project; about != "" {
+		subject := map[string]string{"kind": "project", "ref": string(about)}
+		project, err := c.Look.Get(RecordID(about))
+		if err != nil {
+			return err
+		}
+		if project != nil {
+			subject["name"] = project.Text("name")
+		}
+		set["subjects"] = Quote([]map[string]string{subject})
 	}
 	c.Effect(Effect{ID: clue, Kind: KindClue, Scope: scope, Info: &info, Make: true, Set: set})
 	linkTo := func(kind Kind, id RecordID, why string, discredited bool) {

@@ -358,8 +358,8 @@ func (s *step) conflict(r *field.Record, op *protocol.Operation, clash merge.Cla
 	}
 	set := map[string]field.Value{
 		"recordId": field.Quote(r.ID), "recordKind": field.Quote(r.Kind), "path": field.Quote(clash.Path), "base": field.Quote(op.Base),
-		"current": null(clash.Current), "currentBy": field.Quote(clash.By.Device), "currentVersion": field.Quote(clash.By.Seq),
-		"offered": null(clash.Offered), "offeredBy": field.Quote(in.Actor.User), "offeredDevice": field.Quote(in.Device),
+		"current": null(clash.Current), "currentBy": field.Quote(clash.By.Device), "currentDevice": field.Quote(clash.By.Device), "currentVersion": field.Quote(clash.By.Seq),
+		"offered": null(clash.Offered), "offeredBy": field.Quote(in.Actor.User), "offeredUser": field.Quote(in.Actor.User), "offeredDevice": field.Quote(in.Device),
 		"offeredAt": field.Quote(clip(field.MaskIdentity(in.DeviceTime))), "currentAt": field.Quote(protocol.Stamp(at)),
 	}
 	if who != "" {

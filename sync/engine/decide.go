@@ -306,6 +306,8 @@ func (b *batch) operation(i int, refused *field.Error) (protocol.Outcome, error)
 	case err == nil:
 	case !errors.As(err, &fe) || fe.Kind == field.KindInternal || fe.Kind == field.KindBusy || fe.Kind == field.KindFull:
 		return decided.Outcome, err
+	case b.in.Strict && fe.Record != "": // it names another: what stands in the way
+		return decided.Outcome, fe
 	case b.in.Strict:
 		return decided.Outcome, fe.About(string(decided.ID))
 	default:
