@@ -1,7 +1,6 @@
 package field
 
 import (
-	"fmt"
 	"time"
 )
 
