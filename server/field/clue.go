@@ -1,6 +1,7 @@
 package field
 
 import (
+	"slices"
 	"time"
 )
 
