@@ -304,33 +304,49 @@ func TestAPartOfWhatLiesElsewhereMeansNothing(t *testing.T) {
 	})
 }
 
-// Anybody can be named as an inspector of a report. Who is of another organisation is told of its return under a mandate alone.
+// Who is named as an inspector is told of the return of the report, and only for as long as the matter concerns him: the partner's
+// inspector may be named under a mandate, and is told nothing once it is revoked.
 func TestNoticesStayWithThoseWhomTheyConcern(t *testing.T) {
 	j := newJoint(t)
 	template := j.make(j.cai, "templates", obj{"title": "清单", "version": 1, "items": []obj{{"id": "roof", "zh": "屋顶", "type": "text"}}})
 	j.click(j.cai, "templates", template, "publish", nil, "published")
 	told := func(u *user) int { return len(j.list(u, "/v1/inbox")) }
-	returned := func() {
+	report := func(inspectors ...any) string {
 		t.Helper()
 		report := j.id()
 		j.sends(j.ann, j.scope, j.op("report", report, obj{
-			"siteId": j.site, "templateId": template, "inspectors": []any{j.ann.User.ID, j.lin.User.ID, j.id()}, "startedAt": j.ago(3 * time.Hour), "endedAt": j.ago(2 * time.Hour),
+			"siteId": j.site, "templateId": template, "inspectors": inspectors, "startedAt": j.ago(3 * time.Hour), "endedAt": j.ago(2 * time.Hour),
+			"answers": obj{"roof": obj{"value": "漏雨"}},
 		}))
-		j.sends(j.ann, j.scope, j.command("report", report, "submit", nil))
+		return report
+	}
+	returned := func(report string) {
+		t.Helper()
 		before := told(j.ann)
 		j.click(j.cai, "reports", report, "return", obj{"items": []obj{{"item": "roof", "comment": "村民李某说漏雨"}}, "deadline": j.clock.now().Add(48 * time.Hour).UTC().Format(time.RFC3339)}, "returned")
 		if told(j.ann) != before+1 {
 			t.Error("the author was not told")
 		}
 	}
-	returned()
-	if n := told(j.lin); n != 0 {
-		t.Errorf("the partner's inspector, who acts under no mandate, has %d notices", n)
+	for name, other := range map[string]any{"nobody": j.id(), "the partner's inspector": j.lin.User.ID} {
+		var res protocol.PushResponse
+		j.ann.push(j.scope, j.command("report", report(j.ann.User.ID, other), "submit", nil)).want(200).into(&res)
+		if res.Outcomes[0].Outcome != protocol.Rejected {
+			t.Errorf("%s was on the visit without a mandate: %+v", name, res.Outcomes[0])
+		}
 	}
-	j.mandate(field.PowerInspect)
-	returned()
+	mandate := j.mandate(field.PowerInspect)
+	first, second := report(j.ann.User.ID, j.lin.User.ID), report(j.ann.User.ID, j.lin.User.ID)
+	j.sends(j.ann, j.scope, j.command("report", first, "submit", nil))
+	j.sends(j.ann, j.scope, j.command("report", second, "submit", nil))
+	returned(first)
 	if n := told(j.lin); n != 1 {
 		t.Errorf("under a mandate the partner's inspector has %d notices", n)
+	}
+	j.click(j.eva, "mandates", mandate, "revoke", obj{"reason": "委托结束"}, "revoked")
+	returned(second)
+	if n := told(j.lin); n > 1 {
+		t.Errorf("the partner's inspector, who acts under no mandate any more, has %d notices", n)
 	}
 }
 
