@@ -23,6 +23,7 @@ const (
 	LastWins     Break = "3: who comes later overwrites what he has not seen"
 	SeenIgnored  Break = "3: a version that an app never read counts as read"
 	NoQuarantine Break = "3: what is sent after the access ended is answered and not kept"
+	ReportsThaw  Break = "3: what was handed in can be changed as if its report were a draft"
 	ClockWins    Break = "4: the later clock wins"
 	NoTombstones Break = "5: what was voided is not told"
 	OutOfOrder   Break = "6: of two changes the older one is applied last"
@@ -32,7 +33,8 @@ const (
 
 // Breaks are all of them, with a part of what the checks say when they notice.
 var Breaks = map[Break]string{
-	NoFsync: ": first [", LateRows: "held other records", NoDedupe: ": first [",
+	ReportsThaw: "changed while its report was",
+	NoFsync:     ": first [", LateRows: "held other records", NoDedupe: ": first [",
 	LastWins: "no order explains this", NoQuarantine: "stands 0 times in the log", ClockWins: "no order explains this",
 	SeenIgnored: "no order explains this", NoTombstones: "held other records", OutOfOrder: "verification: ", RefuseOld: "on a good link", FilterLate: "which it may not read",
 }
@@ -80,6 +82,19 @@ func (s *server) breakChanged(scope field.Scope, records []*field.Record) []*fie
 	return records
 }
 
+// breakRecords stands before what a commit reads of records.
+func (s *server) breakRecords(records []*field.Record) {
+	if s.w.o.Break != ReportsThaw || s.w.calm || !s.thaws {
+		return
+	}
+	for i, r := range records {
+		if r.Kind == field.KindReport {
+			records[i] = r.Clone()
+			records[i].State = field.StateDraft
+		}
+	}
+}
+
 // breakPush stands before a push; done: it takes its place.
 func (l *link) breakPush(s *server, req *protocol.PushRequest) (resp *protocol.PushResponse, err error, done bool) {
 	w := l.w
@@ -105,6 +120,8 @@ func (l *link) breakPush(s *server, req *protocol.PushRequest) (resp *protocol.P
 			}
 			return resp, nil, true
 		}
+	case ReportsThaw:
+		s.thaws = !slices.ContainsFunc(req.Operations, func(op protocol.Operation) bool { return op.Kind == field.KindReport })
 	case RefuseOld:
 		if req.App == oldApp && !s.old {
 			return nil, field.Refuse(field.CodeBadRequest, ""), true

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 
 	"fieldclue/server/access"
 	"fieldclue/server/field"
@@ -22,6 +23,9 @@ func (w *world) check() error {
 		w.fault("verification: %s", f)
 	}
 	if err := w.onceEach(); err != nil {
+		return err
+	}
+	if err := w.frozen(); err != nil {
 		return err
 	}
 	if err := w.upgraded(); err != nil {
@@ -94,6 +98,9 @@ func (w *world) onceEach() error {
 					continue
 				}
 				rejected[c.ID]--
+				if string(c.Set["code"]) == string(field.Quote(field.CodePartFrozen)) {
+					w.report.Frozen++
+				}
 				find(c.Set["operation"], func(x write) {
 					ops[x.value]++
 					if author := w.people[x.by].actor.User; h.Scope != field.MakeScope(field.ScopeUser, string(author)) || c.Author != author {
@@ -148,8 +155,54 @@ func (w *world) conflicted() (map[string]bool, error) {
 	return found, nil
 }
 
-// upgraded checks that what an older server kept, because it did not know it, has taken effect: the record is there, and
-// who wrote it may still write.
+// handedIn are the states in which a report lies with the desk, or is done with.
+var handedIn = map[field.State]bool{
+	field.ReportSubmitted: true, field.ReportResubmitted: true, field.ReportUnderReview: true, field.ReportApproved: true,
+}
+
+// frozen reads the log again and checks that no finding of a report changed while the report was handed in, by whatever way,
+// that none was added while it was approved, and that those which were added after it was handed in say so.
+func (w *world) frozen() error {
+	for _, scope := range w.scopes() {
+		entries, err := w.store.Entries(w.ctx, scope, 0, 100_000)
+		if err != nil {
+			return err
+		}
+		state := map[field.RecordID]field.State{}     // of the reports, as far as the log was read
+		once := map[field.RecordID]bool{}             // the reports that were ever handed in
+		partOf := map[field.RecordID]field.RecordID{} // by finding: its report
+		for _, e := range entries {
+			body, err := protocol.Open(e)
+			if err != nil {
+				return err
+			}
+			for _, c := range body.Changes {
+				if _, known := state[c.ID]; (known || c.Kind == field.KindReport) && c.State != "" {
+					state[c.ID] = c.State
+					once[c.ID] = once[c.ID] || handedIn[c.State]
+				}
+				if report, known := partOf[c.ID]; known && handedIn[state[report]] {
+					w.fault("finding %s changed while its report was %s, in entry %d of %s", c.ID, state[report], body.Seq, scope)
+				}
+				if c.Kind != field.KindFinding || c.Set["reportId"] == nil {
+					continue
+				}
+				report := field.RecordID(strings.Trim(string(c.Set["reportId"]), `"`))
+				partOf[c.ID] = report
+				if state[report] == field.ReportApproved {
+					w.fault("finding %s was added to an approved report, in entry %d of %s", c.ID, body.Seq, scope)
+				}
+				if once[report] && string(c.Set["afterSubmission"]) != "true" {
+					w.fault("finding %s was added after its report was handed in and does not say so, in entry %d of %s", c.ID, body.Seq, scope)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// upgraded checks that what an older server kept, because it did not know it, has taken effect: the record is there, it is not
+// part of a report that was handed in, and who wrote it may still write.
 func (w *world) upgraded() error {
 	kept, err := w.store.List(w.ctx, store.Query{
 		Visible: access.Everything, Kinds: []field.Kind{field.KindParked}, States: []field.State{"open"},
@@ -168,6 +221,15 @@ func (w *world) upgraded() error {
 			return err
 		}
 		own := len(target) == 1 && (target[0].Author == author.User || target[0].Fields["reportId"] != nil)
+		if own {
+			report, err := w.store.Records(w.ctx, []field.RecordID{field.RecordID(target[0].Text("reportId"))})
+			if err != nil {
+				return err
+			}
+			if len(report) == 1 && handedIn[report[0].State] {
+				continue
+			}
+		}
 		if own && !target[0].Deleted && slices.Contains(author.Scopes, target[0].Scope) {
 			w.fault("an operation of a newer app is kept and did not take effect after the upgrade: %s", k.Document())
 		}

@@ -18,6 +18,7 @@ type server struct {
 	old    bool // does not know what the newer app writes
 	busy   bool // answers somebody
 	dead   bool
+	thaws  bool // ReportsThaw: the last push that it answered was about no report
 }
 
 var olderKinds = map[field.Kind]*field.Spec{field.KindFinding: field.KindOf(field.KindFinding).Without(newField)}
@@ -163,7 +164,11 @@ func (s *server) Marks(ctx context.Context, scope field.Scope, after int64, limi
 
 // Records implements engine.Store.
 func (s *server) Records(ctx context.Context, ids []field.RecordID) ([]*field.Record, error) {
-	return read(s, "Records", func() ([]*field.Record, error) { return s.Store.Records(ctx, ids) })
+	return read(s, "Records", func() ([]*field.Record, error) {
+		records, err := s.Store.Records(ctx, ids)
+		s.breakRecords(records)
+		return records, err
+	})
 }
 
 // Changed implements engine.Store.

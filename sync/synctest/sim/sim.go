@@ -59,10 +59,11 @@ type Options struct {
 
 // Report says what happened in a run. Points counts, by its name, each place at which something went wrong.
 type Report struct {
-	Operations, Problems, Revoked, Upgrades, Restores, Desk int
-	Linear                                                  int // operations and reads whose order was checked
-	Points                                                  map[string]int
-	Digest                                                  string // of all heads: equal for equal seeds
+	Operations, Problems, Revoked, Upgrades, Restores, Desk, Reviews int
+	Frozen                                                           int // changes of findings that came too late and are kept
+	Linear                                                           int // operations and reads whose order was checked
+	Points                                                           map[string]int
+	Digest                                                           string // of all heads: equal for equal seeds
 }
 
 const (
@@ -84,6 +85,7 @@ type world struct {
 	desk    *access.Actor
 	sites   []field.RecordID
 	visits  map[field.RecordID]field.RecordID // by site: the report that names everybody as an inspector
+	handed  map[field.RecordID]field.RecordID // by site: the report of another visit of them all, which is handed in and reviewed
 	writes  []write
 	calm    bool                  // nothing goes wrong any more
 	inside  bool                  // somebody came first, inside a call to the store
@@ -223,13 +225,15 @@ func (w *world) quiet() *engine.Engine {
 	return engine.New(engine.Options{Store: w.store, Now: w.now, Horizon: horizon, Secret: secret, ActorOf: w.person})
 }
 
-// settle makes an organisation, its people with their phones, and two sites, each with the report of a visit of them all: what
-// is found there everybody may edit.
+// settle makes an organisation, its people with their phones, and two sites, each with the reports of two visits of them all:
+// what is found there everybody may edit, at the second one until it is handed in.
 func (w *world) settle() error {
-	project := w.id()
+	project, template := w.id(), w.id()
 	ops := []protocol.Operation{
 		{ID: field.OrgRecord("bijie"), Kind: field.KindOrg, Set: quoted(set{"code": "bijie", "name": "毕节", "region": "520500"})},
 		{ID: project, Kind: field.KindProject, Set: quoted(set{"externalId": "P", "name": "茶园", "type": "industry", "county": "520502"})},
+		{ID: template, Kind: field.KindTemplate, Set: quoted(set{"title": "清单", "version": 1, "items": []set{{"id": checklistItem, "zh": "屋顶是否完好", "type": "text"}}})},
+		{ID: template, Kind: field.KindTemplate, Command: "publish"},
 	}
 	for range 2 {
 		site := w.id()
@@ -247,24 +251,29 @@ func (w *world) settle() error {
 		p.actor.Scopes = w.scopes()
 		w.people = append(w.people, p)
 	}
-	if err := w.given("org/bijie", ops...); err != nil {
+	if err := w.given(engine.Server, "org/bijie", ops...); err != nil {
 		return err
 	}
 	var team []field.UserID
 	for _, p := range w.people {
 		team = append(team, p.actor.User)
 	}
-	w.visits = map[field.RecordID]field.RecordID{}
+	w.visits, w.handed = map[field.RecordID]field.RecordID{}, map[field.RecordID]field.RecordID{}
+	visit := func(by *access.Actor, site field.RecordID) (field.RecordID, error) {
+		id := w.id()
+		return id, w.given(by, field.MakeScope(field.ScopeSite, string(site)), protocol.Operation{ID: id, Kind: field.KindReport, Set: quoted(set{
+			"siteId": site, "templateId": template, "inspectors": team, "startedAt": protocol.Stamp(w.clock.Add(-time.Hour)), "endedAt": protocol.Stamp(w.clock),
+		})})
+	}
+	var err error
 	for _, site := range w.sites {
-		w.visits[site] = w.id()
-		err := w.given(field.MakeScope(field.ScopeSite, string(site)), protocol.Operation{
-			ID: w.visits[site], Kind: field.KindReport, Set: quoted(set{"siteId": site, "templateId": w.id(), "inspectors": team}),
-		})
-		if err != nil {
+		if w.visits[site], err = visit(engine.Server, site); err != nil {
+			return err
+		}
+		if w.handed[site], err = visit(w.people[0].actor, site); err != nil {
 			return err
 		}
 	}
-	var err error
 	for _, p := range w.people {
 		p.o = synctest.Options{
 			Dir: filepath.Join(w.o.Dir, fmt.Sprint("phone", p.n)), BaseURL: "http://server", Device: synctest.Device{ID: p.actor.Device, Name: "sim", Platform: "sim"},
@@ -279,9 +288,10 @@ func (w *world) settle() error {
 }
 
 // given commits what is there before the story begins.
-func (w *world) given(scope field.Scope, ops ...protocol.Operation) error {
+func (w *world) given(by *access.Actor, scope field.Scope, ops ...protocol.Operation) error {
+	w.batches++
 	_, err := w.quiet().Commit(w.ctx, protocol.Batch{
-		Actor: engine.Server, Device: "server/sim", Number: 1, Scope: scope, Operations: ops, Strict: true, Trusted: true,
+		Actor: by, Device: "server/sim", Number: w.batches, Scope: scope, Operations: ops, Strict: true, Trusted: true,
 	})
 	return err
 }

@@ -44,6 +44,8 @@ func (s *sum) add(r sim.Report) {
 	s.Upgrades += r.Upgrades
 	s.Restores += r.Restores
 	s.Desk += r.Desk
+	s.Reviews += r.Reviews
+	s.Frozen += r.Frozen
 	s.Linear += r.Linear
 	if s.points == nil {
 		s.points = map[string]int{}
@@ -54,8 +56,8 @@ func (s *sum) add(r sim.Report) {
 }
 
 func (s *sum) String() string {
-	return fmt.Sprintf("%d operations, %d of them not applied; %d acts of the desk; access ended %d times, %d upgrades, %d restores; %d answers in order; %v",
-		s.Operations, s.Problems, s.Desk, s.Revoked, s.Upgrades, s.Restores, s.Linear, s.points)
+	return fmt.Sprintf("%d operations, %d of them not applied, %d of those too late; %d acts of the desk, %d of review; access ended %d times, %d upgrades, %d restores; %d answers in order; %v",
+		s.Operations, s.Problems, s.Frozen, s.Desk, s.Reviews, s.Revoked, s.Upgrades, s.Restores, s.Linear, s.points)
 }
 
 func TestNothingIsLostDoubledOrLeaked(t *testing.T) {
@@ -72,7 +74,7 @@ func TestNothingIsLostDoubledOrLeaked(t *testing.T) {
 		all.add(r)
 	}
 	t.Logf("%d seeds: %s", seeds, &all)
-	if all.Operations == 0 || all.Problems == 0 || all.Desk == 0 || all.Revoked == 0 || all.Upgrades == 0 || all.Restores == 0 || all.Linear == 0 {
+	if all.Operations == 0 || all.Problems == 0 || all.Desk == 0 || all.Reviews == 0 || all.Frozen == 0 || all.Revoked == 0 || all.Upgrades == 0 || all.Restores == 0 || all.Linear == 0 {
 		t.Error("something never happened")
 	}
 	for _, name := range sim.Points() {

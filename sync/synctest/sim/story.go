@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,16 +22,21 @@ const (
 	newField       = "promise"
 )
 
+// checklistItem is the one item of the template: nobody need answer it, and a report goes back for it.
+const checklistItem = "roof"
+
 // step lets one thing happen.
 func (w *world) step(n int) error {
 	p := w.people[w.choose(len(w.people))]
 	switch dice := w.choose(100); {
-	case dice < 45:
+	case dice < 44:
 		return w.writeSomething(p, n)
-	case dice < 72:
+	case dice < 70:
 		return w.sync(p)
-	case dice < 77:
+	case dice < 75:
 		return w.deskWork()
+	case dice < 77:
+		return w.review()
 	case dice < 80: // the battery is empty
 		return w.reopen(p)
 	case dice < 84:
@@ -61,16 +67,22 @@ func (w *world) step(n int) error {
 	return nil
 }
 
-// writeSomething makes a finding, or changes or voids one that the phone knows, offline.
+// writeSomething makes a finding, or changes or voids one that the phone knows, or hands a report in, offline.
 func (w *world) writeSomething(p *person, n int) error {
 	value := fmt.Sprintf("v%d-%d", n, w.random.Uint32())
 	known := p.phone.Records(field.KindFinding)
+	if w.choose(14) == 13 {
+		return w.handIn(p, value)
+	}
 	var op synctest.Op
 	if len(known) == 0 || w.choose(4) == 0 {
 		site := w.sites[w.choose(len(w.sites))]
 		found := set{"siteId": site, "title": value, "reportId": w.visits[site]}
-		if w.choose(8) == 0 { // what somebody found alone is nobody else's to edit
+		switch w.choose(8) {
+		case 0: // what somebody found alone is nobody else's to edit
 			delete(found, "reportId")
+		case 5, 6, 7:
+			found["reportId"] = w.handed[site]
 		}
 		op = synctest.Create(field.MakeScope(field.ScopeSite, string(site)), field.KindFinding, w.id(), found)
 	} else {
@@ -95,6 +107,22 @@ func (w *world) writeSomething(p *person, n int) error {
 	w.writes = append(w.writes, write{p.n, value})
 	w.report.Operations++
 	return nil
+}
+
+// handIn submits a report that the phone knows.
+func (w *world) handIn(p *person, group string) error {
+	report := w.handed[w.sites[w.choose(len(w.sites))]]
+	known := p.phone.Records(field.KindReport)
+	i := slices.IndexFunc(known, func(r protocol.PulledRecord) bool { return r.ID == report })
+	if i < 0 {
+		return nil
+	}
+	command := "submit"
+	if bytes.Contains(known[i].Fields, field.Quote(field.ReportReturned)) {
+		command = "resubmit"
+	}
+	w.report.Operations++
+	return p.phone.Write(group, synctest.Command(known[i].Scope, field.KindReport, report, command, nil))
 }
 
 // sync lets a phone talk to the servers. The link may fail it; it goes on where it was. One whose battery went empty
@@ -200,6 +228,32 @@ func (w *world) deskWork() error {
 			return err
 		}
 		return w.history.accepted(now[0], call)
+	}
+	return nil
+}
+
+// review is a supervisor who approves a report that was handed in, gives it back, or takes one up again.
+func (w *world) review() error {
+	found, err := w.store.Records(w.ctx, []field.RecordID{w.handed[w.sites[w.choose(len(w.sites))]]})
+	if err != nil {
+		return err
+	}
+	r := found[0]
+	op := protocol.Operation{ID: r.ID, Kind: r.Kind, Base: r.Version}
+	switch {
+	case r.State == field.ReportApproved:
+		op.Command, op.Args = "reopen", quoted(set{"reason": "补充核实"})
+	case handedIn[r.State] && w.choose(2) == 0:
+		op.Command = "approve"
+	case handedIn[r.State]:
+		op.Command, op.Args = "return", quoted(set{
+			"items": []set{{"item": checklistItem, "comment": "请补充"}}, "deadline": protocol.Stamp(w.clock.Add(horizon)),
+		})
+	default:
+		return nil
+	}
+	if _, err := w.click(r.Scope, op); err == nil { // else a conflict is open, or somebody was first
+		w.report.Reviews++
 	}
 	return nil
 }
