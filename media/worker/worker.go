@@ -61,6 +61,8 @@ type Pool struct {
 	kinds map[string]Handler
 	lanes map[string]chan struct{} // kinds with a lane, and how it is told that one may wait there
 	poke  chan struct{}
+
+	seen time.Time // the latest time of the clock; of the goroutine that hands jobs out
 }
 
 // New makes a pool without handlers.
@@ -204,6 +206,12 @@ func (p *Pool) lane(ctx context.Context, kind string) bool {
 // hand leases what is due and gives it to the workers, one job at a time as they come free. It reports whether there
 // may be more.
 func (p *Pool) hand(ctx context.Context, jobs chan<- store.Doc) bool {
+	if err := p.recall(ctx); err != nil {
+		if ctx.Err() == nil {
+			p.cfg.Log.Error("jobs that wait for a time that the clock had before cannot be called", "error", err)
+		}
+		return false
+	}
 	limit := 4 * p.cfg.Workers
 	due, err := p.cfg.Docs.DocsDue(ctx, store.Jobs, p.cfg.Now(), limit)
 	if err != nil {
@@ -224,6 +232,45 @@ func (p *Pool) hand(ctx context.Context, jobs chan<- store.Doc) bool {
 		}
 	}
 	return len(due) == limit
+}
+
+// recall makes due now what a clock that was ahead put off for longer than any job is. It looks when a pool begins, and when the
+// clock was put back.
+func (p *Pool) recall(ctx context.Context) error {
+	now := p.cfg.Now().UTC().Truncate(time.Millisecond)
+	if !p.seen.IsZero() && now.After(p.seen.Add(-time.Minute)) {
+		if now.After(p.seen) {
+			p.seen = now
+		}
+		return nil
+	}
+	keys := []string{queued}
+	for kind := range p.lanes {
+		keys = append(keys, laneKey(kind))
+	}
+	for _, key := range keys {
+		for after := ""; ; {
+			page, err := p.cfg.Docs.DocsByKey(ctx, store.Jobs, key, after, 500)
+			if err != nil {
+				return err
+			}
+			for _, d := range page {
+				after = d.ID
+				if !d.Due.After(now.Add(longestWait)) {
+					continue
+				}
+				d.Due = now
+				if _, err := p.cfg.Docs.PutDoc(ctx, d); err != nil && !field.Is(err, field.CodeStale) { // stale: another server was first
+					return err
+				}
+			}
+			if len(page) < 500 {
+				break
+			}
+		}
+	}
+	p.seen = now
+	return nil
 }
 
 // backToLane lets a job wait in its lane whose server died, or whose next try is due.
@@ -329,12 +376,18 @@ func (p *Pool) later(ctx context.Context, d store.Doc, b body, why error) {
 	}
 }
 
+// mostDelay is how long a job that failed waits at most. One that is due after longestWait was put off by a wrong clock.
+const (
+	mostDelay   = time.Hour
+	longestWait = 2 * mostDelay
+)
+
 func (p *Pool) delay(tries int) time.Duration {
 	d := p.cfg.Retry
 	for range tries - 1 {
 		d *= 2
 	}
-	return min(d, time.Hour)
+	return min(d, mostDelay)
 }
 
 // try calls the handler; a panic is a failure like any other.

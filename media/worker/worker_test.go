@@ -413,3 +413,32 @@ func TestJobsOfALaneAreSetAsideAsOthersAre(t *testing.T) {
 	must(t, p.Again(t.Context(), "slow/x"))
 	r.until("it is done", func(docs map[string]store.Doc) bool { return len(docs) == 1 })
 }
+
+// A clock that was a year ahead put jobs off for a year. They are done when it was put right, with a new start of the server
+// and without.
+func TestJobsDoNotWaitForATimeThatTheClockHadBefore(t *testing.T) {
+	year := 365 * 24 * time.Hour
+	r := newRoom(t)
+	r.clock.forward(year)
+	must(t, r.pool().Enqueue(t.Context(), "facts", "before", nil))
+	r.clock.forward(-year)
+	p := r.pool()
+	var fail atomic.Bool
+	p.Handle("facts", func(context.Context, json.RawMessage) error {
+		if fail.Load() {
+			return errors.New("no luck")
+		}
+		return nil
+	})
+	defer r.run(p)()
+	r.until("it was done after the start", empty)
+	fail.Store(true)
+	r.clock.forward(year)
+	must(t, p.Enqueue(t.Context(), "facts", "meanwhile", nil))
+	r.until("it failed", func(docs map[string]store.Doc) bool {
+		return docs["facts/meanwhile"].Due.Equal(r.clock.now().Add(5 * time.Second))
+	})
+	fail.Store(false)
+	r.clock.forward(-year)
+	r.until("it was done without a start", empty)
+}
