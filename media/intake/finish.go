@@ -50,7 +50,9 @@ func (s *Service) release(ctx context.Context, u *upload) {
 	}
 }
 
-// record signs the receipt and tells the log. Nobody has seen a receipt before the log has it.
+// record signs the receipt and tells the log. Nobody has seen a receipt before the log has it. One that the published keys do
+// not confirm, because the clock is wrong or was when the key was made, is not given: CodeBusy. The bytes stay, and the next
+// request, or the next start, tries again.
 func (s *Service) record(ctx context.Context, u *upload) error {
 	u.Offset, u.Hash = u.Size, nil // the blob is there, whatever was staged on the way
 	ring, err := s.cfg.Keys(ctx)
@@ -58,6 +60,13 @@ func (s *Service) record(ctx context.Context, u *upload) error {
 		return s.keep(ctx, u, err)
 	}
 	r := receipt.NewSigner(ring.Private).Sign(u.PhotoID, string(u.Sum), u.Size, u.Type, s.cfg.Now())
+	if err := ring.Keys.Verify(r); err != nil {
+		s.withheld.Add(1)
+		wait := field.Refuse(field.CodeBusy, "The photo is safe here, and its receipt has to wait: the server's clock, or the time of its key, is wrong. Keep the photo, ask again later, and tell the operator.").
+			InChinese("照片已安全接收，但回执须等待：服务器时钟或密钥时间有误。请保留照片，稍后重试，并告知运维人员。").Because(err).About(u.PhotoID)
+		wait.After = time.Minute
+		return s.keep(ctx, u, wait)
+	}
 	recorded, err := s.cfg.Ledger.PhotoStored(ctx, StoredPhoto{
 		PhotoID: u.PhotoID, Sum: u.Sum, Size: u.Size, Type: u.Type, By: u.By,
 		ReceivedAt: r.ReceivedAt, Receipt: r.JSON(), Interruptions: u.Interruptions, Broken: u.broke(), Already: u.Already,
@@ -78,7 +87,8 @@ func (s *Service) keep(ctx context.Context, u *upload, why error) error {
 }
 
 // Tidy removes at the start of a server what a crash left of uploads that the log knows, and tells it of those that are
-// complete. Half uploads stay, for the phones that will go on with them.
+// complete. Half uploads stay, for the phones that will go on with them; none longer than if it had been begun now, also if a
+// clock that was ahead said so.
 func (s *Service) Tidy(ctx context.Context) error {
 	var failed []error
 	for after := ""; ; {
@@ -107,6 +117,17 @@ func (s *Service) tidyOne(ctx context.Context, d store.Doc) error {
 		return err
 	case s.busy(u.id):
 		return nil
+	}
+	if latest := s.cfg.Now().UTC().Add(s.cfg.Keep).Truncate(time.Millisecond); u.expires.After(latest) {
+		u.expires = latest
+		if err := s.save(ctx, u); err != nil {
+			if field.Is(err, field.CodeUploadReplaced) { // somebody is at it
+				err = nil
+			}
+			return err
+		}
+	}
+	switch {
 	case u.Ended: // a crash may have come before its bytes were removed; the document stays for those that come late
 		return s.cfg.Staging.Remove(ctx, u.id)
 	}

@@ -117,7 +117,8 @@ type Service struct {
 
 	beginning [64]sync.Mutex // held, by a hash of the person, while an upload is counted and begun
 
-	failed atomic.Int64 // of the last sweep
+	failed   atomic.Int64 // of the last sweep
+	withheld atomic.Int64 // receipts that would not have held
 }
 
 // New checks nothing: every part of the Config without a default must be given.
@@ -140,6 +141,9 @@ func New(cfg Config) *Service {
 	s.seals, _ = cfg.Staging.(blob.Seals)
 	return s
 }
+
+// Withheld counts how often no receipt was given since the start, because it would not have held.
+func (s *Service) Withheld() int64 { return s.withheld.Load() }
 
 // MaxSize is the largest file that is taken, in bytes.
 func (s *Service) MaxSize() int64 { return max(s.cfg.MaxImage, s.cfg.MaxVideo) }

@@ -141,13 +141,9 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 		s.log.LogAttrs(c.UserContext(), slog.LevelError, "no room", slog.String("requestId", p.RequestID), slog.String("error", err.Error()))
 	case field.KindBusy:
 		s.log.LogAttrs(c.UserContext(), slog.LevelWarn, "busy", slog.String("requestId", p.RequestID), slog.String("error", err.Error()))
-		c.Set(fiber.HeaderRetryAfter, "2")
+		again(c, e, 2*time.Second)
 	case field.KindTooMany:
-		after := 30 * time.Second
-		if e.After > 0 {
-			after = e.After
-		}
-		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(after.Seconds()))))
+		again(c, e, 30*time.Second)
 	case field.KindUnauthenticated:
 		c.Set(fiber.HeaderWWWAuthenticate, "Bearer")
 	}
@@ -163,6 +159,14 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 	}
 	c.Set(fiber.HeaderContentType, mediaProblem)
 	return c.Status(status).Send(body)
+}
+
+// again says when it may be tried again, where the error does not say.
+func again(c *fiber.Ctx, e *field.Error, after time.Duration) {
+	if e.After > 0 {
+		after = e.After
+	}
+	c.Set(fiber.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(after.Seconds()))))
 }
 
 // refusal finds what an error says to a client.
