@@ -19,9 +19,9 @@ import (
 // Key is a public key of the server, and the time in which it signs.
 type Key struct {
 	KeyID     string    `json:"keyId"`
-	Algorithm string    `json:"algorithm"` // "Ed25519"
-	PublicKey []byte    `json:"publicKey"` // in JSON base64, standard alphabet with padding
-	From      time.Time `json:"from,omitzero"`
+	Algorithm string    `json:"algorithm"`        // "Ed25519"
+	PublicKey []byte    `json:"publicKey"`        // in JSON base64, standard alphabet with padding
+	From      time.Time `json:"from,omitzero"`    // zero: since there was a server
 	Until     time.Time `json:"until,omitzero"`   // zero: it signs now
 	Leaked    bool      `json:"leaked,omitempty"` // others may have it: its signatures prove nothing by themselves
 }
@@ -31,15 +31,15 @@ func NewKey(public ed25519.PublicKey, from time.Time) Key {
 	return Key{KeyID: KeyID(public), Algorithm: "Ed25519", PublicKey: public, From: from}
 }
 
-// clocks is how far the clocks of servers may be apart, and how long one may go on with a key that was changed just now.
-const clocks = 10 * time.Minute
+// Clocks is how far the clocks of servers may be apart, and how long one may go on with a key that was changed just now.
+const Clocks = 10 * time.Minute
 
 // Signed refuses a time at which the key did not sign with CodeHashMismatch.
 func (k Key) Signed(at time.Time) error {
 	switch {
-	case !k.Until.IsZero() && at.After(k.Until.Add(clocks)):
+	case !k.Until.IsZero() && at.After(k.Until.Add(Clocks)):
 		return field.Refuse(field.CodeHashMismatch, "The key %s signs nothing since %s, and this is of %s.", k.KeyID, stamp(k.Until), stamp(at))
-	case at.Before(k.From.Add(-clocks)) && !k.From.IsZero():
+	case at.Before(k.From.Add(-Clocks)) && !k.From.IsZero():
 		return field.Refuse(field.CodeHashMismatch, "The key %s signs since %s, and this is of %s.", k.KeyID, stamp(k.From), stamp(at))
 	}
 	return nil

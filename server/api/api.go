@@ -68,6 +68,7 @@ type Options struct {
 	Receipts receipt.Holder // keys with which receipts are signed; the public ones are published
 
 	Now            func() time.Time // nil: time.Now
+	Doubt          func() *Warning  // what /readyz warns of; nil, or an answer of nil: nothing
 	Log            *slog.Logger     // nil: discards
 	Guard          guard.Config     // limits of time for bodies; its rules are set here
 	RequestTimeout time.Duration    // of one request; 0: 30 s
@@ -91,6 +92,7 @@ type Server struct {
 	space    Space
 
 	now     func() time.Time
+	doubt   func() *Warning
 	log     *slog.Logger
 	timeout time.Duration
 
@@ -117,7 +119,7 @@ func New(o Options) *Server {
 		accounts: o.Accounts, engine: o.Engine, store: o.Store, blobs: o.Blobs, flow: o.Flow, jobs: o.Jobs, space: o.Space,
 		trusted: trustIn(o.TrustedProxies), metricsToken: o.MetricsToken,
 		cases: o.Cases, exports: make(chan struct{}, mostExports),
-		now: o.Now, log: o.Log, timeout: o.RequestTimeout, metrics: newMetrics(o.Space), stopping: make(chan struct{}),
+		now: o.Now, doubt: o.Doubt, log: o.Log, timeout: o.RequestTimeout, metrics: newMetrics(o.Space), stopping: make(chan struct{}),
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -129,6 +131,9 @@ func New(o Options) *Server {
 		s.timeout = 30 * time.Second
 	}
 	s.metrics.signIn(o.Accounts.Contradictions)
+	if o.Uploads != nil {
+		s.metrics.receipts(o.Uploads.Withheld)
+	}
 	s.hub = newHub(s, o)
 	s.app = fiber.New(fiber.Config{
 		AppName: "fieldclue", DisableStartupMessage: true, ServerHeader: "",

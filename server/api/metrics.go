@@ -49,6 +49,14 @@ func (m *metrics) signIn(contradictions func() int64) {
 	))
 }
 
+// receipts shows what the clock holds up.
+func (m *metrics) receipts(withheld func() int64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(
+		prometheus.CounterOpts{Name: "fieldclue_receipts_withheld_total", Help: "Times that no receipt was given because it would not hold: the server's clock is before the time of its key. See /readyz."},
+		func() float64 { return float64(withheld()) },
+	))
+}
+
 // bodies shows what is under way of the guard's bounds.
 func (m *metrics) bodies(underWay func() (uploads, bodies int, memory int64)) {
 	m.registry.MustRegister(

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -65,12 +66,28 @@ func (s *Server) admitToMetrics(c *fiber.Ctx) error {
 type health struct {
 	Status string            `json:"status"` // "ok", or "down"
 	Checks map[string]string `json:"checks,omitempty"`
+	*Warning
+}
+
+// Warning is what a person should see to while the server goes on.
+type Warning struct {
+	EN string `json:"warning"`
+	ZH string `json:"warningZh"`
+}
+
+// Warn is a warning in both languages that names the same times.
+func Warn(en, zh string, times ...time.Time) *Warning {
+	var named []any
+	for _, t := range times {
+		named = append(named, t.UTC().Format(time.RFC3339))
+	}
+	return &Warning{EN: fmt.Sprintf(en, named...), ZH: fmt.Sprintf(zh, named...)}
 }
 
 // healthz says that the process answers.
 func (s *Server) healthz(c *fiber.Ctx) error { return reply(c, health{Status: "ok"}) }
 
-// readyz asks the store and the blobs, and says which of them fails.
+// readyz asks the store and the blobs, and says which of them fails. A warning changes nothing of that.
 func (s *Server) readyz(c *fiber.Ctx) error {
 	ctx, cancel := context.WithTimeout(c.UserContext(), askTime)
 	defer cancel()
@@ -81,6 +98,9 @@ func (s *Server) readyz(c *fiber.Ctx) error {
 	_ = both.Wait() // the errors stand in store and blobs
 
 	h := health{Status: "ok", Checks: map[string]string{"store": verdict(store), "blobs": verdict(blobs), "server": "ok"}}
+	if s.doubt != nil {
+		h.Warning = s.doubt()
+	}
 	select {
 	case <-s.stopping:
 		h.Checks["server"] = "stopping"

@@ -32,8 +32,19 @@ const (
 
 // anchored is the document that tells servers when the newest statement was made.
 type anchored struct {
-	At  time.Time `json:"at"`
-	Sum blob.Sum  `json:"sum"`
+	At   time.Time `json:"at"`
+	Sum  blob.Sum  `json:"sum"`
+	Kept time.Time `json:"kept,omitzero"` // when that was by the clock; zero: At
+}
+
+// due reports whether the next statement is. One from the future was kept by a clock that was put right since.
+func (a anchored) due(now time.Time) bool {
+	kept := a.Kept
+	if kept.IsZero() {
+		kept = a.At
+	}
+	age := now.Sub(kept)
+	return age >= anchorEvery || age < -receipt.Clocks
 }
 
 func (p *parts) anchored(ctx context.Context) (last anchored, doc store.Doc, err error) {
@@ -65,17 +76,19 @@ func (a *App) anchorDaily(ctx context.Context) error {
 
 func (a *App) anchorIfDue(ctx context.Context) error {
 	last, _, err := a.parts.anchored(ctx)
-	if err != nil || time.Since(last.At) < anchorEvery {
+	if err != nil || !last.due(a.parts.now()) {
 		return err
 	}
-	sum, n, err := a.parts.keepStatement(ctx, time.Now(), false)
+	sum, n, err := a.parts.keepStatement(ctx, a.parts.now(), false)
 	if err == nil && n > 0 {
 		a.log.Info("a signed statement of the logs was kept", "sha256", sum, "scopes", n)
 	}
 	return err
 }
 
-// keepStatement signs where all logs stand, and keeps it. n is the number of logs.
+// keepStatement signs where all logs stand, and keeps it. n is the number of logs. By their times one sees which statement came
+// later (anchor.Witness), so its time is after that of the one before, also if the clock was put back; after a restore it is after
+// that of all that were kept, because the copy knows only the older ones.
 func (p *parts) keepStatement(ctx context.Context, now time.Time, restored bool) (sum blob.Sum, n int, err error) {
 	last, doc, err := p.anchored(ctx)
 	if err != nil {
@@ -85,7 +98,20 @@ func (p *parts) keepStatement(ctx context.Context, now time.Time, restored bool)
 	if err != nil {
 		return "", 0, err
 	}
-	s := anchor.Statement{At: now.UTC().Truncate(time.Millisecond), Prev: string(last.Sum), Restored: restored}
+	now = now.UTC().Truncate(time.Millisecond)
+	s, before := anchor.Statement{At: now, Prev: string(last.Sum), Restored: restored}, last.At
+	if restored {
+		_, newest, _, err := p.hear(ctx, ring.Keys, &anchor.Witness{}) // its faults are for verify
+		if err != nil {
+			return "", 0, err
+		}
+		if newest.After(before) {
+			before = newest
+		}
+	}
+	if !s.At.After(before) {
+		s.At = before.Add(time.Millisecond)
+	}
 	msg, n, err := p.sign(ctx, ring, s)
 	if err != nil || n == 0 {
 		return "", 0, err
@@ -93,7 +119,11 @@ func (p *parts) keepStatement(ctx context.Context, now time.Time, restored bool)
 	if sum, err = keep(ctx, p.anchors, msg); err != nil {
 		return "", 0, err
 	}
-	doc.Body = field.Quote(anchored{At: s.At, Sum: sum})
+	next := anchored{At: s.At, Sum: sum}
+	if !s.At.Equal(now) {
+		next.Kept = now
+	}
+	doc.Body = field.Quote(next)
 	if _, err := p.store.PutDoc(ctx, doc); err != nil && !field.Is(err, field.CodeStale) {
 		return "", 0, err
 	}
@@ -135,11 +165,11 @@ func Anchor(ctx context.Context, cfg config.Config, log *slog.Logger, restored b
 		if err != nil {
 			return "", 0, nil, err
 		}
-		if told, err = skipNumbers(ctx, p.store, log, time.Now(), earlier); err != nil {
+		if told, err = skipNumbers(ctx, p.store, log, p.now(), earlier); err != nil {
 			return "", 0, told, err
 		}
 	}
-	kept, n, err := p.keepStatement(ctx, time.Now(), restored)
+	kept, n, err := p.keepStatement(ctx, p.now(), restored)
 	return string(kept), n, told, err
 }
 

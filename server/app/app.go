@@ -3,7 +3,8 @@
 //
 // Start is the one to read. open.go chooses the engines, watch.go hears what other servers write, photos.go joins uploads
 // to the log, examine.go and recheck.go look at what arrived, holds.go keeps legal holds, apart.go moves what lies elsewhere now, space.go tells of space that runs
-// out, archive.go moves what is old out of the log, keys.go keeps the key that signs, verify.go checks everything that is
+// out, archive.go moves what is old out of the log, clock.go
+// doubts the server's clock, keys.go keeps the key that signs, verify.go checks everything that is
 // stored. Nothing here decides anything about a record.
 package app
 
@@ -15,6 +16,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fieldclue/media/intake"
@@ -47,6 +49,7 @@ type App struct {
 	uploads *intake.Service
 	pool    *worker.Pool
 	holds   *holds
+	doubt   atomic.Pointer[api.Warning] // of the clock; nil: none
 	http    *api.Server
 	ln      net.Listener
 	figures *http.Server // gives the metrics on a listener of its own; nil: there is none
@@ -90,32 +93,35 @@ func (a *App) wire(ctx context.Context) error {
 	if _, err := p.keys(ctx); err != nil { // made at the first start, or what is wrong with them is said at once
 		return err
 	}
-	a.engine = engine.New(engine.Options{Store: p.store, Log: a.log, Horizon: days(a.cfg.HorizonDays), Kept: a.cfg.Kept, KeptBytes: a.cfg.KeptBytes, ImageMax: a.cfg.UploadMax, ActorOf: func(ctx context.Context, user field.UserID) (*access.Actor, error) {
+	a.engine = engine.New(engine.Options{Store: p.store, Log: a.log, Now: p.now, Horizon: days(a.cfg.HorizonDays), Kept: a.cfg.Kept, KeptBytes: a.cfg.KeptBytes, ImageMax: a.cfg.UploadMax, ActorOf: func(ctx context.Context, user field.UserID) (*access.Actor, error) {
 		return a.users.Past(ctx, user)
 	}})
 	a.setApart(ctx)
-	a.users = accounts.New(accounts.Options{Docs: p.store, Records: p.store, Commit: a.engine, AccessTTL: a.cfg.AccessTTL, Devices: a.cfg.Devices, CodeTTL: a.cfg.CodeTTL, Log: a.log})
+	a.users = accounts.New(accounts.Options{Docs: p.store, Records: p.store, Commit: a.engine, AccessTTL: a.cfg.AccessTTL, Devices: a.cfg.Devices, CodeTTL: a.cfg.CodeTTL, Now: p.now, Log: a.log})
 	if err := a.users.MarkFounder(ctx); err != nil {
 		return err
 	}
 	if err := a.users.Upgrade(ctx); err != nil {
 		return fmt.Errorf("lifting accounts, devices and sessions into the log: %w", err)
 	}
-	a.space = space.New(p.store, time.Now)
+	a.space = space.New(p.store, p.now)
 	a.ledger = &ledger{engine: a.engine, store: p.store, users: a.users, space: a.space}
-	a.alike = alike.New(p.store, time.Now)
+	a.alike = alike.New(p.store, p.now)
 	a.uploads = intake.New(intake.Config{
-		Blobs: p.originals, Staging: p.staging, Docs: p.store, Ledger: a.ledger, Keys: p.keys, Now: time.Now, MaxImage: a.cfg.UploadMax,
+		Blobs: p.originals, Staging: p.staging, Docs: p.store, Ledger: a.ledger, Keys: p.keys, Now: p.now, MaxImage: a.cfg.UploadMax,
 		Begun: a.cfg.Begun, BegunBytes: a.cfg.BegunBytes,
 		Keep:       space.Waits, // a declaration counts for as long as half an upload is kept
 		SealedLife: p.sealedLife,
 	})
-	a.pool = worker.New(worker.Config{Docs: p.store, Workers: a.cfg.Workers, Log: a.log, Now: time.Now})
+	a.pool = worker.New(worker.Config{Docs: p.store, Workers: a.cfg.Workers, Log: a.log, Now: p.now})
+	if err := a.lookAtClock(ctx); err != nil {
+		return err
+	}
 	a.holds = &holds{store: p.store, commit: a.engine, originals: p.originals, log: a.log}
 	a.http = api.New(api.Options{
 		Accounts: a.users, Engine: a.engine, Pokes: a.engine, Store: p.store, Blobs: photoBytes{p},
-		Flow: workflow.New(p.store, a.engine, a.alike, time.Now), Cases: &casefile.Maker{Store: p.store, Blobs: photoBytes{p}, Keys: p.keys},
-		Uploads: a.uploads, Jobs: a.pool, Space: a.space, Receipts: p.keys, Log: a.log,
+		Flow: workflow.New(p.store, a.engine, a.alike, p.now), Cases: &casefile.Maker{Store: p.store, Blobs: photoBytes{p}, Keys: p.keys},
+		Uploads: a.uploads, Jobs: a.pool, Space: a.space, Receipts: p.keys, Now: p.now, Doubt: a.doubt.Load, Log: a.log,
 		Guard: guard.Config{
 			Uploads: a.cfg.Uploads, UserUploads: a.cfg.UploadsUser, Memory: a.cfg.BodyMemory, UserMemory: a.cfg.BodyMemoryUser,
 		},
@@ -227,6 +233,9 @@ func (a *App) keepHouse(ctx context.Context) error {
 		}
 		if _, err := a.users.Sweep(ctx, 1000); err != nil && ctx.Err() == nil {
 			a.log.Warn("sweeping sessions", "error", err)
+		}
+		if err := a.lookAtClock(ctx); err != nil && ctx.Err() == nil {
+			a.log.Warn("comparing the clock with the log", "error", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -30,7 +30,7 @@ func (a *App) archiveDaily(ctx context.Context) error {
 			return nil
 		case <-again.C:
 		}
-		done, err := a.parts.archive(ctx, a.cfg, time.Now(), nil)
+		done, err := a.parts.archive(ctx, a.cfg, a.parts.now(), nil)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			a.log.Error("archiving stopped; it goes on tomorrow", "error", err, "entries", done.Entries)
@@ -57,7 +57,7 @@ func Archive(ctx context.Context, cfg config.Config, log *slog.Logger, say func(
 	}
 	for more := true; more; {
 		var done archive.Done
-		done, err = p.archive(ctx, cfg, time.Now(), func(d archive.Done) {
+		done, err = p.archive(ctx, cfg, p.now(), func(d archive.Done) {
 			if d.Bundles%100 == 0 {
 				say(d.String())
 			}

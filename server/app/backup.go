@@ -168,7 +168,7 @@ func keepRestored(ctx context.Context, cfg config.Config, log *slog.Logger) erro
 	if err != nil {
 		return err
 	}
-	_, _, err = p.keepStatement(ctx, time.Now(), true)
+	_, _, err = p.keepStatement(ctx, p.now(), true)
 	return errors.Join(err, p.close())
 }
 

@@ -8,7 +8,10 @@ import (
 
 	"fieldclue/media/blob"
 	"fieldclue/server/field"
+	"fieldclue/server/store"
 	"fieldclue/sync/anchor"
+	"fieldclue/sync/engine"
+	"fieldclue/sync/protocol"
 )
 
 // growing is a store of statements to which another is added when all were listed.
@@ -30,7 +33,7 @@ func (g *growing) Each(ctx context.Context, fn func(blob.Info) error) error {
 func TestStatementsAreHeardWhileTheKeyIsChanged(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, f *file) {
 		f.clue()
-		p := &parts{store: f.holds.store, anchors: f.holds.originals}
+		p := &parts{now: time.Now, store: f.holds.store, anchors: f.holds.originals}
 		ring, err := p.keys(t.Context())
 		f.must(err)
 		say := func() {
@@ -51,7 +54,7 @@ func TestStatementsAreHeardWhileTheKeyIsChanged(t *testing.T) {
 		hear("one key", 1)
 		_, doc, err := storedKey(t.Context(), p.store)
 		f.must(err)
-		next, old := newKey(), slices.Clone(ring.Keys)
+		next, old := newKey(time.Now()), slices.Clone(ring.Keys)
 		old[0].Until = next.From
 		next.Older = old
 		doc.Body = field.Quote(next)
@@ -62,5 +65,124 @@ func TestStatementsAreHeardWhileTheKeyIsChanged(t *testing.T) {
 		p.anchors = &growing{p.anchors, say}
 		hear("and one that came after the list", 2)
 		hear("which is in the next", 3)
+	})
+}
+
+// The clock is a year ahead, and put right. Statements follow each other by their times all the same, so that the newest is known
+// for what it is; the next is due a day after the last was kept; and the first one that an older program kept, with the time that
+// the clock had when the key was made, is not contradicted.
+func TestStatementsFollowEachOtherWhenTheClockIsPutRight(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, f *file) {
+		f.clue()
+		right := time.Now().UTC().Truncate(time.Millisecond)
+		wrong, now := right.AddDate(1, 0, 0), right
+		p := &parts{now: func() time.Time { return now }, store: f.holds.store, raw: f.holds.store, anchors: f.holds.originals}
+		key := newKey(wrong) // as an older program made the first one
+		_, err := p.store.PutDoc(t.Context(), store.Doc{Shelf: store.Keys, ID: serverKey, Body: field.Quote(key)})
+		f.must(err)
+		said := func(what string, want int) (w anchor.Witness) {
+			t.Helper()
+			ring, err := p.keys(t.Context())
+			f.must(err)
+			n, _, faults, err := p.hear(t.Context(), ring.Keys, &w)
+			if f.must(err); n != want || len(faults) > 0 {
+				t.Errorf("%s: %d statements, want %d; faults %q", what, n, want, faults)
+			}
+			var r Report
+			if r.serverKey(t.Context(), p, &w); !r.Sound() {
+				t.Errorf("%s: %q", what, r.Faults)
+			}
+			return w
+		}
+		ring := key.ring()
+		ring.Keys = key.keys()
+		msg, _, err := p.sign(t.Context(), ring, anchor.Statement{At: wrong})
+		f.must(err)
+		sum, err := keep(t.Context(), p.anchors, msg)
+		f.must(err)
+		_, err = p.store.PutDoc(t.Context(), store.Doc{Shelf: store.Cursors, ID: anchorDoc, Body: field.Quote(anchored{At: wrong, Sum: sum})})
+		f.must(err)
+		said("of an older program", 1)
+
+		last, _, err := p.anchored(t.Context())
+		if f.must(err); !last.due(now) {
+			t.Error("the next is not due for a year")
+		}
+		_, _, err = p.keepStatement(t.Context(), now, false)
+		f.must(err)
+		last, _, err = p.anchored(t.Context())
+		if f.must(err); last.due(now) || last.due(now.Add(anchorEvery-time.Second)) || !last.due(now.Add(anchorEvery)) || !last.At.After(wrong) {
+			t.Errorf("the next after %+v", last)
+		}
+		said("put right", 2)
+
+		// The key is changed: it was good for all that it signed.
+		k, doc, err := storedKey(t.Context(), p.store)
+		f.must(err)
+		until, err := p.latest(t.Context(), now)
+		if f.must(err); !until.Equal(last.At) {
+			t.Errorf("it was good until %s, and signed on %s", until, last.At)
+		}
+		next := newKey(now)
+		next.Older = k.ring().Keys
+		next.Older[0].Until = until
+		doc.Body = field.Quote(next)
+		_, err = p.store.PutDoc(t.Context(), doc)
+		f.must(err)
+		_, _, err = p.keepStatement(t.Context(), now, false)
+		f.must(err)
+		w := said("by a new key", 3)
+		if digest, _ := w.Keys(); digest != digestOf(next.keys()) {
+			t.Error("an older statement passes for the newest")
+		}
+
+		// After a restore the copy knows older statements alone.
+		last, doc, err = p.anchored(t.Context())
+		f.must(err)
+		doc.Body = field.Quote(anchored{At: wrong, Sum: sum})
+		_, err = p.store.PutDoc(t.Context(), doc)
+		f.must(err)
+		_, _, err = p.keepStatement(t.Context(), now, true)
+		f.must(err)
+		if again, _, err := p.anchored(t.Context()); err != nil || !again.At.After(last.At) {
+			t.Errorf("%v: restored %s, and the one before %s", err, again.At, last.At)
+		}
+	})
+}
+
+// An entry from when the clock was ahead may lie before others in its log. The key was good until then.
+func TestAKeyWasGoodUntilTheLatestEntry(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, f *file) {
+		f.clue()
+		p := &parts{now: time.Now, store: f.holds.store, raw: f.holds.store, anchors: f.holds.originals}
+		ahead := time.Now().UTC().Truncate(time.Millisecond).AddDate(0, 0, 1)
+		clock := ahead
+		e := engine.New(engine.Options{Store: p.store, Now: func() time.Time { return clock }})
+		scope := field.MakeScope(field.ScopeUser, string(e.NewID()))
+		for n := range int64(2) {
+			_, err := e.Commit(t.Context(), protocol.Batch{
+				Actor: engine.Server, Device: "server/clock", Number: n + 1, Scope: scope, Strict: true, Trusted: true,
+				Operations: []protocol.Operation{{ID: e.NewID(), Kind: field.KindNotice, Set: map[string]field.Value{
+					"type": field.Quote("info"), "zh": field.Quote("时钟"), "en": field.Quote("clock"),
+				}}},
+			})
+			f.must(err)
+			clock = time.Now()
+		}
+		until, err := p.latest(t.Context(), time.Now())
+		if f.must(err); !until.Equal(ahead) {
+			t.Errorf("until %s, want %s", until, ahead)
+		}
+		copied, latest, _, err := endOfCopy(t.Context(), p.store, time.Now())
+		if f.must(err); copied.After(time.Now()) || copied.IsZero() || latest.After(time.Now()) {
+			t.Errorf("%s %s", copied, latest)
+		}
+		if doubt, err := p.doubtClock(t.Context()); err != nil || doubt != nil {
+			t.Errorf("%+v %v", doubt, err)
+		}
+		p.now = func() time.Time { return time.Now().AddDate(-1, 0, 0) }
+		if doubt, err := p.doubtClock(t.Context()); err != nil || doubt == nil || doubt.EN == "" || doubt.ZH == "" {
+			t.Errorf("%+v %v", doubt, err)
+		}
 	})
 }

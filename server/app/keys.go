@@ -28,11 +28,19 @@ type keyBody struct {
 	Older receipt.Keys `json:"older,omitempty"` // the newest first
 }
 
+// ring is what the document says. The first key of a server signs since there was one, whatever the document says: an older
+// program wrote there what the clock had said, and a clock that is put right later makes everything older than that.
 func (k keyBody) ring() receipt.Ring {
-	ring := receipt.NewRing(ed25519.NewKeyFromSeed(k.Seed))
-	ring.Keys[0].From = k.From
-	ring.Keys = append(ring.Keys, k.Older...)
+	ring := receipt.Ring{Private: ed25519.NewKeyFromSeed(k.Seed), Keys: k.keys()}
+	ring.Keys[len(ring.Keys)-1].From = time.Time{}
 	return ring
+}
+
+// keys are the public keys, to the letter of the document.
+func (k keyBody) keys() receipt.Keys {
+	keys := receipt.NewRing(ed25519.NewKeyFromSeed(k.Seed)).Keys
+	keys[0].From = k.From
+	return append(keys, k.Older...)
 }
 
 // storedKey reads the document; CodeNotFound when there is none yet.
@@ -46,8 +54,9 @@ func storedKey(ctx context.Context, docs allStore) (k keyBody, doc store.Doc, er
 	return k, doc, nil
 }
 
-func newKey() keyBody {
-	k := keyBody{Seed: make([]byte, ed25519.SeedSize), From: time.Now().UTC().Truncate(time.Millisecond)}
+// newKey makes a key that signs from a time on; the first one of a server has none.
+func newKey(from time.Time) keyBody {
+	k := keyBody{Seed: make([]byte, ed25519.SeedSize), From: from}
 	_, _ = rand.Read(k.Seed) // never fails: crypto/rand aborts the program instead
 	return k
 }
@@ -62,7 +71,7 @@ func (p *parts) keys(ctx context.Context) (receipt.Ring, error) {
 		if !field.Is(err, field.CodeNotFound) {
 			return receipt.Ring{}, err
 		}
-		_, err = p.store.PutDoc(ctx, store.Doc{Shelf: store.Keys, ID: serverKey, Body: field.Quote(newKey())})
+		_, err = p.store.PutDoc(ctx, store.Doc{Shelf: store.Keys, ID: serverKey, Body: field.Quote(newKey(time.Time{}))})
 		if err != nil && !field.Is(err, field.CodeStale) {
 			return receipt.Ring{}, err
 		}
@@ -93,7 +102,8 @@ func noKey(err error) error {
 // RotateKey makes a new key, with which everything is signed from now on, and destroys the private part of the one before.
 // With leaked the old one is marked: others may have it, and so the key of access tokens that lies beside it, which is renewed
 // too. A statement with the new key vouches at once for all that the logs
-// hold, so that what the old key signed does not rest on it alone. statement is empty when nothing was written yet. It may run
+// hold, so that what the old key signed does not rest on it alone. The old key was good until the latest time that it may have
+// signed, which is later than now if the clock was ahead meanwhile. statement is empty when nothing was written yet. It may run
 // while a server serves: that looks at its keys again within a minute, and takes tokens of the key before until they end.
 func RotateKey(ctx context.Context, cfg config.Config, log *slog.Logger, leaked bool) (keys receipt.Keys, statement string, err error) {
 	p, err := openBeside(ctx, cfg, log)
@@ -105,8 +115,13 @@ func RotateKey(ctx context.Context, cfg config.Config, log *slog.Logger, leaked 
 	if err != nil {
 		return nil, "", noKey(err)
 	}
-	next, old := newKey(), k.ring().Keys
-	old[0].Until, old[0].Leaked = next.From, leaked
+	now := p.now().UTC().Truncate(time.Millisecond)
+	until, err := p.latest(ctx, now)
+	if err != nil {
+		return nil, "", err
+	}
+	next, old := newKey(now), k.ring().Keys
+	old[0].Until, old[0].Leaked = until, leaked
 	next.Older = old
 	doc.Body = field.Quote(next)
 	if _, err := p.store.PutDoc(ctx, doc); err != nil {
@@ -120,7 +135,7 @@ func RotateKey(ctx context.Context, cfg config.Config, log *slog.Logger, leaked 
 	if err != nil {
 		return next.ring().Keys, "", fmt.Errorf("the key of receipts was changed and that of access tokens was not; do it again: %w", err)
 	}
-	sum, _, err := p.keepStatement(ctx, time.Now(), false)
+	sum, _, err := p.keepStatement(ctx, p.now(), false)
 	if err != nil {
 		return next.ring().Keys, "", fmt.Errorf("the key was changed, and the statement that has to follow was not kept (run fieldclue anchor): %w", err)
 	}
@@ -154,7 +169,7 @@ func MarkLeaked(ctx context.Context, cfg config.Config, log *slog.Logger, id str
 	if _, err := p.store.PutDoc(ctx, doc); err != nil {
 		return nil, err
 	}
-	if _, _, err := p.keepStatement(ctx, time.Now(), false); err != nil {
+	if _, _, err := p.keepStatement(ctx, p.now(), false); err != nil {
 		return k.ring().Keys, fmt.Errorf("the key was marked, and the statement that says so was not kept (run fieldclue anchor): %w", err)
 	}
 	if err := accounts.RenewTokenKey(ctx, p.store); err != nil {

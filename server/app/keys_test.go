@@ -70,7 +70,7 @@ func TestTheKeyIsChanged(t *testing.T) {
 		photo, first := o.photo(1)
 		keys := o.published()
 		old := keys[0]
-		if len(keys) != 1 || old.From.IsZero() || keys.Verify(first) != nil {
+		if len(keys) != 1 || !old.From.IsZero() || keys.Verify(first) != nil {
 			t.Fatalf("%+v", keys)
 		}
 		o.end(cfg)

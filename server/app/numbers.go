@@ -25,7 +25,7 @@ import (
 // skipNumbers lets all registers pass over the numbers that may have been given since the copy was made. earlier is how often the
 // same copy was put back before. It tells where the numbers go on.
 func skipNumbers(ctx context.Context, s allStore, log *slog.Logger, now time.Time, earlier int) (told []string, err error) {
-	copied, registers, err := endOfCopy(ctx, s)
+	copied, latest, registers, err := endOfCopy(ctx, s, now)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func skipNumbers(ctx context.Context, s allStore, log *slog.Logger, now time.Tim
 	lost := field.Lost(copied, now, earlier)
 	for _, scope := range registers {
 		org := field.OrgID(scope.ID())
-		for year := field.YearOf(copied); year <= field.YearOf(now); year++ {
+		for year := field.YearOf(copied); year <= field.YearOf(latest); year++ {
 			id, register, err := field.RegisterOf(oneByOne{ctx: ctx, store: s}, org, year)
 			if err != nil {
 				return told, err
@@ -59,10 +59,15 @@ func skipNumbers(ctx context.Context, s allStore, log *slog.Logger, now time.Tim
 	return told, nil
 }
 
-// endOfCopy is when the newest entry was written, and the scopes of the registers.
-func endOfCopy(ctx context.Context, s heads) (copied time.Time, registers []field.Scope, err error) {
+// endOfCopy is when the newest entry was written, and the scopes of the registers. An entry from when the clock was ahead says
+// nothing of that, but years up to its own, latest, may have numbers.
+func endOfCopy(ctx context.Context, s heads, now time.Time) (copied, latest time.Time, registers []field.Scope, err error) {
+	latest = now
 	err = eachHead(ctx, s, func(h store.Head) error {
-		if h.At.After(copied) {
+		switch {
+		case h.At.After(latest):
+			latest = h.At
+		case h.At.After(copied) && !h.At.After(now):
 			copied = h.At
 		}
 		if h.Scope.Type() == field.ScopeRegister {
@@ -70,7 +75,10 @@ func endOfCopy(ctx context.Context, s heads) (copied time.Time, registers []fiel
 		}
 		return nil
 	})
-	return copied, registers, err
+	if copied.IsZero() {
+		copied = now
+	}
+	return copied, latest, registers, err
 }
 
 // oneByOne reads single records for field.RegisterOf, which asks for nothing else.
@@ -90,7 +98,7 @@ func (o oneByOne) Get(id field.RecordID) (*field.Record, error) {
 
 // restoredBefore counts the statements after the end of a copy that say that it was put back: the photo store outlives the database.
 func (p *parts) restoredBefore(ctx context.Context) (n int, err error) {
-	copied, _, err := endOfCopy(ctx, p.store)
+	copied, _, _, err := endOfCopy(ctx, p.store, p.now())
 	if err != nil {
 		return 0, err
 	}

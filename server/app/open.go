@@ -49,7 +49,8 @@ type parts struct {
 	staging   blob.Staging // half-finished uploads, beside the originals
 	anchors   blob.Store   // signed statements of where the logs stand
 
-	sealedLife time.Duration // of an address at which a phone may put a photo; 0: none are given
+	now        func() time.Time // the server's clock
+	sealedLife time.Duration    // of an address at which a phone may put a photo; 0: none are given
 }
 
 func (p *parts) close() error { return p.store.Close() }
@@ -79,7 +80,7 @@ func openToRead(ctx context.Context, cfg config.Config, log *slog.Logger) (*part
 	if err != nil {
 		return nil, fmt.Errorf("the store in %s: %w", cfg.Data, err)
 	}
-	p := &parts{}
+	p := &parts{now: cfg.Clock()}
 	if err := p.openBlobs(ctx, cfg); err != nil {
 		return nil, errors.Join(fmt.Errorf("the photo store: %w", err), s.Close())
 	}
@@ -89,7 +90,7 @@ func openToRead(ctx context.Context, cfg config.Config, log *slog.Logger) (*part
 
 // open reaches the engines that the configuration names, or makes the embedded ones in the data directory.
 func open(ctx context.Context, cfg config.Config, log *slog.Logger) (*parts, error) {
-	p := &parts{}
+	p := &parts{now: cfg.Clock()}
 	if cfg.MongoDB.URI == "" || cfg.S3.Endpoint == "" { // else nothing lies there
 		if err := keepPrivate(cfg.Data, log); err != nil {
 			return nil, err
@@ -123,7 +124,7 @@ func openBeside(ctx context.Context, cfg config.Config, log *slog.Logger) (*part
 	if err != nil {
 		return nil, fmt.Errorf("the store in %s: %w", cfg.Data, err)
 	}
-	p := &parts{}
+	p := &parts{now: cfg.Clock()}
 	if err := p.openBlobs(ctx, cfg); err != nil {
 		return nil, errors.Join(fmt.Errorf("the photo store: %w", err), s.Close())
 	}

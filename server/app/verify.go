@@ -122,7 +122,7 @@ func Verify(ctx context.Context, cfg config.Config, log *slog.Logger, look Look)
 func (a *App) Verify(ctx context.Context) (*Report, error) { return check(ctx, a.parts, Look{}) }
 
 func check(ctx context.Context, p *parts, look Look) (*Report, error) {
-	r := &Report{At: time.Now().UTC().Truncate(time.Millisecond), leaked: map[string]int64{}}
+	r := &Report{At: p.now().UTC().Truncate(time.Millisecond), leaked: map[string]int64{}}
 	if err := r.Check(ctx, p.store); err != nil || r.Stopped {
 		return r, err
 	}
@@ -184,7 +184,7 @@ func check(ctx context.Context, p *parts, look Look) (*Report, error) {
 		}
 	}
 	r.unclaimed()
-	c, err := accounts.Check(ctx, p.store, time.Now())
+	c, err := accounts.Check(ctx, p.store, p.now())
 	if err != nil {
 		return r, err
 	}
@@ -197,6 +197,13 @@ func check(ctx context.Context, p *parts, look Look) (*Report, error) {
 	}
 	for _, id := range slices.Sorted(maps.Keys(r.leaked)) {
 		r.Remarks = append(r.Remarks, fmt.Sprintf("%d receipts are of the key %s, which may be in other hands: they hold because the log has them, for which later statements vouch", r.leaked[id], id))
+	}
+	doubt, err := p.doubtClock(ctx)
+	if err != nil {
+		return r, err
+	}
+	if doubt != nil {
+		r.Remarks = append(r.Remarks, doubt.EN)
 	}
 	return r, r.shelves(ctx, p, &said)
 }

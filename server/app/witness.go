@@ -79,7 +79,7 @@ func (p *parts) testify(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	msg, n, err := p.sign(ctx, key.ring(), anchor.Statement{At: time.Now().UTC().Truncate(time.Millisecond), Prev: string(last.Sum)})
+	msg, n, err := p.sign(ctx, key.ring(), anchor.Statement{At: p.now().UTC().Truncate(time.Millisecond), Prev: string(last.Sum)})
 	if err != nil || n == 0 {
 		return err
 	}

@@ -102,6 +102,17 @@ type Config struct {
 	MetricsListen string
 	// Workers is how many photos are examined at the same time.
 	Workers int
+
+	// Now is the server's clock; nil: that of the machine. No setting gives it.
+	Now func() time.Time `json:"-"`
+}
+
+// Clock is the server's clock.
+func (c Config) Clock() func() time.Time {
+	if c.Now == nil {
+		return time.Now
+	}
+	return c.Now
 }
 
 // MongoDB names the production store; with an empty URI the embedded store in
