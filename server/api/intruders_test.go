@@ -289,8 +289,16 @@ func TestAPartOfWhatLiesElsewhereMeansNothing(t *testing.T) {
 		}
 		arrives(j.scope, photo, hash)
 		j.by(j.scope, protocol.Operation{ID: field.RecordID(photo), Kind: field.KindPhoto, Command: "analyse", Args: map[string]field.Value{"facts": field.Quote(obj{"type": "image/jpeg"})}})
+		var kept protocol.PushResponse
+		j.lin.push(away, j.op("photo", j.id(), obj{"siteId": site, "reportId": report, "weather": "rain"})).want(200).into(&kept)
+		if kept.Outcomes[0].RecordID == "" {
+			t.Fatalf("nothing is kept elsewhere: %+v", kept.Outcomes[0])
+		}
 		j.click(j.cai, "reports", report, "take", nil, "under_review")
 		j.click(j.cai, "reports", report, "approve", nil, "approved")
+		if named := j.office.world.record(report).Texts("keptUndecided"); len(named) > 0 {
+			t.Errorf("the approval names %v, which was sent elsewhere", named)
+		}
 
 		before = j.heads()[field.Scope(away)]
 		j.ok(j.cai, "POST", "/v1/photos/"+photo+"/discredit", j.body(photo, obj{"reason": "村民说照片是去年的"}), nil)

@@ -327,9 +327,15 @@ func Pulled(r *Record) *Record {
 }
 
 // KeptOf lists the operations that were kept for a report and its parts and that nobody has decided yet, the oldest first.
-func KeptOf(look Lookup, report RecordID) ([]*Record, error) {
-	found, err := look.Find(KindParked, KeyFor("reportId", report))
-	return slices.DeleteFunc(found, func(r *Record) bool { return r.State != "open" }), err
+func KeptOf(look Lookup, report *Record) ([]*Record, error) {
+	found, err := look.Find(KindParked, KeyFor("reportId", report.ID))
+	return slices.DeleteFunc(SentTo(found, report.Scope), func(r *Record) bool { return r.State != "open" }), err
+}
+
+// SentTo are those of kept operations that were sent to a scope. What was sent elsewhere belongs to no report of it, whichever it
+// names.
+func SentTo(kept []*Record, scope Scope) []*Record {
+	return slices.DeleteFunc(kept, func(r *Record) bool { return r.Text("target") != string(scope) })
 }
 
 // IsSealed reports whether a parked record holds its operation with the numbers masked, because it said one of a person.

@@ -244,7 +244,7 @@ func submitted(c *Case) error {
 
 // worstFlag is the severity of a report's worst undecided flag, which may have been raised before the report came.
 func worstFlag(look Lookup, report *Record) (int64, error) {
-	flags, err := look.Find(KindFlag, KeyFor("reportId", report.ID))
+	flags, err := PartsOf(look, KindFlag, report)
 	worst := int64(0)
 	for _, f := range flags {
 		if f.State == FlagRaised {
@@ -562,7 +562,7 @@ const mostUndecided = 200
 
 // nameUndecided says in the approval what was kept for the report and nobody has decided: it does not stand in the report.
 func nameUndecided(c *Case) error {
-	kept, err := KeptOf(c.Look, c.Record.ID)
+	kept, err := KeptOf(c.Look, c.Record)
 	if err != nil {
 		return err
 	}

@@ -80,11 +80,11 @@ func keptViews(records []*field.Record) []Kept {
 }
 
 // keptFor lists what was kept for a report and its parts and nobody has decided, as far as the reader may see it, the oldest first.
-func (f *Flow) keptFor(ctx context.Context, who *access.Actor, report field.RecordID) ([]Kept, error) {
+func (f *Flow) keptFor(ctx context.Context, who *access.Actor, report *field.Record) ([]Kept, error) {
 	found, _, err := f.upTo(ctx, store.Query{
-		Visible: access.Quarantine(who), Kinds: []field.Kind{field.KindParked}, States: []field.State{"open"}, Keys: where{}.is("reportId", string(report)),
+		Visible: access.Quarantine(who), Kinds: []field.Kind{field.KindParked}, States: []field.State{"open"}, Keys: where{}.is("reportId", string(report.ID)),
 	}, mostParts)
-	return keptViews(found), err
+	return keptViews(field.SentTo(found, report.Scope)), err
 }
 
 // KeptPhoto is the photo that a kept operation declares, as the record of it would be, if its bytes are here and the actor may see what was

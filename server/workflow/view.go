@@ -146,7 +146,7 @@ func (f *Flow) surroundings(ctx context.Context, who *access.Actor, v *ReportVie
 		return err
 	}
 	v.Conflicts = wire(conflicts)
-	if v.Kept, err = f.keptFor(ctx, who, r.ID); err != nil {
+	if v.Kept, err = f.keptFor(ctx, who, r); err != nil {
 		return err
 	}
 	findings, _, err := f.all(ctx, who, store.Query{Scope: r.Scope, Kinds: []field.Kind{field.KindFinding}}, mostParts)
