@@ -77,7 +77,7 @@ func TestAWrongDeclarationIsCorrected(t *testing.T) {
 		template, report := newID(), newID()
 		o.ok("POST", "/v1/templates", o.desk, obj{"id": template, "fields": obj{"title": "检查", "version": 1, "items": []obj{{"id": "roof", "zh": "屋顶", "type": "text"}}}}, nil)
 		o.ok("POST", "/v1/templates/"+string(template)+"/publish", o.desk, obj{"version": o.at(template)}, nil)
-		photo, wrong := o.declare(thumbnail, "image/png") // the app hashed a thumbnail, and took its type
+		_, wrong := o.declare(thumbnail, "image/png") // the app hashed a thumbnail, and took its type
 		is(t, "the report", o.push(o.ann, o.phone, o.next(), obj{"id": report, "kind": "report", "base": 0, "set": obj{
 			"siteId": o.site, "templateId": template, "templateVersion": 1, "visitType": "visit", "inspectors": []field.RecordID{o.people["ann"], bob},
 			"startedAt": "2026-11-20T09:00:00+08:00", "endedAt": "2026-11-20T10:00:00+08:00", "answers": obj{"roof": obj{"value": "leaks"}}, "photos": []string{wrong},
@@ -126,7 +126,7 @@ func TestAWrongDeclarationIsCorrected(t *testing.T) {
 		if state, fields := o.state(report); state != "submitted" || !strings.Contains(string(fields["photos"]), sumOf(content)) {
 			t.Errorf("the report is %s with %s", state, fields["photos"])
 		}
-		is(t, "once the bytes are stored", o.push(o.ann, o.phone, o.next(), o.set(own, obj{"sha256": wrong}))[0], "rejected", "read_only_field")
+		is(t, "once the report was handed in with it", o.push(o.ann, o.phone, o.next(), o.set(own, obj{"sha256": wrong}))[0], "rejected", "part_frozen")
 		var chain struct{ Events []struct{ Code string } }
 		o.ok("GET", "/v1/photos/"+string(own)+"/custody", o.desk, nil, &chain)
 		var codes string
@@ -152,6 +152,7 @@ func TestAWrongDeclarationIsCorrected(t *testing.T) {
 			t.Errorf("begun again at %s, %d", again, o.offset(upload))
 		}
 		o.arrives(upload, photo, sum, content)
+		is(t, "once the bytes are stored", o.push(o.ann, o.phone, o.next(), o.set(photo, obj{"sha256": wrong}))[0], "rejected", "read_only_field")
 	})
 }
 
