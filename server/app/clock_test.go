@@ -58,7 +58,7 @@ func (o *office) ready() (warning, zh string) {
 }
 
 var jumps = map[string]time.Duration{
-	"11 minutes ahead": 11 * time.Minute, "a day ahead": 24 * time.Hour, "a year ahead": 365 * 24 * time.Hour, "a day behind": -24 * time.Hour,
+	"11 minutes ahead": 11 * time.Minute, "a day ahead": 24 * time.Hour, "a year ahead": 365 * 24 * time.Hour, "a day behind": -24 * time.Hour, "a year behind": -365 * 24 * time.Hour,
 }
 
 // eachJump tests every wrong clock on the embedded store, and the farthest on MongoDB.
