@@ -50,8 +50,8 @@ var (
 	}
 	viewParts = []Choice{
 		{Code: "original", ZH: "原件", EN: "original"},
-		{Code: "large", ZH: "大图", EN: "rendition of 1600 px"},
-		{Code: "small", ZH: "缩略图", EN: "renditions of 320 px"},
+		{Code: "large", ZH: "大图（1600 px）", EN: "rendition of 1600 px"},
+		{Code: "small", ZH: "缩略图（320 px）", EN: "renditions of 320 px"},
 	}
 	findingSeverities = []Choice{
 		{Code: "minor", ZH: "轻微", EN: "minor"}, {Code: "serious", ZH: "较重", EN: "serious"}, {Code: "major", ZH: "重大", EN: "major"},
@@ -142,7 +142,7 @@ var (
 	reviewCauses = []Choice{
 		{Code: string(causeDiscredited), ZH: "照片不可采信", EN: "a photo was discredited"},
 		{Code: string(causeVoided), ZH: "证据已作废", EN: "evidence was voided"},
-		{Code: string(causeDismissed), ZH: "问题经核不成立", EN: "the finding was classified anew, as no clue"},
+		{Code: string(causeDismissed), ZH: "发现问题已重新分类，不再作为问题线索", EN: "the finding was classified anew, as no clue"},
 		{Code: string(causeWithdrawn), ZH: "报告在提交后被作废", EN: "the report was voided after it was handed in"},
 	}
 	reviewDecisions = []Choice{

@@ -28,8 +28,8 @@ const (
 
 var clockDoubts = []Choice{
 	{Code: "ahead", ZH: "晚于服务器时间", EN: "later than the server's time"},
-	{Code: "long_ago", ZH: "早于服务器时间四百天以上", EN: "over 400 days before the server's time"},
-	{Code: "skew", ZH: "手机自测时钟偏差超过五分钟", EN: "the phone measured that its clock is over 5 minutes off"},
+	{Code: "long_ago", ZH: "早于服务器时间 400 天以上", EN: "over 400 days before the server's time"},
+	{Code: "skew", ZH: "手机自测时钟偏差超过 5 分钟", EN: "the phone measured that its clock is over 5 minutes off"},
 	{Code: "device_ahead", ZH: "手机时间晚于服务器时间", EN: "the phone's own time was later than the server's"},
 	{Code: "device_time", ZH: "手机时间无法读取", EN: "the phone's own time cannot be read"},
 	{Code: "reversed", ZH: "结束早于开始", EN: "the end is before the start"},
@@ -63,9 +63,9 @@ type RightTime struct {
 }
 
 var correctionsField = Field{Name: "corrections", Type: Object, List: true, Items: 250, Server: true, ZH: "时间更正", EN: "times that were corrected, with both values", Fields: []Field{
-	{Name: "of", Type: Text, Max: 100, Required: true, ZH: "字段", EN: "path of the time"},
+	{Name: "of", Type: Text, Max: 100, Required: true, ZH: "时间的路径", EN: "path of the time"},
 	{Name: "stated", Type: Time, Required: true, ZH: "原填时间", EN: "as it was stated"},
-	{Name: "corrected", Type: Time, Required: true, ZH: "更正时间", EN: "as it was"},
+	{Name: "corrected", Type: Time, Required: true, ZH: "更正后的时间", EN: "as it was"},
 	{Name: "by", Type: ID, Of: KindPerson, Required: true, ZH: "更正人", EN: "who corrected it"},
 	{Name: "at", Type: Time, Required: true, ZH: "更正于", EN: "when"},
 	{Name: "reason", Type: Text, Max: 1000, Required: true, ZH: "理由", EN: "why"},
@@ -76,7 +76,7 @@ func correctTimes(from ...State) Command {
 	return Command{
 		Name: "correct", ZH: "更正时间", EN: "correct times", From: from,
 		Args: []Field{{Name: "times", Type: Object, List: true, Items: 250, Required: true, ZH: "时间", EN: "times", Fields: []Field{
-			{Name: "of", Type: Text, Max: 100, Required: true, ZH: "字段", EN: "path of the time, such as startedAt or answers.roof.at"},
+			{Name: "of", Type: Text, Max: 100, Required: true, ZH: "时间的路径，如 startedAt 或 answers.roof.at", EN: "path of the time, such as startedAt or answers.roof.at"},
 			{Name: "to", Type: Time, Required: true, ZH: "更正为", EN: "the right time"},
 		}}, reason},
 		Do: func(c *Case) error {

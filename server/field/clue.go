@@ -47,7 +47,7 @@ var clueSpec = &Spec{
 	Fields: []Field{
 		{Name: "title", Type: Text, Max: 200, Required: true, ZH: "标题", EN: "title"},
 		{Name: "channel", Type: Enum, Choices: channels, Required: true, Once: true, Key: true, ZH: "来源", EN: "channel"},
-		{Name: "batch", Type: Text, Max: 40, Key: true, ZH: "批次", EN: "batch, such as 2026Q3-audit"},
+		{Name: "batch", Type: Text, Max: 40, Key: true, ZH: "批次，如 2026Q3-audit", EN: "batch, such as 2026Q3-audit"},
 		{Name: "subjects", Type: Object, List: true, Items: 50, ZH: "反映对象", EN: "subjects", Fields: []Field{
 			{Name: "kind", Type: Enum, Choices: subjectKinds, Required: true}, {Name: "name", Type: Text, Max: 100, Required: true}, {Name: "ref", Type: Text, Max: 80},
 		}},

@@ -24,7 +24,7 @@ var findingSpec = &Spec{
 		{Name: "severity", Type: Enum, Choices: findingSeverities, ZH: "程度", EN: "severity"},
 		{Name: "amount", Type: Number, Low: 0, High: 1e12, ZH: "金额（元）", EN: "amount (CNY)"},
 		{Name: "evidence", Type: ID, List: true, Key: true, ZH: "证据", EN: "evidence: photos, interviews"},
-		{Name: "helpNeeded", Type: Bool, ZH: "需协助解决", EN: "a blocker, not misconduct"},
+		{Name: "helpNeeded", Type: Bool, ZH: "需协助解决的困难，非违规违纪", EN: "a blocker, not misconduct"},
 		{Name: "promise", Type: Text, Max: 1000, ZH: "整改承诺", EN: "what was promised"},
 
 		{Name: "class", Type: Enum, Choices: classes, Server: true, Key: true, ZH: "分类", EN: "class"},

@@ -12,7 +12,7 @@ var holdSpec = &Spec{
 	Kind: KindHold, ZH: "法律保全", EN: "legal hold of an original", Home: ScopeRegister, ServerOK: true,
 	Initial: HoldHeld, States: []Choice{{Code: "held", ZH: "保全中", EN: "held"}, {Code: "released", ZH: "已解除", EN: "released"}},
 	Fields: []Field{
-		{Name: "sha256", Type: Hash, Required: true, Once: true, Server: true, Key: true, ZH: "文件哈希", EN: "SHA-256 of the original"},
+		{Name: "sha256", Type: Hash, Required: true, Once: true, Server: true, Key: true, ZH: "原件的 SHA-256", EN: "SHA-256 of the original"},
 		{Name: "clueId", Type: ID, Of: KindClue, Required: true, Once: true, Server: true, Key: true, ZH: "线索", EN: "the clue that asked for it first"},
 	},
 	Commands: []Command{{Name: "release", ZH: "解除", EN: "release", Server: true, From: []State{HoldHeld}, To: HoldReleased}},

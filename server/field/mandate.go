@@ -59,7 +59,7 @@ var mandateSpec = &Spec{
 			{Name: "kind", Type: Enum, Choices: mandateSubjects, Required: true, ZH: "类型", EN: "kind"},
 			{Name: "ref", Type: Text, Max: 40, Required: true, ZH: "对象", EN: "id of the record, or the first digits of a region's code"},
 		}},
-		{Name: "powers", Type: Enum, Choices: powers, List: true, Items: 10, ZH: "权限", EN: "what the agent may do, beyond reading"},
+		{Name: "powers", Type: Enum, Choices: powers, List: true, Items: 10, ZH: "除查阅外的权限", EN: "what the agent may do, beyond reading"},
 		{Name: "validFrom", Type: Date, Required: true, ZH: "起始日", EN: "first day"},
 		{Name: "validTo", Type: Date, Required: true, ZH: "截止日", EN: "last day"},
 		{Name: "document", Type: Text, Max: 200, Required: true, ZH: "委托文书", EN: "number of the document"},

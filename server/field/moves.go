@@ -18,7 +18,7 @@ type move struct {
 // mostMoves are remembered, the newest; a page is asked for within minutes.
 const mostMoves = 16
 
-var moves = Field{Name: "moves", Type: JSON, Max: mostMoves * 200, Server: true, ZH: "排位变动", EN: "where it stood in lists until when, the last 16 times"}
+var moves = Field{Name: "moves", Type: JSON, Max: mostMoves * 200, Server: true, ZH: "最近 16 次排位变动", EN: "where it stood in lists until when, the last 16 times"}
 
 // Moved is the field "moves" of a record that has become another one at a time; nil: it stands where it stood.
 func Moved(old, now *Record, at time.Time) Value {

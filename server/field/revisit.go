@@ -122,7 +122,7 @@ var revisitSpec = &Spec{
 			tellTeam(c, "returned", "回头看任务被退回", "A revisit task came back")
 			return nil
 		}},
-		{Name: "accept", ZH: "完成", EN: "accept", From: []State{RevisitSubmitted}, To: RevisitDone, Do: acceptRevisit},
+		{Name: "accept", ZH: "通过", EN: "accept", From: []State{RevisitSubmitted}, To: RevisitDone, Do: acceptRevisit},
 		{Name: "miss", ZH: "逾期", EN: "mark as missed", From: openRevisit, To: RevisitMissed, Args: []Field{reason}, Do: endTask("逾期未访", "was missed")},
 		{Name: "excuse", ZH: "免访", EN: "excuse", From: append([]State{RevisitMissed}, openRevisit...), To: RevisitExcused, Args: []Field{reason}, Do: endTask("免于走访", "was excused")},
 		{Name: "cancel", ZH: "取消", EN: "cancel", From: openRevisit, To: RevisitCancelled, Args: []Field{reason}, Do: endTask("已取消", "was cancelled")},

@@ -79,7 +79,7 @@ var accountSpec = &Spec{
 	Fields: []Field{
 		{Name: "login", Type: Text, Max: 64, Required: true, Once: true, Server: true, Key: true, ZH: "登录名", EN: "sign-in name"},
 		{Name: "personId", Type: ID, Of: KindPerson, Required: true, Once: true, Server: true, Key: true, ZH: "人员", EN: "person"},
-		{Name: "digest", Type: Hash, Required: true, Server: true, Key: true, ZH: "密码摘要", EN: "SHA-256 of the Argon2id text of the password"},
+		{Name: "digest", Type: Hash, Required: true, Server: true, Key: true, ZH: "密码的 Argon2id 文本的 SHA-256", EN: "SHA-256 of the Argon2id text of the password"},
 		{Name: "setAt", Type: Time, Server: true, ZH: "密码设置时间", EN: "when the password was set"},
 		{Name: "setBy", Type: ID, Of: KindPerson, Server: true, ZH: "密码设置人", EN: "who set the password"},
 	},
@@ -162,7 +162,7 @@ var oneTimeSpec = &Spec{
 	Fields: []Field{
 		{Name: "purpose", Type: Enum, Choices: codePurposes, Required: true, Once: true, Server: true, ZH: "用途", EN: "what it is good for"},
 		{Name: "personId", Type: ID, Of: KindPerson, Required: true, Once: true, Server: true, Key: true, ZH: "人员", EN: "for whom it is"},
-		{Name: "digest", Type: Hash, Required: true, Once: true, Server: true, ZH: "摘要", EN: "SHA-256 of the code"},
+		{Name: "digest", Type: Hash, Required: true, Once: true, Server: true, ZH: "代码的 SHA-256", EN: "SHA-256 of the code"},
 		{Name: "until", Type: Time, Ahead: true, Required: true, Once: true, Server: true, ZH: "有效期", EN: "until when it is good"},
 		{Name: "openFor", Type: Text, Max: 36, Server: true, Key: true, ZH: "待用人员", EN: "for whom it is while it is open"},
 		{Name: "afterDevice", Type: Text, Max: 36, Once: true, Server: true, ZH: "原设备", EN: "the device that must have been handed in before"},

@@ -12,7 +12,7 @@ var viewSpec = &Spec{
 	Kind: KindView, ZH: "查看记录", EN: "view of a photo", Home: ScopeCustody, ServerOK: true,
 	Initial: "seen", States: []Choice{{Code: "seen", ZH: "已查看", EN: "seen"}},
 	Fields: []Field{
-		{Name: "photo", Type: ID, Of: KindPhoto, Server: true, Key: true, ZH: "照片", EN: "photo; missing: small pictures of the report"},
+		{Name: "photo", Type: ID, Of: KindPhoto, Server: true, Key: true, ZH: "照片；空缺：报告的缩略图", EN: "photo; missing: small pictures of the report"},
 		{Name: "report", Type: ID, Of: KindReport, Server: true, Key: true, ZH: "报告", EN: "report whose small pictures were shown"},
 		{Name: "what", Type: Enum, Choices: viewParts, Required: true, Server: true, ZH: "查看内容", EN: "what was shown"},
 		{Name: "by", Type: ID, Of: KindPerson, Required: true, Server: true, ZH: "查看人", EN: "who looked"},
