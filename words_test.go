@@ -112,6 +112,47 @@ func pairs(t *testing.T) (all []said) {
 	return all
 }
 
+// What a rule refuses is said in both languages; the sentence of the code alone says less.
+func TestEveryRefusalOfARuleIsSaidInChinese(t *testing.T) {
+	sources, err := filepath.Glob("server/field/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, found := token.NewFileSet(), 0
+	for _, path := range sources {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(files, path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		inChinese := map[ast.Node]bool{}
+		ast.Inspect(file, func(n ast.Node) bool {
+			call, _ := n.(*ast.CallExpr)
+			if call == nil {
+				return true
+			}
+			if sel, _ := call.Fun.(*ast.SelectorExpr); sel != nil && sel.Sel.Name == "InChinese" {
+				inChinese[sel.X] = true
+			}
+			if f, _ := call.Fun.(*ast.Ident); f == nil || f.Name != "Refuse" || len(call.Args) < 2 {
+				return true
+			}
+			if en, ok := literal(call.Args[1]); ok && en != "" && en != "%s" {
+				found++
+				if !inChinese[call] {
+					t.Errorf("%s: %q is said in English only", files.Position(call.Pos()), en)
+				}
+			}
+			return true
+		})
+	}
+	if found < 100 {
+		t.Errorf("%d refusals were found", found)
+	}
+}
+
 func pair(n ast.Node) (said, bool) {
 	switch n := n.(type) {
 	case *ast.CompositeLit:

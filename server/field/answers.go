@@ -59,7 +59,7 @@ func answersOf(r *Record) (map[string]Answer, error) {
 	for id, v := range given {
 		var a Answer
 		if err := json.Unmarshal(v, &a); err != nil {
-			return nil, Refuse(CodeWrongType, "The answer to %s cannot be read.", id)
+			return nil, Refuse(CodeWrongType, "The answer to %s cannot be read.", id).InChinese("对 %s 的回答无法读取。", id)
 		}
 		answers[id] = a
 	}
@@ -221,9 +221,11 @@ func contradicts(items []Item) error {
 		named := func(id string) func(Item) bool { return func(o Item) bool { return o.ID == id } }
 		switch {
 		case !validKey(it.ID) || slices.ContainsFunc(before, named(it.ID)):
-			return Refuse(CodeBadID, "Item %s needs an id of its own, of letters, digits, '-' and '_'.", clip(it.ID))
+			return Refuse(CodeBadID, "Item %s needs an id of its own, of letters, digits, '-' and '_'.", clip(it.ID)).
+				InChinese("事项 %s 须有自己的编号，由字母、数字、'-' 和 '_' 组成。", clip(it.ID))
 		case it.Known != "":
-			return Refuse(CodeAsksAgain, "Item %s asks for %s, which the ledger holds already.", it.ID, clip(it.Known))
+			return Refuse(CodeAsksAgain, "Item %s asks for %s, which the ledger holds already.", it.ID, clip(it.Known)).
+				InChinese("事项 %s 询问 %s，而台账已有该内容。", it.ID, clip(it.Known))
 		case Blank(it.ZH):
 			return Refuse(CodeMissingField, "Item %s asks nothing that can be seen.", it.ID).InChinese("事项 %s 没有可见的问题文字。", it.ID)
 		case it.MaxPhotos != nil && it.MinPhotos > *it.MaxPhotos:
@@ -242,7 +244,8 @@ func contradicts(items []Item) error {
 		case it.RequiredIf.Item == it.ID:
 			return Refuse(CodeBadChoice, "Item %s depends on itself.", it.ID).InChinese("事项 %s 以自身为条件。", it.ID)
 		case on < 0:
-			return Refuse(CodeBadChoice, "Item %s depends on %s, which is not in the template.", it.ID, clip(it.RequiredIf.Item))
+			return Refuse(CodeBadChoice, "Item %s depends on %s, which is not in the template.", it.ID, clip(it.RequiredIf.Item)).
+				InChinese("事项 %s 以 %s 为条件，而模板中没有该事项。", it.ID, clip(it.RequiredIf.Item))
 		case on > i:
 			return Refuse(CodeBadChoice, "Item %s depends on %s, which is asked after it.", it.ID, items[on].ID).InChinese("事项 %s 以其后的 %s 为条件。", it.ID, items[on].ID)
 		case !items[on].canBe(it.RequiredIf.Equals):
@@ -250,7 +253,7 @@ func contradicts(items []Item) error {
 		}
 	}
 	if len(items) == 0 {
-		return Refuse(CodeMissingField, "A template has at least one item.")
+		return Refuse(CodeMissingField, "A template has at least one item.").InChinese("模板至少须有一个事项。")
 	}
 	return nil
 }

@@ -150,7 +150,7 @@ var campaignSpec = &Spec{
 // planned checks a plan.
 func planned(c *Case) error {
 	if c.Record.Text("from") > c.Record.Text("to") {
-		return Refuse(CodeBadTime, "The campaign ends before it starts.")
+		return Refuse(CodeBadTime, "The campaign ends before it starts.").InChinese("回头看的结束日期早于开始日期。")
 	}
 	_, err := strataOf(c.Record)
 	return err
@@ -160,14 +160,14 @@ func planned(c *Case) error {
 func strataOf(campaign *Record) ([]Stratum, error) {
 	var strata []Stratum
 	if err := campaign.Decode("strata", &strata); err != nil {
-		return nil, Refuse(CodeWrongType, "The strata cannot be read.").Because(err)
+		return nil, Refuse(CodeWrongType, "The strata cannot be read.").InChinese("各层无法读取。").Because(err)
 	}
 	if len(strata) == 0 {
-		return nil, Refuse(CodeMissingField, "A campaign names at least one stratum.")
+		return nil, Refuse(CodeMissingField, "A campaign names at least one stratum.").InChinese("回头看至少须列明一个层。")
 	}
 	for i, s := range strata {
 		if slices.ContainsFunc(strata[:i], func(t Stratum) bool { return t.Stratum == s.Stratum }) {
-			return nil, Refuse(CodeBadChoice, "The stratum %s is named twice.", s.Stratum)
+			return nil, Refuse(CodeBadChoice, "The stratum %s is named twice.", s.Stratum).InChinese("层 %s 重复列明。", s.Stratum)
 		}
 	}
 	return strata, nil
@@ -203,7 +203,7 @@ func approveCampaign(c *Case) error {
 		return err
 	}
 	if n := len(draws); c.Record.Fields["sample"] == nil || n == 0 || draws[n-1].DrawnAt == "" || draws[n-1].DroppedAt != "" {
-		return Refuse(CodeNotNow, "Draw the sample first: the approval covers it.")
+		return Refuse(CodeNotNow, "Draw the sample first: the approval covers it.").InChinese("请先抽样：批准须涵盖样本。")
 	}
 	if _, err := strataOf(c.Record); err != nil {
 		return err
@@ -221,7 +221,7 @@ func approveCampaign(c *Case) error {
 // notOver refuses to begin a campaign whose last day has passed: nothing in it could be given out.
 func notOver(c *Case) error {
 	if to := c.Record.Text("to"); to < today(c) {
-		return Refuse(CodeBadTime, "The campaign ended on %s. Plan another one.", to)
+		return Refuse(CodeBadTime, "The campaign ended on %s. Plan another one.", to).InChinese("回头看已于 %s 结束，请另行计划。", to)
 	}
 	return nil
 }
@@ -268,11 +268,12 @@ func closeCampaign(c *Case) error {
 		}
 	}
 	if open > 0 {
-		more := ""
+		more, moreZH := "", ""
 		if open > len(named) {
-			more = fmt.Sprintf(" and %d more", open-len(named))
+			more, moreZH = fmt.Sprintf(" and %d more", open-len(named)), fmt.Sprintf("，另有 %d 项", open-len(named))
 		}
-		return Refuse(CodeTasksOpen, "%d of %d tasks are open: %s%s. Finish, excuse, cancel or mark them as missed first.", open, len(sample), strings.Join(named, ", "), more)
+		return Refuse(CodeTasksOpen, "%d of %d tasks are open: %s%s. Finish, excuse, cancel or mark them as missed first.", open, len(sample), strings.Join(named, ", "), more).
+			InChinese("有 %d 项任务（共 %d 项）尚未了结：%s%s。请先完成、免访、取消或记为逾期。", open, len(sample), strings.Join(named, "、"), moreZH)
 	}
 	type ended struct {
 		State string `json:"state"`

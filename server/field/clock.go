@@ -85,7 +85,7 @@ func correctTimes(from ...State) Command {
 			}
 			var times []struct{ Of, To string }
 			if err := json.Unmarshal(c.Args["times"], &times); err != nil || len(times) == 0 {
-				return Refuse(CodeMissingField, "times: say which times are corrected, and to what.")
+				return Refuse(CodeMissingField, "times: say which times are corrected, and to what.").InChinese("times：请说明更正哪些时间，以及更正为何时。")
 			}
 			stated := statedTimes(KindOf(c.Record.Kind), c.Record.Fields)
 			corrections := c.Record.corrections()
@@ -94,11 +94,11 @@ func correctTimes(from ...State) Command {
 				was, there := stated[t.Of]
 				switch {
 				case !there:
-					return Refuse(CodeBadChoice, "The record states no time %s.", clip(t.Of))
+					return Refuse(CodeBadChoice, "The record states no time %s.", clip(t.Of)).InChinese("记录中没有时间 %s。", clip(t.Of))
 				case to.After(c.Now.Add(clockSlack)):
-					return Refuse(CodeBadTime, "%s cannot be later than now.", clip(t.Of))
+					return Refuse(CodeBadTime, "%s cannot be later than now.", clip(t.Of)).InChinese("%s 不得晚于当前时间。", clip(t.Of))
 				case slices.ContainsFunc(times[:i], func(o struct{ Of, To string }) bool { return o.Of == t.Of }):
-					return Refuse(CodeBadRequest, "%s is corrected twice.", clip(t.Of))
+					return Refuse(CodeBadRequest, "%s is corrected twice.", clip(t.Of)).InChinese("%s 重复更正。", clip(t.Of))
 				}
 				corrections = slices.DeleteFunc(corrections, func(k RightTime) bool { return k.Of == t.Of })
 				corrections = append(corrections, RightTime{Of: t.Of, Stated: stamp(was), Corrected: stamp(to), By: c.Who.User, At: stamp(c.Now), Reason: c.Arg("reason")})

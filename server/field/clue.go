@@ -108,7 +108,7 @@ var clueSpec = &Spec{
 		},
 		{Name: "approve", ZH: "批准处置", EN: "approve the disposition", From: []State{ClueProposed}, To: ClueApproved, Do: func(c *Case) error {
 			if UserID(c.Record.Text("proposedBy")) == c.Who.User {
-				return Refuse(CodeSecondPerson, "Who proposed a disposition does not approve it.")
+				return Refuse(CodeSecondPerson, "Who proposed a disposition does not approve it.").InChinese("拟定处置意见的人不得批准该处置。")
 			}
 			return nil
 		}},
@@ -186,7 +186,7 @@ func endGrant(c *Case, from UserID) error {
 // endClue closes or files a clue: a second person does it.
 func endClue(c *Case) error {
 	if UserID(c.Record.Text("handler")) == c.Who.User || slices.Contains(users(c.Record, "formerHandlers"), c.Who.User) {
-		return Refuse(CodeSecondPerson, "Who handled a clue does not close it.")
+		return Refuse(CodeSecondPerson, "Who handled a clue does not close it.").InChinese("承办过该问题线索的人不得将其了结。")
 	}
 	c.Set("outcome", c.Record.Text("outcome")+"\n"+c.Arg("reason"))
 	return endHandling(c)
@@ -245,17 +245,18 @@ var linkSpec = &Spec{
 	},
 	Made: func(c *Case) error {
 		if MakeScope(ScopeClue, c.Record.Text("clueId")) != c.Record.Scope {
-			return Refuse(CodeWrongScope, "A link lives with the clue that it belongs to.")
+			return Refuse(CodeWrongScope, "A link lives with the clue that it belongs to.").InChinese("证据关联应存于其所属的问题线索中。")
 		}
 		clue, err := c.Look.Get(RecordID(c.Record.Text("clueId")))
 		if err != nil {
 			return err
 		}
 		if clue != nil && clue.State == ClueMerged {
-			return Refuse(CodeClueEnded, "The clue was merged into %s. Link the evidence there.", clue.Text("mergedInto"))
+			return Refuse(CodeClueEnded, "The clue was merged into %s. Link the evidence there.", clue.Text("mergedInto")).
+				InChinese("该问题线索已并入 %s，请在那里关联证据。", clue.Text("mergedInto"))
 		}
 		if clue != nil && clue.State == StateVoided {
-			return Refuse(CodeClueEnded, "The clue was voided.")
+			return Refuse(CodeClueEnded, "The clue was voided.").InChinese("该问题线索已作废。")
 		}
 		links, err := c.Look.Find(KindLink, KeyFor("targetId", c.Record.Text("targetId")))
 		if err != nil {
@@ -271,10 +272,10 @@ var linkSpec = &Spec{
 			return err
 		}
 		if target == nil {
-			return Refuse(CodeUnknownRecord, "The evidence is not known here.")
+			return Refuse(CodeUnknownRecord, "The evidence is not known here.").InChinese("服务器没有该证据。")
 		}
 		if string(target.Kind) != c.Record.Text("targetKind") {
-			return Refuse(CodeWrongKind, "The evidence is a %s.", target.Kind)
+			return Refuse(CodeWrongKind, "The evidence is a %s.", target.Kind).InChinese("该证据的类型为 %s。", target.Kind)
 		}
 		c.Set("targetScope", target.Scope)
 		if target.Deleted || target.Kind == KindPhoto && Discredited(target) {

@@ -85,19 +85,24 @@ func announceSeed(c *Case) error {
 	hash, source, date, why := c.Arg("seedHash"), strings.TrimSpace(c.Arg("source")), c.Arg("date"), strings.TrimSpace(c.Arg("reason"))
 	switch {
 	case hash == "" && (source == "" || date == ""):
-		return Refuse(CodeMissingField, "Announce the SHA-256 of the seed (seedHash), or a public draw (source and date).")
+		return Refuse(CodeMissingField, "Announce the SHA-256 of the seed (seedHash), or a public draw (source and date).").
+			InChinese("请公布种子的 SHA-256（seedHash），或公开摇号（source 和 date）。")
 	case hash != "" && (source != "" || date != ""):
-		return Refuse(CodeBadRequest, "Announce the hash of a seed or a public draw, not both.")
+		return Refuse(CodeBadRequest, "Announce the hash of a seed or a public draw, not both.").InChinese("种子的哈希与公开摇号只能公布其一。")
 	case date != "" && date <= today(c):
-		return Refuse(CodeBadTime, "The public draw of %s may be known already. Name one of a later day.", date)
+		return Refuse(CodeBadTime, "The public draw of %s may be known already. Name one of a later day.", date).
+			InChinese("%s 的公开摇号结果可能已为人所知，请指定之后某日的摇号。", date)
 	case date > c.Record.Text("to"):
-		return Refuse(CodeBadTime, "The public draw of %s comes after the end of the campaign.", date)
+		return Refuse(CodeBadTime, "The public draw of %s comes after the end of the campaign.", date).
+			InChinese("%s 的公开摇号晚于回头看的结束日期。", date)
 	case len(draws) == mostDraws:
-		return Refuse(CodeTooLong, "The sample was drawn %d times. Plan another campaign.", mostDraws)
+		return Refuse(CodeTooLong, "The sample was drawn %d times. Plan another campaign.", mostDraws).
+			InChinese("已抽样 %d 次，请另行计划回头看。", mostDraws)
 	case len(draws) > 0 && why == "":
-		return Refuse(CodeReasonMissing, "Say why the sample is drawn again; it stays in the campaign.")
+		return Refuse(CodeReasonMissing, "Say why the sample is drawn again; it stays in the campaign.").
+			InChinese("请说明重新抽样的理由，该理由将留在回头看记录中。")
 	case hash != "" && slices.ContainsFunc(draws, func(d Drawing) bool { return d.SeedHash == hash }):
-		return Refuse(CodeBadChoice, "This seed was announced before. Take another one.")
+		return Refuse(CodeBadChoice, "This seed was announced before. Take another one.").InChinese("该种子此前已公布过，请另选。")
 	}
 	if len(draws) > 0 {
 		drop(c, draws, why)
@@ -114,15 +119,15 @@ func (d *Drawing) given(c *Case, seed string) (string, error) {
 		return "", Refuse(CodeSeedNotAnnounced, "")
 	case d.SeedHash != "":
 		if h := sha256.Sum256([]byte(seed)); hex.EncodeToString(h[:]) != d.SeedHash {
-			return "", Refuse(CodeSeedNotAnnounced, "This is not the seed whose SHA-256 was announced.")
+			return "", Refuse(CodeSeedNotAnnounced, "This is not the seed whose SHA-256 was announced.").InChinese("该种子与已公布的 SHA-256 不符。")
 		}
 		return seed, nil
 	case today(c) < d.Date:
-		return "", Refuse(CodeNotNow, "The public draw takes place on %s.", d.Date)
+		return "", Refuse(CodeNotNow, "The public draw takes place on %s.", d.Date).InChinese("公开摇号将于 %s 进行。", d.Date)
 	}
 	numbers := numbersIn(seed)
 	if numbers == "" {
-		return "", Refuse(CodeMissingField, "Write the numbers of the public draw.")
+		return "", Refuse(CodeMissingField, "Write the numbers of the public draw.").InChinese("请填写公开摇号的号码。")
 	}
 	return numbers, nil
 }
@@ -164,7 +169,7 @@ func drawSample(c *Case) error {
 	}
 	var frame []Unit
 	if err := json.Unmarshal(c.Args["frame"], &frame); err != nil {
-		return Refuse(CodeWrongType, "The frame cannot be read.").Because(err)
+		return Refuse(CodeWrongType, "The frame cannot be read.").InChinese("抽样框无法读取。").Because(err)
 	}
 	strata, err := strataOf(c.Record)
 	if err != nil {
@@ -173,7 +178,8 @@ func drawSample(c *Case) error {
 	frame = sortedFrame(frame)
 	for i := range len(frame) - 1 {
 		if frame[i].key() == frame[i+1].key() {
-			return Refuse(CodeBadChoice, "The frame names the unit %s of %s twice.", frame[i].Alias, frame[i].SiteID)
+			return Refuse(CodeBadChoice, "The frame names the unit %s of %s twice.", frame[i].Alias, frame[i].SiteID).
+				InChinese("抽样框中的单元 %s（属 %s）重复列明。", frame[i].Alias, frame[i].SiteID)
 		}
 	}
 	for i := range strata {
@@ -191,7 +197,7 @@ func drawSample(c *Case) error {
 	}
 	sample := Draw(frame, d.Seed, strata)
 	if len(sample) == 0 {
-		return Refuse(CodeNotNow, "Nothing was drawn: the strata ask for nothing that there is.")
+		return Refuse(CodeNotNow, "Nothing was drawn: the strata ask for nothing that there is.").InChinese("未抽到任何单元：各层的要求没有对应的对象。")
 	}
 	for i := range sample {
 		sample[i].Revisit = c.NewID("revisit", sample[i].key(), fmt.Sprint(len(draws)))

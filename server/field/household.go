@@ -37,7 +37,7 @@ var paymentSpec = &Spec{
 	}, append(paymentFields[:len(paymentFields):len(paymentFields)], voidReason)...),
 	Made: func(c *Case) error {
 		if c.Record.Text("projectId") != c.Record.Scope.ID() {
-			return Refuse(CodeWrongScope, "projectId is another project than that of the scope.")
+			return Refuse(CodeWrongScope, "projectId is another project than that of the scope.").InChinese("projectId 与该范围所属的项目不一致。")
 		}
 		return nil
 	},
@@ -65,7 +65,7 @@ func apart(name string, kind Kind, parent string, fields []Field, home func(*Cas
 		}
 		var items []map[string]Value
 		if err := c.Record.Decode(name, &items); err != nil {
-			return Refuse(CodeWrongType, "%s cannot be read.", name).Because(err)
+			return Refuse(CodeWrongType, "%s cannot be read.", name).InChinese("%s 无法读取。", name).Because(err)
 		}
 		for i, item := range items {
 			set := map[string]Value{parent: Quote(c.Record.ID)}

@@ -811,7 +811,8 @@ func (s *Spec) Named(path string) *Field {
 // name of the field is told, the number never.
 func (s *Spec) Spoken(set map[string]Value, command string, args map[string]Value) error {
 	if name := s.Identity(set, command, args); name != "" {
-		return Refuse(CodeIdentityInText, "%s holds an ID, phone or bank card number. Identities belong in the vault, not in a text.", clip(MaskIdentity(name)))
+		return Refuse(CodeIdentityInText, "%s holds an ID, phone or bank card number. Identities belong in the vault, not in a text.", clip(MaskIdentity(name))).
+			InChinese("%s 中含有身份证号、电话号码或银行卡号；身份信息应存入保密库，不得写入任何文本。", clip(MaskIdentity(name)))
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ var byWriters = &Whose{ZH: "两个值的填写人及记录作者", EN: "who wrot
 func resolveConflict(c *Case) error {
 	take, value := c.Arg("take"), c.Args["value"]
 	if (take == "other") != (value != nil) {
-		return Refuse(CodeMissingField, "value goes with take other, and only with it.")
+		return Refuse(CodeMissingField, "value goes with take other, and only with it.").InChinese("value 须且仅可与 take 取 other 时一并提供。")
 	}
 	c.Set("take", take)
 	c.Set("resolvedBy", c.Who.User)
@@ -72,13 +72,15 @@ func resolveConflict(c *Case) error {
 	}
 	if err := KindOf(target.Kind).Changeable(c.Look, target); err != nil {
 		if Is(err, CodeNotEditable) || Is(err, CodePartFrozen) {
-			err = Refuse(AsError(err).Code, "The record can no longer be edited; keep the current value.")
+			err = Refuse(AsError(err).Code, "The record can no longer be edited; keep the current value.").
+				InChinese("记录已不可编辑，请保留现值。")
 		}
 		return err
 	}
 	path := c.Record.Text("path")
 	if target.Stamps[path].Seq > c.Record.Int("currentVersion") {
-		return Refuse(CodeStale, "The field has been changed again since. Keep the current value, and edit the record if the offered one is right.")
+		return Refuse(CodeStale, "The field has been changed again since. Keep the current value, and edit the record if the offered one is right.").
+			InChinese("该字段其后又被更改。请保留现值；若另一值正确，请修改记录。")
 	}
 	if take == "offered" {
 		value = c.Record.Fields["offered"]
@@ -137,7 +139,7 @@ var parkedSpec = &Spec{
 			Args: []Field{{Name: "correction", Type: JSON, Max: maxCorrection, Long: true, ZH: "更正", EN: "what is put in place of parts of it"}},
 			Do: func(c *Case) error {
 				if c.Record.Text("author") == string(c.Who.User) {
-					return Refuse(CodeReviewerIsAuthor, "Somebody else decides whether your operation is accepted.")
+					return Refuse(CodeReviewerIsAuthor, "Somebody else decides whether your operation is accepted.").InChinese("您的操作是否采纳，须由他人决定。")
 				}
 				c.Set("decidedBy", c.Who.User)
 				return nil
@@ -168,7 +170,8 @@ var parkedSpec = &Spec{
 			},
 			Do: func(c *Case) error {
 				if (c.Args["operation"] != nil) == (c.Args["recordId"] != nil) || (c.Args["recordId"] != nil) != (c.Args["recordVersion"] != nil) {
-					return Refuse(CodeMissingField, "Give operation, or recordId with recordVersion: the act by which the content was taken over.")
+					return Refuse(CodeMissingField, "Give operation, or recordId with recordVersion: the act by which the content was taken over.").
+						InChinese("请提供 operation，或 recordId 与 recordVersion，说明内容由哪项操作转录。")
 				}
 				c.Set("decidedBy", c.Who.User)
 				if note := c.Arg("reason"); note != "" {
@@ -203,7 +206,7 @@ var parkedSpec = &Spec{
 			Name: "destroy", ZH: "销毁原文", EN: "destroy the content", From: []State{"open", "settled", "accepted", ParkedTaken}, To: ParkedDestroyed, Args: []Field{reason},
 			Do: func(c *Case) error {
 				if !IsSealed(c.Record) {
-					return Refuse(CodeNotNow, "Nothing of it is sealed: what stands in the record stays.")
+					return Refuse(CodeNotNow, "Nothing of it is sealed: what stands in the record stays.").InChinese("其中没有封存的内容，记录中的内容保持不变。")
 				}
 				c.Set("note", c.Arg("reason"))
 				c.Set("decidedBy", c.Who.User)

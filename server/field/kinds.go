@@ -290,13 +290,14 @@ func (s *Spec) Flatten(set map[string]Value, server bool, now time.Time) (map[st
 	out := make(map[string]Value, len(set))
 	put := func(f *Field, path string, v Value) error {
 		if f == nil {
-			return Refuse(CodeUnknownField, "%s has no field %s.", s.Kind, clip(path))
+			return Refuse(CodeUnknownField, "%s has no field %s.", s.Kind, clip(path)).InChinese("%s 没有字段 %s。", s.Kind, clip(path))
 		}
 		if f.Moved != "" && !server {
 			return Refuse(CodeMovedField, "%s", f.Moved)
 		}
 		if f.Server && !server {
-			return Refuse(CodeReadOnlyField, "%s is written by the server or by a command only.", f.Name)
+			return Refuse(CodeReadOnlyField, "%s is written by the server or by a command only.", f.Name).
+				InChinese("%s 只能由服务器写入，或随相应操作写入。", f.Name)
 		}
 		c, err := f.Check(v, now)
 		if err != nil {
@@ -318,7 +319,7 @@ func (s *Spec) Flatten(set map[string]Value, server bool, now time.Time) (map[st
 		}
 		members, err := membersOf(v)
 		if err != nil {
-			return nil, Refuse(CodeWrongType, "%s is not an object, or has a key twice.", name)
+			return nil, Refuse(CodeWrongType, "%s is not an object, or has a key twice.", name).InChinese("%s 不是对象，或有重复的键。", name)
 		}
 		for key, v := range members {
 			path := name + "." + key
@@ -342,11 +343,11 @@ func clip(s string) string {
 func (s *Spec) Complete(r *Record) error {
 	for _, f := range s.Fields {
 		if f.Required && !f.Keyed && r.Fields[f.Name] == nil {
-			return Refuse(CodeMissingField, "%s is missing.", f.Name)
+			return Refuse(CodeMissingField, "%s is missing.", f.Name).InChinese("缺少 %s。", f.Name)
 		}
 		if f.Keyed {
 			if keys, _ := r.Keyed(f.Name); len(keys) > maxKeyed {
-				return Refuse(CodeTooLong, "%s has over %d entries.", f.Name, maxKeyed)
+				return Refuse(CodeTooLong, "%s has over %d entries.", f.Name, maxKeyed).InChinese("%s 超过 %d 项。", f.Name, maxKeyed)
 			}
 		}
 	}

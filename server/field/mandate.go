@@ -74,10 +74,10 @@ var mandateSpec = &Spec{
 	Commands: []Command{
 		{Name: "approve", ZH: "批准", EN: "approve", From: []State{StateDraft}, To: MandateValid, Do: func(c *Case) error {
 			if c.Record.Author == c.Who.User && !c.Who.Server {
-				return Refuse(CodeSecondPerson, "Who drafted a mandate does not approve it.")
+				return Refuse(CodeSecondPerson, "Who drafted a mandate does not approve it.").InChinese("拟定委托的人不得批准该委托。")
 			}
 			if c.Record.Text("validTo") < dayOf(c.Now) {
-				return Refuse(CodeBadTime, "The mandate would end before it begins to count.")
+				return Refuse(CodeBadTime, "The mandate would end before it begins to count.").InChinese("该委托在生效之前即已到期。")
 			}
 			c.Set("approvedBy", c.Who.User)
 			c.Set("approvedAt", stamp(c.Now))
@@ -87,7 +87,8 @@ var mandateSpec = &Spec{
 			{Name: "validTo", Type: Date, Required: true, ZH: "截止日", EN: "last day"}, reason,
 		}, Do: func(c *Case) error {
 			if c.Arg("validTo") <= c.Record.Text("validTo") {
-				return Refuse(CodeBadTime, "A mandate is extended to a later day, and ended by revoking it.")
+				return Refuse(CodeBadTime, "A mandate is extended to a later day, and ended by revoking it.").
+					InChinese("延期只能延至更晚的日期；如需提前结束，请撤销委托。")
 			}
 			c.Set("validTo", c.Arg("validTo"))
 			return nil
@@ -106,23 +107,25 @@ func checkMandate(c *Case) error {
 	principal, agent := r.Text("principal"), r.Text("agent")
 	switch {
 	case MakeScope(ScopeOrg, principal) != r.Scope:
-		return Refuse(CodeWrongScope, "A mandate lives with the principal, in org/%s.", principal)
+		return Refuse(CodeWrongScope, "A mandate lives with the principal, in org/%s.", principal).
+			InChinese("委托应存于委托方的 org/%s 中。", principal)
 	case principal == agent:
-		return Refuse(CodeBadChoice, "Nobody gives himself a mandate.")
+		return Refuse(CodeBadChoice, "Nobody gives himself a mandate.").InChinese("不得委托本组织自身。")
 	case r.Text("validFrom") > r.Text("validTo"):
-		return Refuse(CodeBadTime, "The mandate ends before it begins.")
+		return Refuse(CodeBadTime, "The mandate ends before it begins.").InChinese("委托的截止日早于起始日。")
 	}
 	subjects, err := subjectsOf(r)
 	if err != nil {
 		return err
 	}
 	if len(subjects) == 0 {
-		return Refuse(CodeMissingField, "Say what the mandate is about: sites, projects, regions or clues.")
+		return Refuse(CodeMissingField, "Say what the mandate is about: sites, projects, regions or clues.").
+			InChinese("请说明委托事项范围：项目点、项目、地区或问题线索。")
 	}
 	for _, s := range subjects {
 		region := s.Kind == "region"
 		if region && (len(s.Ref) < 2 || len(s.Ref) > 6 || strings.Trim(s.Ref, "0123456789") != "") || !region && !ValidID(s.Ref) {
-			return Refuse(CodeBadID, "%s is not the id of a %s.", clip(s.Ref), s.Kind)
+			return Refuse(CodeBadID, "%s is not the id of a %s.", clip(s.Ref), s.Kind).InChinese("%s 不是 %s 的编号。", clip(s.Ref), s.Kind)
 		}
 	}
 	return nil
@@ -137,7 +140,7 @@ type Subject struct {
 func subjectsOf(mandate *Record) ([]Subject, error) {
 	var subjects []Subject
 	if err := mandate.Decode("subjects", &subjects); err != nil {
-		return nil, Refuse(CodeWrongType, "The subjects of the mandate cannot be read.").Because(err)
+		return nil, Refuse(CodeWrongType, "The subjects of the mandate cannot be read.").InChinese("委托事项范围无法读取。").Because(err)
 	}
 	return subjects, nil
 }

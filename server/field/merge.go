@@ -38,13 +38,15 @@ func mergeClue(c *Case) error {
 		return err
 	}
 	if other == nil || other.Kind != KindClue || other.ID == c.Record.ID || other.Info.Owner() != c.Record.Info.Owner() {
-		return Refuse(CodeUnknownRecord, "There is no such clue to merge into.")
+		return Refuse(CodeUnknownRecord, "There is no such clue to merge into.").InChinese("没有可并入的该问题线索。")
 	}
 	if other.State == ClueMerged {
-		return Refuse(CodeClueEnded, "That clue was itself merged, into %s. Merge into a clue that goes on.", other.Text("mergedInto"))
+		return Refuse(CodeClueEnded, "That clue was itself merged, into %s. Merge into a clue that goes on.", other.Text("mergedInto")).
+			InChinese("该问题线索本身已并入 %s，请并入仍在办理的线索。", other.Text("mergedInto"))
 	}
 	if !goesOn(other) {
-		return Refuse(CodeClueEnded, "That clue is %s. Merge into a clue that goes on.", other.State)
+		return Refuse(CodeClueEnded, "That clue is %s. Merge into a clue that goes on.", other.State).
+			InChinese("该问题线索的状态为 %s，请并入仍在办理的线索。", other.State)
 	}
 	c.Set("mergedInto", other.ID)
 	c.Effect(Effect{ID: other.ID, Kind: KindClue, Scope: other.Scope, Set: map[string]Value{

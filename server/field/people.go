@@ -63,10 +63,10 @@ func OrgRecord(code OrgID) RecordID {
 func orgScope(c *Case) error {
 	code := OrgID(c.Record.Text("code"))
 	if MakeScope(ScopeOrg, string(code)) != c.Record.Scope {
-		return Refuse(CodeWrongScope, "An organisation lives in its own scope, org/%s.", code)
+		return Refuse(CodeWrongScope, "An organisation lives in its own scope, org/%s.", code).InChinese("组织应存于其自身的范围 org/%s 中。", code)
 	}
 	if c.Record.ID != OrgRecord(code) {
-		return Refuse(CodeBadID, "The id of an organisation's record follows from its code.")
+		return Refuse(CodeBadID, "The id of an organisation's record follows from its code.").InChinese("组织记录的编号由其代码得出。")
 	}
 	info := ScopeInfo{Orgs: []OrgID{code}, Region: c.Record.Text("region")}
 	for _, p := range c.Record.Texts("partners") {
@@ -152,7 +152,7 @@ func checkPerson(c *Case) error {
 	}
 	if old != nil && !bytes.Equal(old.Fields["roles"], c.Record.Fields["roles"]) {
 		if RecordID(c.Who.User) == c.Record.ID {
-			return Refuse(CodeSecondPerson, "Nobody changes the own roles.")
+			return Refuse(CodeSecondPerson, "Nobody changes the own roles.").InChinese("任何人不得更改本人的角色。")
 		}
 		if holds(old, RoleAdministrator) && !holds(c.Record, RoleAdministrator) {
 			if err := otherAdministrator(c); err != nil {
@@ -168,11 +168,11 @@ func checkPerson(c *Case) error {
 func knownRoles(person *Record) error {
 	roles, err := RolesOf(person)
 	if err != nil {
-		return Refuse(CodeWrongType, "The roles cannot be read.").Because(err)
+		return Refuse(CodeWrongType, "The roles cannot be read.").InChinese("角色无法读取。").Because(err)
 	}
 	for _, g := range roles {
 		if !slices.ContainsFunc(Roles, func(c Choice) bool { return c.Code == string(g.Role) }) {
-			return Refuse(CodeBadChoice, "%s is not a role.", clip(string(g.Role)))
+			return Refuse(CodeBadChoice, "%s is not a role.", clip(string(g.Role))).InChinese("%s 不是角色。", clip(string(g.Role)))
 		}
 	}
 	return nil
@@ -197,7 +197,8 @@ var grantSpec = &Spec{
 func giveGrant(c *Case) error {
 	scope := Scope(c.Record.Text("scope"))
 	if t := scope.Type(); t != ScopeSite && t != ScopeClue {
-		return Refuse(CodeWrongScope, "Sites and clues are granted one by one; everything else follows from roles.")
+		return Refuse(CodeWrongScope, "Sites and clues are granted one by one; everything else follows from roles.").
+			InChinese("只有项目点和问题线索逐一授权，其余均由角色决定。")
 	}
 	if sees, err := c.SeesScope(scope); err != nil || !sees {
 		if err != nil {
@@ -206,7 +207,7 @@ func giveGrant(c *Case) error {
 		return Refuse(CodeNotFound, "")
 	}
 	if c.Record.Fields["until"] != nil && !c.Record.Time("until").After(c.Now) {
-		return Refuse(CodeBadTime, "The grant would have ended already.")
+		return Refuse(CodeBadTime, "The grant would have ended already.").InChinese("该授权的截止时间已过。")
 	}
 	_, err := worker(c, UserID(c.Record.Scope.ID()))
 	return err
@@ -219,7 +220,7 @@ func worker(c *Case, id UserID) (*Record, error) {
 		return nil, err
 	}
 	if person == nil || person.Kind != KindPerson || person.State != StateActive || person.Deleted {
-		return nil, Refuse(CodeUnknownRecord, "There is no such person, or not any more.").About(string(id))
+		return nil, Refuse(CodeUnknownRecord, "There is no such person, or not any more.").InChinese("没有该人员，或该人员已离岗。").About(string(id))
 	}
 	return person, nil
 }
@@ -282,7 +283,7 @@ var recusalSpec = &Spec{
 	Commands: []Command{{Name: "end", ZH: "结束", EN: "end", From: []State{StateActive}, To: StateEnded, Args: []Field{reason}, Do: func(c *Case) error {
 		of := UserID(c.Record.Scope.ID())
 		if of == c.Who.User {
-			return Refuse(CodeSecondPerson, "Nobody ends the own recusal.")
+			return Refuse(CodeSecondPerson, "Nobody ends the own recusal.").InChinese("任何人不得结束本人的回避。")
 		}
 		if err := mayEndRecusal(c, of); err != nil {
 			return err
@@ -303,7 +304,7 @@ var recusalSpec = &Spec{
 func recuse(c *Case) error {
 	scope, of := Scope(c.Record.Text("scope")), UserID(c.Record.Scope.ID())
 	if t := scope.Type(); t != ScopeSite && t != ScopeClue && t != ScopeCampaign {
-		return Refuse(CodeWrongScope, "One stays away from a site, a clue or a campaign.")
+		return Refuse(CodeWrongScope, "One stays away from a site, a clue or a campaign.").InChinese("回避的对象只能是项目点、问题线索或回头看。")
 	}
 	if sees, err := c.SeesScope(scope); err != nil || !sees {
 		if err != nil {
@@ -322,9 +323,11 @@ func recuse(c *Case) error {
 		}
 		switch {
 		case holds(person, RoleAuditor, RoleAdministrator):
-			return Refuse(CodeNotPermitted, "Auditors and administrators are not recused by those whom they watch.")
+			return Refuse(CodeNotPermitted, "Auditors and administrators are not recused by those whom they watch.").
+				InChinese("审计员和系统管理员不由其监督对象决定回避。")
 		case orders == nil || orders.Kind != KindPerson || rankOf(orders) <= rankOf(person):
-			return Refuse(CodeNotPermitted, "A recusal is ordered by somebody who stands above the person, or declared by the person.")
+			return Refuse(CodeNotPermitted, "A recusal is ordered by somebody who stands above the person, or declared by the person.").
+				InChinese("回避须由该人员的上级决定，或由本人提出。")
 		}
 	}
 	return tellOfRecusal(c, of, "您须回避一项事务。", "You are recused from a matter.")
@@ -345,7 +348,8 @@ func mayEndRecusal(c *Case, of UserID) error {
 			return err
 		}
 		if above != nil && above.Kind == KindPerson && (ends == nil || ends.Kind != KindPerson || rankOf(ends) < rankOf(above)) {
-			return Refuse(CodeNotPermitted, "A recusal is ended by nobody who stands below the person or below who ordered it.")
+			return Refuse(CodeNotPermitted, "A recusal is ended by nobody who stands below the person or below who ordered it.").
+				InChinese("回避不得由职级低于该人员或低于作出决定者的人结束。")
 		}
 	}
 	return nil

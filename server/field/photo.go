@@ -82,7 +82,8 @@ func PhotoMax(t PhotoType, imageMax int64) int64 {
 func declarePhoto(c *Case) error {
 	t, ok := PhotoTypeOf(c.Record.Text("type"))
 	if most := PhotoMax(t, c.ImageMax); ok && c.Record.Int("size") > most {
-		return Refuse(CodePhotoTooBig, "A file of the type %s may have %d bytes.", t.Code, most)
+		return Refuse(CodePhotoTooBig, "A file of the type %s may have %d bytes.", t.Code, most).
+			InChinese("%s 类型的文件最多 %d 字节。", t.Code, most)
 	}
 	return nil
 }
@@ -149,10 +150,10 @@ func agrees(photo *Record, receipt Value) error {
 		Size   int64  `json:"size"`
 	}
 	if err := json.Unmarshal(receipt, &r); err != nil {
-		return Refuse(CodeWrongType, "receipt is none.").Because(err)
+		return Refuse(CodeWrongType, "receipt is none.").InChinese("receipt 不是回执。").Because(err)
 	}
 	if r.SHA256 != photo.Text("sha256") || r.Size != 0 && r.Size != photo.Int("size") {
-		return Refuse(CodeHashMismatch, "The photo is declared with other bytes now.").About(string(photo.ID))
+		return Refuse(CodeHashMismatch, "The photo is declared with other bytes now.").InChinese("该照片现在声明的是另一份文件内容。").About(string(photo.ID))
 	}
 	return nil
 }

@@ -79,7 +79,8 @@ func advanceProject(c *Case) error {
 		}
 	case c.Record.State == "suspended" && to == "in_progress":
 	case next != from+1 || from < 0:
-		return Refuse(CodeNotNow, "A project goes from %s one step at a time.", c.Record.State)
+		return Refuse(CodeNotNow, "A project goes from %s one step at a time.", c.Record.State).
+			InChinese("项目须从 %s 起逐个阶段变更。", c.Record.State)
 	}
 	c.Record.State = to
 	return nil
@@ -114,7 +115,8 @@ var siteSpec = &Spec{
 		owner := OrgID(c.Record.Scope.ID())
 		info := SiteInfo(c.Record, owner)
 		if info.Owner() != owner {
-			return Refuse(CodeForeignOrg, "Your own organisation must be the first of orgs: the site is its own.")
+			return Refuse(CodeForeignOrg, "Your own organisation must be the first of orgs: the site is its own.").
+				InChinese("orgs 的第一个须为您所在的组织：项目点归其所有。")
 		}
 		c.Effect(Effect{Scope: MakeScope(ScopeSite, string(c.Record.ID)), Info: &info})
 		return nil
@@ -125,7 +127,7 @@ var siteSpec = &Spec{
 		}),
 		{Name: "activate", ZH: "启用", EN: "activate", From: []State{StateDraft}, To: StateActive, Do: func(c *Case) error {
 			if c.Record.Fields["position"] == nil && c.Record.Fields["polygon"] == nil {
-				return Refuse(CodeMissingField, "A site needs a position or an outline before it is active.")
+				return Refuse(CodeMissingField, "A site needs a position or an outline before it is active.").InChinese("项目点启用前须有位置或边界。")
 			}
 			return nil
 		}},
@@ -216,7 +218,7 @@ var templateSpec = &Spec{
 func TemplateItems(template *Record) ([]Item, error) {
 	var items []Item
 	if err := template.Decode("items", &items); err != nil {
-		return nil, Refuse(CodeWrongType, "The items of the template cannot be read.").Because(err)
+		return nil, Refuse(CodeWrongType, "The items of the template cannot be read.").InChinese("模板的检查事项无法读取。").Because(err)
 	}
 	return items, nil
 }

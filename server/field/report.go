@@ -188,7 +188,7 @@ func readyToSubmit(c *Case) error {
 	start, end := r.Moment("startedAt"), r.Moment("endedAt")
 	doubted := r.Doubtful("startedAt") || r.Doubtful("endedAt") // the clock was set in between: the flag asks the reviewer
 	if start.IsZero() || end.IsZero() || end.Before(start) && !doubted {
-		return Refuse(CodeMissingField, "A visit needs its start, and an end that is not before it.")
+		return Refuse(CodeMissingField, "A visit needs its start, and an end that is not before it.").InChinese("检查须有开始时间，且结束时间不得早于开始时间。")
 	}
 	for _, i := range r.Texts("inspectors") {
 		if err := onVisit(c, UserID(i)); err != nil {
@@ -222,7 +222,8 @@ func submitReport(c *Case) error {
 		return err
 	}
 	if len(missing) > 0 {
-		return Refuse(CodePhotosMissing, "%d declared photos have not arrived. Upload them, then submit again.", len(missing))
+		return Refuse(CodePhotosMissing, "%d declared photos have not arrived. Upload them, then submit again.", len(missing)).
+			InChinese("有 %d 张声明的照片尚未到达，请补传后再提交。", len(missing))
 	}
 	return submitted(c)
 }
@@ -357,7 +358,8 @@ func onVisit(c *Case, id UserID) error {
 		return err
 	}
 	if person == nil || person.Kind != KindPerson || person.Deleted {
-		return Refuse(CodeUnknownRecord, "There is no person %s, whom the report names as an inspector.", id).About(string(id))
+		return Refuse(CodeUnknownRecord, "There is no person %s, whom the report names as an inspector.", id).
+			InChinese("报告列为检查人员的 %s 不存在。", id).About(string(id))
 	}
 	if person.State != StateActive && person.Time("leftAt").Before(c.Record.Time("startedAt")) {
 		return Refuse(CodeCannotDo, "").About(string(id))
@@ -395,11 +397,11 @@ func returnReport(c *Case) error {
 	}
 	var items []ReturnedItem
 	if err := json.Unmarshal(c.Args["items"], &items); err != nil || len(items) == 0 {
-		return Refuse(CodeMissingField, "Say which items go back, each with a comment.")
+		return Refuse(CodeMissingField, "Say which items go back, each with a comment.").InChinese("请说明退回哪些事项，并逐项写明意见。")
 	}
 	deadline, _ := ParseTime(c.Arg("deadline")) // checked with the arguments
 	if !deadline.After(c.Now) {
-		return Refuse(CodeBadTime, "The deadline has passed already.")
+		return Refuse(CodeBadTime, "The deadline has passed already.").InChinese("期限已过。")
 	}
 	template, err := c.See(RecordID(c.Record.Text("templateId")))
 	if err != nil {
@@ -412,7 +414,7 @@ func returnReport(c *Case) error {
 		}
 		for _, it := range items {
 			if !slices.ContainsFunc(known, func(k Item) bool { return k.ID == it.Item }) {
-				return Refuse(CodeBadChoice, "%s is not an item of this checklist.", clip(it.Item))
+				return Refuse(CodeBadChoice, "%s is not an item of this checklist.", clip(it.Item)).InChinese("%s 不是该检查清单中的事项。", clip(it.Item))
 			}
 		}
 	}
@@ -511,21 +513,26 @@ func approveReport(c *Case) error {
 	var named []RecordID
 	if v, ok := c.Args["flags"]; ok {
 		if err := json.Unmarshal(v, &named); err != nil {
-			return Refuse(CodeWrongType, "The flags cannot be read.").Because(err)
+			return Refuse(CodeWrongType, "The flags cannot be read.").InChinese("标记无法读取。").Because(err)
 		}
 	}
 	unnamed := slices.DeleteFunc(slices.Clone(before.High), func(id RecordID) bool { return slices.Contains(named, id) })
 	switch {
 	case len(before.Blocking) > 0:
-		return Refuse(CodeFlagsOpen, "Undecided blocking flags: %s. Decide them first.", list(before.said[:len(before.Blocking)]))
+		return Refuse(CodeFlagsOpen, "Undecided blocking flags: %s. Decide them first.", list(before.said[:len(before.Blocking)])).
+			InChinese("有阻断性标记未处理：%s。请先处理。", list(before.said[:len(before.Blocking)]))
 	case before.worst < c.Record.Int("severity"): // which is kept in the commit of every flag: a flag that is not found is not gone
-		return Refuse(CodeFlagsOpen, "The report carries an undecided flag that cannot be found: what it is found by is damaged. Have the operator run fieldclue rebuild.")
+		return Refuse(CodeFlagsOpen, "The report carries an undecided flag that cannot be found: what it is found by is damaged. Have the operator run fieldclue rebuild.").
+			InChinese("报告有未处理的标记，但因索引损坏而无法找到，请运维人员运行 fieldclue rebuild。")
 	case len(before.Missing) > 0:
-		return Refuse(CodePhotosMissing, "%d declared photos have not arrived. Return the report, or void the photos that never will.", len(before.Missing))
+		return Refuse(CodePhotosMissing, "%d declared photos have not arrived. Return the report, or void the photos that never will.", len(before.Missing)).
+			InChinese("有 %d 张声明的照片尚未到达，请退回报告，或作废不会再到达的照片。", len(before.Missing))
 	case len(before.Unexamined) > 0:
-		return Refuse(CodePhotosUnexamined, "%d photos are still being examined. Approve the report when they are; if it goes on, have the operator look at the jobs that were set aside.", len(before.Unexamined))
+		return Refuse(CodePhotosUnexamined, "%d photos are still being examined. Approve the report when they are; if it goes on, have the operator look at the jobs that were set aside.", len(before.Unexamined)).
+			InChinese("有 %d 张照片仍在检验中，请待检验完成后再通过报告；若持续如此，请运维人员查看被搁置的后台任务。", len(before.Unexamined))
 	case len(before.Conflicts) > 0:
-		return Refuse(CodeConflictsOpen, "%d conflicts are open. Resolve them, or return the report.", len(before.Conflicts))
+		return Refuse(CodeConflictsOpen, "%d conflicts are open. Resolve them, or return the report.", len(before.Conflicts)).
+			InChinese("有 %d 处冲突待处理，请先处理，或退回报告。", len(before.Conflicts))
 	case len(unnamed) > 0:
 		var said []string
 		for i, id := range before.High {
@@ -533,7 +540,8 @@ func approveReport(c *Case) error {
 				said = append(said, before.said[len(before.Blocking)+i])
 			}
 		}
-		return Refuse(CodeFlagsUnnamed, "Undecided flags of severity high: %s. Decide them, or name each in the approval.", list(said))
+		return Refuse(CodeFlagsUnnamed, "Undecided flags of severity high: %s. Decide them, or name each in the approval.", list(said)).
+			InChinese("有高等级标记未处理：%s。请先处理，或在通过时逐一列明。", list(said))
 	}
 	for _, id := range named {
 		f, err := c.Look.Get(id)
@@ -541,7 +549,7 @@ func approveReport(c *Case) error {
 			return err
 		}
 		if f == nil || f.Kind != KindFlag || f.Text("reportId") != string(c.Record.ID) {
-			return Refuse(CodeBadChoice, "%s is no flag of this report.", id)
+			return Refuse(CodeBadChoice, "%s is no flag of this report.", id).InChinese("%s 不是该报告的标记。", id)
 		}
 	}
 	c.Set("namedFlags", nil)

@@ -70,7 +70,7 @@ func notItsAuthor(c *Case, r *Record) error {
 // report, and the clues that it or such a finding is linked to. The photo stays to be seen.
 func discreditPhoto(c *Case) error {
 	if Discredited(c.Record) {
-		return Refuse(CodeNotNow, "The photo is discredited already.")
+		return Refuse(CodeNotNow, "The photo is discredited already.").InChinese("该照片已被认定不可采信。")
 	}
 	if err := notItsAuthor(c, c.Record); err != nil {
 		return err

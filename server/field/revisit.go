@@ -157,9 +157,9 @@ func inCampaign(c *Case, to State) error {
 	case err != nil || campaign == nil:
 		return err
 	case campaign.State == CampaignReported:
-		return Refuse(CodeNotNow, "The campaign has been reported; its tasks stay as they are.")
+		return Refuse(CodeNotNow, "The campaign has been reported; its tasks stay as they are.").InChinese("该次回头看已作总结，其任务不再变动。")
 	case campaign.State != CampaignRunning && to == RevisitAssigned:
-		return Refuse(CodeNotNow, "The campaign does not run, and no work is given out in it.")
+		return Refuse(CodeNotNow, "The campaign does not run, and no work is given out in it.").InChinese("该次回头看不在进行中，不能派单。")
 	}
 	return nil
 }
@@ -255,14 +255,15 @@ func today(c *Case) string { return c.Now.In(beijing).Format(time.DateOnly) }
 func dueInTime(c *Case) error {
 	due := c.Arg("due")
 	if due < today(c) {
-		return Refuse(CodeBadTime, "The due date %s has passed already.", due)
+		return Refuse(CodeBadTime, "The due date %s has passed already.", due).InChinese("期限 %s 已过。", due)
 	}
 	campaign, err := campaignOf(c)
 	if err != nil || campaign == nil {
 		return err
 	}
 	if to := campaign.Text("to"); due > to {
-		return Refuse(CodeBadTime, "The campaign ends on %s, and the due date %s lies after it.", to, due)
+		return Refuse(CodeBadTime, "The campaign ends on %s, and the due date %s lies after it.", to, due).
+			InChinese("回头看于 %s 结束，期限 %s 晚于该日。", to, due)
 	}
 	return nil
 }
@@ -292,7 +293,7 @@ func submitRevisit(c *Case) error {
 		return err
 	}
 	if report == nil || report.Kind != KindReport || report.Scope != c.Record.Scope {
-		return Refuse(CodeUnknownRecord, "The report of the revisit has not arrived.")
+		return Refuse(CodeUnknownRecord, "The report of the revisit has not arrived.").InChinese("回头看的报告尚未到达。")
 	}
 	if err := answersTask(c, report); err != nil {
 		return err
@@ -300,17 +301,17 @@ func submitRevisit(c *Case) error {
 	var given []RevisitResult
 	if v, ok := c.Args["results"]; ok {
 		if err := json.Unmarshal(v, &given); err != nil {
-			return Refuse(CodeWrongType, "The results cannot be read.").Because(err)
+			return Refuse(CodeWrongType, "The results cannot be read.").InChinese("逐项结果无法读取。").Because(err)
 		}
 	}
 	for _, f := range c.Record.Texts("findings") {
 		if !slices.ContainsFunc(given, func(r RevisitResult) bool { return string(r.FindingID) == f }) {
-			return Refuse(CodeAnswersMissing, "Every earlier problem needs a result; %s has none.", f)
+			return Refuse(CodeAnswersMissing, "Every earlier problem needs a result; %s has none.", f).InChinese("上次发现的每个问题都须有结果，%s 尚无。", f)
 		}
 	}
 	for _, r := range given {
 		if !slices.Contains(c.Record.Texts("findings"), string(r.FindingID)) {
-			return Refuse(CodeBadChoice, "%s is not among the earlier problems.", r.FindingID)
+			return Refuse(CodeBadChoice, "%s is not among the earlier problems.", r.FindingID).InChinese("%s 不在上次发现的问题之列。", r.FindingID)
 		}
 	}
 	c.Set("reportId", report.ID)
@@ -334,7 +335,7 @@ func answersTask(c *Case, report *Record) error {
 	task := c.Record
 	switch {
 	case report.Text("visitType") == "desk":
-		return Refuse(CodeNotNow, "A desk review never counts as a visit.")
+		return Refuse(CodeNotNow, "A desk review never counts as a visit.").InChinese("案头核查不能算作走访。")
 	case report.Deleted || !slices.Contains(handedIn, report.State):
 		return unfit("The report is %s. Submit it first.", report.State)
 	case report.Text("revisitId") != "" && report.Text("revisitId") != string(task.ID):
@@ -412,7 +413,7 @@ func acceptRevisit(c *Case) error {
 		return err
 	}
 	if report == nil || report.State != ReportApproved && report.State != ReportArchived {
-		return Refuse(CodeNotNow, "Approve the report of the revisit first.")
+		return Refuse(CodeNotNow, "Approve the report of the revisit first.").InChinese("请先通过回头看的报告。")
 	}
 	if slices.Contains(Involved(report), c.Who.User) || slices.Contains(teamOf(c.Record), c.Who.User) {
 		return Refuse(CodeReviewerIsAuthor, "")

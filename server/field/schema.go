@@ -128,7 +128,8 @@ func (f *Field) checkList(v Value, now time.Time) (Value, error) {
 }
 
 func (f *Field) refuse(code Code, format string, args ...any) error {
-	return Refuse(code, "%s %s.", f.Name, fmt.Sprintf(format, args...))
+	return Refuse(code, "%s %s.", f.Name, fmt.Sprintf(format, args...)).
+		InChinese("%s：%s。", f.Name, strings.TrimSuffix(code.SentenceZH(), "。"))
 }
 
 func (f *Field) text(v Value) (string, error) {
@@ -339,7 +340,7 @@ func checkMembers(fields []Field, given map[string]Value, now time.Time, prefix 
 	for name, v := range given {
 		i := slices.IndexFunc(fields, func(m Field) bool { return m.Name == name })
 		if i < 0 {
-			return nil, Refuse(CodeUnknownField, "%s is not known here.", prefix+name)
+			return nil, Refuse(CodeUnknownField, "%s is not known here.", prefix+name).InChinese("服务器不识别 %s。", prefix+name)
 		}
 		m := fields[i]
 		if m.Keyed {
@@ -360,7 +361,7 @@ func checkMembers(fields []Field, given map[string]Value, now time.Time, prefix 
 	}
 	for _, m := range fields {
 		if m.Required && out[m.Name] == nil {
-			return nil, Refuse(CodeMissingField, "%s is missing.", prefix+m.Name)
+			return nil, Refuse(CodeMissingField, "%s is missing.", prefix+m.Name).InChinese("缺少 %s。", prefix+m.Name)
 		}
 	}
 	return out, nil
@@ -507,7 +508,8 @@ func (f *Field) mostOne() int {
 // Fits refuses a record that has grown over what the fields of one may have together: CodeTooLong.
 func (s *Spec) Fits(before, now *Record) error {
 	if n := now.size(); n > MaxRecord && !s.Long && (before == nil || n > before.size()) {
-		return Refuse(CodeTooLong, "The record would have %d bytes; one may have %d. Write less, or make two of it.", n, MaxRecord)
+		return Refuse(CodeTooLong, "The record would have %d bytes; one may have %d. Write less, or make two of it.", n, MaxRecord).
+			InChinese("该记录将达 %d 字节，上限为 %d 字节，请精简内容，或分为两条记录。", n, MaxRecord)
 	}
 	return nil
 }

@@ -94,7 +94,7 @@ var accountSpec = &Spec{
 		},
 		Do: func(c *Case) error {
 			if before := c.Arg("before"); before != "" && before != c.Record.Text("digest") {
-				return Refuse(CodeStale, "The password was changed meanwhile.")
+				return Refuse(CodeStale, "The password was changed meanwhile.").InChinese("密码在此期间已被更改。")
 			}
 			c.Set("digest", c.Arg("digest"))
 			c.Set("setAt", stamp(c.Now))
@@ -269,7 +269,8 @@ func sessionBound(c *Case, person, device string) error {
 // NewAccount gives somebody who was made in this very commit a name to sign in with. CodeTaken when the organisation has it.
 func NewAccount(c *Case, org OrgID, login string, person UserID, digest string) error {
 	if HasIdentity(login) {
-		return Refuse(CodeIdentityInText, "A sign-in name is read by many: choose one that is no phone, ID or card number.")
+		return Refuse(CodeIdentityInText, "A sign-in name is read by many: choose one that is no phone, ID or card number.").
+			InChinese("登录名会被多人看到，请勿使用电话号码、身份证号或银行卡号。")
 	}
 	id := AccountID(org, login)
 	old, err := c.Look.Get(id)
@@ -288,7 +289,7 @@ func NewAccount(c *Case, org OrgID, login string, person UserID, digest string) 
 		return err
 	}
 	if who == nil || who.Kind != KindPerson || who.Scope != MakeScope(ScopeOrg, string(org)) || !who.CreatedAt.Equal(c.Now) || len(has) > 0 {
-		return Refuse(CodeBadID, "The id is taken; make a new one.")
+		return Refuse(CodeBadID, "The id is taken; make a new one.").InChinese("该编号已被使用，请另行生成。")
 	}
 	scope := SigninScope(org)
 	c.Effect(Effect{Scope: scope, Info: &ScopeInfo{Orgs: []OrgID{org}}})
@@ -346,7 +347,7 @@ func useCode(c *Case) error {
 			return err
 		}
 		if before != nil && before.Scope == r.Scope && (before.State == DeviceMoving || before.State == StateActive) {
-			return Refuse(CodeDeviceMoving, "The device %s has not handed in its outbox yet.", after)
+			return Refuse(CodeDeviceMoving, "The device %s has not handed in its outbox yet.", after).InChinese("设备 %s 尚未交清发件箱。", after)
 		}
 	}
 	return Enrol(c, OrgID(r.Scope.ID()), device, UserID(person), c.Arg("name"), c.Arg("platform"), string(r.Author), c.int("most"))
@@ -362,7 +363,8 @@ func Enrol(c *Case, org OrgID, device DeviceID, person UserID, name, platform, c
 	}
 	switch {
 	case old != nil && (old.Text("personId") != string(person) || old.Scope != SigninScope(org)):
-		return Refuse(CodeForeignDevice, "The device is enrolled for somebody else. The app makes a new device id for each person.")
+		return Refuse(CodeForeignDevice, "The device is enrolled for somebody else. The app makes a new device id for each person.").
+			InChinese("该设备已登记给他人；应用应为每个人生成新的设备编号。")
 	case old != nil && old.State != StateActive:
 		return Refuse(CodeDeviceRevoked, "")
 	case old != nil:
@@ -379,7 +381,8 @@ func Enrol(c *Case, org OrgID, device DeviceID, person UserID, name, platform, c
 		}
 	}
 	if most > 0 && n >= most {
-		return Refuse(CodeTooManyDevices, "The person has %s devices already. Revoke or move one first.", strconv.Itoa(n))
+		return Refuse(CodeTooManyDevices, "The person has %s devices already. Revoke or move one first.", strconv.Itoa(n)).
+			InChinese("该人员已有 %s 台设备，请先吊销或移交一台。", strconv.Itoa(n))
 	}
 	set := map[string]Value{
 		"deviceId": Quote(device), "personId": Quote(person), "liveFor": Quote(person), "enrolledAt": Quote(stamp(c.Now)),

@@ -28,7 +28,7 @@ var viewSpec = &Spec{
 func viewScope(c *Case) error {
 	id, org, ok := c.Record.Scope.custody()
 	if !ok {
-		return Refuse(CodeWrongScope, "A view lives beside a site and an organisation.")
+		return Refuse(CodeWrongScope, "A view lives beside a site and an organisation.").InChinese("查看记录应存于项目点或组织旁的查看范围中。")
 	}
 	info := ScopeInfo{Orgs: []OrgID{org}}
 	site, err := c.Look.Get(RecordID(id))

@@ -82,7 +82,8 @@ func ReadCorrection(v Value) (*Correction, error) {
 	}
 	var c Correction
 	if err := exactly(v, &c, "id", "kind", "scope", "base", "command", "set", "args", "drop"); err != nil {
-		return nil, Refuse(CodeWrongType, "correction is not {id, kind, scope, base, command, set, args, drop}.")
+		return nil, Refuse(CodeWrongType, "correction is not {id, kind, scope, base, command, set, args, drop}.").
+			InChinese("correction 不是 {id, kind, scope, base, command, set, args, drop}。")
 	}
 	return &c, nil
 }
@@ -91,11 +92,13 @@ func ReadCorrection(v Value) (*Correction, error) {
 func (c *Correction) Apply(operation Value) (Value, error) {
 	members, err := membersOf(operation)
 	if err != nil {
-		return nil, Refuse(CodeBadRequest, "The operation is no JSON object; take its content over by hand.")
+		return nil, Refuse(CodeBadRequest, "The operation is no JSON object; take its content over by hand.").
+			InChinese("该操作不是 JSON 对象，请手工转录其内容。")
 	}
 	for _, name := range c.Drop {
 		if !leaveOut(members, name) {
-			return nil, Refuse(CodeBadRequest, "drop names %s, which the operation does not have.", clip(name))
+			return nil, Refuse(CodeBadRequest, "drop names %s, which the operation does not have.", clip(name)).
+				InChinese("drop 列出的 %s 在该操作中不存在。", clip(name))
 		}
 	}
 	for name, v := range map[string]any{"id": c.ID, "kind": c.Kind, "command": c.Command} {
@@ -121,7 +124,8 @@ func (c *Correction) Apply(operation Value) (Value, error) {
 	}
 	out := Quote(members)
 	if at := maskedAt(members, ""); at != "" {
-		return nil, Refuse(CodeIdentityInText, "%s holds a number of a person, which is sealed. Put another text in its place.", clip(at))
+		return nil, Refuse(CodeIdentityInText, "%s holds a number of a person, which is sealed. Put another text in its place.", clip(at)).
+			InChinese("%s 中含有已封存的个人号码，请换用其他文字。", clip(at))
 	}
 	return out, nil
 }
