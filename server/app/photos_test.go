@@ -464,7 +464,7 @@ func TestAPictureTooLargeToDecodeIsKeptAsItIs(t *testing.T) {
 // until waits for something that goes on beside the requests.
 func (o *office) until(what string, done func() bool) {
 	o.t.Helper()
-	ctx, cancel := context.WithTimeout(o.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(o.t.Context(), 5*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
