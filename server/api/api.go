@@ -104,7 +104,7 @@ type Server struct {
 	trusted      trust
 	metricsToken string
 
-	exports  chan struct{} // holds one for each case file that is being made
+	exports  exports
 	stopping chan struct{} // closed when the server shall take no new work
 	stopOnce sync.Once
 
@@ -118,7 +118,7 @@ func New(o Options) *Server {
 	s := &Server{
 		accounts: o.Accounts, engine: o.Engine, store: o.Store, blobs: o.Blobs, flow: o.Flow, jobs: o.Jobs, space: o.Space,
 		trusted: trustIn(o.TrustedProxies), metricsToken: o.MetricsToken,
-		cases: o.Cases, exports: make(chan struct{}, mostExports),
+		cases: o.Cases, exports: exports{user: map[field.UserID]int{}},
 		now: o.Now, doubt: o.Doubt, log: o.Log, timeout: o.RequestTimeout, metrics: newMetrics(o.Space), stopping: make(chan struct{}),
 	}
 	if s.now == nil {

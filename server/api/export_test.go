@@ -2,14 +2,17 @@ package api_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"sync"
 	"testing"
 
 	"fieldclue/media/receipt"
 	"fieldclue/server/access"
+	"fieldclue/server/api"
 	"fieldclue/server/casefile"
 	"fieldclue/server/field"
 	"fieldclue/server/store"
@@ -68,4 +71,49 @@ func (o *office) headOf(scope field.Scope) store.Head {
 		o.t.Fatal(err)
 	}
 	return h
+}
+
+// heldCases makes a case file when it is let go.
+type heldCases struct {
+	api.Cases
+	begun chan struct{}
+	let   chan struct{}
+}
+
+func (h *heldCases) Gather(ctx context.Context, visible access.Filter, clue field.ClueID) (*casefile.File, error) {
+	h.begun <- struct{}{}
+	<-h.let
+	return h.Cases.Gather(ctx, visible, clue)
+}
+
+// Case files that are being made are bounded for each person and in all.
+func TestCaseFilesAreBoundedForEachPersonAndInAll(t *testing.T) {
+	held := &heldCases{begun: make(chan struct{}), let: make(chan struct{})}
+	o := officeOf(start(t, func(opt *api.Options) { held.Cases, opt.Cases = opt.Cases, held }))
+	auditor := o.admin.hire("aud", access.Auditor)
+	id := o.make(o.dai, "clues", obj{"title": "信访件", "channel": "petition"})
+	path := "/v1/clues/" + id + "/export"
+	var all sync.WaitGroup
+	for _, u := range []*user{o.dai, o.dai, o.eva, o.eva} {
+		all.Go(func() {
+			if a := u.do("POST", path, nil); a.status != 200 {
+				t.Errorf("%s: %d %s", u.User.Name, a.status, a.body)
+			}
+		})
+		<-held.begun
+	}
+	o.no(o.dai, 429, field.CodeTooMany, "POST", path, nil)
+	o.no(auditor, 503, field.CodeBusy, "POST", path, nil)
+	close(held.let)
+	all.Wait()
+	go func() {
+		for range held.begun {
+		}
+	}()
+	a := auditor.do("POST", path, nil)
+	for a.status == 503 { // a place is given back after the last byte was sent
+		a = auditor.do("POST", path, nil)
+	}
+	a.want(200)
+	close(held.begun)
 }
