@@ -98,6 +98,7 @@ func TestGuessingIsSlowedDownForOneDeviceAtOneAddress(t *testing.T) {
 	w := start(t)
 	admin := w.setUp()
 	chen, li := admin.hire("chen", access.Inspector), admin.hire("li", access.Inspector)
+	w.clock.stop()
 	for range 10 {
 		w.try("chen", "guess guess guess", string(chen.Device.ID), "").refused(401, field.CodeBadCredentials)
 	}
@@ -119,6 +120,7 @@ func TestGuessingIsSlowedDownForOneDeviceAtOneAddress(t *testing.T) {
 func TestAFloodOfStrangersKeepsNobodyOut(t *testing.T) {
 	w := start(t)
 	chen := w.setUp().hire("chen", access.Inspector)
+	w.clock.stop()
 	for range 100 {
 		w.try("chen", password, w.id(), "").refused(403, field.CodeDeviceUnknown)
 	}
@@ -418,6 +420,39 @@ func TestSigningOutEndsTheSessionAndNoOther(t *testing.T) {
 	u.do("GET", "/v1/me", nil).refused(401, field.CodeTokenInvalid)
 	u.refresh(u.RefreshToken).refused(401, field.CodeTokenReused)
 	other.do("GET", "/v1/me", nil).want(200)
+}
+
+// Each sign-in stays in the log, so a device signs in only so often, and only so many of its sessions stay open.
+func TestSignInsOfADeviceAreBounded(t *testing.T) {
+	w := start(t)
+	chen := w.setUp().hire("chen", access.Inspector)
+	w.clock.stop()
+	enters := func() (u user) {
+		w.clock.move(time.Second) // the oldest is known by its time
+		w.try("chen", password, string(chen.Device.ID), "").want(200).into(&u)
+		u.world = w
+		return u
+	}
+	second := enters()
+	for range field.SessionsOfDevice - 2 {
+		enters()
+	}
+	chen.refresh(chen.RefreshToken).want(200)
+	enters()
+	chen.do("GET", "/v1/me", nil).refused(401, field.CodeTokenInvalid)
+	second.do("GET", "/v1/me", nil).want(200)
+
+	w.clock.move(time.Hour)
+	for range 60 {
+		w.try("chen", password, string(chen.Device.ID), "").want(200)
+	}
+	before := w.heads()
+	if a := w.try("chen", password, string(chen.Device.ID), "").refused(429, field.CodeTooMany); a.header.Get("Retry-After") != "10" {
+		t.Errorf("Retry-After %q", a.header.Get("Retry-After"))
+	}
+	if after := w.heads(); !maps.Equal(after, before) {
+		t.Errorf("a sign-in that was refused is in the log: %v, before %v", after, before)
+	}
 }
 
 func TestANewPasswordClosesTheOtherSessions(t *testing.T) {

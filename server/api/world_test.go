@@ -43,14 +43,25 @@ import (
 
 // clock is the time of a test: the real one, moved.
 type clock struct {
-	mu    sync.Mutex
-	moved time.Duration
+	mu      sync.Mutex
+	moved   time.Duration
+	stopped time.Time // zero: it runs
 }
 
 func (c *clock) now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !c.stopped.IsZero() {
+		return c.stopped.Add(c.moved)
+	}
 	return time.Now().Add(c.moved)
+}
+
+// stop lets it stand, so that nothing depends on how long the requests take.
+func (c *clock) stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopped = time.Now()
 }
 
 func (c *clock) move(d time.Duration) {
