@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -136,10 +138,20 @@ func tryCommands(t *testing.T, path, dir string) {
 		t.Fatal(err)
 	}
 	var commands []string
+	var url string
+	people := 0
 	for s := bufio.NewScanner(stdout); s.Scan() && !strings.HasPrefix(s.Text(), "Serving at"); {
 		if line := strings.TrimSpace(s.Text()); strings.HasPrefix(line, "TOKEN=") || strings.HasPrefix(line, "curl ") {
 			commands = append(commands, line)
+		} else if at, found := strings.CutPrefix(line, "sign in at "); found {
+			url, _, _ = strings.Cut(at, " ")
+		} else if w := strings.Fields(line); len(w) > 3 && strings.HasPrefix(w[1], "demo-") {
+			people++
+			signsIn(t, url, w[0], w[1], w[2])
 		}
+	}
+	if people < 10 {
+		t.Errorf("%d people can sign in", people)
 	}
 	if len(commands) != 3 {
 		t.Fatalf("three commands are promised, these were printed: %q", commands)
@@ -152,4 +164,17 @@ func tryCommands(t *testing.T, path, dir string) {
 	}
 	cancel()
 	_ = cmd.Wait() // it was interrupted
+}
+
+// signsIn signs somebody in as the demo says that it can be done.
+func signsIn(t *testing.T, url, login, password, device string) {
+	t.Helper()
+	resp, err := http.Post(url, "application/json", strings.NewReader(fmt.Sprintf(`{"login":%q,"password":%q,"device":{"id":%q}}`, login, password, device)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }() // its status says all
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("%s does not sign in as it is printed: %s", login, resp.Status)
+	}
 }

@@ -151,7 +151,9 @@ func (d *demo) tally(ctx context.Context) error {
 			d.say("      %s", strings.TrimRight(line, "\n"))
 		}
 	}
-	d.farewell()
+	if err := d.farewell(ctx); err != nil {
+		return err
+	}
 	for _, f := range r.faults {
 		d.say("   ✗ %s", f)
 	}
@@ -351,13 +353,17 @@ func padded(s string, width int) string {
 	return s + strings.Repeat(" ", max(width, 0))
 }
 
-// farewell says where to look further.
-func (d *demo) farewell() {
+// farewell says where to look further, and as whom: each with a device that is enrolled, for nobody signs in without.
+func (d *demo) farewell(ctx context.Context) error {
 	d.title("自己看看", "Look for yourself")
-	d.say("   sign in at %s with (these passwords are of this demo only):", d.o.BaseURL)
+	d.say("   sign in at %s/v1/auth/sign-in with name, password and device (of this demo only):", d.o.BaseURL)
 	everybody := append([]official{{admin, guangzhou, "何俊杰", "系统管理员", []string{"administrator"}}}, officials...)
 	for _, o := range everybody {
-		d.say("      %-16s %-23s %s %s %s (%s)", o.login, d.memory.password(o.login), o.org, o.name, o.title, strings.Join(o.roles, ", "))
+		k := d.desk(o.login)
+		if err := k.get(ctx, "/v1/me", nil); err != nil {
+			return err
+		}
+		d.say("      %-16s %-23s %s  %s %s %s (%s)", o.login, d.memory.password(o.login), k.device().ID, o.org, o.name, o.title, strings.Join(o.roles, ", "))
 	}
 	first, _ := d.today()
 	for i, c := range d.commands(first[0]) {
@@ -367,6 +373,7 @@ func (d *demo) farewell() {
 		d.say("      %s", c)
 	}
 	d.say("   API reference: %s/docs", d.o.BaseURL)
+	return nil
 }
 
 // commands are three lines for a shell: a token, the clue's graph, what rests on a photo.
