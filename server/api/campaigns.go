@@ -39,14 +39,11 @@ func (s *Server) registerCampaigns() {
 
 type announcing struct {
 	seen
-	SeedHash string `json:"seedHash"`
-	Source   string `json:"source"`
-	Date     string `json:"date"`
-	Reason   string `json:"reason"`
+	workflow.Announcement
 }
 
 func (s *Server) announceSeed(ctx context.Context, act workflow.Act, id field.CampaignID, req announcing) (*field.Record, error) {
-	return s.flow.AnnounceSeed(ctx, act, id, req.Version, workflow.Announcement{SeedHash: req.SeedHash, Source: req.Source, Date: req.Date, Reason: req.Reason})
+	return s.flow.AnnounceSeed(ctx, act, id, req.Version, req.Announcement)
 }
 
 type drawing struct {

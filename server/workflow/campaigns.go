@@ -23,10 +23,10 @@ func (f *Flow) EditCampaign(ctx context.Context, act Act, id field.CampaignID, v
 // Announcement says how the seed of a sample comes about: SeedHash is the SHA-256 of a seed, in hex; or Source is a public draw
 // and Date the later day on which it takes place. Reason is why the sample is drawn again.
 type Announcement struct {
-	SeedHash string
-	Source   string
-	Date     string
-	Reason   string
+	SeedHash string `json:"seedHash"`
+	Source   string `json:"source"`
+	Date     string `json:"date"`
+	Reason   string `json:"reason"`
 }
 
 // AnnounceSeed begins a draw, before the frame is known. A sample that was drawn before is dropped and stays listed.
