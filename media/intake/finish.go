@@ -62,7 +62,8 @@ func (s *Service) record(ctx context.Context, u *upload) error {
 	r := receipt.NewSigner(ring.Private).Sign(u.PhotoID, string(u.Sum), u.Size, u.Type, s.cfg.Now())
 	if err := ring.Keys.Verify(r); err != nil {
 		s.withheld.Add(1)
-		wait := field.Refuse(field.CodeBusy, "The photo is safe here, and its receipt has to wait: the server's clock, or the time of its key, is wrong. Keep the photo, ask again later, and tell the operator.").
+		wait := field.Refuse(field.CodeBusy, "The photo is safe here, and its receipt has to wait: the server's clock, or the time of its key, is wrong. "+
+			"Keep the photo, ask again later, and tell the operator.").
 			InChinese("照片已安全接收，但回执须等待：服务器时钟或密钥时间有误。请保留照片，稍后重试，并告知运维人员。").Because(err).About(u.PhotoID)
 		wait.After = time.Minute
 		return s.keep(ctx, u, wait)

@@ -80,7 +80,8 @@ func Accepted(declared string) bool {
 // not taken at all, CodeNotAPhoto when the bytes show another.
 func Declared(declared string, head []byte) error {
 	if !Accepted(declared) {
-		return field.Refuse(field.CodeUnsupportedType, "Photos are image/jpeg, image/png or image/heic; recordings video/mp4, video/quicktime, video/3gpp, audio/mp4 or audio/3gpp.")
+		return field.Refuse(field.CodeUnsupportedType, "Photos are image/jpeg, image/png or image/heic; "+
+			"recordings video/mp4, video/quicktime, video/3gpp, audio/mp4 or audio/3gpp.")
 	}
 	is, _, _ := strings.Cut(MediaType(head), ";")
 	if t, _ := field.PhotoTypeOf(declared); slices.Contains(families[t.Code], is) {

@@ -59,8 +59,10 @@ var kept = actions("parked.accept", "parked.takeover", "parked.settle", "parked.
 var powers = map[field.Power]map[Action]bool{
 	field.PowerInspect: actions(collect...),
 	field.PowerReview: actions(
-		"report.take", "report.return", "report.approve", "report.archive", "report.reopen", "report.correct", "photo.correct", "interview.correct", "photo.discredit", "review.decide", "interview.review", "interview.seal",
-		"flag.decide", "conflict.resolve", "conflict.arbitrate", "parked.accept", "parked.takeover", "parked.settle", "finding.create", "finding.create_others",
+		"report.take", "report.return", "report.approve", "report.archive", "report.reopen", "report.correct",
+		"photo.correct", "photo.discredit", "interview.correct", "interview.review", "interview.seal", "review.decide",
+		"flag.decide", "conflict.resolve", "conflict.arbitrate", "parked.accept", "parked.takeover", "parked.settle",
+		"finding.create", "finding.create_others",
 	),
 	field.PowerClassify: actions("finding.classify", "finding.close", "finding.reopen"),
 	field.PowerRevisit: actions(
@@ -98,9 +100,11 @@ var table = map[Role]row{
 			"project.create", "project.edit", "project.advance", "payment.create", "payment.edit", "payment.void",
 			"household.create", "household.edit", "household.void", "site.create", "site.edit", "site.activate", "site.close",
 			"template.create", "template.edit", "template.publish", "template.retire",
-			"report.take", "report.return", "report.approve", "report.archive", "report.reopen", "report.correct", "photo.correct", "interview.correct", "report.void", "report.void_others",
+			"report.take", "report.return", "report.approve", "report.archive", "report.reopen", "report.correct",
+			"report.void", "report.void_others",
 			"finding.create", "finding.create_others", "finding.classify", "finding.close", "finding.reopen",
-			"photo.void", "photo.void_others", "photo.discredit", "review.decide", "interview.review", "interview.seal", "interview.void", "interview.void_others",
+			"photo.correct", "photo.void", "photo.void_others", "photo.discredit", "review.decide",
+			"interview.correct", "interview.review", "interview.seal", "interview.void", "interview.void_others",
 			"flag.decide", "conflict.resolve", "conflict.arbitrate", "parked.accept", "parked.takeover", "parked.settle", "parked.destroy",
 			"campaign.create", "campaign.edit", "campaign.announce", "campaign.draw", "campaign.run", "campaign.close", "campaign.report",
 			"revisit.assign", "revisit.reassign", "revisit.excuse", "revisit.miss", "revisit.return", "revisit.accept", "revisit.cancel",
@@ -115,7 +119,8 @@ var table = map[Role]row{
 		may: actions(
 			"clue.create", "clue.edit", "clue.edit_others", "clue.register", "clue.assign", "clue.merge", "clue.reopen", "clue.void", "clue.export",
 			"link.create", "link.confirm", "link.withdraw", "review.decide",
-			"finding.classify", "grant.create", "grant.end", "parked.accept", "parked.takeover", "parked.settle", "conflict.resolve", "conflict.arbitrate",
+			"finding.classify", "grant.create", "grant.end",
+			"parked.accept", "parked.takeover", "parked.settle", "conflict.resolve", "conflict.arbitrate",
 		),
 		writes: []reach{{field.ScopeUser, byOrg}},
 	},

@@ -99,7 +99,7 @@ func (a *Accounts) makeCode(ctx context.Context, act Act, purpose string, user f
 		return Code{}, field.Refuse(field.CodeNotNow, "The person has left.")
 	}
 	if purpose == field.ForPassword && string(act.Actor.User) == string(person.ID) {
-		return Code{}, field.Refuse(field.CodeSecondPerson, "Who knows the own password changes it; who does not is given a code by somebody else.")
+		return Code{}, field.Refuse(field.CodeSecondPerson, "Those who know their password change it; others are given a code by somebody else.")
 	}
 	if acc, err := a.accountOf(ctx, user); err != nil {
 		return Code{}, err

@@ -41,9 +41,11 @@ func (a *Accounts) logged(ctx context.Context, r *field.Record) (*field.Record, 
 			}
 		}
 	}
-	if image == nil || image.Kind != r.Kind || image.State != r.State || image.Deleted != r.Deleted || !maps.EqualFunc(image.Fields, r.Fields, sameValue) {
+	if image == nil || image.Kind != r.Kind || image.State != r.State || image.Deleted != r.Deleted ||
+		!maps.EqualFunc(image.Fields, r.Fields, sameValue) {
 		a.contradictions.Add(1)
-		a.log.ErrorContext(ctx, "a record does not say what the log says; nobody signs in by it until it is rebuilt", "record", r.ID, "kind", r.Kind)
+		a.log.ErrorContext(ctx, "a record does not say what the log says; nobody signs in by it until it is rebuilt",
+			"record", r.ID, "kind", r.Kind)
 		return nil, nil
 	}
 	return r, nil

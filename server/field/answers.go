@@ -104,7 +104,7 @@ func (it *Item) open(a Answer, n int, answers map[string]Answer) bool {
 	if it.Required || it.RequiredIf != nil && it.RequiredIf.holds(answers) {
 		return !answered && it.Type != "photo" || n < needed
 	}
-	return answered && n < needed // whoever answers shows what the item asks to see
+	return answered && n < needed // who answers shows what the item asks to see
 }
 
 // blankValue reports whether a value says nothing: it is missing, cannot be seen, or is a list of such texts.

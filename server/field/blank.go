@@ -8,7 +8,7 @@ import (
 )
 
 // Blank reports whether nothing of a text can be seen: it is empty, or made of spaces (of any width, U+3000 too), of characters
-// without width or of combining marks that stand on nothing. Whatever asks for a reason, a title, a name or an answer asks it,
+// without width or of combining marks that stand on nothing. All that asks for a reason, a title, a name or an answer asks it,
 // so that what cannot be seen is nowhere something that was said.
 func Blank[T ~string | ~[]byte](text T) bool {
 	for i := 0; i < len(text); {

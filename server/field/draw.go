@@ -13,7 +13,7 @@ import (
 // Drawing is one draw of a campaign's sample. It is announced before the frame is known, in one of two ways: by the SHA-256 of a
 // seed that the planner keeps to himself, or by a public draw of a later day. Then the server puts the frame together and
 // draws, with what was announced and with a salt that nobody knew before. So neither who plans nor the server chooses alone.
-// Whoever is not content draws again, and every draw stays in the campaign: docs/decisions/sampling.md.
+// Who is not content draws again, and every draw stays in the campaign: docs/decisions/sampling.md.
 type Drawing struct {
 	AnnouncedAt string `json:"announcedAt"`
 	AnnouncedBy UserID `json:"announcedBy"`
@@ -36,7 +36,7 @@ type Drawing struct {
 	DroppedFor string `json:"droppedFor,omitempty"` // why
 }
 
-// mostDraws bounds the draws of one campaign: whoever wants more plans another one.
+// mostDraws bounds the draws of one campaign: who wants more plans another one.
 const mostDraws = 50
 
 var drawingFields = []Field{

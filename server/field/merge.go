@@ -115,7 +115,7 @@ func moveLinks(c *Case, other *Record) error {
 	return nil
 }
 
-// moveReviews puts the open questions about the case's clue about another one: whoever decides about that has to answer them.
+// moveReviews puts the open questions about the case's clue about another one: who decides about that has to answer them.
 func moveReviews(c *Case, other *Record) error {
 	open, err := c.Look.FindIn(c.Record.Scope, KindReview, KeyFor("recordId", c.Record.ID))
 	if err != nil {

@@ -152,7 +152,7 @@ func checkPerson(c *Case) error {
 	}
 	if old != nil && !bytes.Equal(old.Fields["roles"], c.Record.Fields["roles"]) {
 		if RecordID(c.Who.User) == c.Record.ID {
-			return Refuse(CodeSecondPerson, "Nobody changes the own roles.").InChinese("任何人不得更改本人的角色。")
+			return Refuse(CodeSecondPerson, "Nobody changes their own roles.").InChinese("任何人不得更改本人的角色。")
 		}
 		if holds(old, RoleAdministrator) && !holds(c.Record, RoleAdministrator) {
 			if err := otherAdministrator(c); err != nil {
@@ -283,7 +283,7 @@ var recusalSpec = &Spec{
 	Commands: []Command{{Name: "end", ZH: "结束", EN: "end", From: []State{StateActive}, To: StateEnded, Args: []Field{reason}, Do: func(c *Case) error {
 		of := UserID(c.Record.Scope.ID())
 		if of == c.Who.User {
-			return Refuse(CodeSecondPerson, "Nobody ends the own recusal.").InChinese("任何人不得结束本人的回避。")
+			return Refuse(CodeSecondPerson, "Nobody ends their own recusal.").InChinese("任何人不得结束本人的回避。")
 		}
 		if err := mayEndRecusal(c, of); err != nil {
 			return err

@@ -312,7 +312,7 @@ func Authors(report *Record) []UserID {
 	return authors
 }
 
-// Involved are those who may not review a report: its authors, and whoever was named as an inspector at any time.
+// Involved are those who may not review a report: its authors, and who was named as an inspector at any time.
 func Involved(report *Record) []UserID {
 	return append(Authors(report), users(report, "formerInspectors")...)
 }

@@ -33,7 +33,7 @@ type Options struct {
 	Transport  http.RoundTripper // the link; nil: http.DefaultTransport
 	Now        func() time.Time  // the phone's clock, which may be wrong; nil: time.Now
 	Seed       uint64            // of the jitter
-	Attempts   int               // tries of one request before the phone gives up for now; 0: 8
+	Attempts   int               // tries of one request in one turn; 0: 8
 	FreeAtOnce bool              // files go with their receipts, where the server is never put back and there are many
 	Chunk      int64             // bytes in one PATCH, each with its checksum; 0: all that is left, without one
 
