@@ -132,6 +132,19 @@ func (f *Field) refuse(code Code, format string, args ...any) error {
 		InChinese("%s：%s。", f.Name, strings.TrimSuffix(code.SentenceZH(), "。"))
 }
 
+// choicesSaid names the first choices, by their codes.
+func choicesSaid(choices []Choice, comma string) string {
+	const few = 12
+	var codes []string
+	for _, c := range choices[:min(len(choices), few)] {
+		codes = append(codes, c.Code)
+	}
+	if len(choices) > few {
+		codes = append(codes, "…")
+	}
+	return strings.Join(codes, comma)
+}
+
 func (f *Field) text(v Value) (string, error) {
 	s, ok := "", false
 	if utf8.Valid(v) {
@@ -232,7 +245,8 @@ func (f *Field) checkText(s string, now time.Time) error {
 		}
 	case Enum:
 		if !slices.ContainsFunc(f.Choices, func(c Choice) bool { return c.Code == s }) {
-			return f.refuse(CodeBadChoice, "is not one of the choices")
+			return Refuse(CodeBadChoice, "%s is not one of the choices: %s.", f.Name, choicesSaid(f.Choices, ", ")).
+				InChinese("%s 的取值不在可选范围内：%s。", f.Name, choicesSaid(f.Choices, "、"))
 		}
 	case Date:
 		t, err := time.Parse(time.DateOnly, s)

@@ -196,3 +196,12 @@ func TestReservedIDs(t *testing.T) {
 		}
 	}
 }
+
+// Who sends a value that is none of the choices is told which there are.
+func TestTheChoicesAreNamed(t *testing.T) {
+	f := field.Field{Name: "type", Type: field.Enum, Choices: []field.Choice{{Code: "road"}, {Code: "water"}}}
+	_, err := f.Check(field.Quote("bridge"), morning)
+	if e := field.AsError(err); e.Code != field.CodeBadChoice || !strings.HasSuffix(e.Sentence(), ": road, water.") || !strings.HasSuffix(e.SentenceZH(), "：road、water。") {
+		t.Errorf("%v %s", err, e.SentenceZH())
+	}
+}
