@@ -483,7 +483,7 @@ func (o *office) examined(photo field.RecordID) (fields map[string]json.RawMessa
 	o.until("somebody looked at the photo", func() bool {
 		var state field.State
 		state, fields = o.state(photo)
-		return state == "analysed"
+		return state == "analysed" && fields["comparing"] == nil
 	})
 	return fields
 }

@@ -157,6 +157,7 @@ func (v *Verification) scope(ctx context.Context, s Store, head store.Head, look
 		return err
 	}
 	var later []*field.Record
+	met := map[field.RecordID]bool{} // one that is changed on the way comes a second time, behind the others
 	if !sameInfo(info, head.Info) {
 		v.derived("%s: who may see it is not what the log says", head.Scope)
 	}
@@ -174,6 +175,10 @@ func (v *Verification) scope(ctx context.Context, s Store, head store.Head, look
 		}
 		for _, r := range stored {
 			after = r.Version
+			if met[r.ID] {
+				continue
+			}
+			met[r.ID] = true
 			if r.Version > head.Seq {
 				later = append(later, r)
 				continue
@@ -191,7 +196,7 @@ func (v *Verification) scope(ctx context.Context, s Store, head store.Head, look
 			break
 		}
 	}
-	return v.left(ctx, s, head, image, later, look)
+	return v.left(ctx, s, head, image, later, met, look)
 }
 
 // mostLater is how many records are looked at that are newer than the log was when it was read.
@@ -223,7 +228,7 @@ func (v *Verification) stands(r *field.Record, look Look) {
 
 // left looks at the records that were not met among those as old as the log that was read. Those that somebody has changed
 // since the head was read are no fault, if the log has grown so far. What such a record stands for is looked at all the same.
-func (v *Verification) left(ctx context.Context, s Store, head store.Head, image map[field.RecordID]*field.Record, later []*field.Record, look Look) error {
+func (v *Verification) left(ctx context.Context, s Store, head store.Head, image map[field.RecordID]*field.Record, later []*field.Record, met map[field.RecordID]bool, look Look) error {
 	if len(image)+len(later) == 0 {
 		return nil
 	}
@@ -239,12 +244,8 @@ func (v *Verification) left(ctx context.Context, s Store, head store.Head, image
 	if err != nil && !field.Is(err, field.CodeNotFound) {
 		return err
 	}
-	known := map[field.RecordID]bool{}
-	for _, r := range later {
-		known[r.ID] = true
-	}
 	for _, r := range elsewhere { // moved on since the others were read
-		if r.Scope == head.Scope && r.Version > head.Seq && !known[r.ID] {
+		if r.Scope == head.Scope && r.Version > head.Seq && !met[r.ID] {
 			later = append(later, r)
 		}
 	}
