@@ -109,7 +109,7 @@ var campaignSpec = &Spec{
 		{Name: "frameHash", Type: Hash, Server: true, ZH: "抽样框哈希", EN: "hash of the frame"},
 		{Name: "sample", Type: Object, List: true, Items: 20_000, Server: true, Fields: unitFields, ZH: "样本", EN: "sample"},
 		{Name: "approvedBy", Type: ID, Of: KindPerson, Server: true, ZH: "批准人", EN: "approved by"},
-		{Name: "reopened", Type: Integer, Low: 0, High: 1e6, Server: true, ZH: "重新派出的逾期任务数", EN: "missed tasks that were given out again"},
+		{Name: "reopened", Type: Integer, Low: 0, High: 1e6, Server: true, ZH: "重新派出或重新验收的任务数", EN: "tasks that had ended and were opened again"},
 		{Name: "ended", Type: Object, List: true, Items: 4, Server: true, ZH: "收尾时的任务", EN: "how the tasks had ended when it was closed", Fields: []Field{
 			{Name: "state", Type: Enum, Choices: endedStates, Required: true},
 			{Name: "tasks", Type: Integer, Low: 0, High: 1e6, Required: true},

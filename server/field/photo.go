@@ -399,6 +399,9 @@ func flagRaised(c *Case) error {
 	for _, a := range Authors(report) {
 		c.NotifyAbout(a, report, Notice{Type: "reopened", ZH: "您的报告因新的标记重新进入审核。", EN: "A report of yours is under review again, because of a new flag."})
 	}
+	if err := underReviewAgain(c, report); err != nil {
+		return err
+	}
 	return worstOf(c, rank, &Effect{State: ReportUnderReview, Set: map[string]Value{
 		"reopened": Quote(report.Int("reopened") + 1), "reopenedBy": Quote(why),
 	}})

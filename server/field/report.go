@@ -608,7 +608,7 @@ func reopenReport(c *Case) error {
 	c.Set("reviewer", c.Who.User)
 	c.Set("reopened", c.Record.Int("reopened")+1)
 	c.Set("reopenedBy", c.Arg("reason"))
-	return nil
+	return underReviewAgain(c, c.Record)
 }
 
 // voidReport takes a report out of view. When its own side does so after it was handed in, that is a matter for who reviews it:

@@ -152,7 +152,7 @@ func tellTeam(c *Case, kind, zh, en string) {
 // inCampaign refuses what the campaign of a task does not allow any more: once it has been reported nothing of it changes, and
 // work is given out only while it runs. A campaign that cannot be found bounds nothing.
 func inCampaign(c *Case, to State) error {
-	campaign, err := campaignOf(c)
+	campaign, err := campaignOf(c, c.Record)
 	switch {
 	case err != nil || campaign == nil:
 		return err
@@ -164,8 +164,8 @@ func inCampaign(c *Case, to State) error {
 	return nil
 }
 
-func campaignOf(c *Case) (*Record, error) {
-	campaign, err := c.Look.Get(RecordID(c.Record.Text("campaignId")))
+func campaignOf(c *Case, task *Record) (*Record, error) {
+	campaign, err := c.Look.Get(RecordID(task.Text("campaignId")))
 	if err != nil || campaign == nil || campaign.Kind != KindCampaign {
 		return nil, err
 	}
@@ -179,7 +179,7 @@ func keepOpen(c *Case) error {
 	if err != nil || old == nil || old.State != RevisitMissed {
 		return err
 	}
-	campaign, err := campaignOf(c)
+	campaign, err := campaignOf(c, c.Record)
 	if err != nil || campaign == nil {
 		return err
 	}
@@ -257,7 +257,7 @@ func dueInTime(c *Case) error {
 	if due < today(c) {
 		return Refuse(CodeBadTime, "The due date %s has passed already.", due).InChinese("期限 %s 已过。", due)
 	}
-	campaign, err := campaignOf(c)
+	campaign, err := campaignOf(c, c.Record)
 	if err != nil || campaign == nil {
 		return err
 	}
@@ -368,7 +368,7 @@ func visitedFor(c *Case, report *Record) error {
 	if report.CreatedAt.Before(given) || began.Before(given.Add(-earlier)) {
 		return unfit("The visit began at %s, and the task was given out at %s. If the phone's clock was wrong, have the time corrected first.", stamp(began), stamp(given))
 	}
-	campaign, err := campaignOf(c)
+	campaign, err := campaignOf(c, c.Record)
 	if err != nil || campaign == nil {
 		return err
 	}
@@ -378,29 +378,61 @@ func visitedFor(c *Case, report *Record) error {
 	return nil
 }
 
-// voidedReport is the voiding of a report: the task that it had answered goes back to its team, who are told.
+// voidedReport is the voiding of a report: the task that it had answered goes back to its team.
 func voidedReport(void Command) Command {
 	do := void.Do
 	void.Do = func(c *Case) error {
 		if err := do(c); err != nil {
 			return err
 		}
-		tasks, err := c.Look.In(c.Record.Scope, KindRevisit)
+		return askTaskAgain(c, c.Record, RevisitReturned, Notice{Type: "returned", ZH: "回头看任务被退回：所交报告已作废。", EN: "A revisit task came back: its report was voided."})
+	}
+	return void
+}
+
+// askTaskAgain puts the task that a report had answered back: to its team when the report is gone, and before whoever accepts
+// tasks when the report is under review again, since what was accepted then rests on it. The team gets the site back. A campaign
+// that has been reported does not change any more: its planner is told.
+func askTaskAgain(c *Case, report *Record, to State, n Notice) error {
+	tasks, err := c.Look.In(report.Scope, KindRevisit)
+	if err != nil {
+		return err
+	}
+	for _, t := range tasks {
+		if t.Text("reportId") != string(report.ID) || t.State == to || t.State != RevisitSubmitted && t.State != RevisitDone {
+			continue
+		}
+		campaign, err := campaignOf(c, t)
 		if err != nil {
 			return err
 		}
-		for _, t := range tasks {
-			if t.State != RevisitSubmitted || t.Text("reportId") != string(c.Record.ID) {
+		if t.State == RevisitDone && campaign != nil {
+			if campaign.State == CampaignReported {
+				c.NotifyAbout(campaign.Author, t, Notice{
+					Type: "info", ZH: "已总结的回头看中，一项任务所依据的报告重新审核或已作废。",
+					EN: "In a campaign that has been reported, the report on which a task rests is under review again, or was voided.",
+				})
 				continue
 			}
-			c.Effect(Effect{ID: t.ID, Kind: KindRevisit, Scope: t.Scope, State: RevisitReturned, Set: map[string]Value{"reason": Quote("报告已作废 / the report was voided")}})
-			for _, u := range teamOf(t) {
-				c.Notify(u, Notice{Type: "returned", ZH: "回头看任务被退回：所交报告已作废。", EN: "A revisit task came back: its report was voided."})
-			}
+			c.Effect(Effect{ID: campaign.ID, Kind: KindCampaign, Scope: campaign.Scope, Set: map[string]Value{"reopened": Quote(campaign.Int("reopened") + 1)}})
+			c.NotifyAbout(campaign.Author, t, n)
 		}
-		return nil
+		c.Effect(Effect{ID: t.ID, Kind: KindRevisit, Scope: t.Scope, State: to, Set: map[string]Value{"reason": Quote(n.ZH + " / " + n.EN)}})
+		for _, u := range teamOf(t) {
+			if t.State == RevisitDone {
+				GrantScope(c, u, t.Scope, "回头看任务 / revisit task")
+			}
+			c.NotifyAbout(u, t, n)
+		}
 	}
-	return void
+	return nil
+}
+
+// underReviewAgain is what becomes of the task that a report had answered when the report is under review again.
+func underReviewAgain(c *Case, report *Record) error {
+	return askTaskAgain(c, report, RevisitSubmitted, Notice{
+		Type: "reopened", ZH: "回头看任务待重新验收：所依据的报告重新审核。", EN: "A revisit task is to be accepted again: its report is under review again.",
+	})
 }
 
 // acceptRevisit ends the task. A relapse opens the finding and its clue again, in the same commit.

@@ -299,3 +299,60 @@ func TestATaskWhoseReportIsVoidedGoesBackToItsTeam(t *testing.T) {
 		}
 	}
 }
+
+// A task that was accepted rests on its report. When that is under review again, by hand or because of a late flag, the task is to
+// be accepted again; when it is voided, the task goes back to its team, who see the site.
+func TestATaskIsAskedAboutAgainWhenItsReportIs(t *testing.T) {
+	done := func(t *testing.T, campaign field.State) *world {
+		w := visited(t)
+		w.put(field.KindCampaign, id(9), field.CampaignRunning, dai, map[string]any{"title": "t", "from": "2026-01-01", "to": "2026-12-31"})
+		w.must(w.give(ann, taskID, "submit", outcome("fixed")))
+		w.records[reportID].State = field.ReportApproved
+		w.must(w.give(cai, taskID, "accept", nil))
+		w.state(taskID, field.RevisitDone)
+		w.records[id(9)].State = campaign
+		return w
+	}
+	reopen := func(w *world) { w.must(w.give(cai, reportID, "reopen", map[string]any{"reason": "照片有疑问"})) }
+	flag := func(w *world) {
+		w.must(w.make("", field.KindFlag, id(77), siteHome, map[string]any{
+			"reportId": reportID, "code": "same_photo", "severity": "high",
+		}))
+	}
+	for name, happens := range map[string]func(*world){"reopened": reopen, "a late flag": flag} {
+		t.Run(name, func(t *testing.T) {
+			w := done(t, field.CampaignClosing)
+			happens(w)
+			w.state(reportID, field.ReportUnderReview)
+			w.state(taskID, field.RevisitSubmitted)
+			if g := w.records[field.GrantID(ann, siteHome)]; g.State != field.StateActive {
+				t.Error("ann may have to correct the report and does not see the site")
+			}
+			for _, u := range []field.UserID{ann, ben, dai} {
+				if !slices.Contains(w.notices(u), "reopened") {
+					t.Errorf("%s found %v in the inbox", u, w.notices(u))
+				}
+			}
+			if w.records[id(9)].Int("reopened") != 1 {
+				t.Error("the campaign does not say that a task was opened again")
+			}
+			w.refuses(field.CodeNotNow, func() error { return w.give(cai, taskID, "accept", nil) })
+			w.records[reportID].State = field.ReportApproved
+			w.must(w.give(cai, taskID, "accept", nil))
+		})
+	}
+	t.Run("voided", func(t *testing.T) {
+		w := done(t, field.CampaignRunning)
+		reopen(w)
+		w.must(w.give(ann, reportID, "void", map[string]any{"reason": "拍错了地方"}))
+		w.state(taskID, field.RevisitReturned)
+	})
+	t.Run("the campaign was reported", func(t *testing.T) {
+		w := done(t, field.CampaignReported)
+		reopen(w)
+		w.state(taskID, field.RevisitDone)
+		if !slices.Contains(w.notices(dai), "info") {
+			t.Errorf("who planned it found %v in the inbox", w.notices(dai))
+		}
+	})
+}
