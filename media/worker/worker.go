@@ -1,9 +1,10 @@
 // Package worker does work that must not be lost: a bounded pool whose queue is in the store.
 //
 // A job is a document on the shelf store.Jobs. It is leased by compare-and-swap, so of several servers one does it, and
-// renews the lease while it works; when it dies the lease runs out and another goes on. A job that fails comes back later and later, and after
-// eight tries is set aside for people. A kind of job that takes long has a lane of its own: however many of them wait, the
-// others do not wait behind them. Here is nothing about what jobs do. Start with Pool.
+// renews the lease while it works; when it dies the lease runs out and another goes on. A job that fails comes back later and
+// later, and after eight tries is set aside for people; one that fails because a store does not answer waits for the store
+// instead. A kind of job that takes long has a lane of its own: however many of them wait, the others do not wait behind them.
+// Here is nothing about what jobs do. Start with Pool.
 package worker
 
 import (
@@ -361,6 +362,9 @@ func (p *Pool) hold(ctx context.Context, lease store.Doc, work func(context.Cont
 // later puts a job that failed back, or aside.
 func (p *Pool) later(ctx context.Context, d store.Doc, b body, why error) {
 	b.Error = why.Error()
+	if field.Is(why, field.CodeStoreDown) { // nothing is wrong with the job, and nobody needs to ask for it when the store is back
+		b.Tries = min(b.Tries, MaxTries-1)
+	}
 	key, _ := p.waits(b.Kind, time.Time{})
 	due := p.cfg.Now().Add(p.delay(b.Tries))
 	if b.Tries >= MaxTries {

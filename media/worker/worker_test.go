@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sort"
@@ -214,6 +215,33 @@ func TestAJobThatFailsComesBackLaterAndIsSetAside(t *testing.T) {
 	}
 	fail.Store(false)
 	must(t, p.Again(t.Context(), "facts/x"))
+	r.until("it was done", empty)
+}
+
+// A store that is away for a night sets no job aside: when it is back, all are done without anybody asking for them.
+func TestAJobWaitsForAStoreThatIsDown(t *testing.T) {
+	r := newRoom(t)
+	p := r.pool()
+	var tries atomic.Int64
+	var down atomic.Bool
+	down.Store(true)
+	p.Handle("facts", func(context.Context, json.RawMessage) error {
+		tries.Add(1)
+		if down.Load() {
+			return fmt.Errorf("the original: %w", field.Refuse(field.CodeStoreDown, ""))
+		}
+		return nil
+	})
+	defer r.run(p)()
+	must(t, p.Enqueue(t.Context(), "facts", "x", nil))
+	for try := int64(1); try <= 3*worker.MaxTries; try++ {
+		r.until("it was tried and put back", func(docs map[string]store.Doc) bool {
+			wait := 5 * time.Second << (min(try, worker.MaxTries-1) - 1)
+			return tries.Load() == try && docs["facts/x"].Due.Equal(r.clock.now().Add(wait))
+		})
+		r.clock.forward(time.Hour)
+	}
+	down.Store(false)
 	r.until("it was done", empty)
 }
 
