@@ -93,11 +93,15 @@ func (t *throttle) level(ctx context.Context, key string, l limit) float64 {
 	return b.level(now, l)
 }
 
+// level is how full a bucket is. It may not be shared with somebody who reads it meanwhile.
 func (b *bucket) level(now time.Time, l limit) float64 {
 	if b == nil {
 		return 0
 	}
-	return max(0, b.Level-max(0, float64(now.Sub(b.At)))/float64(l.leak))
+	if b.At.After(now) { // the clock was ahead when it was filled: from now on it leaks
+		b.At = now
+	}
+	return max(0, b.Level-float64(now.Sub(b.At))/float64(l.leak))
 }
 
 // put keeps a bucket. mu is held.

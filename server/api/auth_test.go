@@ -116,6 +116,32 @@ func TestGuessingIsSlowedDownForOneDeviceAtOneAddress(t *testing.T) {
 	w.try("chen", password, string(chen.Device.ID), "").want(200)
 }
 
+// Guesses at a clock that was a year ahead keep nobody out for a year: when it was put right they are forgotten as fast as others.
+func TestGuessesAtAWrongClockAreForgottenAsOthers(t *testing.T) {
+	w := start(t)
+	chen := w.setUp().hire("chen", access.Inspector)
+	w.clock.stop()
+	const year = 365 * 24 * time.Hour
+	w.clock.move(year)
+	for range 10 {
+		w.try("chen", "guess guess guess", string(chen.Device.ID), "").refused(401, field.CodeBadCredentials)
+	}
+	w.clock.move(-year)
+	again := accounts.New(accounts.Options{Docs: w.store, Records: w.store, Commit: w.engine, Now: w.clock.now, Hash: accounts.HashCost{MemoryKiB: 64, Passes: 1}})
+	attempt := accounts.Attempt{Login: "chen", Password: password, Device: chen.Device}
+	for name, a := range map[string]*accounts.Accounts{"started again": again, "as it ran": w.users} {
+		if _, err := a.SignIn(t.Context(), attempt, "127.0.0.1"); !field.Is(err, field.CodeTooMany) {
+			t.Errorf("%s, at once: %v", name, err)
+		}
+	}
+	w.clock.move(time.Minute)
+	for name, a := range map[string]*accounts.Accounts{"started again": again, "as it ran": w.users} {
+		if _, err := a.SignIn(t.Context(), attempt, "127.0.0.1"); err != nil {
+			t.Errorf("%s, a minute later: %v", name, err)
+		}
+	}
+}
+
 // Strangers who flood a name from the address of the office keep nobody out who has a device or a code.
 func TestAFloodOfStrangersKeepsNobodyOut(t *testing.T) {
 	w := start(t)
