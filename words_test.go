@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"io/fs"
 	"path/filepath"
 	"regexp"
@@ -24,7 +25,7 @@ type said struct {
 // the same places for values, the same numbers, and the same names of fields, headers and formats.
 func TestBothLanguagesSayTheSame(t *testing.T) {
 	all := pairs(t)
-	if len(all) < 900 {
+	if len(all) < 1200 {
 		t.Errorf("%d pairs were found", len(all))
 	}
 	for _, s := range all {
@@ -82,9 +83,24 @@ func sorted(list []string) []string {
 	return list
 }
 
-// pairs reads them from the sources: literals with the members EN and ZH (or en and zh), the calls of InChinese on what Refuse made,
-// and the table of codes.
+// pairs reads them from the sources: literals with the members EN and ZH (or en and zh), the two that stand side by side in a call, in
+// what is returned or assigned, the calls of InChinese on what Refuse made, and the table of codes.
 func pairs(t *testing.T) (all []said) {
+	t.Helper()
+	eachSource(t, func(files *token.FileSet, _ string, file *ast.File) {
+		ast.Inspect(file, func(n ast.Node) bool {
+			if s, ok := pair(n); ok {
+				s.at = files.Position(n.Pos()).String()
+				all = append(all, s)
+			}
+			return true
+		})
+	})
+	return all
+}
+
+// eachSource parses the program's own sources, tests left out.
+func eachSource(t *testing.T, fn func(files *token.FileSet, path string, file *ast.File)) {
 	t.Helper()
 	files := token.NewFileSet()
 	for _, root := range []string{"server", "sync", "media"} {
@@ -93,64 +109,133 @@ func pairs(t *testing.T) (all []said) {
 				return err
 			}
 			file, err := parser.ParseFile(files, path, nil, parser.SkipObjectResolution)
-			if err != nil {
-				return err
+			if err == nil {
+				fn(files, filepath.ToSlash(path), file)
 			}
-			ast.Inspect(file, func(n ast.Node) bool {
-				if s, ok := pair(n); ok {
-					s.at = files.Position(n.Pos()).String()
-					all = append(all, s)
-				}
-				return true
-			})
-			return nil
+			return err
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	return all
 }
 
-// What a rule refuses is said in both languages; the sentence of the code alone says less.
-func TestEveryRefusalOfARuleIsSaidInChinese(t *testing.T) {
-	sources, err := filepath.Glob("server/field/*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, found := token.NewFileSet(), 0
-	for _, path := range sources {
-		if strings.HasSuffix(path, "_test.go") {
-			continue
-		}
-		file, err := parser.ParseFile(files, path, nil, parser.SkipObjectResolution)
-		if err != nil {
-			t.Fatal(err)
-		}
-		inChinese := map[ast.Node]bool{}
+// englishOnly are the places whose refusals no client gets to read, and who reads them instead.
+var englishOnly = map[string]string{
+	"media/blob/dir/":        "who starts the server: its settings",
+	"media/blob/minio/":      "who starts the server: its settings",
+	"media/receipt/":         "who runs verify, and the log: a receipt that does not hold is never sent",
+	"media/sandbox/":         "the facts of a photo, in English words; the flag beside them says it in both languages",
+	"media/thumb/":           "the facts of a photo, as in media/sandbox",
+	"server/app/backup.go":   "who runs backup, restore or move",
+	"server/store/sqlite/":   "who starts the server: its data directory",
+	"sync/anchor/":           "who runs verify, and the log: a statement that does not hold",
+	"sync/engine/copy.go":    "who runs move",
+	"sync/engine/rebuild.go": "who runs rebuild",
+}
+
+// What is refused is said in both languages: the sentence of the code alone says less. Both put in the same values, or the labels of
+// the same things, and what is refused in the same words twice is so in both languages.
+func TestEveryRefusalIsSaidInChinese(t *testing.T) {
+	found, used, zhOf := 0, map[string]bool{}, map[string]said{}
+	eachSource(t, func(files *token.FileSet, path string, file *ast.File) {
+		inChinese := map[ast.Node]*ast.CallExpr{}
 		ast.Inspect(file, func(n ast.Node) bool {
 			call, _ := n.(*ast.CallExpr)
 			if call == nil {
 				return true
 			}
-			if sel, _ := call.Fun.(*ast.SelectorExpr); sel != nil && sel.Sel.Name == "InChinese" {
-				inChinese[sel.X] = true
+			at, name := files.Position(call.Pos()).String(), called(call)
+			if sel, _ := call.Fun.(*ast.SelectorExpr); name == "InChinese" {
+				inChinese[sel.X] = call
 			}
-			if f, _ := call.Fun.(*ast.Ident); f == nil || f.Name != "Refuse" || len(call.Args) < 2 {
+			var en, zh []ast.Expr // the format and its values
+			switch {
+			case name == "Refuse" && len(call.Args) >= 2:
+				if format, ok := literal(call.Args[1]); ok && format == "" {
+					return true
+				}
+				en = call.Args[1:]
+				if second := inChinese[call]; second != nil {
+					zh = second.Args
+				}
+			case name == "refuse" && len(call.Args) >= 3: // of a field: the values are those of both
+				en = append([]ast.Expr{call.Args[1]}, call.Args[3:]...)
+				zh = append([]ast.Expr{call.Args[2]}, call.Args[3:]...)
+			default:
 				return true
 			}
-			if en, ok := literal(call.Args[1]); ok && en != "" && en != "%s" {
-				found++
-				if !inChinese[call] {
-					t.Errorf("%s: %q is said in English only", files.Position(call.Pos()), en)
+			if found++; zh == nil {
+				if where := within(path, englishOnly); where != "" {
+					used[where] = true
+					return true
+				}
+				t.Errorf("%s: %s is said in English only", at, types.ExprString(en[0]))
+				return true
+			}
+			s := said{at: at}
+			s.en, _ = literal(en[0])
+			s.zh, _ = literal(zh[0])
+			for _, side := range [][]ast.Expr{en, zh} {
+				if format, ok := literal(side[0]); ok && len(verb.FindAllString(format, -1)) != len(side)-1 {
+					t.Errorf("%s: %q has %d values", at, format, len(side)-1)
 				}
 			}
+			if a, b := values(en[1:]), values(zh[1:]); !slices.Equal(a, b) {
+				t.Errorf("%s: other values: %q and %q\n\t%s\n\t%s", at, a, b, s.en, s.zh)
+			}
+			if before, twice := zhOf[s.en]; twice && before.zh != s.zh && s.en != "%s" {
+				t.Errorf("%s and %s: %q is %q and %q", before.at, at, s.en, before.zh, s.zh)
+			}
+			zhOf[s.en] = s
 			return true
 		})
-	}
-	if found < 100 {
+	})
+	if found < 350 {
 		t.Errorf("%d refusals were found", found)
 	}
+	for where := range englishOnly {
+		if !used[where] {
+			t.Errorf("nothing in %s is said in English only", where)
+		}
+	}
+}
+
+// called is the name of what is called, without its package or value.
+func called(call *ast.CallExpr) string {
+	switch f := call.Fun.(type) {
+	case *ast.Ident:
+		return f.Name
+	case *ast.SelectorExpr:
+		return f.Sel.Name
+	}
+	return ""
+}
+
+// within is the key, a file or a folder, that a path lies in.
+func within(path string, places map[string]string) string {
+	for where := range places {
+		if path == where || strings.HasSuffix(where, "/") && strings.HasPrefix(path, where) {
+			return where
+		}
+	}
+	return ""
+}
+
+var (
+	verb = regexp.MustCompile(`%[-+# 0-9.]*[a-zA-Z]`)
+	// What tells a value from its labels in the two languages: r.State and r.StateZH(), cmd.Name and cmd.ZH, more and moreZH.
+	label = regexp.MustCompile(`(?:\.(?:EN|ZH|Name)|EN|ZH)(?:\(\)|\b)|\b(?:en|zh)\b`)
+	quote = regexp.MustCompile(`"[^"]*"`)
+)
+
+// values are the expressions of values, without what differs between languages.
+func values(list []ast.Expr) []string {
+	var all []string
+	for _, e := range list {
+		all = append(all, label.ReplaceAllString(quote.ReplaceAllString(types.ExprString(e), `""`), ""))
+	}
+	return sorted(all)
 }
 
 func pair(n ast.Node) (said, bool) {
@@ -197,22 +282,45 @@ func pair(n ast.Node) (said, bool) {
 		}
 		return s, found > 0
 	case *ast.CallExpr:
-		sel, _ := n.Fun.(*ast.SelectorExpr)
-		if sel == nil || sel.Sel.Name != "InChinese" || len(n.Args) == 0 {
-			return said{}, false
+		if refuse, ok := refused(n); ok {
+			en, okEN := literal(refuse.Args[1])
+			zh, okZH := literal(n.Args[0])
+			return said{en: en, zh: zh}, okEN && okZH && en != "%s"
 		}
-		refuse, _ := sel.X.(*ast.CallExpr)
-		if refuse == nil || len(refuse.Args) < 2 {
-			return said{}, false
-		}
-		en, okEN := literal(refuse.Args[1])
-		zh, okZH := literal(n.Args[0])
-		return said{en: en, zh: zh}, okEN && okZH && en != "%s"
+		return besides(n.Args)
+	case *ast.ReturnStmt:
+		return besides(n.Results)
+	case *ast.AssignStmt:
+		return besides(n.Rhs)
 	}
 	return said{}, false
 }
 
-// literal is the text of a literal, or of the literals of a sum.
+// refused is what InChinese was called on.
+func refused(call *ast.CallExpr) (refuse *ast.CallExpr, ok bool) {
+	if called(call) != "InChinese" || len(call.Args) == 0 {
+		return nil, false
+	}
+	refuse, _ = call.Fun.(*ast.SelectorExpr).X.(*ast.CallExpr)
+	return refuse, refuse != nil && len(refuse.Args) >= 2
+}
+
+// besides finds two that stand side by side, either first. One word of English may be a code.
+func besides(list []ast.Expr) (said, bool) {
+	for i := 1; i < len(list); i++ {
+		a, okA := literal(list[i-1])
+		b, okB := literal(list[i])
+		if han(a) {
+			a, b = b, a
+		}
+		if okA && okB && han(b) && !han(a) && strings.Contains(a, " ") {
+			return said{en: a, zh: b}, true
+		}
+	}
+	return said{}, false
+}
+
+// literal is the text of a literal, of the literals of a sum, or of a format.
 func literal(e ast.Expr) (string, bool) {
 	switch e := e.(type) {
 	case *ast.BasicLit:
@@ -221,10 +329,20 @@ func literal(e ast.Expr) (string, bool) {
 		}
 		s, err := strconv.Unquote(e.Value)
 		return s, err == nil
-	case *ast.BinaryExpr:
+	case *ast.BinaryExpr: // of a sum of which a part is no literal, that is a place for a value
 		a, okA := literal(e.X)
 		b, okB := literal(e.Y)
-		return a + b, okA && okB
+		if !okA {
+			a = "%s"
+		}
+		if !okB {
+			b = "%s"
+		}
+		return a + b, e.Op == token.ADD && (okA || okB)
+	case *ast.CallExpr:
+		if called(e) == "Sprintf" && len(e.Args) > 0 {
+			return literal(e.Args[0])
+		}
 	}
 	return "", false
 }

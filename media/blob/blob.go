@@ -24,11 +24,13 @@ type Sum string
 // ParseSum accepts 64 hexadecimal digits in lower case; anything else is CodeBadRequest.
 func ParseSum(s string) (Sum, error) {
 	if len(s) != 2*sha256.Size {
-		return "", field.Refuse(field.CodeBadRequest, "A SHA-256 is 64 lower-case hexadecimal digits.")
+		return "", field.Refuse(field.CodeBadRequest, "A SHA-256 is 64 lower-case hexadecimal digits.").
+			InChinese("SHA-256 由 64 位小写十六进制数字组成。")
 	}
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return "", field.Refuse(field.CodeBadRequest, "A SHA-256 is 64 lower-case hexadecimal digits.")
+			return "", field.Refuse(field.CodeBadRequest, "A SHA-256 is 64 lower-case hexadecimal digits.").
+				InChinese("SHA-256 由 64 位小写十六进制数字组成。")
 		}
 	}
 	return Sum(s), nil

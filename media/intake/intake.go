@@ -203,15 +203,19 @@ func (s *Service) create(ctx context.Context, who Uploader, req Request, p *Piec
 	}
 	switch {
 	case req.Sum != d.Sum:
-		return Upload{}, field.Refuse(field.CodeHashMismatch, "The photo was declared with another SHA-256.").About(req.PhotoID)
+		return Upload{}, field.Refuse(field.CodeHashMismatch, "The photo was declared with another SHA-256.").
+			InChinese("该照片声明的是另一个 SHA-256。").About(req.PhotoID)
 	case req.Size != d.Size || req.Size <= 0:
-		return Upload{}, field.Refuse(field.CodeSizeMismatch, "The photo was declared with %d bytes.", d.Size).About(req.PhotoID)
+		return Upload{}, field.Refuse(field.CodeSizeMismatch, "The photo was declared with %d bytes.", d.Size).
+			InChinese("该照片声明的大小为 %d 字节。", d.Size).About(req.PhotoID)
 	case req.Type != d.Type:
-		return Upload{}, field.Refuse(field.CodeNotAPhoto, "The photo was declared as %s.", d.Type).About(req.PhotoID)
+		return Upload{}, field.Refuse(field.CodeNotAPhoto, "The photo was declared as %s.", d.Type).
+			InChinese("该照片声明的类型为 %s。", d.Type).About(req.PhotoID)
 	case !verify.Accepted(req.Type):
 		return Upload{}, verify.Declared(req.Type, nil)
 	case req.Size > s.limit(req.Type):
-		return Upload{}, field.Refuse(field.CodePhotoTooBig, "A file of this type may have %d bytes.", s.limit(req.Type)).About(req.PhotoID)
+		return Upload{}, field.Refuse(field.CodePhotoTooBig, "A file of this type may have %d bytes.", s.limit(req.Type)).
+			InChinese("此类型的文件最多 %d 字节。", s.limit(req.Type)).About(req.PhotoID)
 	}
 	id := ID(req.PhotoID, req.Sum)
 	var stopper Interrupter
@@ -356,7 +360,8 @@ func (s *Service) Append(ctx context.Context, who Uploader, id string, p Piece) 
 // proceed takes a piece for the request that holds the upload.
 func (s *Service) proceed(ctx context.Context, u *upload, p Piece) (Upload, error) {
 	if p.Offset != u.Offset {
-		return u.public(), field.Refuse(field.CodeOffsetMismatch, "The upload stands at %d.", u.Offset).About(u.PhotoID)
+		return u.public(), field.Refuse(field.CodeOffsetMismatch, "The upload stands at %d.", u.Offset).
+			InChinese("上传已进行到 %d 字节处。", u.Offset).About(u.PhotoID)
 	}
 	if p.Length == Open {
 		p.Length, p.open = u.Size-u.Offset, true

@@ -26,7 +26,8 @@ func NewChecksum(algorithm string, sum []byte) (*Checksum, error) {
 	c := &Checksum{Algorithm: algorithm, Sum: sum}
 	h := c.hash()
 	if h == nil || h.Size() != len(sum) {
-		return nil, field.Refuse(field.CodeBadRequest, "Upload-Checksum is sha256 or sha1, a space, and the base64 of the hash.")
+		return nil, field.Refuse(field.CodeBadRequest, "Upload-Checksum is sha256 or sha1, a space, and the base64 of the hash.").
+			InChinese("Upload-Checksum 须为 sha256 或 sha1，后接一个空格和哈希的 base64。")
 	}
 	return c, nil
 }
@@ -110,7 +111,8 @@ func (s *Service) receive(ctx context.Context, u *upload, p Piece) error {
 		}
 	}
 	if check != nil && !bytes.Equal(check.Sum(nil), p.Check.Sum) {
-		return field.Refuse(field.CodeHashMismatch, "The piece is not what its checksum says. Send it again.").About(u.PhotoID)
+		return field.Refuse(field.CodeHashMismatch, "The piece is not what its checksum says. Send it again.").
+			InChinese("该分段与其校验和不符，请重新发送。").About(u.PhotoID)
 	}
 	u.Offset, u.Hash = at, mark
 	if u.Offset == u.Size {
@@ -124,7 +126,7 @@ func ends(body io.Reader) error {
 	n, err := io.ReadFull(body, make([]byte, 1))
 	switch {
 	case n > 0:
-		return field.Refuse(field.CodeSizeMismatch, "More came than the upload lacks.")
+		return field.Refuse(field.CodeSizeMismatch, "More came than the upload lacks.").InChinese("收到的内容超过该上传尚缺的部分。")
 	case errors.Is(err, io.EOF):
 		return nil
 	}

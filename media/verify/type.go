@@ -81,11 +81,13 @@ func Accepted(declared string) bool {
 func Declared(declared string, head []byte) error {
 	if !Accepted(declared) {
 		return field.Refuse(field.CodeUnsupportedType, "Photos are image/jpeg, image/png or image/heic; "+
-			"recordings video/mp4, video/quicktime, video/3gpp, audio/mp4 or audio/3gpp.")
+			"recordings video/mp4, video/quicktime, video/3gpp, audio/mp4 or audio/3gpp.").
+			InChinese("照片须为 image/jpeg、image/png 或 image/heic；音像须为 video/mp4、video/quicktime、video/3gpp、audio/mp4 或 audio/3gpp。")
 	}
 	is, _, _ := strings.Cut(MediaType(head), ";")
 	if t, _ := field.PhotoTypeOf(declared); slices.Contains(families[t.Code], is) {
 		return nil
 	}
-	return field.Refuse(field.CodeNotAPhoto, "The file was declared as %s and is %s.", declared, is)
+	return field.Refuse(field.CodeNotAPhoto, "The file was declared as %s and is %s.", declared, is).
+		InChinese("该文件声明为 %s，实为 %s。", declared, is)
 }

@@ -444,7 +444,7 @@ func (p *Pool) Again(ctx context.Context, id string) error {
 		return err
 	}
 	if d.Key != poisoned {
-		return field.Refuse(field.CodeNotNow, "This job was not set aside.").About(id)
+		return field.Refuse(field.CodeNotNow, "This job was not set aside.").InChinese("该后台任务并未被搁置。").About(id)
 	}
 	var b body
 	if err := json.Unmarshal(d.Body, &b); err != nil {

@@ -137,12 +137,7 @@ func (p *page) reads(r Role, t field.ScopeType) string {
 }
 
 func name(r Role) string {
-	for _, c := range field.Roles {
-		if c.Code == string(r) {
-			return c.EN + " " + c.ZH
-		}
-	}
-	return r.Label() + " 创建方系统管理员"
+	return r.EN() + " " + r.ZH()
 }
 
 func (p *page) mandates() {
@@ -219,7 +214,7 @@ func (r *Row) whose() string {
 func labels(roles []Role) string {
 	var names []string
 	for _, r := range roles {
-		names = append(names, r.Label())
+		names = append(names, r.EN())
 	}
 	return strings.Join(names, ", ")
 }

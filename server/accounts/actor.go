@@ -119,9 +119,9 @@ func (a *Accounts) load(ctx context.Context, s seat) (*access.Actor, error) {
 	case device != nil && device.State == field.DeviceRevoked && (over || device.Text("personId") != string(s.user) || a.now().Sub(device.Time("revokedAt")) > handIn):
 		return nil, field.Refuse(field.CodeDeviceRevoked, "")
 	case over || device == nil || device.State == field.DeviceMoved || device.Text("personId") != string(s.user) || device.Scope != session.Scope:
-		return nil, field.Refuse(field.CodeTokenInvalid, "The session has ended. Sign in again.")
+		return nil, field.Refuse(field.CodeTokenInvalid, "The session has ended. Sign in again.").InChinese("会话已结束，请重新登录。")
 	case person == nil || person.Deleted || person.Scope.ID() != session.Scope.ID() || person.State != field.StateActive && a.now().Sub(person.Time("leftAt")) > handIn:
-		return nil, field.Refuse(field.CodeTokenInvalid, "The account is closed.")
+		return nil, field.Refuse(field.CodeTokenInvalid, "The account is closed.").InChinese("该账号已停用。")
 	}
 	if device.State == field.DeviceRevoked || person.State != field.StateActive {
 		return &access.Actor{User: s.user, Name: person.Text("name"), Org: field.OrgID(person.Scope.ID()), Device: s.device, HandsIn: true}, nil
@@ -142,7 +142,7 @@ const handIn = 90 * 24 * time.Hour
 func (a *Accounts) Actor(ctx context.Context, user field.UserID) (*access.Actor, error) {
 	who, err := a.person(ctx, user)
 	if err == nil && who == nil {
-		err = field.Refuse(field.CodeTokenInvalid, "The account is closed.")
+		err = field.Refuse(field.CodeTokenInvalid, "The account is closed.").InChinese("该账号已停用。")
 	}
 	return who, err
 }

@@ -80,7 +80,7 @@ func (a *Accounts) openCode(ctx context.Context, code, purpose string) (*field.R
 // the code is good; empty: none.
 func (a *Accounts) DeviceCode(ctx context.Context, act Act, user field.UserID, after field.DeviceID) (Code, error) {
 	if after != "" && !field.ValidID(string(after)) {
-		return Code{}, field.Refuse(field.CodeBadID, "after is not the id of a device.")
+		return Code{}, field.Refuse(field.CodeBadID, "after is not the id of a device.").InChinese("after 不是设备的编号。")
 	}
 	return a.makeCode(ctx, act, field.ForDevice, user, after)
 }
@@ -96,15 +96,16 @@ func (a *Accounts) makeCode(ctx context.Context, act Act, purpose string, user f
 		return Code{}, err
 	}
 	if person.State != field.StateActive {
-		return Code{}, field.Refuse(field.CodeNotNow, "The person has left.")
+		return Code{}, field.Refuse(field.CodeNotNow, "The person has left.").InChinese("该人员已离岗。")
 	}
 	if purpose == field.ForPassword && string(act.Actor.User) == string(person.ID) {
-		return Code{}, field.Refuse(field.CodeSecondPerson, "Those who know their password change it; others are given a code by somebody else.")
+		return Code{}, field.Refuse(field.CodeSecondPerson, "Those who know their password change it; others are given a code by somebody else.").
+			InChinese("知道密码的人可自行更改；不知道的，由他人发给一次性代码。")
 	}
 	if acc, err := a.accountOf(ctx, user); err != nil {
 		return Code{}, err
 	} else if acc == nil {
-		return Code{}, field.Refuse(field.CodeNotNow, "The person has no name to sign in with.")
+		return Code{}, field.Refuse(field.CodeNotNow, "The person has no name to sign in with.").InChinese("该人员没有登录名。")
 	}
 	org := field.OrgID(person.Scope.ID())
 	code, err := a.codeFor(ctx, purpose, org, act)
@@ -118,7 +119,8 @@ func (a *Accounts) makeCode(ctx context.Context, act Act, purpose string, user f
 	}
 	if old != nil { // the same click again
 		if old.Text("personId") != string(user) || old.Text("purpose") != purpose || old.Text("afterDevice") != string(after) {
-			return Code{}, field.Refuse(field.CodeBatchReused, "This Idempotency-Key was used for something else.")
+			return Code{}, field.Refuse(field.CodeBatchReused, "This Idempotency-Key was used for something else.").
+				InChinese("该 Idempotency-Key 已用于其他请求。")
 		}
 		return Code{Code: code, Until: old.Time("until")}, nil
 	}

@@ -50,11 +50,13 @@ func enrolled(r *field.Record) Enrolled {
 func (d Device) check() error {
 	switch {
 	case !field.ValidID(string(d.ID)):
-		return field.Refuse(field.CodeBadID, "device.id is not a lower-case UUID of version 7.")
+		return field.Refuse(field.CodeBadID, "device.id is not a lower-case UUID of version 7.").InChinese("device.id 不是小写的第 7 版 UUID。")
 	case utf8.RuneCountInString(d.Name) > 100 || utf8.RuneCountInString(d.Platform) > 50:
-		return field.Refuse(field.CodeTooLong, "device.name has at most 100 characters, device.platform 50.")
+		return field.Refuse(field.CodeTooLong, "device.name has at most 100 characters, device.platform 50.").
+			InChinese("device.name 最多 100 个字符，device.platform 最多 50 个。")
 	case field.HasIdentity(d.Name) || field.HasIdentity(d.Platform):
-		return field.Refuse(field.CodeIdentityInText, "device.name or device.platform holds an ID, phone or bank card number.")
+		return field.Refuse(field.CodeIdentityInText, "device.name or device.platform holds an ID, phone or bank card number.").
+			InChinese("device.name 或 device.platform 中含有身份证号、电话号码或银行卡号。")
 	}
 	return nil
 }
@@ -144,7 +146,7 @@ func (a *Accounts) HandedIn(ctx context.Context, p Pass, id field.DeviceID) erro
 		return err
 	}
 	if r == nil || r.State != field.DeviceMoving {
-		return field.Refuse(field.CodeNotNow, "The device is not being moved.")
+		return field.Refuse(field.CodeNotNow, "The device is not being moved.").InChinese("该设备并未在移交中。")
 	}
 	_, err = a.commit.Commit(ctx, a.asPerson(p.Actor, field.OrgID(r.Scope.ID()), "handed-in/"+string(id), protocol.Operation{
 		ID: r.ID, Kind: field.KindDevice, Base: r.Version, Command: "arrive", Args: map[string]field.Value{},

@@ -42,7 +42,8 @@ const (
 // words that everybody knows of its owner.
 func goodPassword(password string, words ...string) error {
 	if utf8.RuneCountInString(password) < passwordLeast || len(password) > passwordMost || !utf8.ValidString(password) {
-		return field.Refuse(field.CodeWeakPassword, "Choose a password of at least %d characters and at most %d bytes.", passwordLeast, passwordMost)
+		return field.Refuse(field.CodeWeakPassword, "Choose a password of at least %d characters and at most %d bytes.", passwordLeast, passwordMost).
+			InChinese("密码至少 %d 个字符，最多 %d 字节。", passwordLeast, passwordMost)
 	}
 	rest := strings.ToLower(password)
 	var known []string
@@ -55,11 +56,13 @@ func goodPassword(password string, words ...string) error {
 		}
 	}
 	if utf8.RuneCountInString(rest) < passwordLeast/2 {
-		return field.Refuse(field.CodeWeakPassword, "The password is made of your name, your sign-in name or your organisation. Choose another.")
+		return field.Refuse(field.CodeWeakPassword, "The password is made of your name, your sign-in name or your organisation. Choose another.").
+			InChinese("密码由您的姓名、登录名或单位名构成，请另选。")
 	}
 	rated := strings.ToValidUTF8(password[:min(len(password), passwordRated)], "")
 	if zxcvbn.PasswordStrength(rated, known).Score < passwordScore {
-		return field.Refuse(field.CodeWeakPassword, "The password is easy to guess. Choose one that is longer, such as four words that have nothing to do with each other.")
+		return field.Refuse(field.CodeWeakPassword, "The password is easy to guess. Choose one that is longer, such as four words that have nothing to do with each other.").
+			InChinese("密码容易被猜到，请选一个更长的，例如四个互不相干的词。")
 	}
 	return nil
 }
@@ -95,7 +98,8 @@ func (h *hasher) enter(ctx context.Context, key string) (leave func(), err error
 	h.mu.Lock()
 	if len(h.queues[key]) >= hashesOfOne || h.waiting >= hashesWaiting {
 		h.mu.Unlock()
-		e := field.Refuse(field.CodeTooMany, "Too many people sign in at once. Try again after the time in Retry-After.")
+		e := field.Refuse(field.CodeTooMany, "Too many people sign in at once. Try again after the time in Retry-After.").
+			InChinese("同时登录的人过多，请按 Retry-After 稍后重试。")
 		e.After = 2 * time.Second
 		return nil, e
 	}

@@ -53,11 +53,12 @@ func (o Org) fields() map[string]field.Value {
 // CreateOrg makes another organisation; only an administrator of the founding one may. CodeTaken when the code is.
 func (a *Accounts) CreateOrg(ctx context.Context, act Act, o Org) (*field.Record, error) {
 	if !field.ValidOrg(string(o.Code)) {
-		return nil, field.Refuse(field.CodeBadID, "code has 2 to 32 of a-z, 0-9 and '-'.")
+		return nil, field.Refuse(field.CodeBadID, "code has 2 to 32 of a-z, 0-9 and '-'.").InChinese("code 由 2 至 32 个 a-z、0-9 或 '-' 组成。")
 	}
 	id, scope := field.OrgRecord(o.Code), field.MakeScope(field.ScopeOrg, string(o.Code))
 	if !access.MayAnywhere(act.Actor, "org.create") { // who may not make one learns nothing of the code
-		return nil, field.Refuse(field.CodeNotPermitted, "Only an administrator of the founding organisation makes others.")
+		return nil, field.Refuse(field.CodeNotPermitted, "Only an administrator of the founding organisation makes others.").
+			InChinese("只有创建方的系统管理员可以新建组织。")
 	}
 	known, err := a.records.Records(ctx, []field.RecordID{id})
 	if err != nil {
@@ -84,7 +85,7 @@ func (a *Accounts) EditOrg(ctx context.Context, act Act, code field.OrgID, versi
 		return nil, err
 	}
 	if len(set) == 0 {
-		return nil, field.Refuse(field.CodeMissingField, "Name at least one field to change.")
+		return nil, field.Refuse(field.CodeMissingField, "Name at least one field to change.").InChinese("请至少列明一个要更改的字段。")
 	}
 	if _, err := a.commit.Commit(ctx, act.batch(r.Scope, protocol.Operation{ID: r.ID, Kind: field.KindOrg, Base: version, Set: set})); err != nil {
 		return nil, err
@@ -163,7 +164,7 @@ func (a *Accounts) CreatePerson(ctx context.Context, act Act, org field.OrgID, p
 	// Said before the work of a hash; what counts is asked again at the commit.
 	switch {
 	case slices.ContainsFunc(known, func(r *field.Record) bool { return r.ID == p.ID }):
-		return nil, Code{}, field.Refuse(field.CodeBadID, "The id is taken; make a new one.")
+		return nil, Code{}, field.Refuse(field.CodeBadID, "The id is taken; make a new one.").InChinese("该编号已被使用，请另行生成。")
 	case len(known) > 0:
 		return nil, Code{}, field.Refuse(field.CodeTaken, "")
 	}
@@ -192,7 +193,8 @@ func (a *Accounts) CreatePerson(ctx context.Context, act Act, org field.OrgID, p
 
 // createdBefore answers a click that made a person already, if it was the same.
 func (a *Accounts) createdBefore(ctx context.Context, made store.Entry, org field.OrgID, p Person, login, word string) (*field.Record, Code, error) {
-	reused := field.Refuse(field.CodeBatchReused, "This Idempotency-Key was used for something else.")
+	reused := field.Refuse(field.CodeBatchReused, "This Idempotency-Key was used for something else.").
+		InChinese("该 Idempotency-Key 已用于其他请求。")
 	body, err := protocol.Open(made)
 	if err != nil {
 		return nil, Code{}, err
@@ -225,7 +227,7 @@ func (a *Accounts) EditPerson(ctx context.Context, act Act, id field.UserID, ver
 		return nil, err
 	}
 	if len(set) == 0 {
-		return nil, field.Refuse(field.CodeMissingField, "Name at least one field to change.")
+		return nil, field.Refuse(field.CodeMissingField, "Name at least one field to change.").InChinese("请至少列明一个要更改的字段。")
 	}
 	if _, err := a.commit.Commit(ctx, act.batch(r.Scope, protocol.Operation{ID: r.ID, Kind: field.KindPerson, Base: version, Set: set})); err != nil {
 		return nil, err

@@ -123,7 +123,9 @@ func (a *Accounts) rotate(ctx context.Context, token string, device field.Device
 		case body.Device != device:
 			return body, "", "", field.Refuse(field.CodeForeignDevice, "")
 		case r.State != "open":
-			return body, "", "", field.Refuse(field.CodeTokenReused, "The session is closed: %s. Sign in again.", r.Text("why"))
+			why := r.Chosen("why")
+			return body, "", "", field.Refuse(field.CodeTokenReused, "The session is closed: %s. Sign in again.", why.EN).
+				InChinese("会话已关闭：%s。请重新登录。", why.ZH)
 		case used == 0 && now.Sub(body.Rotated) <= a.grace && body.Nonce == named:
 			return body, session, refreshToken(session, mask(secret, body.Masked)), nil
 		case used >= 0:

@@ -82,7 +82,7 @@ func (a *Accounts) SetUp(ctx context.Context, s Setup, ip string) (Tokens, error
 		return Tokens{}, field.Refuse(field.CodeSetupClosed, "")
 	}
 	if since := a.now().Sub(body.Begun); since > -setupLease && since < setupLease { // further ahead is a clock that was put right
-		return Tokens{}, field.Refuse(field.CodeBusy, "The set-up is under way. Try again in a minute.")
+		return Tokens{}, field.Refuse(field.CodeBusy, "The set-up is under way. Try again in a minute.").InChinese("初始化正在进行，请一分钟后重试。")
 	}
 	login, err := NormalLogin(s.Login)
 	if err != nil {
@@ -97,7 +97,8 @@ func (a *Accounts) SetUp(ctx context.Context, s Setup, ip string) (Tokens, error
 	body.Begun = a.now().UTC()
 	if err := write(ctx, a.docs, doc, body); err != nil {
 		if field.Is(err, field.CodeStale) {
-			return Tokens{}, field.Refuse(field.CodeBusy, "The set-up is under way. Try again in a minute.")
+			return Tokens{}, field.Refuse(field.CodeBusy, "The set-up is under way. Try again in a minute.").
+				InChinese("初始化正在进行，请一分钟后重试。")
 		}
 		return Tokens{}, err
 	}
@@ -164,7 +165,8 @@ func (a *Accounts) found(ctx context.Context, s Setup, login string, body setupB
 		return Tokens{}, err
 	}
 	if !good || !named(acc, login) { // it was begun with other details
-		return Tokens{}, field.Refuse(field.CodeBadCredentials, "The set-up was begun with another sign-in name or password. Repeat it with those.")
+		return Tokens{}, field.Refuse(field.CodeBadCredentials, "The set-up was begun with another sign-in name or password. Repeat it with those.").
+			InChinese("初始化是以另一登录名或密码开始的，请用原来的重试。")
 	}
 	// Begun on another device and cut off: the code of the console stands for a one-time code of this one.
 	device, err := a.find(ctx, field.KindDevice, field.DeviceRecord(s.Device.ID))

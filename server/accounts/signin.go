@@ -34,7 +34,8 @@ type Tokens struct {
 func NormalLogin(login string) (string, error) {
 	l := strings.ToLower(strings.TrimSpace(login))
 	if len(l) < 2 || len(l) > 64 || strings.Trim(l, "abcdefghijklmnopqrstuvwxyz0123456789._-@") != "" {
-		return "", field.Refuse(field.CodeBadRequest, "A sign-in name has 2 to 64 of a-z, 0-9 and . _ - @.")
+		return "", field.Refuse(field.CodeBadRequest, "A sign-in name has 2 to 64 of a-z, 0-9 and . _ - @.").
+			InChinese("登录名由 2 至 64 个 a-z、0-9 或 . _ - @ 组成。")
 	}
 	return l, nil
 }
@@ -99,7 +100,8 @@ func (a *Accounts) SignIn(ctx context.Context, s Attempt, ip string) (Tokens, er
 	}
 	switch {
 	case !own && device != nil:
-		return Tokens{}, field.Refuse(field.CodeForeignDevice, "The device is enrolled for somebody else. The app makes a new device id for each person.")
+		return Tokens{}, field.Refuse(field.CodeForeignDevice, "The device is enrolled for somebody else. The app makes a new device id for each person.").
+			InChinese("该设备已登记给他人；应用应为每个人生成新的设备编号。")
 	case !own:
 		a.throttle.failed(ctx, budget)
 		return Tokens{}, field.Refuse(field.CodeInvalidCode, "")
@@ -221,7 +223,7 @@ func AsUser(who *access.Actor) User {
 // that was revoked or is being moved are good for handing in.
 func (a *Accounts) Refresh(ctx context.Context, token string, device field.DeviceID, nonce string) (Tokens, error) {
 	if len(nonce) > 100 {
-		return Tokens{}, field.Refuse(field.CodeTooLong, "nonce has at most 100 characters.")
+		return Tokens{}, field.Refuse(field.CodeTooLong, "nonce has at most 100 characters.").InChinese("nonce 最多 100 个字符。")
 	}
 	body, session, next, err := a.rotate(ctx, token, device, nonce)
 	if err != nil {
@@ -242,7 +244,7 @@ func (a *Accounts) Refresh(ctx context.Context, token string, device field.Devic
 	if on, err := a.onRecord(ctx, body.User); err != nil {
 		return Tokens{}, err
 	} else if r == nil || !on {
-		return Tokens{}, field.Refuse(field.CodeTokenInvalid, "The session has ended. Sign in again.")
+		return Tokens{}, field.Refuse(field.CodeTokenInvalid, "The session has ended. Sign in again.").InChinese("会话已结束，请重新登录。")
 	}
 	d.Name, d.Platform = r.Text("name"), r.Text("platform")
 	return a.tokens(ctx, who, d, session, next)

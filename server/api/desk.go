@@ -42,7 +42,8 @@ type seen struct {
 
 func (v seen) check() error {
 	if v.Version < 1 {
-		return field.Refuse(field.CodeMissingField, "version is missing: the version of the record that you decided on.")
+		return field.Refuse(field.CodeMissingField, "version is missing: the version of the record that you decided on.").
+			InChinese("缺少 version，即您据以作出决定的记录版本。")
 	}
 	return nil
 }
@@ -104,7 +105,7 @@ type edit struct {
 func edited[ID ~string](do func(context.Context, workflow.Act, ID, int64, map[string]field.Value) (*field.Record, error)) fiber.Handler {
 	return clicked(func(ctx context.Context, act workflow.Act, id ID, req edit) (*field.Record, error) {
 		if len(req.Fields) == 0 {
-			return nil, field.Refuse(field.CodeMissingField, "fields: there is nothing to change.")
+			return nil, field.Refuse(field.CodeMissingField, "fields: there is nothing to change.").InChinese("fields：没有要更改的内容。")
 		}
 		return do(ctx, act, id, req.Version, req.Fields)
 	})
@@ -119,7 +120,7 @@ type creation struct {
 func made[ID ~string](s *Server, do func(context.Context, workflow.Act, ID, map[string]field.Value) (*field.Record, error)) fiber.Handler {
 	return making(s, func(ctx context.Context, act workflow.Act, id field.RecordID, req creation) (*field.Record, error) {
 		if req.Fields == nil {
-			return nil, field.Refuse(field.CodeMissingField, "fields is missing.")
+			return nil, field.Refuse(field.CodeMissingField, "fields is missing.").InChinese("缺少 fields。")
 		}
 		return do(ctx, act, ID(id), req.Fields)
 	}, func(req creation) string { return req.ID })
@@ -189,7 +190,7 @@ func numberIn(c *fiber.Ctx, name string, otherwise, most int) (int, error) {
 	}
 	n, err := strconv.Atoi(given)
 	if err != nil || n < 1 || n > most {
-		return 0, field.Refuse(field.CodeBadRequest, "%s is a number from 1 to %d.", name, most)
+		return 0, field.Refuse(field.CodeBadRequest, "%s is a number from 1 to %d.", name, most).InChinese("%s 须为 1 至 %d 的数。", name, most)
 	}
 	return n, nil
 }

@@ -94,12 +94,14 @@ func askedScopes(query string) ([]field.Scope, error) {
 	}
 	names := strings.Split(query, ",")
 	if len(names) > namedScopes {
-		return nil, field.Refuse(field.CodeBadRequest, "Name at most %d scopes, or none for all.", namedScopes)
+		return nil, field.Refuse(field.CodeBadRequest, "Name at most %d scopes, or none for all.", namedScopes).
+			InChinese("最多列明 %d 个范围；不列明即为全部。", namedScopes)
 	}
 	asked := make([]field.Scope, 0, len(names))
 	for _, n := range names {
 		if !field.Scope(n).Valid() {
-			return nil, field.Refuse(field.CodeBadRequest, "scopes is a list of scopes, separated by commas.")
+			return nil, field.Refuse(field.CodeBadRequest, "scopes is a list of scopes, separated by commas.").
+				InChinese("scopes 须为以逗号分隔的范围列表。")
 		}
 		asked = append(asked, field.Scope(n))
 	}

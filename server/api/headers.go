@@ -70,7 +70,7 @@ func page(h http.Handler, path string) fiber.Handler {
 			return err
 		}
 		if missing(c) {
-			return field.Refuse(field.CodeNotFound, "There is no such route.")
+			return field.Refuse(field.CodeNotFound, "There is no such route.").InChinese("没有该接口。")
 		}
 		c.Set(fiber.HeaderContentSecurityPolicy, policy)
 		c.Set(fiber.HeaderCacheControl, "no-cache") // it changes with the program

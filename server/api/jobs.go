@@ -48,7 +48,8 @@ func (s *Server) tryJobAgain(c *fiber.Ctx) error {
 		return err
 	}
 	if req.ID == "" {
-		return field.Refuse(field.CodeMissingField, "id is missing: that of the job, as it is listed.")
+		return field.Refuse(field.CodeMissingField, "id is missing: that of the job, as it is listed.").
+			InChinese("缺少 id，即列表中该后台任务的编号。")
 	}
 	if err := s.jobs.Again(c.UserContext(), req.ID); err != nil {
 		return err

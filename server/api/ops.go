@@ -50,7 +50,7 @@ func (s *Server) MetricsHandler() http.Handler {
 // address proves nothing here: behind a proxy on this machine everybody comes from loopback.
 func (s *Server) admitToMetrics(c *fiber.Ctx) error {
 	if s.metricsToken == "" {
-		return field.Refuse(field.CodeNotFound, "There is no such route.")
+		return field.Refuse(field.CodeNotFound, "There is no such route.").InChinese("没有该接口。")
 	}
 	token, err := bearer(c.Get(fiber.HeaderAuthorization))
 	if err != nil {

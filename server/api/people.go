@@ -391,7 +391,7 @@ func pageLimit(c *fiber.Ctx) (int, error) {
 	}
 	n := c.QueryInt("limit", -1)
 	if n < 1 || n > pageMost {
-		return 0, field.Refuse(field.CodeBadRequest, "limit is between 1 and %d.", pageMost)
+		return 0, field.Refuse(field.CodeBadRequest, "limit is between 1 and %d.", pageMost).InChinese("limit 须在 1 至 %d 之间。", pageMost)
 	}
 	return n, nil
 }
@@ -431,7 +431,7 @@ func openPlace(s string) (store.Place, error) {
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(s)
 	if err != nil || len(raw) < 36 || len(raw) > 300 || !field.ValidID(string(raw[:36])) {
-		return store.Place{}, field.Refuse(field.CodeBadRequest, "after is not the next of an earlier page.")
+		return store.Place{}, field.Refuse(field.CodeBadRequest, "after is not the next of an earlier page.").InChinese("after 不是此前某页的 next。")
 	}
 	return store.Place{ID: field.RecordID(raw[:36]), Rank: strings.Clone(string(raw[36:]))}, nil
 }

@@ -58,7 +58,7 @@ func (s *Server) photoBytes(name, what string) fiber.Handler {
 func (s *Server) bytesOf(c *fiber.Ctx, photo *field.Record, name, what string) error {
 	sum := photo.Text(name)
 	if sum == "" || photo.Fields["receipt"] == nil { // a voided photo that has arrived stays to be seen
-		return field.Refuse(field.CodeNotFound, "These bytes are not here yet.").About(string(photo.ID))
+		return field.Refuse(field.CodeNotFound, "These bytes are not here yet.").InChinese("该文件内容尚未到达。").About(string(photo.ID))
 	}
 	info, err := s.blobs.Stat(c.UserContext(), blob.Sum(sum))
 	if err != nil {

@@ -127,7 +127,7 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 		Detail: e.Sentence(), DetailZH: e.SentenceZH(), Code: e.Code, RequestID: requestID(c), RecordID: e.Record, Highest: e.Highest,
 	}
 	if e.Kind == field.KindInternal { // its text stays in the log
-		p.Detail = e.Code.Sentence()
+		p.Detail, p.DetailZH = e.Code.Sentence(), e.Code.SentenceZH()
 	}
 	switch e.Kind {
 	case field.KindInternal:
@@ -187,7 +187,7 @@ func refusal(c *fiber.Ctx, err error) *field.Error {
 		}
 		switch fe.Code {
 		case fiber.StatusNotFound:
-			return field.Refuse(field.CodeNotFound, "There is no such route.")
+			return field.Refuse(field.CodeNotFound, "There is no such route.").InChinese("没有该接口。")
 		case fiber.StatusMethodNotAllowed:
 			return field.Refuse(field.CodeMethodNotAllowed, "")
 		}

@@ -61,9 +61,10 @@ func checkQuery(c *fiber.Ctx, operationID string) error {
 		switch {
 		case err != nil:
 		case !slices.Contains(known, name):
-			err = field.Refuse(field.CodeBadRequest, "%s is no parameter of this request. Names are compared to the letter.", strconv.Quote(clipName(name)))
+			err = field.Refuse(field.CodeBadRequest, "%s is no parameter of this request. Names are compared to the letter.", strconv.Quote(clipName(name))).
+				InChinese("%s 不是此请求的参数，名称须逐字符一致。", strconv.Quote(clipName(name)))
 		case slices.Contains(seen, name):
-			err = field.Refuse(field.CodeBadRequest, "%s stands twice in the query.", name)
+			err = field.Refuse(field.CodeBadRequest, "%s stands twice in the query.", name).InChinese("%s 在查询参数中重复出现。", name)
 		}
 		seen = append(seen, name)
 	})

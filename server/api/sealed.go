@@ -55,7 +55,8 @@ func sealUpload(svc *intake.Service) fiber.Handler {
 			return err
 		}
 		if req.PhotoID == "" {
-			return field.Refuse(field.CodeMissingField, "photoId is missing: that of the declared photo.")
+			return field.Refuse(field.CodeMissingField, "photoId is missing: that of the declared photo.").
+				InChinese("缺少 photoId，即已声明照片的编号。")
 		}
 		sum, err := blob.ParseSum(req.SHA256)
 		if err != nil {

@@ -112,18 +112,22 @@ func (s *Server) pull(c *fiber.Ctx) error {
 		return err
 	}
 	if len(req.Cursors) > protocol.MaxCursors {
-		return field.Refuse(field.CodeBadRequest, "Send at most %d cursors.", protocol.MaxCursors)
+		return field.Refuse(field.CodeBadRequest, "Send at most %d cursors.", protocol.MaxCursors).
+			InChinese("最多发送 %d 个游标。", protocol.MaxCursors)
 	}
 	for scope, cursor := range req.Cursors {
 		if cursor.Seq < 0 {
-			return field.Refuse(field.CodeBadRequest, "The cursor of %s is negative. A scope that was not read yet has none, or 0.", clipName(string(scope)))
+			return field.Refuse(field.CodeBadRequest, "The cursor of %s is negative. A scope that was not read yet has none, or 0.", clipName(string(scope))).
+				InChinese("%s 的游标为负数；尚未读取的范围不带游标，或为 0。", clipName(string(scope)))
 		}
 	}
 	if req.Limit < 0 || req.Limit > protocol.MaxPage {
-		return field.Refuse(field.CodeBadRequest, "limit is between 0 and %d.", protocol.MaxPage)
+		return field.Refuse(field.CodeBadRequest, "limit is between 0 and %d.", protocol.MaxPage).
+			InChinese("limit 须在 0 至 %d 之间。", protocol.MaxPage)
 	}
 	if req.Bytes < 0 || req.Bytes > protocol.MaxPageBytes {
-		return field.Refuse(field.CodeBadRequest, "bytes is between 0 and %d.", protocol.MaxPageBytes)
+		return field.Refuse(field.CodeBadRequest, "bytes is between 0 and %d.", protocol.MaxPageBytes).
+			InChinese("bytes 须在 0 至 %d 之间。", protocol.MaxPageBytes)
 	}
 	if err := ownDevice(c, req.Device); err != nil {
 		return err

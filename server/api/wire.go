@@ -131,19 +131,21 @@ func isJSON(c *fiber.Ctx) bool {
 
 func jsonBody(c *fiber.Ctx) ([]byte, error) {
 	if !isJSON(c) {
-		return nil, field.Refuse(field.CodeUnsupportedType, "Send Content-Type: application/json.")
+		return nil, field.Refuse(field.CodeUnsupportedType, "Send Content-Type: application/json.").
+			InChinese("请发送 Content-Type: application/json。")
 	}
 	body := c.Request().Body() // complete and inflated: the guard has seen to it
 	switch {
 	case len(bytes.TrimSpace(body)) == 0:
-		return nil, field.Refuse(field.CodeBadJSON, "The body is empty.")
+		return nil, field.Refuse(field.CodeBadJSON, "The body is empty.").InChinese("请求内容为空。")
 	case !utf8.Valid(body):
-		return nil, field.Refuse(field.CodeBadJSON, "The body is not UTF-8.")
+		return nil, field.Refuse(field.CodeBadJSON, "The body is not UTF-8.").InChinese("请求内容不是 UTF-8。")
 	case field.Depth(body) > protocol.MaxDepth:
 		return nil, field.Refuse(field.CodeTooDeep, "")
 	}
 	if name, found := repeatedName(body); found {
-		return nil, field.Refuse(field.CodeBadJSON, "%s stands twice in one object.", strconv.Quote(clipName(name)))
+		return nil, field.Refuse(field.CodeBadJSON, "%s stands twice in one object.", strconv.Quote(clipName(name))).
+			InChinese("%s 在同一对象中重复出现。", strconv.Quote(clipName(name)))
 	}
 	return body, nil
 }
@@ -164,9 +166,11 @@ func badBody(err error) error {
 	case f.Syntax:
 		return field.Refuse(field.CodeBadJSON, "").Because(err)
 	case f.Unknown:
-		return field.Refuse(field.CodeBadRequest, "%s is not a member of this request. Names are compared to the letter.", strconv.Quote(clipName(f.Where))).Because(err)
+		return field.Refuse(field.CodeBadRequest, "%s is not a member of this request. Names are compared to the letter.", strconv.Quote(clipName(f.Where))).
+			InChinese("%s 不是此请求的成员，名称须逐字符一致。", strconv.Quote(clipName(f.Where))).Because(err)
 	case f.Where != "":
-		return field.Refuse(field.CodeBadRequest, "%s has the wrong type.", clipName(f.Where)).Because(err)
+		return field.Refuse(field.CodeBadRequest, "%s has the wrong type.", clipName(f.Where)).
+			InChinese("%s 的类型错误。", clipName(f.Where)).Because(err)
 	}
 	return field.Refuse(field.CodeBadRequest, "").Because(err)
 }
@@ -214,7 +218,8 @@ func click(c *fiber.Ctx) (device field.DeviceID, number int64, err error) {
 	device = "desk/" + actor(c).Device
 	given := c.Get("Idempotency-Key")
 	if len(given) > 200 {
-		return "", 0, field.Refuse(field.CodeBadRequest, "An Idempotency-Key has at most 200 characters.")
+		return "", 0, field.Refuse(field.CodeBadRequest, "An Idempotency-Key has at most 200 characters.").
+			InChinese("Idempotency-Key 最多 200 个字符。")
 	}
 	var sum [32]byte
 	if given != "" {

@@ -176,7 +176,7 @@ func (h *holds) settle(ctx context.Context, sum blob.Sum) error {
 		}
 		h.log.Info("legal hold", "sha256", sum, "on", len(want) > 0)
 	}
-	return field.Refuse(field.CodeBusy, "The legal hold of %s does not come to rest.", sum)
+	return field.Refuse(field.CodeBusy, "The legal hold of %s does not come to rest.", sum).InChinese("%s 的证据保全状态仍在变动。", sum)
 }
 
 // note writes into the registers what holds there are: in that of each organisation whose clue asks for one that the store

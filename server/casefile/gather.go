@@ -95,7 +95,7 @@ func (n *near) list(q store.Query) (all []*field.Record, err error) {
 	err = store.EachPage(n.ctx, n.store, q, func(page []*field.Record) error {
 		all = append(all, page...)
 		if len(all) > maxRecords {
-			return field.Refuse(field.CodeTooLong, "The case has over %d records.", maxRecords)
+			return field.Refuse(field.CodeTooLong, "The case has over %d records.", maxRecords).InChinese("该案卷的记录超过 %d 条。", maxRecords)
 		}
 		return nil
 	})

@@ -368,7 +368,7 @@ func (g *sealer) what(r *field.Record, e workflow.Event) (what []string) {
 	for _, op := range e.Operations {
 		switch c := spec.Command(op.Command); {
 		case op.Outcome.Outcome == "rejected":
-			say("操作被拒绝", "refused: "+string(op.Outcome.Code))
+			say("操作被拒绝："+string(op.Outcome.Code), "refused: "+string(op.Outcome.Code))
 		case c != nil:
 			say(c.ZH, c.EN)
 		case op.Base == 0 && e.Seq == firstSeq(g.tale.events[r.ID]):

@@ -145,7 +145,8 @@ func (g *sealer) readLog(s field.Scope, image map[field.RecordID]*field.Record, 
 			}
 		}
 		if len(l.seqs) > maxFiles || len(image) > maxRecords {
-			return nil, field.Refuse(field.CodeTooLong, "The case has over %d entries or %d records.", maxFiles, maxRecords)
+			return nil, field.Refuse(field.CodeTooLong, "The case has over %d entries or %d records.", maxFiles, maxRecords).
+				InChinese("该案卷的日志超过 %d 条，或记录超过 %d 条。", maxFiles, maxRecords)
 		}
 	}
 	return l, nil
@@ -183,7 +184,8 @@ func (g *sealer) entry(l *scopeLog, seq int64) (protocol.Body, string, error) {
 		return protocol.Body{}, "", err
 	}
 	if protocol.HashOf(e.Body) != e.Hash {
-		return protocol.Body{}, "", field.Refuse(field.CodeHashMismatch, "Entry %d of %s is not what its hash says.", seq, l.scope)
+		return protocol.Body{}, "", field.Refuse(field.CodeHashMismatch, "Entry %d of %s is not what its hash says.", seq, l.scope).
+			InChinese("第 %d 条日志（%s）与其哈希不符。", seq, l.scope)
 	}
 	b, err := protocol.Open(e)
 	return b, e.Hash, err

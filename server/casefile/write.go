@@ -49,7 +49,7 @@ func (g *sealer) file(ctx context.Context) (*File, error) {
 	f := &File{Clue: g.clue.ID, Number: g.about.Number, parts: g.out}
 	slices.SortFunc(f.parts, func(a, b part) int { return cmp.Compare(a.name, b.name) })
 	if len(f.parts)+2 > maxFiles {
-		return nil, field.Refuse(field.CodeTooLong, "The case has over %d files.", maxFiles)
+		return nil, field.Refuse(field.CodeTooLong, "The case has over %d files.", maxFiles).InChinese("该案卷的文件超过 %d 个。", maxFiles)
 	}
 	texts := int64(0)
 	for _, p := range f.parts {
@@ -62,7 +62,8 @@ func (g *sealer) file(ctx context.Context) (*File, error) {
 			texts += l.size
 		}
 		if texts > maxAllText {
-			return nil, field.Refuse(field.CodeTooLong, "The case has over %d MB of text.", maxAllText>>20)
+			return nil, field.Refuse(field.CodeTooLong, "The case has over %d MB of text.", maxAllText>>20).
+				InChinese("该案卷的文字超过 %d MB。", maxAllText>>20)
 		}
 	}
 	for id, r := range g.tale.image {
@@ -141,7 +142,7 @@ func (f *File) Write(ctx context.Context, w io.Writer) (sum string, size int64, 
 		}
 		now, err := measure(ctx, p, w)
 		if err == nil && now != l {
-			err = field.Refuse(field.CodeHashMismatch, "%s has changed while it was read.", l.name)
+			err = field.Refuse(field.CodeHashMismatch, "%s has changed while it was read.", l.name).InChinese("%s 在读取过程中发生了变化。", l.name)
 		}
 		return err
 	})

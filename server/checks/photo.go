@@ -186,7 +186,7 @@ func When(p Photo, t Thresholds) []Flag {
 	satellites := gps.At
 	if gps.Corrected != nil {
 		satellites = *gps.Corrected
-		add("photo_gps_rollover", "info", "GPS 接收机的周计数翻转，日期早了 1024 周的整数倍；已更正后再比较。",
+		add("photo_gps_rollover", "info", "GPS 接收机的周计数翻转，日期早了 1,024 周的整数倍；已更正后再比较。",
 			"The week counter of the GPS receiver rolled over: its date is a multiple of 1,024 weeks early, and was corrected before it was compared.",
 			map[string]any{"gpsTime": gps.At.Format(time.RFC3339), "correctedGpsTime": satellites.Format(time.RFC3339)})
 	}

@@ -46,7 +46,8 @@ func checkAnswers(r *Record, items []Item, photos []*Record) error {
 	}
 	switch {
 	case len(wrong) > 0:
-		return Refuse(CodeAnswersUnfit, "%s", strings.TrimSpace(strings.Join(wrong, "; ")+". "+en)).InChinese("%s", strings.Join(wrongZH, "；")+"。"+zh)
+		en, zh = strings.TrimSpace(strings.Join(wrong, "; ")+". "+en), strings.Join(wrongZH, "；")+"。"+zh
+		return Refuse(CodeAnswersUnfit, "%s", en).InChinese("%s", zh)
 	case len(open) > 0:
 		return Refuse(CodeAnswersMissing, "%s", en).InChinese("%s", zh)
 	}

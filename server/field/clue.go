@@ -275,7 +275,7 @@ var linkSpec = &Spec{
 			return Refuse(CodeUnknownRecord, "The evidence is not known here.").InChinese("服务器没有该证据。")
 		}
 		if string(target.Kind) != c.Record.Text("targetKind") {
-			return Refuse(CodeWrongKind, "The evidence is a %s.", target.Kind).InChinese("该证据的类型为 %s。", target.Kind)
+			return Refuse(CodeWrongKind, "The evidence is a %s.", target.Kind).InChinese("该证据为%s。", target.Kind.ZH())
 		}
 		c.Set("targetScope", target.Scope)
 		if target.Deleted || target.Kind == KindPhoto && Discredited(target) {

@@ -14,19 +14,18 @@ const (
 
 // sentences say to who is asked about a record what has become of the evidence under it.
 func (w cause) sentences(about, evidence *Spec) (zh, en string) {
-	still := fmt.Sprintf(" Say whether the %s still stands.", about.EN)
 	switch w {
 	case causeDiscredited:
-		return fmt.Sprintf("此%s所依据的一张照片已被认定不可采信，请复核其是否仍然成立。", about.ZH),
-			fmt.Sprintf("A photo on which this %s rests was discredited.", about.EN) + still
+		return fmt.Sprintf("此%s所依据的一张照片已被认定不可采信，请复核该%s是否仍然成立。", about.ZH, about.ZH),
+			fmt.Sprintf("A photo on which this %s rests was discredited. Say whether the %s still stands.", about.EN, about.EN)
 	case causeDismissed:
-		return fmt.Sprintf("此%s来源的发现问题已重新分类，不再作为问题线索，请复核其是否仍然成立。", about.ZH),
-			fmt.Sprintf("The finding from which this %s came was classified anew, as no clue.", about.EN) + still
+		return fmt.Sprintf("此%s来源的发现问题已重新分类，不再作为问题线索，请复核该%s是否仍然成立。", about.ZH, about.ZH),
+			fmt.Sprintf("The finding from which this %s came was classified anew, as no clue. Say whether the %s still stands.", about.EN, about.EN)
 	case causeWithdrawn:
 		return "此报告在提交后已被其作者一方作废，请复核。", "This report was voided by its own side after it was handed in. Say what is to be thought of it."
 	}
-	return fmt.Sprintf("此%s所依据的%s已作废，请复核其是否仍然成立。", about.ZH, evidence.ZH),
-		fmt.Sprintf("Of what this %s rests on, one %s was voided.", about.EN, evidence.EN) + still
+	return fmt.Sprintf("此%s所依据的%s已作废，请复核该%s是否仍然成立。", about.ZH, evidence.ZH, about.ZH),
+		fmt.Sprintf("Of what this %s rests on, one %s was voided. Say whether the %s still stands.", about.EN, evidence.EN, about.EN)
 }
 
 // toHandler is what the handler of a clue is told.

@@ -353,14 +353,14 @@ func (f *Field) checkJSON(v Value) (Value, error) {
 		limit = defaultJSON
 	}
 	if len(v) > limit {
-		return nil, f.refuse(CodeTooLong, "has over %d bytes", limit)
+		return nil, f.refuse(CodeTooLong, "has over %d bytes", "超过 %d 字节", limit)
 	}
 	if Depth(v) > 16 {
-		return nil, f.refuse(CodeTooLong, "is nested more than 16 levels deep")
+		return nil, f.refuse(CodeTooLong, "is nested more than 16 levels deep", "嵌套超过 16 层")
 	}
 	var any json.RawMessage
 	if err := json.Unmarshal(v, &any); err != nil {
-		return nil, f.refuse(CodeWrongType, "is not JSON")
+		return nil, f.refuse(CodeWrongType, "is not JSON", "不是 JSON")
 	}
 	return Quote(any), nil // marshalling a raw message compacts it
 }

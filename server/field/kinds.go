@@ -251,6 +251,40 @@ type Notice struct {
 // KindOf returns the declaration of a kind; nil when this server does not know it.
 func KindOf(k Kind) *Spec { return byKind[k] }
 
+// ZH is what a record of the kind is called in Chinese; the code itself where there is no such kind.
+func (k Kind) ZH() string {
+	if s := KindOf(k); s != nil {
+		return s.ZH
+	}
+	return string(k)
+}
+
+// StateZH is what the state of the record is called in Chinese; the code itself where its kind has no such state.
+func (r *Record) StateZH() string {
+	if s := KindOf(r.Kind); s != nil {
+		return chosen(s.States, string(r.State)).ZH
+	}
+	return string(r.State)
+}
+
+// Chosen is the value of an enum with its labels; the code itself where it is none of the choices.
+func (r *Record) Chosen(name string) Choice {
+	var choices []Choice
+	if f := KindOf(r.Kind).Named(name); f != nil {
+		choices = f.Choices
+	}
+	return chosen(choices, r.Text(name))
+}
+
+func chosen(choices []Choice, code string) Choice {
+	for _, c := range choices {
+		if c.Code == code {
+			return c
+		}
+	}
+	return Choice{Code: code, ZH: code, EN: code}
+}
+
 // Kinds lists the declarations.
 func Kinds() []*Spec { return kinds }
 
@@ -290,10 +324,10 @@ func (s *Spec) Flatten(set map[string]Value, server bool, now time.Time) (map[st
 	out := make(map[string]Value, len(set))
 	put := func(f *Field, path string, v Value) error {
 		if f == nil {
-			return Refuse(CodeUnknownField, "%s has no field %s.", s.Kind, clip(path)).InChinese("%s 没有字段 %s。", s.Kind, clip(path))
+			return Refuse(CodeUnknownField, "%s has no field %s.", s.Kind, clip(path)).InChinese("%s没有字段 %s。", s.Kind.ZH(), clip(path))
 		}
 		if f.Moved != "" && !server {
-			return Refuse(CodeMovedField, "%s", f.Moved)
+			return Refuse(CodeMovedField, "%s", f.Moved).InChinese("%s", f.MovedZH)
 		}
 		if f.Server && !server {
 			return Refuse(CodeReadOnlyField, "%s is written by the server or by a command only.", f.Name).

@@ -125,7 +125,8 @@ func checkMandate(c *Case) error {
 	for _, s := range subjects {
 		region := s.Kind == "region"
 		if region && (len(s.Ref) < 2 || len(s.Ref) > 6 || strings.Trim(s.Ref, "0123456789") != "") || !region && !ValidID(s.Ref) {
-			return Refuse(CodeBadID, "%s is not the id of a %s.", clip(s.Ref), s.Kind).InChinese("%s 不是 %s 的编号。", clip(s.Ref), s.Kind)
+			kind := chosen(mandateSubjects, s.Kind)
+			return Refuse(CodeBadID, "%s is not the id of a %s.", clip(s.Ref), kind.EN).InChinese("%s 不是%s的编号。", clip(s.Ref), kind.ZH)
 		}
 	}
 	return nil

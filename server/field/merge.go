@@ -46,7 +46,7 @@ func mergeClue(c *Case) error {
 	}
 	if !goesOn(other) {
 		return Refuse(CodeClueEnded, "That clue is %s. Merge into a clue that goes on.", other.State).
-			InChinese("该问题线索的状态为 %s，请并入仍在办理的线索。", other.State)
+			InChinese("该问题线索的状态为“%s”，请并入仍在办理的线索。", other.StateZH())
 	}
 	c.Set("mergedInto", other.ID)
 	c.Effect(Effect{ID: other.ID, Kind: KindClue, Scope: other.Scope, Set: map[string]Value{

@@ -100,11 +100,11 @@ func (f *Field) checkTime(s string) (Value, error) {
 	at, ok := ParseTime(s)
 	switch {
 	case !ok:
-		return nil, f.refuse(CodeBadTime, "is not a time such as 2026-11-23T09:00:00.000+08:00 (RFC 3339, with an offset)")
+		return nil, f.refuse(CodeBadTime, "is not a time such as 2026-11-23T09:00:00.000+08:00 (RFC 3339, with an offset)", "不是时间（RFC 3339，须带时区，格式如 2026-11-23T09:00:00.000+08:00）")
 	case f.Ahead && (at.Before(earliest) || at.After(latest)):
-		return nil, f.refuse(CodeBadTime, "is not between 2000 and 2100")
+		return nil, f.refuse(CodeBadTime, "is not between 2000 and 2100", "不在 2000 年至 2100 年之间")
 	case at.Before(firstMoment) || at.After(lastMoment):
-		return nil, f.refuse(CodeBadTime, "has a year that no clock shows")
+		return nil, f.refuse(CodeBadTime, "has a year that no clock shows", "的年份不是任何时钟会显示的")
 	}
 	return AppendText(nil, stamp(at)), nil
 }

@@ -28,7 +28,8 @@ var projectSpec = &Spec{
 		{Name: "budget", Type: Number, Low: 0, High: 1e12, ZH: "预算（元）", EN: "budget (CNY)"},
 		{
 			Name: "payments", Type: Object, List: true, Items: 500, Fields: paymentFields, Server: true, ZH: "付款（旧）", EN: "payments, as older servers kept them",
-			Moved: "payments are records of the kind payment in ledger/ and the project's id: who was paid is not for everybody.",
+			Moved:   "payments are records of the kind payment in ledger/ and the project's id: who was paid is not for everybody.",
+			MovedZH: "payments 现为 ledger/ 加项目编号中的 payment 类记录：收款人不向所有人公开。",
 		},
 		{Name: "milestones", Type: Object, List: true, ZH: "里程碑", EN: "milestones", Fields: []Field{
 			{Name: "name", Type: Text, Required: true},
@@ -80,7 +81,7 @@ func advanceProject(c *Case) error {
 	case c.Record.State == "suspended" && to == "in_progress":
 	case next != from+1 || from < 0:
 		return Refuse(CodeNotNow, "A project goes from %s one step at a time.", c.Record.State).
-			InChinese("项目须从 %s 起逐个阶段变更。", c.Record.State)
+			InChinese("项目须从“%s”起逐个阶段变更。", c.Record.StateZH())
 	}
 	c.Record.State = to
 	return nil
@@ -106,8 +107,9 @@ var siteSpec = &Spec{
 		}},
 		{
 			Name: "households", Type: Object, List: true, Items: 500, Server: true, ZH: "走访户（旧）", EN: "households, as older servers kept them",
-			Moved:  "households are records of the kind household in the site's scope: who petitioned is not for everybody.",
-			Fields: []Field{{Name: "alias", Type: Text, Max: 40, Required: true}, {Name: "petitioned", Type: Bool}},
+			Moved:   "households are records of the kind household in the site's scope: who petitioned is not for everybody.",
+			MovedZH: "households 现为项目点范围中的 household 类记录：谁信访过不向所有人公开。",
+			Fields:  []Field{{Name: "alias", Type: Text, Max: 40, Required: true}, {Name: "petitioned", Type: Bool}},
 		},
 		{Name: "voidReason", Type: Text, Max: 1000, Server: true},
 	},

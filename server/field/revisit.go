@@ -323,9 +323,6 @@ func submitRevisit(c *Case) error {
 // the desk writes it down in the evening. What the server had before the task is of another visit in any case.
 const earlier = 12 * time.Hour
 
-// unfit is why a report does not answer a task.
-func unfit(format string, args ...any) error { return Refuse(CodeReportUnfit, format, args...) }
-
 // handedIn are the states of a report that its authors have given out of their hands.
 var handedIn = []State{ReportSubmitted, ReportResubmitted, ReportUnderReview, ReportApproved, ReportArchived}
 
@@ -337,13 +334,13 @@ func answersTask(c *Case, report *Record) error {
 	case report.Text("visitType") == "desk":
 		return Refuse(CodeNotNow, "A desk review never counts as a visit.").InChinese("案头核查不能算作走访。")
 	case report.Deleted || !slices.Contains(handedIn, report.State):
-		return unfit("The report is %s. Submit it first.", report.State)
+		return Refuse(CodeReportUnfit, "The report is %s. Submit it first.", report.State).InChinese("报告的状态为“%s”，请先提交。", report.StateZH())
 	case report.Text("revisitId") != "" && report.Text("revisitId") != string(task.ID):
-		return unfit("The report was written for another task.")
+		return Refuse(CodeReportUnfit, "The report was written for another task.").InChinese("该报告是为另一任务填写的。")
 	}
 	authors := Authors(report)
 	if team := teamOf(task); !slices.ContainsFunc(team, func(u UserID) bool { return slices.Contains(authors, u) }) {
-		return unfit("Nobody of the task's team made this visit.")
+		return Refuse(CodeReportUnfit, "Nobody of the task's team made this visit.").InChinese("任务承办人及同行人均未参加此次走访。")
 	}
 	tasks, err := c.Look.In(task.Scope, KindRevisit)
 	if err != nil {
@@ -351,7 +348,7 @@ func answersTask(c *Case, report *Record) error {
 	}
 	for _, t := range tasks {
 		if t.ID != task.ID && t.Text("reportId") == string(report.ID) && (t.State == RevisitSubmitted || t.State == RevisitDone || t.State == RevisitReturned) {
-			return unfit("The report answers another task already.")
+			return Refuse(CodeReportUnfit, "The report answers another task already.").InChinese("该报告已用于另一任务。")
 		}
 	}
 	return visitedFor(c, report)
@@ -366,14 +363,16 @@ func visitedFor(c *Case, report *Record) error {
 	}
 	began := report.Time("startedAt")
 	if report.CreatedAt.Before(given) || began.Before(given.Add(-earlier)) {
-		return unfit("The visit began at %s, and the task was given out at %s. If the phone's clock was wrong, have the time corrected first.", stamp(began), stamp(given))
+		return Refuse(CodeReportUnfit, "The visit began at %s, and the task was given out at %s. If the phone's clock was wrong, have the time corrected first.", stamp(began), stamp(given)).
+			InChinese("走访始于 %s，而任务于 %s 派出。若手机时钟有误，请先更正时间。", stamp(began), stamp(given))
 	}
 	campaign, err := campaignOf(c, c.Record)
 	if err != nil || campaign == nil {
 		return err
 	}
 	if day := began.In(beijing).Format(time.DateOnly); day < campaign.Text("from") {
-		return unfit("The visit was on %s, and the campaign begins on %s.", day, campaign.Text("from"))
+		return Refuse(CodeReportUnfit, "The visit was on %s, and the campaign begins on %s.", day, campaign.Text("from")).
+			InChinese("走访在 %s 进行，而回头看于 %s 开始。", day, campaign.Text("from"))
 	}
 	return nil
 }

@@ -40,17 +40,17 @@ var Roles = []Choice{
 	{Code: string(RoleAdministrator), ZH: "系统管理员", EN: "system administrator"},
 }
 
-// Label is what a role is called in English; the code itself where it is none that people are given.
-func (r Role) Label() string {
-	for _, c := range Roles {
-		if c.Code == string(r) {
-			return c.EN
-		}
-	}
+// EN and ZH are what a role is called; the code itself where it is none that people have.
+func (r Role) EN() string { return r.called().EN }
+
+// ZH is EN in Chinese.
+func (r Role) ZH() string { return r.called().ZH }
+
+func (r Role) called() Choice {
 	if r == RoleFounder {
-		return "founding administrator"
+		return Choice{Code: string(r), ZH: "创建方系统管理员", EN: "founding administrator"}
 	}
-	return string(r)
+	return chosen(Roles, string(r))
 }
 
 // standing orders roles by who answers for whom: a recusal is ordered from above.

@@ -68,6 +68,7 @@ type Field struct {
 	Author   bool              // of those whose record it is, the author alone sets it once the record is made
 	Long     bool              // an argument that may have more than MaxValue bytes: it is no value that phones pull
 	Moved    string            // older servers kept it here; the sentence that says where it lies now, for who still sets it
+	MovedZH  string            // and in Chinese
 }
 
 const (
@@ -88,7 +89,7 @@ func (f *Field) Check(v Value, now time.Time) (Value, error) {
 		return nil, nil
 	}
 	if most := f.Bytes(); len(v) > 2*most+1024 { // so long that space between the tokens does not explain it
-		return nil, f.refuse(CodeTooLong, "has over %d bytes", most)
+		return nil, f.refuse(CodeTooLong, "has over %d bytes", "超过 %d 字节", most)
 	}
 	check := f.checkOne
 	if f.List {
@@ -96,7 +97,7 @@ func (f *Field) Check(v Value, now time.Time) (Value, error) {
 	}
 	c, err := check(v, now)
 	if err == nil && len(c) > f.Bytes() {
-		return nil, f.refuse(CodeTooLong, "has over %d bytes", f.Bytes())
+		return nil, f.refuse(CodeTooLong, "has over %d bytes", "超过 %d 字节", f.Bytes())
 	}
 	return c, err
 }
@@ -104,14 +105,14 @@ func (f *Field) Check(v Value, now time.Time) (Value, error) {
 func (f *Field) checkList(v Value, now time.Time) (Value, error) {
 	var items []Value
 	if err := json.Unmarshal(v, &items); err != nil {
-		return nil, f.refuse(CodeWrongType, "is not a list")
+		return nil, f.refuse(CodeWrongType, "is not a list", "不是列表")
 	}
 	limit := f.Items
 	if limit == 0 {
 		limit = defaultItems
 	}
 	if len(items) > limit {
-		return nil, f.refuse(CodeTooLong, "has over %d items", limit)
+		return nil, f.refuse(CodeTooLong, "has over %d items", "超过 %d 项", limit)
 	}
 	out := []byte{'['}
 	for i, item := range items {
@@ -127,9 +128,9 @@ func (f *Field) checkList(v Value, now time.Time) (Value, error) {
 	return append(out, ']'), nil
 }
 
-func (f *Field) refuse(code Code, format string, args ...any) error {
-	return Refuse(code, "%s %s.", f.Name, fmt.Sprintf(format, args...)).
-		InChinese("%s：%s。", f.Name, strings.TrimSuffix(code.SentenceZH(), "。"))
+// refuse says what is wrong with the value of the field: the name of the field comes before it, a full stop after it.
+func (f *Field) refuse(code Code, en, zh string, args ...any) error {
+	return Refuse(code, "%s %s.", f.Name, fmt.Sprintf(en, args...)).InChinese("%s %s。", f.Name, fmt.Sprintf(zh, args...))
 }
 
 // choicesSaid names the first choices, by their codes.
@@ -151,10 +152,10 @@ func (f *Field) text(v Value) (string, error) {
 		s, ok = readText(v)
 	}
 	if !ok {
-		return "", f.refuse(CodeWrongType, "is not a text")
+		return "", f.refuse(CodeWrongType, "is not a text", "不是文本")
 	}
 	if strings.ContainsRune(s, 0) {
-		return "", f.refuse(CodeWrongType, "holds a NUL character")
+		return "", f.refuse(CodeWrongType, "holds a NUL character", "含有 NUL 字符")
 	}
 	return s, nil
 }
@@ -168,7 +169,7 @@ func (f *Field) checkOne(v Value, now time.Time) (Value, error) {
 		return f.checkNumber(v)
 	case Bool:
 		if s := string(v); s != "true" && s != "false" {
-			return nil, f.refuse(CodeWrongType, "is neither true nor false")
+			return nil, f.refuse(CodeWrongType, "is neither true nor false", "既不是 true 也不是 false")
 		}
 		return whole(v), nil
 	case Position:
@@ -229,7 +230,7 @@ func (f *Field) checkPlain(s []byte, now time.Time) error {
 
 func (f *Field) checkText(s string, now time.Time) error {
 	if f.Type != Text && len(s) > mostText-2 {
-		return f.refuse(CodeTooLong, "has over %d bytes", mostText-2)
+		return f.refuse(CodeTooLong, "has over %d bytes", "超过 %d 字节", mostText-2)
 	}
 	switch f.Type {
 	case Text:
@@ -238,10 +239,10 @@ func (f *Field) checkText(s string, now time.Time) error {
 			limit = defaultText
 		}
 		if utf8.RuneCountInString(s) > limit {
-			return f.refuse(CodeTooLong, "has over %d characters", limit)
+			return f.refuse(CodeTooLong, "has over %d characters", "超过 %d 个字符", limit)
 		}
 		if f.Required && Blank(s) {
-			return f.refuse(CodeMissingField, "is empty")
+			return f.refuse(CodeMissingField, "is empty", "为空")
 		}
 	case Enum:
 		if !slices.ContainsFunc(f.Choices, func(c Choice) bool { return c.Code == s }) {
@@ -251,27 +252,27 @@ func (f *Field) checkText(s string, now time.Time) error {
 	case Date:
 		t, err := time.Parse(time.DateOnly, s)
 		if err != nil || t.Year() < 1900 || t.Year() > 2100 {
-			return f.refuse(CodeBadTime, "is not a date such as 2026-11-23")
+			return f.refuse(CodeBadTime, "is not a date such as 2026-11-23", "不是日期（格式如 2026-11-23）")
 		}
 	case ID:
 		if !ValidID(s) {
-			return f.refuse(CodeBadID, "is not a lower-case UUID of version 7")
+			return f.refuse(CodeBadID, "is not a lower-case UUID of version 7", "不是小写的第 7 版 UUID")
 		}
 	case Hash:
 		if len(s) != 64 || strings.Trim(s, "0123456789abcdef") != "" {
-			return f.refuse(CodeWrongType, "is not a SHA-256 in lower-case hex")
+			return f.refuse(CodeWrongType, "is not a SHA-256 in lower-case hex", "不是小写十六进制的 SHA-256")
 		}
 	case Org:
 		if !ValidOrg(s) {
-			return f.refuse(CodeBadID, "is not an organisation's short name")
+			return f.refuse(CodeBadID, "is not an organisation's short name", "不是组织的简称代码")
 		}
 	case Home:
 		if !Scope(s).Valid() {
-			return f.refuse(CodeBadID, "is not a scope")
+			return f.refuse(CodeBadID, "is not a scope", "不是范围")
 		}
 	case Region:
 		if len(s) != 6 || strings.Trim(s, "0123456789") != "" {
-			return f.refuse(CodeWrongType, "is not a GB/T 2260 code of six digits")
+			return f.refuse(CodeWrongType, "is not a GB/T 2260 code of six digits", "不是 GB/T 2260 的六位代码")
 		}
 	}
 	return nil
@@ -282,19 +283,19 @@ const maxDigits = 64
 
 func (f *Field) checkNumber(v Value) (Value, error) {
 	if c := v[0]; c != '-' && (c < '0' || c > '9') {
-		return nil, f.refuse(CodeWrongType, "is not a number")
+		return nil, f.refuse(CodeWrongType, "is not a number", "不是数字")
 	}
 	n, err := strconv.ParseFloat(string(v), 64)
 	if len(v) > maxDigits || err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
-		return nil, f.refuse(CodeOutOfRange, "is not a number that can be kept")
+		return nil, f.refuse(CodeOutOfRange, "is not a number that can be kept", "不是可以保存的数字")
 	}
 	if f.Type == Integer {
 		if _, err := strconv.ParseInt(string(v), 10, 64); err != nil {
-			return nil, f.refuse(CodeWrongType, "is not a whole number")
+			return nil, f.refuse(CodeWrongType, "is not a whole number", "不是整数")
 		}
 	}
 	if (f.Low != 0 || f.High != 0) && (n < f.Low || n > f.High) {
-		return nil, f.refuse(CodeOutOfRange, "is not between %s and %s", strconv.FormatFloat(f.Low, 'f', -1, 64), strconv.FormatFloat(f.High, 'f', -1, 64))
+		return nil, f.refuse(CodeOutOfRange, "is not between %s and %s", "不在 %s 至 %s 之间", strconv.FormatFloat(f.Low, 'f', -1, 64), strconv.FormatFloat(f.High, 'f', -1, 64))
 	}
 	return whole(v), nil
 }
@@ -313,21 +314,21 @@ type Fix struct {
 func (f *Field) checkPosition(v Value) (Value, error) {
 	var p Fix
 	if err := exactly(v, &p, "lat", "lon", "accuracy", "source", "system", "mock"); err != nil {
-		return nil, f.refuse(CodeBadPosition, "is not {lat, lon, accuracy, source, system}")
+		return nil, f.refuse(CodeBadPosition, "is not {lat, lon, accuracy, source, system}", "不是 {lat, lon, accuracy, source, system}")
 	}
 	switch {
 	case p.Lat == nil || p.Lon == nil:
-		return nil, f.refuse(CodeBadPosition, "needs lat and lon")
+		return nil, f.refuse(CodeBadPosition, "needs lat and lon", "须有 lat 和 lon")
 	case *p.Lat < -90 || *p.Lat > 90 || *p.Lon < -180 || *p.Lon > 180:
-		return nil, f.refuse(CodeBadPosition, "is not on Earth")
+		return nil, f.refuse(CodeBadPosition, "is not on Earth", "不是地球上的位置")
 	case *p.Lat == 0 && *p.Lon == 0:
-		return nil, f.refuse(CodeBadPosition, "is 0, 0, which phones send when they know nothing")
+		return nil, f.refuse(CodeBadPosition, "is 0, 0, which phones send when they know nothing", "为 0, 0，即手机未取得位置时所发的值")
 	case p.Accuracy != nil && (*p.Accuracy < 0 || *p.Accuracy > 100_000):
-		return nil, f.refuse(CodeBadPosition, "has an accuracy outside 0 to 100,000 m")
+		return nil, f.refuse(CodeBadPosition, "has an accuracy outside 0 to 100,000 m", "的精度不在 0 至 100,000 米之间")
 	case p.Source != "" && !slices.Contains([]string{"gnss", "network", "exif", "manual"}, p.Source):
-		return nil, f.refuse(CodeBadChoice, "has an unknown source")
+		return nil, f.refuse(CodeBadChoice, "has an unknown source", "的来源无法识别")
 	case p.System != "" && !slices.Contains([]string{"wgs84", "gcj02", "bd09"}, p.System):
-		return nil, f.refuse(CodeBadChoice, "has an unknown coordinate system")
+		return nil, f.refuse(CodeBadChoice, "has an unknown coordinate system", "的坐标系无法识别")
 	}
 	return Quote(p), nil
 }
@@ -335,7 +336,7 @@ func (f *Field) checkPosition(v Value) (Value, error) {
 func (f *Field) checkObject(v Value, now time.Time) (Value, error) {
 	members, err := membersOf(v)
 	if err != nil {
-		return nil, f.refuse(CodeWrongType, "is not an object, or has a member twice")
+		return nil, f.refuse(CodeWrongType, "is not an object, or has a member twice", "不是对象，或有重复的成员")
 	}
 	checked, err := checkMembers(f.Fields, members, now, f.Name+".")
 	if err != nil {
@@ -384,15 +385,15 @@ func checkMembers(fields []Field, given map[string]Value, now time.Time, prefix 
 func checkKeyed(f *Field, v Value, now time.Time) (Value, error) {
 	given, err := membersOf(v)
 	if err != nil {
-		return nil, f.refuse(CodeWrongType, "is not an object, or has a key twice")
+		return nil, f.refuse(CodeWrongType, "is not an object, or has a key twice", "不是对象，或有重复的键")
 	}
 	if len(given) > maxKeyed {
-		return nil, f.refuse(CodeTooLong, "has over %d entries", maxKeyed)
+		return nil, f.refuse(CodeTooLong, "has over %d entries", "超过 %d 项", maxKeyed)
 	}
 	out := make(map[string]Value, len(given))
 	for k, v := range given {
 		if !validKey(k) {
-			return nil, f.refuse(CodeBadID, "has a key that is not 1 to 64 of A-Z, a-z, 0-9, '-' and '_'")
+			return nil, f.refuse(CodeBadID, "has a key that is not 1 to 64 of A-Z, a-z, 0-9, '-' and '_'", "有一个键不是由 1 至 64 个 A-Z、a-z、0-9、'-' 和 '_' 组成")
 		}
 		c, err := f.Check(v, now)
 		if err != nil {
@@ -416,7 +417,7 @@ func (f *Field) checkAny(v Value) (Value, error) {
 	case v[0] == '-' || v[0] >= '0' && v[0] <= '9':
 		return (&Field{Name: f.Name, Type: Number}).checkNumber(v)
 	}
-	return nil, f.refuse(CodeWrongType, "is not a text, number, true, false or list of texts")
+	return nil, f.refuse(CodeWrongType, "is not a text, number, true, false or list of texts", "不是文本、数字、true、false 或文本列表")
 }
 
 func validKey(k string) bool {

@@ -53,7 +53,8 @@ func (f *Flow) DrawSample(ctx context.Context, act Act, id field.CampaignID, ver
 		return nil, err
 	}
 	if len(frame) == 0 {
-		return nil, field.Refuse(field.CodeNotNow, "There is nothing to draw from: no site that you see fits a stratum.")
+		return nil, field.Refuse(field.CodeNotNow, "There is nothing to draw from: no site that you see fits a stratum.").
+			InChinese("没有可抽样的对象：您可见的项目点均不属于任何一层。")
 	}
 	return f.run(ctx, act, campaign.Scope, true, protocol.Operation{
 		ID: campaign.ID, Kind: field.KindCampaign, Base: version, Command: "draw", Args: values{"seed": seed, "frame": frame}.quoted(),

@@ -29,7 +29,7 @@ type Exported struct {
 func (f *Flow) RecordExport(ctx context.Context, act Act, e Exported) (*field.Record, error) {
 	sum, err := hex.DecodeString(e.SHA256)
 	if err != nil || len(sum) < 8 {
-		return nil, field.Refuse(field.CodeBadRequest, "A SHA-256 is 64 hexadecimal digits.")
+		return nil, field.Refuse(field.CodeBadRequest, "A SHA-256 is 64 hexadecimal digits.").InChinese("SHA-256 由 64 位十六进制数字组成。")
 	}
 	number := act.Number // the same click for another file is another one
 	for _, b := range sum[:4] {

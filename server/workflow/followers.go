@@ -53,7 +53,7 @@ func (f *Campaigns) start(ctx context.Context, id field.RecordID, seq int64) err
 		return err
 	}
 	if len(records) == 0 {
-		return field.Refuse(field.CodeNotFound, "The campaign of the entry is not there.")
+		return field.Refuse(field.CodeNotFound, "The campaign of the entry is not there.").InChinese("该条日志所属的回头看不存在。")
 	}
 	campaign := records[0]
 	var sample []field.Unit // fixed once approved, so it is the one that this entry started

@@ -35,7 +35,7 @@ const (
 func (f *Flow) frame(ctx context.Context, who *access.Actor, campaign *field.Record) ([]field.Unit, error) {
 	var strata []field.Stratum
 	if err := campaign.Decode("strata", &strata); err != nil {
-		return nil, field.Refuse(field.CodeWrongType, "The strata cannot be read.").Because(err)
+		return nil, field.Refuse(field.CodeWrongType, "The strata cannot be read.").InChinese("各层无法读取。").Because(err)
 	}
 	wanted := map[string]bool{}
 	for _, s := range strata {
@@ -43,14 +43,15 @@ func (f *Flow) frame(ctx context.Context, who *access.Actor, campaign *field.Rec
 	}
 	begins, err := time.ParseInLocation(time.DateOnly, campaign.Text("from"), beijing)
 	if err != nil {
-		return nil, field.Refuse(field.CodeBadTime, "The campaign needs a day on which it begins.").Because(err)
+		return nil, field.Refuse(field.CodeBadTime, "The campaign needs a day on which it begins.").InChinese("回头看须有开始日期。").Because(err)
 	}
 	sites, whole, err := f.all(ctx, who, store.Query{Kinds: []field.Kind{field.KindSite}, States: []field.State{field.StateActive}}, mostUnits)
 	if err != nil {
 		return nil, err
 	}
 	if !whole {
-		return nil, field.Refuse(field.CodeTooLong, "There are over %d sites; narrow the campaign.", mostUnits)
+		return nil, field.Refuse(field.CodeTooLong, "There are over %d sites; narrow the campaign.", mostUnits).
+			InChinese("项目点超过 %d 个，请缩小回头看的范围。", mostUnits)
 	}
 	var frame []field.Unit
 	for _, site := range sites {
@@ -66,7 +67,8 @@ func (f *Flow) frame(ctx context.Context, who *access.Actor, campaign *field.Rec
 		frame = append(frame, units...)
 	}
 	if len(frame) > mostUnits {
-		return nil, field.Refuse(field.CodeTooLong, "The frame has over %d units; narrow the campaign.", mostUnits)
+		return nil, field.Refuse(field.CodeTooLong, "The frame has over %d units; narrow the campaign.", mostUnits).
+			InChinese("抽样框的单元超过 %d 个，请缩小回头看的范围。", mostUnits)
 	}
 	return frame, nil
 }
@@ -99,7 +101,8 @@ func (f *Flow) unitsOf(ctx context.Context, who *access.Actor, site *field.Recor
 			return nil, err
 		}
 		if !whole {
-			return nil, field.Refuse(field.CodeTooLong, "There are over %d households at one site.", mostUnits)
+			return nil, field.Refuse(field.CodeTooLong, "There are over %d households at one site.", mostUnits).
+				InChinese("一个项目点的走访户超过 %d 户。", mostUnits)
 		}
 		for _, h := range households {
 			u := field.Unit{Stratum: stratumPetitioners, SiteID: id, Alias: h.Text("alias")}

@@ -130,7 +130,7 @@ var takes = map[field.Kind][]access.Role{
 func (f *Flow) HandOver(ctx context.Context, act Act, from, to field.UserID, reason string, only []field.RecordID) (HandedOver, error) {
 	out := HandedOver{Moved: []Work{}, Left: []Work{}}
 	if from == to {
-		return out, field.Refuse(field.CodeSecondPerson, "The work is that person's already.")
+		return out, field.Refuse(field.CodeSecondPerson, "The work is that person's already.").InChinese("该项工作本来就由此人承担。")
 	}
 	if field.Blank(reason) {
 		return out, field.Refuse(field.CodeReasonMissing, "")
@@ -154,7 +154,8 @@ func (f *Flow) HandOver(ctx context.Context, act Act, from, to field.UserID, rea
 		case item.Movable:
 			moves = append(moves, item)
 		case named:
-			return out, field.Refuse(field.CodeNotPermitted, "It is not for you to move it, or not in its state.").About(string(item.ID))
+			return out, field.Refuse(field.CodeNotPermitted, "It is not for you to move it, or not in its state.").
+				InChinese("您无权移交该项工作，或其当前状态不能移交。").About(string(item.ID))
 		default:
 			out.Left = append(out.Left, item)
 		}

@@ -44,7 +44,8 @@ func (f *Flow) History(ctx context.Context, who *access.Actor, kind field.Kind, 
 	after := int64(0)
 	if ask.After != "" {
 		if after, err = strconv.ParseInt(ask.After, 10, 64); err != nil || after < 0 {
-			return Page[Event]{}, field.Refuse(field.CodeBadRequest, "after is not the next of an earlier page.")
+			return Page[Event]{}, field.Refuse(field.CodeBadRequest, "after is not the next of an earlier page.").
+				InChinese("after 不是此前某页的 next。")
 		}
 	}
 	head, err := f.store.Head(ctx, r.Scope)

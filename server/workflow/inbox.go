@@ -97,7 +97,7 @@ func (f *Flow) KeptPhoto(ctx context.Context, who *access.Actor, id field.Record
 	d, ok := field.KeptDeclaration(r)
 	target := field.Scope(r.Text("target"))
 	if !ok || r.Fields["receipt"] == nil || target.Type() != field.ScopeSite {
-		return nil, field.Refuse(field.CodeNotFound, "These bytes are not here yet.").About(string(id))
+		return nil, field.Refuse(field.CodeNotFound, "These bytes are not here yet.").InChinese("该文件内容尚未到达。").About(string(id))
 	}
 	info := r.Info
 	if head, err := f.store.Head(ctx, target); err == nil {

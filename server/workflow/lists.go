@@ -226,7 +226,8 @@ func openPlace(s string) (p store.Place, since time.Time, err error) {
 	}
 	i := strings.LastIndexByte(text, ' ')
 	if err != nil || i < 0 || len(raw) > 300 || !field.ValidID(text[i+1:]) {
-		return store.Place{}, time.Time{}, field.Refuse(field.CodeBadRequest, "after is not the next of an earlier page.")
+		return store.Place{}, time.Time{}, field.Refuse(field.CodeBadRequest, "after is not the next of an earlier page.").
+			InChinese("after 不是此前某页的 next。")
 	}
 	return store.Place{Rank: text[:i], ID: field.RecordID(text[i+1:])}, since, nil
 }

@@ -108,12 +108,12 @@ func (f *Flow) Payments(ctx context.Context, who *access.Actor, project field.Pr
 func (f *Flow) scopeNamed(ctx context.Context, act Act, kind field.Kind, home field.ScopeType, name string, fields map[string]field.Value) (field.Scope, error) {
 	id := (&field.Record{Fields: fields}).Text(name)
 	if !field.ValidID(id) {
-		return "", field.Refuse(field.CodeMissingField, "%s is missing, or is no id.", name)
+		return "", field.Refuse(field.CodeMissingField, "%s is missing, or is no id.", name).InChinese("缺少 %s，或其不是编号。", name)
 	}
 	scope := field.MakeScope(home, id)
 	head, err := f.store.Head(ctx, scope)
 	if field.Is(err, field.CodeNotFound) {
-		return "", field.Refuse(field.CodeNotFound, "There is no such scope, or you may not see it.")
+		return "", field.Refuse(field.CodeNotFound, "There is no such scope, or you may not see it.").InChinese("没有该范围，或您无权查看。")
 	}
 	if err != nil {
 		return "", err

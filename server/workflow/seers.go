@@ -17,7 +17,8 @@ var watches = []access.Role{access.Supervisor, access.ClueManager, access.Leader
 // mayWatch loads the attributes of a site or clue for somebody who may ask who sees it; any other is CodeNotFound.
 func (f *Flow) mayWatch(ctx context.Context, who *access.Actor, scope field.Scope) (field.ScopeInfo, error) {
 	if t := scope.Type(); !scope.Valid() || t != field.ScopeSite && t != field.ScopeClue && t != field.ScopeCampaign {
-		return field.ScopeInfo{}, field.Refuse(field.CodeBadRequest, "scope is that of a site, a clue or a campaign.")
+		return field.ScopeInfo{}, field.Refuse(field.CodeBadRequest, "scope is that of a site, a clue or a campaign.").
+			InChinese("scope 须为项目点、问题线索或回头看的范围。")
 	}
 	head, err := f.store.Head(ctx, scope)
 	switch {

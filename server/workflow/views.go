@@ -52,7 +52,8 @@ func (f *Flow) RecordView(ctx context.Context, who *access.Actor, photo *field.R
 	case field.Is(err, field.CodeBusy):
 		return err
 	case err != nil:
-		return field.Refuse(field.CodeStoreDown, "That you look at this photo could not be noted, so it is not shown; try again.").Because(err).About(string(photo.ID))
+		return field.Refuse(field.CodeStoreDown, "That you look at this photo could not be noted, so it is not shown; try again.").
+			InChinese("未能记下您查看此照片一事，因此不予显示，请重试。").Because(err).About(string(photo.ID))
 	}
 	f.views.add(once, since)
 	return nil

@@ -74,7 +74,7 @@ func (f *Flow) edit(ctx context.Context, act Act, kind field.Kind, id field.Reco
 		return nil, err
 	}
 	if len(fields) == 0 {
-		return nil, field.Refuse(field.CodeMissingField, "Name at least one field to change.")
+		return nil, field.Refuse(field.CodeMissingField, "Name at least one field to change.").InChinese("请至少列明一个要更改的字段。")
 	}
 	return f.run(ctx, act, r.Scope, false, protocol.Operation{ID: id, Kind: kind, Base: version, Set: fields})
 }
@@ -94,7 +94,7 @@ func (f *Flow) create(ctx context.Context, act Act, kind field.Kind, scope field
 			return nil, err
 		}
 		if !done {
-			return nil, field.Refuse(field.CodeBadID, "The id is taken; make a new one.")
+			return nil, field.Refuse(field.CodeBadID, "The id is taken; make a new one.").InChinese("该编号已被使用，请另行生成。")
 		}
 	}
 	return f.run(ctx, act, scope, false, protocol.Operation{ID: id, Kind: kind, Set: fields})

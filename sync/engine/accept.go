@@ -50,7 +50,8 @@ func (s *step) readmit(parked *field.Record, correction field.Value) error {
 	if c == nil {
 		c = &field.Correction{}
 		if field.IsSealed(parked) {
-			return field.Refuse(field.CodeIdentityInText, "What was sent says a number of a person and is sealed. Accept it with a correction that puts another text in its place.")
+			return field.Refuse(field.CodeIdentityInText, "What was sent says a number of a person and is sealed. Accept it with a correction that puts another text in its place.").
+				InChinese("所发内容含有个人号码，已封存。采纳时请附更正，换用其他文字。")
 		}
 	} else {
 		if raw, err = c.Apply(raw); err != nil {
@@ -64,10 +65,11 @@ func (s *step) readmit(parked *field.Record, correction field.Value) error {
 	}
 	var op protocol.Operation
 	if err := protocol.Exact(raw, &op); err != nil {
-		return field.Refuse(field.CodeBadRequest, "The operation is not one that this server understands.").Because(err)
+		return field.Refuse(field.CodeBadRequest, "The operation is not one that this server understands.").
+			InChinese("服务器不识别该操作。").Because(err)
 	}
 	if !target.Valid() {
-		return field.Refuse(field.CodeWrongScope, "The operation was sent to no scope.")
+		return field.Refuse(field.CodeWrongScope, "The operation was sent to no scope.").InChinese("该操作未指明范围。")
 	}
 	head, err := s.view.head(target)
 	if err != nil {
@@ -112,7 +114,7 @@ func notAllowed(err error) bool {
 func (s *step) inWhoseName(parked *field.Record, target field.Scope) ([]*access.Actor, error) {
 	if s.b.in.Actor.Server {
 		if s.b.in.Sender == nil {
-			return nil, field.Refuse(field.CodeNotPermitted, "Nobody accepts the operation.")
+			return nil, field.Refuse(field.CodeNotPermitted, "Nobody accepts the operation.").InChinese("没有人采纳该操作。")
 		}
 		return []*access.Actor{s.b.in.Sender}, nil
 	}
@@ -164,11 +166,13 @@ func (s *step) takeOver(parked *field.Record, args map[string]field.Value) error
 		Scope field.Scope `json:"scope"`
 	}{Scope: field.Scope(parked.Text("target"))}
 	if err := protocol.Exact(args["operation"], &members); err != nil {
-		return field.Refuse(field.CodeBadRequest, "operation is not one of a push, with the scope that it goes to.").Because(err)
+		return field.Refuse(field.CodeBadRequest, "operation is not one of a push, with the scope that it goes to.").
+			InChinese("operation 须为推送中的一项操作，并带其所属的范围（scope）。").Because(err)
 	}
 	op, target := members.Operation, members.Scope
 	if !target.Valid() || op.Kind == field.KindParked {
-		return field.Refuse(field.CodeWrongScope, "operation goes to the scope of the record into which the content is taken over.")
+		return field.Refuse(field.CodeWrongScope, "operation goes to the scope of the record into which the content is taken over.").
+			InChinese("operation 须发往转录目标记录所属的范围。")
 	}
 	head, err := s.view.head(target)
 	if err != nil {
@@ -205,7 +209,7 @@ func (s *step) tookOver(parked *field.Record, args map[string]field.Value) error
 	var id field.RecordID
 	var version int64
 	if err := errors.Join(json.Unmarshal(args["recordId"], &id), json.Unmarshal(args["recordVersion"], &version)); err != nil {
-		return field.Refuse(field.CodeWrongType, "recordVersion is the number of a version.").Because(err)
+		return field.Refuse(field.CodeWrongType, "recordVersion is the number of a version.").InChinese("recordVersion 须为版本号。").Because(err)
 	}
 	r, err := s.view.Get(id)
 	if err != nil {
@@ -214,7 +218,8 @@ func (s *step) tookOver(parked *field.Record, args map[string]field.Value) error
 	if r == nil || r.Kind == field.KindParked || !access.MayRead(s.b.in.Actor, r.Scope, r.Info) {
 		return field.Refuse(field.CodeUnknownRecord, "")
 	}
-	none := field.Refuse(field.CodeUnknownRecord, "No person has made version %d of this record since the operation was kept.", version)
+	none := field.Refuse(field.CodeUnknownRecord, "No person has made version %d of this record since the operation was kept.", version).
+		InChinese("该操作留存之后，没有人写过该记录的第 %d 版。", version)
 	if version > r.Version {
 		return none
 	}

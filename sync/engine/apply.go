@@ -20,17 +20,21 @@ func (s *step) apply(d *protocol.Decided) (protocol.Outcome, error) {
 	spec := s.b.e.kindOf(op.Kind)
 	switch {
 	case op.Unknown != nil:
-		return protocol.Outcome{}, field.Refuse(field.CodeUnknownField, "The operation has members that this server does not know.")
+		return protocol.Outcome{}, field.Refuse(field.CodeUnknownField, "The operation has members that this server does not know.").
+			InChinese("该操作含有服务器不识别的成员。")
 	case !field.ValidID(string(op.ID)):
 		return protocol.Outcome{}, field.Refuse(field.CodeBadID, "")
 	case spec == nil:
 		return protocol.Outcome{}, field.Refuse(field.CodeUnknownKind, "")
 	case op.Command != "" && len(op.Set) > 0:
-		return protocol.Outcome{}, field.Refuse(field.CodeBadRequest, "An operation sets fields or gives a command, not both.")
+		return protocol.Outcome{}, field.Refuse(field.CodeBadRequest, "An operation sets fields or gives a command, not both.").
+			InChinese("一项操作只能设置字段或给出命令，不能兼有。")
 	case op.Command == "" && op.Set == nil:
-		return protocol.Outcome{}, field.Refuse(field.CodeBadRequest, "An operation sets fields or gives a command.")
+		return protocol.Outcome{}, field.Refuse(field.CodeBadRequest, "An operation sets fields or gives a command.").
+			InChinese("一项操作须设置字段或给出命令。")
 	case op.Base < 0:
-		return protocol.Outcome{}, field.Refuse(field.CodeOutOfRange, "base is the version of the record that the device last saw; 0 for a new one.")
+		return protocol.Outcome{}, field.Refuse(field.CodeOutOfRange, "base is the version of the record that the device last saw; 0 for a new one.").
+			InChinese("base 为设备最后看到的记录版本；新记录为 0。")
 	}
 	if err := s.spoken(spec, op); err != nil {
 		return protocol.Outcome{}, err
@@ -65,11 +69,11 @@ func (s *step) reachable(spec *field.Spec, op *protocol.Operation, old *field.Re
 	}
 	switch {
 	case old.Scope != s.b.in.Scope && access.MayRead(actor, old.Scope, old.Info):
-		return field.Refuse(field.CodeWrongScope, "The record belongs to %s.", old.Scope)
+		return field.Refuse(field.CodeWrongScope, "The record belongs to %s.", old.Scope).InChinese("该记录属于 %s。", old.Scope)
 	case old.Scope != s.b.in.Scope:
 		return unseen
 	case old.Kind != spec.Kind && access.MayRead(actor, old.Scope, old.Info):
-		return field.Refuse(field.CodeWrongKind, "The id belongs to a %s.", old.Kind)
+		return field.Refuse(field.CodeWrongKind, "The id belongs to a %s.", old.Kind).InChinese("该编号属于一条%s。", old.Kind.ZH())
 	case old.Kind != spec.Kind:
 		return unseen
 	}
@@ -80,7 +84,7 @@ func (s *step) reachable(spec *field.Spec, op *protocol.Operation, old *field.Re
 			return field.Refuse(field.CodeUnknownCommand, "")
 		}
 		if cmd.Server && !s.b.in.Trusted {
-			return field.Refuse(field.CodeNotPermitted, "This command is the server's own.")
+			return field.Refuse(field.CodeNotPermitted, "This command is the server's own.").InChinese("该命令只由服务器自身使用。")
 		}
 		verb = op.Command
 	}
@@ -135,10 +139,12 @@ func (s *step) make(spec *field.Spec, d *protocol.Decided) (protocol.Outcome, er
 		return protocol.Outcome{}, field.Refuse(field.CodeUnknownRecord, "")
 	}
 	if spec.Home != "" && spec.Home != in.Scope.Type() || ownScope(spec.Kind) && spec.Kind != field.KindOrg && string(op.ID) != in.Scope.ID() {
-		return protocol.Outcome{}, field.Refuse(field.CodeWrongScope, "A %s lives in another scope.", spec.Kind)
+		return protocol.Outcome{}, field.Refuse(field.CodeWrongScope, "A %s lives in another scope.", spec.Kind).
+			InChinese("%s应存于另一种范围中。", spec.Kind.ZH())
 	}
 	if (spec.ServerOK || spec.Home == "") && !in.Trusted {
-		return protocol.Outcome{}, field.Refuse(field.CodeNotPermitted, "A %s is made by the server.", spec.Kind)
+		return protocol.Outcome{}, field.Refuse(field.CodeNotPermitted, "A %s is made by the server.", spec.Kind).
+			InChinese("%s只由服务器生成。", spec.Kind.ZH())
 	}
 	body, err := s.b.body(in.Scope)
 	if err != nil {
@@ -158,7 +164,8 @@ func (s *step) make(spec *field.Spec, d *protocol.Decided) (protocol.Outcome, er
 		}
 	} else {
 		if fresh && !in.Actor.Server {
-			return protocol.Outcome{}, field.Refuse(field.CodeNotFound, "There is no such scope, or you may not see it.")
+			return protocol.Outcome{}, field.Refuse(field.CodeNotFound, "There is no such scope, or you may not see it.").
+				InChinese("没有该范围，或您无权查看。")
 		}
 		if err := s.judge(create, access.Matter{Scope: in.Scope, Info: info}); err != nil {
 			return protocol.Outcome{}, err
@@ -225,18 +232,19 @@ func (s *step) doubtTimes(c *field.Case, set map[string]field.Value) error {
 func (s *step) sets(spec *field.Spec, set map[string]field.Value) error {
 	for path := range set {
 		if f, _ := spec.Field(path); !access.MaySet(s.b.in.Actor, f.Roles) {
-			return field.Refuse(field.CodeNotPermitted, "%s is set by the %s.", path, labels(f.Roles))
+			return field.Refuse(field.CodeNotPermitted, "%s is set by the %s.", path, labels(f.Roles, field.Role.EN, " or the ")).
+				InChinese("%s 由%s填写。", path, labels(f.Roles, field.Role.ZH, "或"))
 		}
 	}
 	return nil
 }
 
-func labels(roles []field.Role) string {
+func labels(roles []field.Role, label func(field.Role) string, or string) string {
 	var names []string
 	for _, r := range roles {
-		names = append(names, r.Label())
+		names = append(names, label(r))
 	}
-	return strings.Join(names, " or the ")
+	return strings.Join(names, or)
 }
 
 // partOf checks that who makes a part of a report belongs to it. A report that is not known yet arrives later.
@@ -312,9 +320,10 @@ func (s *step) values(spec *field.Spec, set map[string]field.Value, old *field.R
 		}
 		switch changed := !same; {
 		case changed && f.Once && (f.Mends == "" || old.State != f.Mends):
-			return nil, field.Refuse(field.CodeReadOnlyField, "%s cannot be changed after the record was made.", path)
+			return nil, field.Refuse(field.CodeReadOnlyField, "%s cannot be changed after the record was made.", path).
+				InChinese("记录生成后，%s 不能再更改。", path)
 		case changed && f.Author && !in.Actor.Server && in.Actor.User != old.Author:
-			return nil, field.Refuse(field.CodeNotYours, "%s is set by the author alone.", path)
+			return nil, field.Refuse(field.CodeNotYours, "%s is set by the author alone.", path).InChinese("%s 只能由作者填写。", path)
 		}
 	}
 	return flat, s.references(spec, flat)
@@ -414,10 +423,12 @@ func (s *step) command(spec *field.Spec, d *protocol.Decided, old *field.Record)
 		}
 	}
 	if !cmd.Allows(old.State) {
-		return protocol.Outcome{}, field.Refuse(field.CodeNotNow, "A %s that is %s does not take the command %s.", old.Kind, old.State, cmd.Name)
+		return protocol.Outcome{}, field.Refuse(field.CodeNotNow, "A %s that is %s does not take the command %s.", old.Kind, old.State, cmd.Name).
+			InChinese("%s的状态为“%s”，不能进行“%s”。", old.Kind.ZH(), old.StateZH(), cmd.ZH)
 	}
 	if !in.Actor.Server && !s.b.lost && !s.decidedNow && op.Base > old.Version {
-		return protocol.Outcome{}, field.Refuse(field.CodeStale, "The command was given on version %d, and the record here is at %d. Read it again and decide again.", op.Base, old.Version)
+		return protocol.Outcome{}, field.Refuse(field.CodeStale, "The command was given on version %d, and the record here is at %d. Read it again and decide again.", op.Base, old.Version).
+			InChinese("该命令针对第 %d 版作出，而此处记录为第 %d 版，请重新读取后再决定。", op.Base, old.Version)
 	}
 	by, err := s.b.writer(old)
 	if err != nil {
@@ -638,7 +649,8 @@ func (s *step) references(spec *field.Spec, set map[string]field.Value) error {
 		}
 		if spec.Home == field.ScopeSite && path == "siteId" && v != nil {
 			if id := f.Refs(v)[0]; string(id) != s.b.in.Scope.ID() {
-				return field.Refuse(field.CodeWrongScope, "siteId is another site than that of the scope.")
+				return field.Refuse(field.CodeWrongScope, "siteId is another site than that of the scope.").
+					InChinese("siteId 与该范围所属的项目点不一致。")
 			}
 		}
 	}
@@ -661,11 +673,13 @@ func (s *step) referencesOf(f *field.Field, v field.Value) error {
 			continue // what is not there and what may not be seen is one to who asks
 		}
 		if f.Of != "" && r.Kind != f.Of {
-			return field.Refuse(field.CodeWrongKind, "%s is the id of a %s, not of a %s.", f.Name, r.Kind, f.Of)
+			return field.Refuse(field.CodeWrongKind, "%s is the id of a %s, not of a %s.", f.Name, r.Kind, f.Of).
+				InChinese("%s 是%s的编号，不是%s的编号。", f.Name, r.Kind.ZH(), f.Of.ZH())
 		}
 		// The server's flags repeat what a photo says, also when that is the id of a report elsewhere, which means nothing here.
 		if home := field.KindOf(r.Kind).Home; home == field.ScopeSite && home == s.b.in.Scope.Type() && r.Scope != s.b.in.Scope && !s.b.in.Actor.Server {
-			return field.Refuse(field.CodeWrongScope, "%s is a %s of another site.", f.Name, r.Kind)
+			return field.Refuse(field.CodeWrongScope, "%s is a %s of another site.", f.Name, r.Kind).
+				InChinese("%s 是另一项目点的%s。", f.Name, r.Kind.ZH())
 		}
 	}
 	return nil
@@ -676,12 +690,12 @@ func (s *step) referencesIn(f *field.Field, v field.Value) error {
 	objects := []map[string]field.Value{}
 	if f.List {
 		if err := json.Unmarshal(v, &objects); err != nil {
-			return field.Refuse(field.CodeWrongType, "%s is not a list of objects.", f.Name)
+			return field.Refuse(field.CodeWrongType, "%s is not a list of objects.", f.Name).InChinese("%s 不是对象的列表。", f.Name)
 		}
 	} else {
 		var o map[string]field.Value
 		if err := json.Unmarshal(v, &o); err != nil {
-			return field.Refuse(field.CodeWrongType, "%s is not an object.", f.Name)
+			return field.Refuse(field.CodeWrongType, "%s is not an object.", f.Name).InChinese("%s 不是对象。", f.Name)
 		}
 		objects = append(objects, o)
 	}

@@ -146,7 +146,7 @@ func (b *batch) scopeRefused() (*field.Error, error) {
 	if actor.HandsIn {
 		return field.Refuse(field.CodeDeviceRevoked, ""), nil
 	}
-	unknown := field.Refuse(field.CodeNotFound, "There is no such scope, or you may not see it.")
+	unknown := field.Refuse(field.CodeNotFound, "There is no such scope, or you may not see it.").InChinese("没有该范围，或您无权查看。")
 	if !scope.Type().Pulled() && !b.in.Trusted { // the desk writes there, and is asked for the action like everybody
 		return unknown, nil
 	}

@@ -103,11 +103,12 @@ func (e *Engine) Commit(ctx context.Context, in protocol.Batch) (protocol.PushRe
 func wellFormed(in *protocol.Batch) error {
 	switch {
 	case in.Actor == nil || !in.Scope.Valid():
-		return field.Refuse(field.CodeBadRequest, "The scope is not one of user/, org/, site/, clue/, campaign/, ledger/, register/, custody/, signin/ and an id.")
+		return field.Refuse(field.CodeBadRequest, "The scope is not one of user/, org/, site/, clue/, campaign/, ledger/, register/, custody/, signin/ and an id.").
+			InChinese("范围须为 user/、org/、site/、clue/、campaign/、ledger/、register/、custody/、signin/ 之一加编号。")
 	case in.Device == "" || in.Number < 1:
-		return field.Refuse(field.CodeBadRequest, "A batch needs a device and a number from 1.")
+		return field.Refuse(field.CodeBadRequest, "A batch needs a device and a number from 1.").InChinese("批次须有设备和从 1 起的批次号。")
 	case len(in.Operations) == 0:
-		return field.Refuse(field.CodeBadRequest, "A batch holds at least one operation.")
+		return field.Refuse(field.CodeBadRequest, "A batch holds at least one operation.").InChinese("批次至少须有一项操作。")
 	case len(in.Operations) > protocol.MaxOperations:
 		return field.Refuse(field.CodeBatchTooLarge, "")
 	}
@@ -484,7 +485,8 @@ func (e *Engine) known(ctx context.Context, r *request) (protocol.PushResponse, 
 // stands for two histories is noted.
 func (e *Engine) reused(ctx context.Context, r *request) error {
 	if r.in.Strict || r.in.Actor.Server {
-		return field.Refuse(field.CodeBatchReused, "This Idempotency-Key stands for another request already. Use a new one for a new click.")
+		return field.Refuse(field.CodeBatchReused, "This Idempotency-Key stands for another request already. Use a new one for a new click.").
+			InChinese("该 Idempotency-Key 已代表另一请求，新的点击请使用新的键。")
 	}
 	last, err := e.store.LastBatch(ctx, r.in.Scope, r.in.Device)
 	if err != nil {
@@ -502,7 +504,8 @@ func (e *Engine) reused(ctx context.Context, r *request) error {
 		return err
 	}
 	last = max(last, own)
-	refused := field.Refuse(field.CodeBatchReused, "This batch number was used with other content; the highest number used is %d. Keep the outbox, pull, and send it under a higher number.", last)
+	refused := field.Refuse(field.CodeBatchReused, "This batch number was used with other content; the highest number used is %d. Keep the outbox, pull, and send it under a higher number.", last).
+		InChinese("该批次号已用于其他内容，已用的最大批次号为 %d。请保留发件箱，先拉取，再以更大的批次号发送。", last)
 	refused.Highest = last
 	return refused
 }

@@ -52,7 +52,8 @@ func (e *Engine) Pull(ctx context.Context, actor Actor, req protocol.PullRequest
 		return protocol.PullResponse{}, field.Refuse(field.CodeForeignDevice, "")
 	}
 	if len(req.Cursors) > protocol.MaxCursors {
-		return protocol.PullResponse{}, field.Refuse(field.CodeBadRequest, "A pull carries at most %d cursors.", protocol.MaxCursors)
+		return protocol.PullResponse{}, field.Refuse(field.CodeBadRequest, "A pull carries at most %d cursors.", protocol.MaxCursors).
+			InChinese("一次拉取最多带 %d 个游标。", protocol.MaxCursors)
 	}
 	limit := req.Limit
 	if limit <= 0 {
@@ -154,7 +155,8 @@ func (e *Engine) missing(ctx context.Context, actor Actor, acked map[field.Scope
 		n += len(batches)
 	}
 	if n > protocol.MaxAnswers {
-		return nil, field.Refuse(field.CodeBadRequest, "A pull asks after at most %d batches.", protocol.MaxAnswers)
+		return nil, field.Refuse(field.CodeBadRequest, "A pull asks after at most %d batches.", protocol.MaxAnswers).
+			InChinese("一次拉取最多查询 %d 个批次。", protocol.MaxAnswers)
 	}
 	own := field.MakeScope(field.ScopeUser, string(actor.User))
 	var lost map[field.Scope][]int64
@@ -184,7 +186,8 @@ func (e *Engine) missing(ctx context.Context, actor Actor, acked map[field.Scope
 // bytes wait with it.
 func (e *Engine) lacking(ctx context.Context, actor Actor, receipted []protocol.Receipted) ([]field.RecordID, error) {
 	if len(receipted) > protocol.MaxAnswers {
-		return nil, field.Refuse(field.CodeBadRequest, "A pull asks after at most %d photos.", protocol.MaxAnswers)
+		return nil, field.Refuse(field.CodeBadRequest, "A pull asks after at most %d photos.", protocol.MaxAnswers).
+			InChinese("一次拉取最多查询 %d 张照片。", protocol.MaxAnswers)
 	}
 	var ids []field.RecordID
 	for _, r := range receipted {

@@ -188,9 +188,10 @@ func (e *Engine) sealedRecord(ctx context.Context, actor *access.Actor, id field
 	case len(records) == 0 || records[0].Kind != field.KindParked || !access.Quarantine(actor).Shows(access.Of(records[0])):
 		return nil, field.Refuse(field.CodeNotFound, "")
 	case records[0].Text("author") != string(actor.User):
-		return nil, field.Refuse(field.CodeNotPermitted, "Only who wrote it may read it.")
+		return nil, field.Refuse(field.CodeNotPermitted, "Only who wrote it may read it.").InChinese("只有填写人本人可以阅读。")
 	case !field.IsSealed(records[0]):
-		return nil, field.Refuse(field.CodeNotNow, "Nothing of it is sealed: the operation stands in the record.")
+		return nil, field.Refuse(field.CodeNotNow, "Nothing of it is sealed: the operation stands in the record.").
+			InChinese("其中没有封存的内容，该操作就在记录中。")
 	}
 	return records[0], nil
 }

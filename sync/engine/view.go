@@ -132,7 +132,8 @@ func (v *view) find(kind field.Kind, q store.Query, fits func(*field.Record) boo
 		return nil, err
 	}
 	if len(stored) > findLimit {
-		return nil, field.Refuse(field.CodeTooLong, "There are more than %d records of kind %s to look through; nothing is decided on a part of them.", findLimit, kind)
+		return nil, field.Refuse(field.CodeTooLong, "There are more than %d records of kind %s to look through; nothing is decided on a part of them.", findLimit, kind).
+			InChinese("需要查阅的%s超过 %d 条，不能只凭其中一部分作出决定。", kind.ZH(), findLimit)
 	}
 	found := map[field.RecordID]*field.Record{}
 	var order []field.RecordID

@@ -35,7 +35,7 @@ func readAccess(t *testing.T) (rows []written, empowers map[access.Action]bool) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	roles := map[string]access.Role{access.Founder.Label(): access.Founder}
+	roles := map[string]access.Role{access.Founder.EN(): access.Founder}
 	for _, c := range access.Roles() {
 		roles[c.EN] = access.Role(c.Code)
 	}
@@ -320,7 +320,7 @@ func readReads(t *testing.T) map[access.Role]map[field.ScopeType]string {
 				role = access.Role(c.Code)
 			}
 		}
-		if strings.HasPrefix(strings.TrimSpace(cells[0]), access.Founder.Label()) {
+		if strings.HasPrefix(strings.TrimSpace(cells[0]), access.Founder.EN()) {
 			role = access.Founder
 		}
 		reads[role] = map[field.ScopeType]string{}

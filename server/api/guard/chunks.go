@@ -71,7 +71,7 @@ func (c *chunks) trailer() error {
 			return io.EOF
 		}
 	}
-	return field.Refuse(field.CodeBadRequest, "Too much follows the last chunk.")
+	return field.Refuse(field.CodeBadRequest, "Too much follows the last chunk.").InChinese("最后一个分块之后的内容过多。")
 }
 
 // broken tells a link that broke from chunks that are none.
@@ -79,7 +79,8 @@ func (c *chunks) broken(err error) error {
 	if c.raw.err != nil {
 		return c.raw.err
 	}
-	return field.Refuse(field.CodeBadRequest, "The body is not what Transfer-Encoding: chunked says.").Because(err)
+	return field.Refuse(field.CodeBadRequest, "The body is not what Transfer-Encoding: chunked says.").
+		InChinese("请求内容与 Transfer-Encoding: chunked 的格式不符。").Because(err)
 }
 
 func (c *chunks) declared() int64 { return Unknown }

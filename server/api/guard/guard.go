@@ -184,9 +184,10 @@ func admit(ctx *fasthttp.RequestCtx, cfg Config, rule Rule) (body, error) {
 	case chunked && !rule.Stream:
 		return nil, field.Refuse(field.CodeLengthRequired, "")
 	case chunked && (len(codings) != 1 || !strings.EqualFold(codings[0], "chunked") || len(lengths) > 0 || !h.IsHTTP11()):
-		return nil, field.Refuse(field.CodeBadRequest, "Send one Content-Length, or Transfer-Encoding: chunked alone.")
+		return nil, field.Refuse(field.CodeBadRequest, "Send one Content-Length, or Transfer-Encoding: chunked alone.").
+			InChinese("请只发送一个 Content-Length，或只发送 Transfer-Encoding: chunked。")
 	case len(lengths) > 1:
-		return nil, field.Refuse(field.CodeBadRequest, "Send one Content-Length.")
+		return nil, field.Refuse(field.CodeBadRequest, "Send one Content-Length.").InChinese("请只发送一个 Content-Length。")
 	}
 	src := ctx.RequestBodyStream()
 	if chunked && src != nil {
@@ -240,7 +241,8 @@ func headerLines(raw []byte, name string) (values []string) {
 // plain refuses encodings where bytes are taken as they are.
 func plain(ctx *fasthttp.RequestCtx) error {
 	if e := ctx.Request.Header.Peek(fasthttp.HeaderContentEncoding); len(e) > 0 && !strings.EqualFold(string(e), "identity") {
-		return field.Refuse(field.CodeUnsupportedType, "Send these bytes without a Content-Encoding.")
+		return field.Refuse(field.CodeUnsupportedType, "Send these bytes without a Content-Encoding.").
+			InChinese("请发送未经压缩的内容，不带 Content-Encoding。")
 	}
 	return nil
 }
@@ -250,7 +252,8 @@ func readAll(ctx *fasthttp.RequestCtx, body body, limit int64, held *share) erro
 	encoding := string(ctx.Request.Header.Peek(fasthttp.HeaderContentEncoding))
 	zipped := strings.EqualFold(encoding, "gzip")
 	if !zipped && encoding != "" && !strings.EqualFold(encoding, "identity") {
-		return field.Refuse(field.CodeUnsupportedType, "Send the body as it is or with Content-Encoding: gzip.")
+		return field.Refuse(field.CodeUnsupportedType, "Send the body as it is or with Content-Encoding: gzip.").
+			InChinese("请发送原样的内容，或以 Content-Encoding: gzip 压缩。")
 	}
 	if body.declared() == 0 && !zipped {
 		ctx.Request.SetBodyRaw(nil)
@@ -275,7 +278,8 @@ func readAll(ctx *fasthttp.RequestCtx, body body, limit int64, held *share) erro
 // unzip counts what comes out before it comes out, for a little can become a lot.
 func unzip(raw []byte, limit int64, held *share) ([]byte, error) {
 	bad := func(err error) error {
-		return field.Refuse(field.CodeBadRequest, "The body is not the gzip that its header says.").Because(err)
+		return field.Refuse(field.CodeBadRequest, "The body is not the gzip that its header says.").
+			InChinese("请求内容不是其头部所称的 gzip。").Because(err)
 	}
 	z, err := gzip.NewReader(bytes.NewReader(raw))
 	if err != nil {
@@ -340,7 +344,7 @@ func FromServer(err error) (refusal *field.Error, ok bool) {
 	case fe.Code == fiber.StatusRequestEntityTooLarge:
 		return field.Refuse(field.CodeBodyTooLarge, "").Because(err), true
 	case fe.Code == fiber.StatusRequestHeaderFieldsTooLarge:
-		return field.Refuse(field.CodeBadRequest, "The headers are too large.").Because(err), true
+		return field.Refuse(field.CodeBadRequest, "The headers are too large.").InChinese("请求头过大。").Because(err), true
 	case fe.Code == fiber.StatusBadGateway, fe.Code == fiber.StatusBadRequest && strings.Contains(fe.Message, "EOF"):
 		return field.Refuse(field.CodeBodyTruncated, "").Because(err), true
 	case fe.Code == fiber.StatusBadRequest:

@@ -199,7 +199,8 @@ func id(c *fiber.Ctx) string { return strings.Clone(c.Params("id")) }
 // request reads the headers of a creation.
 func request(c *fiber.Ctx) (intake.Request, error) {
 	if c.Get("Upload-Defer-Length") != "" {
-		return intake.Request{}, field.Refuse(field.CodeBadRequest, "Send Upload-Length: the size of a photo is known.")
+		return intake.Request{}, field.Refuse(field.CodeBadRequest, "Send Upload-Length: the size of a photo is known.").
+			InChinese("请发送 Upload-Length：照片的大小是已知的。")
 	}
 	size, err := number(c, "Upload-Length")
 	if err != nil {
@@ -212,11 +213,13 @@ func request(c *fiber.Ctx) (intake.Request, error) {
 	}
 	for key, value := range meta {
 		if field.HasIdentity(key) || field.HasIdentity(value) {
-			return intake.Request{}, field.Refuse(field.CodeIdentityInText, "Upload-Metadata holds an ID, phone or bank card number. Send no file name.")
+			return intake.Request{}, field.Refuse(field.CodeIdentityInText, "Upload-Metadata holds an ID, phone or bank card number. Send no file name.").
+				InChinese("Upload-Metadata 中含有身份证号、电话号码或银行卡号，请勿发送文件名。")
 		}
 	}
 	if meta["photoId"] == "" || meta["sha256"] == "" {
-		return intake.Request{}, field.Refuse(field.CodeBadRequest, "Upload-Metadata needs photoId and sha256, and may give filetype.")
+		return intake.Request{}, field.Refuse(field.CodeBadRequest, "Upload-Metadata needs photoId and sha256, and may give filetype.").
+			InChinese("Upload-Metadata 须有 photoId 和 sha256，可有 filetype。")
 	}
 	sum, err := blob.ParseSum(meta["sha256"])
 	if err != nil {
@@ -253,7 +256,8 @@ func pairs(all ...string) string {
 
 // metadata decodes pairs of a key and a base64 value, separated by commas. A key may stand alone.
 func metadata(header string) (map[string]string, error) {
-	bad := field.Refuse(field.CodeBadRequest, "Upload-Metadata is a list of keys, each with a space and a base64 value, separated by commas.")
+	bad := field.Refuse(field.CodeBadRequest, "Upload-Metadata is a list of keys, each with a space and a base64 value, separated by commas.").
+		InChinese("Upload-Metadata 须为以逗号分隔的键，每个键后接一个空格和 base64 值。")
 	if len(header) > 4096 {
 		return nil, bad
 	}
@@ -275,7 +279,7 @@ func metadata(header string) (map[string]string, error) {
 // piece checks the headers that go with bytes.
 func piece(c *fiber.Ctx) (*intake.Checksum, error) {
 	if media, _, _ := strings.Cut(c.Get(fiber.HeaderContentType), ";"); !strings.EqualFold(strings.TrimSpace(media), bodyType) {
-		return nil, field.Refuse(field.CodeUnsupportedType, "Send the bytes as %s.", bodyType)
+		return nil, field.Refuse(field.CodeUnsupportedType, "Send the bytes as %s.", bodyType).InChinese("请以 %s 类型发送文件内容。", bodyType)
 	}
 	header := c.Get("Upload-Checksum")
 	if header == "" {
@@ -293,7 +297,7 @@ func number(c *fiber.Ctx, header string) (int64, error) {
 	text := c.Get(header)
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 0 || text[0] == '+' {
-		return 0, field.Refuse(field.CodeBadRequest, "%s is a whole number of bytes.", header)
+		return 0, field.Refuse(field.CodeBadRequest, "%s is a whole number of bytes.", header).InChinese("%s 须为整数字节数。", header)
 	}
 	return n, nil
 }

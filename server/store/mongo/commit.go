@@ -294,7 +294,8 @@ func settle(ctx context.Context, commit func(context.Context) error) error {
 			return err
 		}
 		if try+1 >= maxTries || pause(ctx, try) != nil {
-			return field.Refuse(field.CodeStoreDown, "The store did not confirm the commit. Send the same batch again.").Because(err)
+			return field.Refuse(field.CodeStoreDown, "The store did not confirm the commit. Send the same batch again.").
+				InChinese("存储未确认提交，请重新发送同一批次。").Because(err)
 		}
 	}
 }
