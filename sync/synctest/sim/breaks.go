@@ -23,7 +23,17 @@ const (
 	LastWins     Break = "3: who comes later overwrites what he has not seen"
 	SeenIgnored  Break = "3: a version that an app never read counts as read"
 	NoQuarantine Break = "3: what is sent after the access ended is answered and not kept"
-	ReportsThaw  Break = "3: what was handed in can be changed as if its report were a draft"
+
+	CaptionsThaw   Break = "3: what is said of a photo can be changed after its report was handed in"
+	InterviewsThaw Break = "3: an interview can be changed after its report was handed in"
+	FindingsThaw   Break = "3: a finding can be changed after its report was handed in"
+	VoidsThaw      Break = "3: a part can be voided after its report was handed in"
+	ArchivesThaw   Break = "3: parts of an archived report are as free as those of a draft"
+	AcceptedThaws  Break = "3: what came too late and is accepted changes what was handed in"
+	TakesMore      Break = "3: an approved report takes more parts"
+	LateUnmarked   Break = "3: what is added after its report was handed in does not say so"
+	LateUntold     Break = "3: nobody tells the reviewer what was added"
+
 	ClockWins    Break = "4: the later clock wins"
 	NoTombstones Break = "5: what was voided is not told"
 	OutOfOrder   Break = "6: of two changes the older one is applied last"
@@ -33,8 +43,12 @@ const (
 
 // Breaks are all of them, with a part of what the checks say when they notice.
 var Breaks = map[Break]string{
-	ReportsThaw: "changed while its report was",
-	NoFsync:     ": first [", LateRows: "held other records", NoDedupe: ": first [",
+	CaptionsThaw: "photo was changed while its report was", InterviewsThaw: "interview was changed while its report was",
+	FindingsThaw: "finding was changed while its report was", VoidsThaw: "was voided while its report was",
+	ArchivesThaw: "while its report was archived", AcceptedThaws: "and the desk did it",
+	TakesMore: "was added while its report was", LateUnmarked: "its report was handed in, and does not say so", LateUntold: "its reviewer was not told",
+
+	NoFsync: ": first [", LateRows: "held other records", NoDedupe: ": first [",
 	LastWins: "no order explains this", NoQuarantine: "stands 0 times in the log", ClockWins: "no order explains this",
 	SeenIgnored: "no order explains this", NoTombstones: "held other records", OutOfOrder: "verification: ", RefuseOld: "on a good link", FilterLate: "which it may not read",
 }
@@ -82,15 +96,57 @@ func (s *server) breakChanged(scope field.Scope, records []*field.Record) []*fie
 	return records
 }
 
+// hole is a way around the rule that parts freeze with their report.
+type hole struct {
+	of    func(op protocol.Operation) bool // what all operations of a batch must be that goes through it
+	shown func(report *field.Record)       // as what the batch sees the report
+}
+
+func asDraft(report *field.Record) { report.State = field.StateDraft }
+
+func edits(kind field.Kind) func(protocol.Operation) bool {
+	return func(op protocol.Operation) bool { return op.Kind == kind && op.Command == "" && op.Base > 0 }
+}
+
+func adds(op protocol.Operation) bool {
+	return op.Kind != field.KindReport && op.Command == "" && op.Base == 0
+}
+
+var holes = map[Break]hole{
+	CaptionsThaw:   {edits(field.KindPhoto), asDraft},
+	InterviewsThaw: {edits(field.KindInterview), asDraft},
+	FindingsThaw:   {edits(field.KindFinding), asDraft},
+	VoidsThaw:      {func(op protocol.Operation) bool { return op.Kind != field.KindReport && op.Command == "void" }, asDraft},
+	ArchivesThaw: {func(op protocol.Operation) bool { return op.Kind != field.KindReport }, func(report *field.Record) {
+		if report.State == field.ReportArchived {
+			asDraft(report)
+		}
+	}},
+	AcceptedThaws: {func(op protocol.Operation) bool { return op.Command == "accept" }, asDraft},
+	TakesMore: {adds, func(report *field.Record) {
+		if report.State == field.ReportApproved || report.State == field.ReportArchived {
+			report.State = field.ReportUnderReview
+		}
+	}},
+	LateUnmarked: {adds, func(report *field.Record) { delete(report.Fields, "submittedAt") }},
+	LateUntold:   {adds, func(report *field.Record) { delete(report.Fields, "reviewer") }},
+}
+
+// breakBatch stands before a batch.
+func (s *server) breakBatch(ops []protocol.Operation) {
+	h, ok := holes[s.w.o.Break]
+	s.thaws = ok && !slices.ContainsFunc(ops, func(op protocol.Operation) bool { return !h.of(op) })
+}
+
 // breakRecords stands before what a commit reads of records.
 func (s *server) breakRecords(records []*field.Record) {
-	if s.w.o.Break != ReportsThaw || s.w.calm || !s.thaws {
+	if !s.thaws || s.w.calm {
 		return
 	}
 	for i, r := range records {
 		if r.Kind == field.KindReport {
 			records[i] = r.Clone()
-			records[i].State = field.StateDraft
+			holes[s.w.o.Break].shown(records[i])
 		}
 	}
 }
@@ -98,6 +154,7 @@ func (s *server) breakRecords(records []*field.Record) {
 // breakPush stands before a push; done: it takes its place.
 func (l *link) breakPush(s *server, req *protocol.PushRequest) (resp *protocol.PushResponse, err error, done bool) {
 	w := l.w
+	s.breakBatch(req.Operations)
 	switch w.o.Break {
 	case NoDedupe:
 		w.batches++
@@ -120,8 +177,6 @@ func (l *link) breakPush(s *server, req *protocol.PushRequest) (resp *protocol.P
 			}
 			return resp, nil, true
 		}
-	case ReportsThaw:
-		s.thaws = !slices.ContainsFunc(req.Operations, func(op protocol.Operation) bool { return op.Kind == field.KindReport })
 	case RefuseOld:
 		if req.App == oldApp && !s.old {
 			return nil, field.Refuse(field.CodeBadRequest, ""), true

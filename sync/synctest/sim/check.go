@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -134,71 +135,162 @@ func (w *world) onceEach() error {
 func (w *world) conflicted() (map[string]bool, error) {
 	found := map[string]bool{}
 	for _, scope := range w.scopes() {
-		entries, err := w.store.Entries(w.ctx, scope, 0, 100_000)
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range entries {
-			body, err := protocol.Open(e)
-			if err != nil {
-				return nil, err
-			}
+		err := w.entries(scope, func(body protocol.Body) {
 			for _, c := range body.Changes {
-				for _, path := range []string{"title", "facts"} {
-					if v := c.Set[path]; len(v) > 2 {
-						found[string(v[1:len(v)-1])] = true
+				for _, paths := range texts {
+					for _, path := range paths {
+						found[unquoted(c.Set[path])] = true
 					}
 				}
 			}
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
 	return found, nil
 }
 
-// handedIn are the states in which a report lies with the desk, or is done with.
-var handedIn = map[field.State]bool{
-	field.ReportSubmitted: true, field.ReportResubmitted: true, field.ReportUnderReview: true, field.ReportApproved: true,
+// handedIn are the states in which a report lies with the desk, or is done with. In the second ones it takes no more parts.
+var (
+	waiting  = []field.State{field.ReportSubmitted, field.ReportResubmitted, field.ReportUnderReview}
+	over     = []field.State{field.ReportApproved, field.ReportArchived, field.StateVoided}
+	handedIn = slices.Concat(waiting, over)
+)
+
+// texts are the fields that people set here, of each kind.
+var texts = map[field.Kind][2]string{
+	field.KindFinding: {"title", "facts"}, field.KindPhoto: {"caption", "item"}, field.KindInterview: {"text", "alias"},
 }
 
-// frozen reads the log again and checks that no finding of a report changed while the report was handed in, by whatever way,
-// that none was added while it was approved, and that those which were added after it was handed in say so.
+// part is what the log says of a photo, an interview or a finding of a report.
+type part struct {
+	kind   field.Kind
+	report field.RecordID
+	state  field.State
+}
+
+// whole is what the log says of a report.
+type whole struct {
+	state    field.State
+	once     bool // it was handed in at least once
+	reviewer string
+}
+
+// frozen reads the log again and checks that no part of a report was changed or voided while the report was handed in, by whatever
+// way, that none was added once it was approved, and that those which were added in between say so and were told to the
+// reviewer. Two things are free: a photo whose bytes have not come is its author's until the approval, and the desk may void
+// a part until then, and those of a voided report.
 func (w *world) frozen() error {
 	for _, scope := range w.scopes() {
-		entries, err := w.store.Entries(w.ctx, scope, 0, 100_000)
+		reports, parts := map[field.RecordID]*whole{}, map[field.RecordID]*part{}
+		err := w.entries(scope, func(body protocol.Body) {
+			for _, c := range body.Changes {
+				if c.Kind == field.KindReport {
+					reports[c.ID] = &whole{}
+				}
+				if r := reports[c.ID]; r != nil {
+					r.follow(c)
+				}
+				if p := parts[c.ID]; p != nil {
+					w.stayed(p, reports[p.report], body, c)
+				} else if _, ok := texts[c.Kind]; ok && c.Set["reportId"] != nil {
+					p := &part{kind: c.Kind, report: field.RecordID(unquoted(c.Set["reportId"])), state: field.KindOf(c.Kind).Initial}
+					parts[c.ID] = p
+					w.came(reports[p.report], body, c)
+				}
+			}
+		})
 		if err != nil {
 			return err
 		}
-		state := map[field.RecordID]field.State{}     // of the reports, as far as the log was read
-		once := map[field.RecordID]bool{}             // the reports that were ever handed in
-		partOf := map[field.RecordID]field.RecordID{} // by finding: its report
-		for _, e := range entries {
-			body, err := protocol.Open(e)
-			if err != nil {
-				return err
-			}
-			for _, c := range body.Changes {
-				if _, known := state[c.ID]; (known || c.Kind == field.KindReport) && c.State != "" {
-					state[c.ID] = c.State
-					once[c.ID] = once[c.ID] || handedIn[c.State]
-				}
-				if report, known := partOf[c.ID]; known && handedIn[state[report]] {
-					w.fault("finding %s changed while its report was %s, in entry %d of %s", c.ID, state[report], body.Seq, scope)
-				}
-				if c.Kind != field.KindFinding || c.Set["reportId"] == nil {
-					continue
-				}
-				report := field.RecordID(strings.Trim(string(c.Set["reportId"]), `"`))
-				partOf[c.ID] = report
-				if state[report] == field.ReportApproved {
-					w.fault("finding %s was added to an approved report, in entry %d of %s", c.ID, body.Seq, scope)
-				}
-				if once[report] && string(c.Set["afterSubmission"]) != "true" {
-					w.fault("finding %s was added after its report was handed in and does not say so, in entry %d of %s", c.ID, body.Seq, scope)
-				}
-			}
-		}
 	}
 	return nil
+}
+
+// entries gives what the entries of a scope say, each change with its values.
+func (w *world) entries(scope field.Scope, each func(protocol.Body)) error {
+	entries, err := w.store.Entries(w.ctx, scope, 0, 100_000)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		body, err := protocol.Open(e)
+		if err != nil {
+			return err
+		}
+		for i := range body.Changes {
+			if c := &body.Changes[i]; c.Op > 0 {
+				c.Set = body.Ops[c.Op-1].Set
+			}
+		}
+		each(body)
+	}
+	return nil
+}
+
+func unquoted(v field.Value) string { return strings.Trim(string(v), `"`) }
+
+func (r *whole) follow(c protocol.Change) {
+	if c.State != "" {
+		r.state = c.State
+		r.once = r.once || slices.Contains(waiting, c.State)
+	}
+	if v := c.Set["reviewer"]; v != nil {
+		r.reviewer = unquoted(v)
+	}
+}
+
+// stayed checks one change of a part.
+func (w *world) stayed(p *part, report *whole, body protocol.Body, c protocol.Change) {
+	spec := field.KindOf(p.kind)
+	theirs := func(path string) bool { f, _ := spec.Field(path); return f != nil && !f.Server }
+	what := ""
+	switch {
+	case c.Deleted != nil:
+		what = "voided"
+	case slices.ContainsFunc(slices.Collect(maps.Keys(c.Set)), theirs) || slices.ContainsFunc(c.Unset, theirs):
+		what = "changed"
+	case c.State == field.ReportSubmitted && report != nil && slices.Contains(over, report.state):
+		what = "submitted"
+	}
+	before := p.state
+	if c.State != "" {
+		p.state = c.State
+	}
+	desk := body.Actor == w.desk.User
+	switch {
+	case what == "" || report == nil || !slices.Contains(handedIn, report.state):
+		return
+	case before == field.PhotoDeclared && slices.Contains(waiting, report.state): // nobody has seen it yet
+		return
+	case what == "voided" && desk && (report.state == field.StateVoided || slices.Contains(waiting, report.state)):
+		return
+	}
+	who := ""
+	if desk {
+		who = ", and the desk did it"
+	}
+	w.fault("%s was %s while its report was %s: %s in entry %d of %s%s", p.kind, what, report.state, c.ID, body.Seq, body.Scope, who)
+}
+
+// came checks that a part was added in time, or says that it was not.
+func (w *world) came(report *whole, body protocol.Body, c protocol.Change) {
+	if report == nil {
+		return
+	}
+	said := fmt.Sprintf("%s was added while its report was %s: %s in entry %d of %s", c.Kind, report.state, c.ID, body.Seq, body.Scope)
+	if slices.Contains(over, report.state) {
+		w.fault("%s", said)
+	}
+	if report.once && string(c.Set["afterSubmission"]) != "true" {
+		w.fault("%s, after its report was handed in, and does not say so", said)
+	}
+	inbox := field.MakeScope(field.ScopeUser, report.reviewer)
+	if slices.Contains(waiting, report.state) && report.reviewer != "" && report.reviewer != string(body.Actor) &&
+		!slices.ContainsFunc(body.With, func(l protocol.Link) bool { return l.Scope == inbox }) {
+		w.fault("%s, and its reviewer was not told", said)
+	}
 }
 
 // upgraded checks that what an older server kept, because it did not know it, has taken effect: the record is there, it is not
@@ -226,7 +318,7 @@ func (w *world) upgraded() error {
 			if err != nil {
 				return err
 			}
-			if len(report) == 1 && handedIn[report[0].State] {
+			if len(report) == 1 && slices.Contains(handedIn, report[0].State) {
 				continue
 			}
 		}

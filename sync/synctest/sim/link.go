@@ -27,6 +27,9 @@ type link struct {
 // claimed is the point at which an app says that it has seen more than it has read.
 const claimed = "an app claims what it has not read"
 
+// late begins the name of the point at which something came too late for a report.
+const late = "too late for a report that is "
+
 var errLink = errors.New("the link broke")
 
 // RoundTrip carries a request, unless it is lost, cut, repeated, or overtaken by an older one, or its answer is lost or
@@ -164,7 +167,36 @@ func (l *link) push(s *server, body []byte) (any, error) {
 	}
 	l.p.first[key] = outcomes
 	l.w.history.decided(body, resp)
-	return resp, nil
+	return resp, l.tooLate(resp)
+}
+
+// tooLate names the points at which something came too late for a report, by the report's state.
+func (l *link) tooLate(resp protocol.PushResponse) error {
+	var kept []field.RecordID
+	for _, out := range resp.Outcomes {
+		if out.Code == field.CodePartFrozen && !resp.Replayed {
+			kept = append(kept, out.RecordID)
+		}
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	parked, err := l.w.store.Records(l.w.ctx, kept)
+	if err != nil {
+		return err
+	}
+	for _, k := range parked {
+		report, err := l.w.store.Records(l.w.ctx, []field.RecordID{field.RecordID(k.Text("reportId"))})
+		if err != nil {
+			return err
+		}
+		if len(report) == 0 {
+			l.w.fault("what came too late for a report is kept and names none: %s", k.Document())
+			continue
+		}
+		l.w.report.Points[late+string(report[0].State)]++
+	}
+	return nil
 }
 
 // claims lets some batches come from an app with another rule for the base: it takes the version that stands on the server, as an outcome

@@ -18,7 +18,7 @@ type server struct {
 	old    bool // does not know what the newer app writes
 	busy   bool // answers somebody
 	dead   bool
-	thaws  bool // ReportsThaw: the last push that it answered was about no report
+	thaws  bool // of holes: the batch that it decides goes through one
 }
 
 var olderKinds = map[field.Kind]*field.Spec{field.KindFinding: field.KindOf(field.KindFinding).Without(newField)}
@@ -78,6 +78,9 @@ func Points() []string {
 	}
 	for _, c := range calls {
 		points = append(points, "crash "+c, "store error "+c, "somebody comes first "+c)
+	}
+	for _, state := range handedIn {
+		points = append(points, late+string(state))
 	}
 	return points
 }

@@ -60,7 +60,7 @@ type Options struct {
 // Report says what happened in a run. Points counts, by its name, each place at which something went wrong.
 type Report struct {
 	Operations, Problems, Revoked, Upgrades, Restores, Desk, Reviews int
-	Frozen                                                           int // changes of findings that came too late and are kept
+	Frozen                                                           int // changes of parts that came too late and are kept
 	Linear                                                           int // operations and reads whose order was checked
 	Points                                                           map[string]int
 	Digest                                                           string // of all heads: equal for equal seeds
@@ -84,16 +84,18 @@ type world struct {
 	people  []*person
 	desk    *access.Actor
 	sites   []field.RecordID
-	visits  map[field.RecordID]field.RecordID // by site: the report that names everybody as an inspector
-	handed  map[field.RecordID]field.RecordID // by site: the report of another visit of them all, which is handed in and reviewed
-	writes  []write
-	calm    bool                  // nothing goes wrong any more
-	inside  bool                  // somebody came first, inside a call to the store
-	late    map[field.Scope]int64 // LateRows
-	history history
-	faults  []string
-	report  Report
-	batches int64
+
+	template field.RecordID
+	visits   map[field.RecordID]field.RecordID // by site: the report that names everybody as an inspector
+	handed   map[field.RecordID]field.RecordID // by site: the report of another visit of them all, which is handed in and reviewed
+	writes   []write
+	calm     bool                  // nothing goes wrong any more
+	inside   bool                  // somebody came first, inside a call to the store
+	late     map[field.Scope]int64 // LateRows
+	history  history
+	faults   []string
+	report   Report
+	batches  int64
 }
 
 type person struct {
@@ -254,23 +256,13 @@ func (w *world) settle() error {
 	if err := w.given(engine.Server, "org/bijie", ops...); err != nil {
 		return err
 	}
-	var team []field.UserID
-	for _, p := range w.people {
-		team = append(team, p.actor.User)
-	}
-	w.visits, w.handed = map[field.RecordID]field.RecordID{}, map[field.RecordID]field.RecordID{}
-	visit := func(by *access.Actor, site field.RecordID) (field.RecordID, error) {
-		id := w.id()
-		return id, w.given(by, field.MakeScope(field.ScopeSite, string(site)), protocol.Operation{ID: id, Kind: field.KindReport, Set: quoted(set{
-			"siteId": site, "templateId": template, "inspectors": team, "startedAt": protocol.Stamp(w.clock.Add(-time.Hour)), "endedAt": protocol.Stamp(w.clock),
-		})})
-	}
+	w.template, w.visits, w.handed = template, map[field.RecordID]field.RecordID{}, map[field.RecordID]field.RecordID{}
 	var err error
 	for _, site := range w.sites {
-		if w.visits[site], err = visit(engine.Server, site); err != nil {
+		if w.visits[site], err = w.visit(engine.Server, site); err != nil {
 			return err
 		}
-		if w.handed[site], err = visit(w.people[0].actor, site); err != nil {
+		if w.handed[site], err = w.visit(w.people[0].actor, site); err != nil {
 			return err
 		}
 	}
@@ -287,7 +279,19 @@ func (w *world) settle() error {
 	return nil
 }
 
-// given commits what is there before the story begins.
+// visit makes the report of a visit of everybody to a site.
+func (w *world) visit(by *access.Actor, site field.RecordID) (field.RecordID, error) {
+	var team []field.UserID
+	for _, p := range w.people {
+		team = append(team, p.actor.User)
+	}
+	id := w.id()
+	return id, w.given(by, field.MakeScope(field.ScopeSite, string(site)), protocol.Operation{ID: id, Kind: field.KindReport, Set: quoted(set{
+		"siteId": site, "templateId": w.template, "inspectors": team, "startedAt": protocol.Stamp(w.clock.Add(-time.Hour)), "endedAt": protocol.Stamp(w.clock),
+	})})
+}
+
+// given commits what is there before the story begins, and what comes into it from outside.
 func (w *world) given(by *access.Actor, scope field.Scope, ops ...protocol.Operation) error {
 	w.batches++
 	_, err := w.quiet().Commit(w.ctx, protocol.Batch{

@@ -2,6 +2,8 @@ package sim
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -29,12 +31,14 @@ const checklistItem = "roof"
 func (w *world) step(n int) error {
 	p := w.people[w.choose(len(w.people))]
 	switch dice := w.choose(100); {
-	case dice < 44:
+	case dice < 43:
 		return w.writeSomething(p, n)
-	case dice < 70:
+	case dice < 68:
 		return w.sync(p)
-	case dice < 75:
+	case dice < 72:
 		return w.deskWork()
+	case dice < 74:
+		return w.arrive()
 	case dice < 77:
 		return w.review()
 	case dice < 80: // the battery is empty
@@ -47,10 +51,10 @@ func (w *world) step(n int) error {
 		w.clock = w.clock.Add(horizon + day)
 	case dice < 92: // access ends, or begins again
 		scope := w.scopes()[w.choose(len(w.sites))]
-		if i := slices.Index(p.actor.Scopes, scope); i >= 0 {
+		if i := slices.Index(p.actor.Scopes, scope); i >= 0 && w.choose(2) == 0 {
 			w.report.Revoked++
 			p.actor.Scopes = slices.Delete(slices.Clone(p.actor.Scopes), i, i+1)
-		} else {
+		} else if i < 0 {
 			p.actor.Scopes = append(slices.Clone(p.actor.Scopes), scope)
 		}
 	case dice < 94: // an app is upgraded
@@ -67,38 +71,42 @@ func (w *world) step(n int) error {
 	return nil
 }
 
-// writeSomething makes a finding, or changes or voids one that the phone knows, or hands a report in, offline.
+// writeSomething makes a finding, a photo or an interview, or changes or voids one that the phone knows, or hands a report in, offline.
 func (w *world) writeSomething(p *person, n int) error {
 	value := fmt.Sprintf("v%d-%d", n, w.random.Uint32())
-	known := p.phone.Records(field.KindFinding)
-	if w.choose(14) == 13 {
+	if w.choose(12) == 11 {
 		return w.handIn(p, value)
 	}
+	kind := field.KindFinding
+	switch w.choose(8) {
+	case 6:
+		kind = field.KindPhoto
+	case 7:
+		kind = field.KindInterview
+	}
+	known, text := p.phone.Records(kind), texts[kind]
 	var op synctest.Op
 	if len(known) == 0 || w.choose(4) == 0 {
-		site := w.sites[w.choose(len(w.sites))]
-		found := set{"siteId": site, "title": value, "reportId": w.visits[site]}
-		switch w.choose(8) {
-		case 0: // what somebody found alone is nobody else's to edit
-			delete(found, "reportId")
-		case 5, 6, 7:
-			found["reportId"] = w.handed[site]
-		}
-		op = synctest.Create(field.MakeScope(field.ScopeSite, string(site)), field.KindFinding, w.id(), found)
+		op = w.newPart(kind, value)
 	} else {
 		r := known[w.choose(len(known))]
+		if w.choose(3) == 2 { // what lies at the desk is what people remember too late
+			r = w.lying(known, r)
+		}
 		what := w.choose(20)
 		switch {
-		case what == 19:
-			op = synctest.Command(r.Scope, field.KindFinding, r.ID, "void", set{"reason": value})
-		case what >= 15 && p.o.App == newApp:
-			op = synctest.Edit(r.Scope, field.KindFinding, r.ID, set{newField: value})
+		case what == 19 || what == 18 && kind != field.KindFinding:
+			op = synctest.Command(r.Scope, kind, r.ID, "void", set{"reason": value})
+		case what == 17 && kind == field.KindInterview:
+			return p.phone.Write(value, synctest.Command(r.Scope, kind, r.ID, "submit", nil))
+		case what >= 15 && kind == field.KindFinding && p.o.App == newApp:
+			op = synctest.Edit(r.Scope, kind, r.ID, set{newField: value})
 		case what >= 13:
 			other := value + "-facts"
-			op = synctest.Edit(r.Scope, field.KindFinding, r.ID, set{"title": value, "facts": other})
+			op = synctest.Edit(r.Scope, kind, r.ID, set{text[0]: value, text[1]: other})
 			w.writes = append(w.writes, write{p.n, other})
 		default:
-			op = synctest.Edit(r.Scope, field.KindFinding, r.ID, set{[]string{"title", "facts"}[what%2]: value})
+			op = synctest.Edit(r.Scope, kind, r.ID, set{text[what%2]: value})
 		}
 	}
 	if err := p.phone.Write(value, op); err != nil {
@@ -109,7 +117,67 @@ func (w *world) writeSomething(p *person, n int) error {
 	return nil
 }
 
-// handIn submits a report that the phone knows.
+// lying picks one of the parts of reports that are handed in and reviewed; if there is none, the other.
+func (w *world) lying(known []protocol.PulledRecord, other protocol.PulledRecord) protocol.PulledRecord {
+	known = slices.DeleteFunc(known, func(r protocol.PulledRecord) bool {
+		return !slices.ContainsFunc(w.sites, func(site field.RecordID) bool { return bytes.Contains(r.Fields, field.Quote(w.handed[site])) })
+	})
+	if len(known) == 0 {
+		return other
+	}
+	return known[w.choose(len(known))]
+}
+
+// newPart makes a part of one of the reports of a site, or a finding by itself.
+func (w *world) newPart(kind field.Kind, value string) synctest.Op {
+	site := w.sites[w.choose(len(w.sites))]
+	made := set{"siteId": site, texts[kind][0]: value, "reportId": w.visits[site]}
+	switch dice := w.choose(8); {
+	case dice == 0 && kind == field.KindFinding: // what somebody found alone is nobody else's to edit
+		delete(made, "reportId")
+	case dice >= 4:
+		made["reportId"] = w.handed[site]
+	}
+	switch kind {
+	case field.KindPhoto:
+		made["sha256"], made["size"], made["type"] = hashOf(value), len(value), "image/jpeg"
+	case field.KindInterview:
+		made["alias"] = "甲户"
+	}
+	return synctest.Create(field.MakeScope(field.ScopeSite, string(site)), kind, w.id(), made)
+}
+
+func hashOf(value string) string {
+	sum := sha256.Sum256([]byte(value))
+	return hex.EncodeToString(sum[:])
+}
+
+// arrive lets the bytes of all photos come that were declared, and the server look at them.
+func (w *world) arrive() error {
+	for _, scope := range w.scopes() {
+		declared, err := w.store.List(w.ctx, store.Query{
+			Visible: access.Everything, Scope: scope, Kinds: []field.Kind{field.KindPhoto}, States: []field.State{field.PhotoDeclared}, Limit: 100,
+		})
+		if err != nil {
+			return err
+		}
+		var ops []protocol.Operation
+		for _, r := range declared {
+			ops = append(ops,
+				protocol.Operation{ID: r.ID, Kind: r.Kind, Command: "store", Args: quoted(set{"receipt": set{"sha256": r.Text("sha256")}})},
+				protocol.Operation{ID: r.ID, Kind: r.Kind, Command: "analyse", Args: quoted(set{"facts": set{"type": "image/jpeg"}})})
+		}
+		if len(ops) == 0 {
+			continue
+		}
+		if err := w.given(engine.Server, scope, ops...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// handIn submits a report that the phone knows, or lets the server submit it when its photos are there; seldom it is voided.
 func (w *world) handIn(p *person, group string) error {
 	report := w.handed[w.sites[w.choose(len(w.sites))]]
 	known := p.phone.Records(field.KindReport)
@@ -117,12 +185,15 @@ func (w *world) handIn(p *person, group string) error {
 	if i < 0 {
 		return nil
 	}
-	command := "submit"
-	if bytes.Contains(known[i].Fields, field.Quote(field.ReportReturned)) {
+	command, args := []string{"submit", "submit", "queue", "queue", "queue", "queue", "queue", "queue", "void"}[w.choose(9)], set(nil)
+	switch {
+	case command == "void":
+		args = set{"reason": "重复"}
+	case command == "submit" && known[i].State == field.ReportReturned:
 		command = "resubmit"
 	}
 	w.report.Operations++
-	return p.phone.Write(group, synctest.Command(known[i].Scope, field.KindReport, report, command, nil))
+	return p.phone.Write(group, synctest.Command(known[i].Scope, field.KindReport, report, command, args))
 }
 
 // sync lets a phone talk to the servers. The link may fail it; it goes on where it was. One whose battery went empty
@@ -232,27 +303,52 @@ func (w *world) deskWork() error {
 	return nil
 }
 
-// review is a supervisor who approves a report that was handed in, gives it back, or takes one up again.
+// review is a supervisor who takes up a report that was handed in, approves it, gives it back, voids a part of it, archives one that
+// was approved, or puts one under review again. In place of one that was voided, or is not there after a restore, another visit is made.
 func (w *world) review() error {
-	found, err := w.store.Records(w.ctx, []field.RecordID{w.handed[w.sites[w.choose(len(w.sites))]]})
-	if err != nil {
-		return err
+	var r *field.Record
+	for i, first := 0, w.choose(len(w.sites)); i < len(w.sites) && (r == nil || !slices.Contains(handedIn, r.State)); i++ {
+		site := w.sites[(first+i)%len(w.sites)]
+		found, err := w.store.Records(w.ctx, []field.RecordID{w.handed[site]})
+		if err != nil {
+			return err
+		}
+		if len(found) == 0 || found[0].Deleted {
+			author := *w.people[0].actor
+			author.Scopes = w.scopes()
+			w.handed[site], err = w.visit(&author, site)
+			return err
+		}
+		r = found[0]
 	}
-	r := found[0]
 	op := protocol.Operation{ID: r.ID, Kind: r.Kind, Base: r.Version}
+	dice := w.choose(6)
 	switch {
-	case r.State == field.ReportApproved:
+	case slices.Contains(over, r.State) && (dice < 3 || r.State == field.ReportArchived):
 		op.Command, op.Args = "reopen", quoted(set{"reason": "补充核实"})
-	case handedIn[r.State] && w.choose(2) == 0:
+	case slices.Contains(over, r.State):
+		op.Command = "archive"
+	case !slices.Contains(waiting, r.State):
+		return nil
+	case dice < 3:
 		op.Command = "approve"
-	case handedIn[r.State]:
+	case dice == 3:
 		op.Command, op.Args = "return", quoted(set{
 			"items": []set{{"item": checklistItem, "comment": "请补充"}}, "deadline": protocol.Stamp(w.clock.Add(horizon)),
 		})
+	case dice == 4 && r.State != field.ReportUnderReview:
+		op.Command = "take"
 	default:
-		return nil
+		parts, err := w.store.List(w.ctx, store.Query{
+			Visible: access.Everything, Scope: r.Scope, Kinds: []field.Kind{field.KindPhoto, field.KindInterview}, Keys: []string{field.KeyFor("reportId", r.ID)}, Limit: 100,
+		})
+		if err != nil || len(parts) == 0 {
+			return err
+		}
+		part := parts[w.choose(len(parts))]
+		op = protocol.Operation{ID: part.ID, Kind: part.Kind, Base: part.Version, Command: "void", Args: quoted(set{"reason": "重复"})}
 	}
-	if _, err := w.click(r.Scope, op); err == nil { // else a conflict is open, or somebody was first
+	if _, err := w.click(r.Scope, op); err == nil { // else a conflict is open, a photo has not come, or somebody was first
 		w.report.Reviews++
 	}
 	return nil
@@ -268,6 +364,7 @@ func (w *world) click(scope field.Scope, op protocol.Operation) (resp protocol.P
 			break
 		}
 		s.busy = true
+		s.breakBatch(in.Operations)
 		resp, err = s.engine.Commit(w.ctx, in)
 		s.busy = false
 		if s.dead {
