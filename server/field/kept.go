@@ -97,7 +97,8 @@ var parkedSpec = &Spec{
 	Initial: "open", States: []Choice{{Code: "open", ZH: "待处理", EN: "open"}, {Code: "accepted", ZH: "已采纳", EN: "accepted"}, {Code: "settled", ZH: "已处理", EN: "settled"}, {Code: "taken", ZH: "已转录", EN: "taken over"}, {Code: "destroyed", ZH: "原文已销毁", EN: "content destroyed"}},
 	Fields: []Field{
 		{Name: "code", Type: Text, Server: true, Key: true, ZH: "原因代码", EN: "code of the reason"},
-		{Name: "message", Type: Text, Max: 20_000, Server: true, ZH: "原因", EN: "reason"},
+		{Name: "message", Type: Text, Max: 20_000, Server: true, ZH: "原因（英文）", EN: "reason"},
+		{Name: "messageZh", Type: Text, Max: 20_000, Server: true, ZH: "原因", EN: "reason in Chinese"},
 		{Name: "recordId", Type: Text, Max: 80, Server: true, Key: true, ZH: "记录", EN: "record that was meant"},
 		{Name: "recordKind", Type: Text, Max: 80, Server: true, ZH: "类型", EN: "kind that was meant"},
 		{Name: "target", Type: Text, Max: 120, Server: true, Key: true, ZH: "范围", EN: "scope that was meant"},

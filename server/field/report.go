@@ -519,8 +519,8 @@ func approveReport(c *Case) error {
 	unnamed := slices.DeleteFunc(slices.Clone(before.High), func(id RecordID) bool { return slices.Contains(named, id) })
 	switch {
 	case len(before.Blocking) > 0:
-		return Refuse(CodeFlagsOpen, "Undecided blocking flags: %s. Decide them first.", list(before.said[:len(before.Blocking)])).
-			InChinese("有阻断性标记未处理：%s。请先处理。", list(before.said[:len(before.Blocking)]))
+		en, zh := list(before.said[:len(before.Blocking)])
+		return Refuse(CodeFlagsOpen, "Undecided blocking flags: %s. Decide them first.", en).InChinese("有阻断性标记未处理：%s。请先处理。", zh)
 	case before.worst < c.Record.Int("severity"): // which is kept in the commit of every flag: a flag that is not found is not gone
 		return Refuse(CodeFlagsOpen, "The report carries an undecided flag that cannot be found: what it is found by is damaged. Have the operator run fieldclue rebuild.").
 			InChinese("报告有未处理的标记，但因索引损坏而无法找到，请运维人员运行 fieldclue rebuild。")
@@ -540,8 +540,9 @@ func approveReport(c *Case) error {
 				said = append(said, before.said[len(before.Blocking)+i])
 			}
 		}
-		return Refuse(CodeFlagsUnnamed, "Undecided flags of severity high: %s. Decide them, or name each in the approval.", list(said)).
-			InChinese("有高等级标记未处理：%s。请先处理，或在通过时逐一列明。", list(said))
+		en, zh := list(said)
+		return Refuse(CodeFlagsUnnamed, "Undecided flags of severity high: %s. Decide them, or name each in the approval.", en).
+			InChinese("有高等级标记未处理：%s。请先处理，或在通过时逐一列明。", zh)
 	}
 	for _, id := range named {
 		f, err := c.Look.Get(id)
@@ -586,13 +587,14 @@ func nameUndecided(c *Case) error {
 	return nil
 }
 
-// list writes the first few of many.
-func list(said []string) string {
+// list writes the first few of many, in English and in Chinese.
+func list(said []string) (en, zh string) {
 	const few = 10
-	if len(said) > few {
-		return fmt.Sprintf("%s, and %d more", strings.Join(said[:few], ", "), len(said)-few)
+	en, zh = strings.Join(said[:min(few, len(said))], ", "), strings.Join(said[:min(few, len(said))], "、")
+	if more := len(said) - few; more > 0 {
+		return fmt.Sprintf("%s, and %d more", en, more), fmt.Sprintf("%s，另有 %d 个", zh, more)
 	}
-	return strings.Join(said, ", ")
+	return en, zh
 }
 
 // reopenReport puts a report that was approved back under review: something was overlooked. From there it can go back to its

@@ -540,7 +540,8 @@ func (s *step) park(i int, why *field.Error) (protocol.Outcome, error) {
 		op.ID, op.Kind = field.RecordID(field.MaskIdentity(string(op.ID))), field.Kind(field.MaskIdentity(string(op.Kind)))
 	}
 	set := map[string]field.Value{
-		"device": field.Quote(clip(string(b.in.Device))), "code": field.Quote(why.Code), "message": field.Quote(why.Sentence()), "operation": raw, "target": field.Quote(b.in.Scope),
+		"device": field.Quote(clip(string(b.in.Device))), "code": field.Quote(why.Code), "operation": raw, "target": field.Quote(b.in.Scope),
+		"message": field.Quote(why.Sentence()), "messageZh": field.Quote(why.SentenceZH()),
 		"recordId": field.Quote(clip(string(op.ID))), "recordKind": field.Quote(clip(string(op.Kind))),
 	}
 	home := b.home // of the server's own, there is nobody with whom it could lie
