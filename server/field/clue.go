@@ -49,7 +49,7 @@ var clueSpec = &Spec{
 		{Name: "channel", Type: Enum, Choices: channels, Required: true, Once: true, Key: true, ZH: "来源", EN: "channel"},
 		{Name: "batch", Type: Text, Max: 40, Key: true, ZH: "批次，如 2026Q3-audit", EN: "batch, such as 2026Q3-audit"},
 		{Name: "subjects", Type: Object, List: true, Items: 50, ZH: "反映对象", EN: "subjects", Fields: []Field{
-			{Name: "kind", Type: Enum, Choices: subjectKinds, Required: true}, {Name: "name", Type: Text, Max: 100, Required: true}, {Name: "ref", Type: Text, Max: 80},
+			{Name: "kind", Type: Enum, Choices: subjectKinds, Required: true}, {Name: "name", Type: Text, Required: true}, {Name: "ref", Type: Text, Max: 80},
 		}},
 		{Name: "violation", Type: Enum, Choices: Violations, Key: true, ZH: "违规违纪类型", EN: "violation"},
 		{Name: "urgency", Type: Enum, Choices: urgencies, Key: true, ZH: "紧急程度", EN: "urgency"},

@@ -162,12 +162,12 @@ func makeClue(c *Case, report *Record) error {
 		"summary": Quote(c.Record.Text("facts")), "findingId": Quote(c.Record.ID), "urgency": Quote("normal"), "managingOrg": Quote(owner),
 	}
 	if about := c.Record.Info.Project; about != "" {
-		subject := map[string]string{"kind": "project", "ref": string(about)}
+		subject := map[string]string{"kind": "project", "name": string(about), "ref": string(about)} // that has not arrived, or was never sent
 		project, err := c.Look.Get(RecordID(about))
 		if err != nil {
 			return err
 		}
-		if project != nil {
+		if project != nil && project.Kind == KindProject {
 			subject["name"] = project.Text("name")
 		}
 		set["subjects"] = Quote([]map[string]string{subject})
