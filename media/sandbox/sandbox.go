@@ -28,7 +28,8 @@ import (
 type Limits struct {
 	Children   int           // at once [1]
 	Memory     int64         // bytes of writable memory of one [512 MiB: a HEIC of about 18 megapixels]
-	Time       time.Duration // for one file, waiting for a turn not counted [1 minute]
+	Time       time.Duration // of the processor for one file; of the clock where the system does not tell [1 minute]
+	Wall       time.Duration // of the clock for one file, waiting for a turn not counted [4 times Time]
 	Waiting    time.Duration // for a child's end, once it was killed [5 s]
 	Idle       time.Duration // after which a child that has nothing to do ends [30 s]
 	Background bool          // they stand behind all others that want the processor
@@ -61,6 +62,9 @@ func New(l Limits) *Decoder {
 	}
 	if l.Time == 0 {
 		l.Time = time.Minute
+	}
+	if l.Wall == 0 {
+		l.Wall = 4 * l.Time
 	}
 	if l.Waiting == 0 {
 		l.Waiting = 5 * time.Second
@@ -187,8 +191,8 @@ func (c *child) end() {
 func (d *Decoder) ask(ctx context.Context, c *child, file io.Reader, size uint64) (Picture, error) {
 	c.said.reset()
 	begun := time.Now()
-	late := time.AfterFunc(d.limits.Time, func() { _ = c.cmd.Process.Kill() }) // it may have ended
-	stop := context.AfterFunc(ctx, func() { _ = c.cmd.Process.Kill() })        // it may have ended
+	late := d.hurry(c)
+	stop := context.AfterFunc(ctx, func() { _ = c.cmd.Process.Kill() }) // it may have ended
 	q := question{Number: rand.Uint64(), Size: size}
 	from := &source{r: file}
 	sent := make(chan error, 1)
@@ -200,7 +204,7 @@ func (d *Decoder) ask(ctx context.Context, c *child, file io.Reader, size uint64
 		sent <- err
 	}()
 	p, how, err := read(c.out, q.Number)
-	timely, heeded := late.Stop(), stop()
+	timely, heeded := !late(), stop()
 	c.late = !timely
 	if err != nil || !timely || !heeded {
 		c.failed = true
@@ -232,6 +236,43 @@ func (d *Decoder) ask(ctx context.Context, c *child, file io.Reader, size uint64
 		return Picture{}, field.Refuse(field.CodeNotAPhoto, "The image is broken.")
 	}
 	return p, nil
+}
+
+// hurry watches a child until late is called, which reports whether the child took too long. One that does is killed. On a
+// busy machine the clock says little about a file, so what counts is what the child had of the processor.
+func (d *Decoder) hurry(c *child) (late func() bool) {
+	begun, pid := time.Now(), c.cmd.Process.Pid
+	before, told := processorTime(pid)
+	past := func() bool {
+		onClock := time.Since(begun)
+		if !told {
+			return onClock > d.limits.Time
+		}
+		now, ok := processorTime(pid)
+		return onClock > d.limits.Wall || ok && now-before > d.limits.Time
+	}
+	over, was := make(chan struct{}), make(chan bool, 1)
+	go func() {
+		look := time.NewTicker(min(d.limits.Time, d.limits.Wall, 100*time.Millisecond))
+		defer look.Stop()
+		for {
+			select {
+			case <-over:
+				was <- past()
+				return
+			case <-look.C:
+				if past() {
+					_ = c.cmd.Process.Kill() // it may have ended
+					was <- true
+					return
+				}
+			}
+		}
+	}()
+	return func() bool {
+		close(over)
+		return <-was
+	}
 }
 
 // source keeps apart what is wrong with the original from what is wrong with the child.

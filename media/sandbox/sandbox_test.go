@@ -27,6 +27,8 @@ import (
 const (
 	workHang  = "test-hang"
 	workEat   = "test-eat"
+	workSpin  = "test-spin"
+	workWait  = "test-wait"
 	workFlood = "test-flood"
 	workWrite = "test-write"
 	workTell  = "test-environment"
@@ -46,6 +48,14 @@ func misbehave(how string) {
 	switch how {
 	case workHang:
 		time.Sleep(time.Hour)
+	case workSpin:
+		for {
+		}
+	case workWait: // for longer than it may work
+		time.Sleep(2 * time.Second)
+		var q question
+		_ = binary.Read(os.Stdin, binary.BigEndian, &q) // the test shows it
+		_ = binary.Write(os.Stdout, binary.BigEndian, answer{Number: q.Number, How: broken})
 	case workEat:
 		var all [][]byte
 		for range 64 {
@@ -126,7 +136,7 @@ func TestGarbageIsABrokenPicture(t *testing.T) {
 }
 
 func TestAChildThatHangsIsKilled(t *testing.T) {
-	d := New(Limits{Time: 300 * time.Millisecond})
+	d := New(Limits{Wall: 300 * time.Millisecond})
 	d.work = workHang
 	begin := time.Now()
 	img, err := d.Decode(t.Context(), file(t, nil))
@@ -135,6 +145,23 @@ func TestAChildThatHangsIsKilled(t *testing.T) {
 	}
 	if time.Since(begin) > time.Minute {
 		t.Fatal("the child was waited for")
+	}
+}
+
+// A child counts by what it had of the processor: one that works without end is killed, one that only has to wait for the
+// processor is not.
+func TestABusyMachineIsNotTheFilesFault(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("processor time: skipped, " + runtime.GOOS + " does not tell it")
+	}
+	d := New(Limits{Time: 300 * time.Millisecond, Wall: time.Hour})
+	d.work = workSpin
+	refused(t, d, "", field.CodeNotAPhoto, "took longer")
+
+	d = New(Limits{Time: time.Second, Wall: time.Hour})
+	d.work = workWait
+	if _, err := d.Decode(t.Context(), file(t, nil)); err == nil || errors.Is(err, ErrLimits) {
+		t.Fatalf("after a child that waited: %v", err)
 	}
 }
 

@@ -156,7 +156,7 @@ func (a *App) start() {
 	}
 	examine := &examiner{
 		parts: a.parts, ledger: a.ledger, alike: a.alike, thresholds: checks.DefaultThresholds, later: a.pool.Enqueue,
-		quick: sandbox.New(sandbox.Limits{Children: max(1, a.cfg.Workers), Time: quickTime}),
+		quick: sandbox.New(sandbox.Limits{Children: max(1, a.cfg.Workers), Time: quickTime, Wall: quickWall}),
 		slow:  sandbox.New(sandbox.Limits{Memory: slowMemory, Time: slowTime, Background: true}),
 	}
 	a.pool.Handle(examineJob, examine.photo)

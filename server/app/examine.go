@@ -36,7 +36,8 @@ const examineJob = "examine"
 const slowJob = "examine-slow"
 
 const (
-	quickTime  = 8 * time.Second // for a photo that should take one, on a machine that is busy
+	quickTime  = 8 * time.Second // of the processor; a HEIC of a phone has taken six
+	quickWall  = time.Minute     // however busy the machine is
 	slowTime   = 2 * time.Minute
 	slowMemory = 1536 << 20 // a HEIC of 10 bits and 33 megapixels takes 1.4 GB
 )
