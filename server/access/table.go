@@ -6,7 +6,7 @@ import (
 	"fieldclue/server/field"
 )
 
-// Role is one of the roles of domain.md.
+// Role is one of the roles of docs/glossary.md.
 type Role = field.Role
 
 // The roles, under the names that the table uses.

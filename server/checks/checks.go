@@ -27,6 +27,6 @@ type Thresholds struct {
 	AlikeReview     int     // and up to how many somebody should look
 }
 
-// DefaultThresholds are those of domain.md: 100 m, 3 × accuracy, 10, 5 and 5 minutes, 5 and 10 bits. A phone under the sky
-// knows its place to 20 m and within a house to 50; 100 m is a guess by the nearest mast.
+// DefaultThresholds are 100 m, 3 × accuracy, 10, 5 and 5 minutes, 5 and 10 bits. A phone under the sky knows its place to 20 m and
+// within a house to 50; 100 m is a guess by the nearest mast.
 var DefaultThresholds = Thresholds{FarMetres: 100, AccuracyFactor: 3, AccuracyMetres: 100, VisitMinutes: 10, GPSClockMinutes: 5, SkewMinutes: 5, AlikeHigh: 5, AlikeReview: 10}
