@@ -148,7 +148,7 @@ func (s *step) again(parked *field.Record, op protocol.Operation, who *access.Ac
 		in.Device = senderOf(parked.Device)
 	}
 	inner := *s.b
-	inner.in, inner.outer, inner.end, inner.lost = &in, s.b, end, false
+	inner.in, inner.outer, inner.end, inner.lost, inner.forked = &in, s.b, end, false, nil
 	st := &step{b: &inner, view: s.view.above(), infos: s.infos, kept: in.Device, sender: field.UserID(parked.Text("author")), decidedNow: !s.b.in.Actor.Server}
 	decided := protocol.Decided{Operation: op}
 	out, err := st.apply(&decided)

@@ -273,11 +273,11 @@ func (s *step) edit(spec *field.Spec, d *protocol.Decided, old *field.Record) (p
 	if err := s.sets(spec, d.Set); err != nil {
 		return protocol.Outcome{}, err
 	}
-	by, err := s.b.writer(old)
+	by, err := s.b.writer(old, s.b.base(op, old))
 	if err != nil {
 		return protocol.Outcome{}, err
 	}
-	verdict := merge.Fields(old, d.Set, s.b.base(op), by)
+	verdict := merge.Fields(old, d.Set, s.b.base(op, old), by)
 	c, err := s.edited(spec, old, verdict.Apply)
 	if err != nil {
 		return protocol.Outcome{}, err
@@ -351,7 +351,8 @@ func (s *step) edited(spec *field.Spec, old *field.Record, set map[string]field.
 }
 
 // conflict keeps the value that came later beside the one that stays. A device that goes on editing the same field
-// before it has seen the conflict changes what it offers; it does not make another conflict.
+// before it has seen the conflict changes what it offers; it does not make another conflict. Of a device that has forked, the other
+// copy may have made that offer, and both stay.
 func (s *step) conflict(r *field.Record, op *protocol.Operation, clash merge.Clash) (field.RecordID, error) {
 	in := s.b.in
 	id := field.ServerID("conflict", string(r.ID), clash.Path, string(in.Device), strconv.FormatInt(clash.By.Seq, 10))
@@ -377,6 +378,18 @@ func (s *step) conflict(r *field.Record, op *protocol.Operation, clash merge.Cla
 	id, known, err := field.Own(s.view, id, field.KindConflicts, r.Scope)
 	if err != nil {
 		return "", err
+	}
+	if known != nil && !bytes.Equal(known.Fields["offered"], set["offered"]) {
+		forked, err := s.b.hasForked()
+		if err != nil {
+			return "", err
+		}
+		if forked {
+			id = field.ServerID("conflict", string(r.ID), clash.Path, string(in.Device), strconv.FormatInt(clash.By.Seq, 10), strconv.FormatInt(in.Number, 10))
+			if id, known, err = field.Own(s.view, id, field.KindConflicts, r.Scope); err != nil {
+				return "", err
+			}
+		}
 	}
 	change := protocol.Change{ID: id, Set: set}
 	if known == nil {
@@ -430,11 +443,11 @@ func (s *step) command(spec *field.Spec, d *protocol.Decided, old *field.Record)
 		return protocol.Outcome{}, field.Refuse(field.CodeStale, "The command was given on version %d, and the record here is at %d. Read it again and decide again.", op.Base, old.Version).
 			InChinese("该命令针对第 %d 版作出，而此处记录为第 %d 版，请重新读取后再决定。", op.Base, old.Version)
 	}
-	by, err := s.b.writer(old)
+	by, err := s.b.writer(old, s.b.base(op, old))
 	if err != nil {
 		return protocol.Outcome{}, err
 	}
-	if !in.Actor.Server && !s.decidedNow && merge.ChangedSince(old, s.b.base(op), by) {
+	if !in.Actor.Server && !s.decidedNow && merge.ChangedSince(old, s.b.base(op, old), by) {
 		return protocol.Outcome{}, field.Refuse(field.CodeStale, "")
 	}
 	d.Args = args

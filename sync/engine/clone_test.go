@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"slices"
 	"testing"
 
 	"fieldclue/server/field"
@@ -48,6 +49,28 @@ func TestAVersionFromAnOutcomeCoversNothingUnseen(t *testing.T) {
 	})
 }
 
+// A record that changes again while a phone reads its scope is left out of the page: the cursor passes a version that the phone never
+// saw. An app that takes its base from an outcome must not count it as seen.
+func TestACursorProvesNotThatARecordWasRead(t *testing.T) {
+	onBothStores(t, func(t *testing.T, c *county) {
+		report := c.newReport(c.chen)
+		edit := func(base int64, set m) protocol.Operation {
+			return protocol.Operation{ID: report, Kind: field.KindReport, Base: base, Set: fields(set)}
+		}
+		first := c.get(report).Version
+		c.outcome(c.push(c.lin, c.scope, edit(first, m{"summary": "林写的"})), 0, protocol.Applied)
+		read := c.get(report).Version // as far as the page went, when lin wrote again
+		c.outcome(c.push(c.lin, c.scope, edit(read, m{"activeSeconds": 60})), 0, protocol.Applied)
+		resp, err := c.send(c.chen.Device, c.next(), read, edit(c.get(report).Version, m{"summary": "陈写的"}))
+		c.must(err)
+		c.outcome(resp, 0, protocol.Conflict)
+		if got := c.get(report).Text("summary"); got != "林写的" {
+			t.Errorf("%s has overwritten what its writer never read", got)
+		}
+		c.sound()
+	})
+}
+
 // A phone that was put back to an older state, or cloned, uses a number again. What was written in its name until then may be
 // the other copy's, and stands against it.
 func TestACopyOfAPhoneOverwritesNothing(t *testing.T) {
@@ -81,11 +104,84 @@ func TestACopyOfAPhoneOverwritesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.outcome(resp, 0, protocol.Conflict)
-		// Who has pulled knows what there is, and writes on.
-		now := c.get(report).Version
-		resp, err = c.send(device, 1004, now, edit(now, "看过以后写的"))
+		// Both copies go on, and what each offers stays.
+		resp, err = c.send(device, 1005, c.get(report).Version, edit(c.get(report).Version, "原机后来写的"))
 		c.must(err)
 		c.outcome(resp, 0, protocol.Applied)
+		var offered []string
+		for i, text := range []string{"备份后来写的", "备份最后写的"} {
+			resp, err = other.send(device, int64(1006+i), before, edit(before, text))
+			c.must(err)
+			conflict := c.outcome(resp, 0, protocol.Conflict).Conflicts[0]
+			offered = append(offered, c.get(conflict).Text("offered"))
+		}
+		for _, r := range c.list(field.KindConflicts, field.KeyFor("recordId", report)) {
+			offered = slices.DeleteFunc(offered, func(text string) bool { return text == r.Text("offered") })
+		}
+		if r := c.get(report); r.Text("summary") != "原机后来写的" || len(offered) > 0 {
+			t.Errorf("the summary is %s, and nobody finds %v any more", r.Text("summary"), offered)
+		}
+		// Who has pulled knows what there is, and writes on.
+		now := c.get(report).Version
+		resp, err = c.send(device, 1008, now, edit(now, "看过以后写的"))
+		c.must(err)
+		c.outcome(resp, 0, protocol.Applied)
+		c.sound()
+	})
+}
+
+// The sign that there are two copies is found in one scope and holds in all, and at once with every server: the next batch goes to
+// another one.
+func TestTheSignOfACopyHoldsEverywhere(t *testing.T) {
+	onBothStores(t, func(t *testing.T, c *county) {
+		report, device := c.newReport(c.chen), c.chen.Device
+		seen := c.get(report).Version
+		edit := func(text string) protocol.Operation {
+			return protocol.Operation{ID: report, Kind: field.KindReport, Base: seen, Set: fields(m{"summary": text})}
+		}
+		other := c.anotherServer()
+		for i, server := range []*county{c, other} { // both have asked before there is a sign
+			resp, err := server.send(device, int64(1000+i), seen, edit([]string{"原机写的", "原机又写的"}[i]))
+			c.must(err)
+			c.outcome(resp, 0, protocol.Applied)
+		}
+		own := field.MakeScope(field.ScopeUser, string(c.chen.User))
+		for _, text := range []string{"甲", "乙"} { // the number is used twice, somewhere else
+			_, err := c.Push(c.ctx, c.chen, protocol.PushRequest{Device: device, Batch: 7, Scope: own, Operations: []protocol.Operation{
+				{ID: id(), Kind: field.KindFinding, Set: fields(m{"siteId": c.site, "title": text})},
+			}})
+			if text == "乙" && !field.Is(err, field.CodeBatchReused) {
+				t.Fatalf("a number that was used: %v", err)
+			}
+		}
+		resp, err := other.send(device, 1002, seen, edit("备份里的"))
+		c.must(err)
+		c.outcome(resp, 0, protocol.Conflict)
+		if got := c.get(report).Text("summary"); got != "原机又写的" {
+			t.Errorf("the copy has overwritten it with %s", got)
+		}
+		c.sound()
+	})
+}
+
+// A batch with a lower number was sealed before one with a higher, or by a copy. It comes later and overwrites nothing of it.
+func TestAnOlderBatchOverwritesNoNewerOne(t *testing.T) {
+	onBothStores(t, func(t *testing.T, c *county) {
+		report := c.newReport(c.chen)
+		seen := c.get(report).Version
+		for i, batch := range []struct {
+			number int64
+			want   protocol.OutcomeKind
+		}{{1002, protocol.Applied}, {1001, protocol.Conflict}, {1003, protocol.Applied}} {
+			resp, err := c.send(c.chen.Device, batch.number, seen, protocol.Operation{
+				ID: report, Kind: field.KindReport, Base: seen, Set: fields(m{"summary": []string{"后写的", "先写的", "再后写的"}[i]}),
+			})
+			c.must(err)
+			c.outcome(resp, 0, batch.want)
+		}
+		if got := c.get(report).Text("summary"); got != "再后写的" {
+			t.Errorf("the summary is %s", got)
+		}
 		c.sound()
 	})
 }

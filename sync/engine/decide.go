@@ -52,6 +52,7 @@ type batch struct {
 	mandate field.RecordID // under which the batch acts, if the matter is another organisation's
 	kept    *kept          // what lies open of the author, once something is kept; nil before
 	keys    []store.Doc    // of what is sealed
+	forked  *bool          // whether the device has; nil: not asked yet
 	outer   *batch         // of an operation that was kept and is accepted now: the batch that accepts it
 }
 
@@ -206,30 +207,70 @@ func (b *batch) compareHistory() error {
 	return nil
 }
 
-// base is the version from which an operation starts. One of a lost history says nothing, so whatever another device
+// base is the version from which an operation on a record starts. One of a lost history says nothing, so whatever another device
 // has written stands against the operation. No device has seen more of a record than of its scope: a version that it learnt
-// from an outcome covers what others wrote in between, unseen, so what it had read when it sealed the batch bounds the base.
-func (b *batch) base(op *protocol.Operation) int64 {
+// from an outcome covers what others wrote in between, unseen, so what it had read when it sealed the batch bounds the base. Nor
+// does it follow that it has seen the record up to there: one that changed again while the device read the scope comes with a later
+// page, in its last state alone. So when a base claims more than was read, and somebody else has changed the record since, it says nothing.
+func (b *batch) base(op *protocol.Operation, r *field.Record) int64 {
 	if b.lost || op.Base > b.end {
 		return 0
 	}
-	if seen := b.in.Seen; seen != nil {
-		return min(op.Base, seen.Read(op.ID))
+	seen := b.in.Seen
+	if seen == nil || op.Base <= seen.Read(op.ID) {
+		return op.Base
 	}
-	return op.Base
-}
-
-// writer is the device that writes to a record, and up to where its own writes may be those of another copy of it.
-func (b *batch) writer(r *field.Record) (merge.Writer, error) {
-	by := merge.Writer{Device: b.in.Device}
 	for _, s := range r.Stamps {
-		if s.Device == by.Device { // else it does not matter, and nobody is asked
-			forked, err := b.e.forks.of(b.view.ctx, b.in.Scope, by.Device)
-			by.Forked = forked
-			return by, err
+		if s.Seq > seen.Read(op.ID) && s.Device != b.in.Device {
+			return 0
 		}
 	}
+	return seen.Read(op.ID)
+}
+
+// writer is the device that writes to a record, and which of the entries in its name, after the base, may be those of another copy
+// of it: all of them once the device has forked; else those with a higher number than this batch, which were sealed after it.
+func (b *batch) writer(r *field.Record, base int64) (merge.Writer, error) {
+	by := merge.Writer{Device: b.in.Device}
+	for _, s := range r.Stamps {
+		if s.Device != by.Device || s.Seq <= base || s.Seq > b.end { // not its own, or read, or of this batch: nobody need be asked
+			continue
+		}
+		if _, asked := by.Others[s.Seq]; asked {
+			continue
+		}
+		if by.Others == nil {
+			by.Others = map[int64]bool{}
+		}
+		other, err := b.othersEntry(s)
+		if err != nil {
+			return by, err
+		}
+		by.Others[s.Seq] = other
+	}
 	return by, nil
+}
+
+// othersEntry reports whether an entry in the name of the batch's device may be that of another copy.
+func (b *batch) othersEntry(by field.Stamp) (bool, error) {
+	forked, err := b.hasForked()
+	if err != nil || forked || b.outer != nil { // the number of what was kept is not known any more
+		return forked, err
+	}
+	entry, err := b.view.entry(b.in.Scope, by.Seq)
+	return entry.Device == by.Device && entry.Batch > b.in.Number, err
+}
+
+// hasForked reports whether the batch's device is known to have, asked once.
+func (b *batch) hasForked() (bool, error) {
+	if b.forked == nil {
+		forked, err := b.e.forks.has(b.view.ctx, b.in.Device)
+		if err != nil {
+			return false, err
+		}
+		b.forked = &forked
+	}
+	return *b.forked, nil
 }
 
 // ownScope reports whether a record of the kind lives in a scope of its own, which is made with it.

@@ -496,11 +496,7 @@ func (e *Engine) reused(ctx context.Context, r *request) error {
 	if err != nil {
 		return err
 	}
-	head, err := e.store.Head(ctx, r.in.Scope)
-	if err == nil {
-		err = e.forks.mark(ctx, r.in.Scope, r.in.Device, head.Seq)
-	}
-	if err != nil && !field.Is(err, field.CodeNotFound) {
+	if err := e.forks.mark(ctx, r.in.Device); err != nil {
 		return err
 	}
 	last = max(last, own)

@@ -33,15 +33,14 @@ type Verdict struct {
 }
 
 // Writer is the device that writes. What it wrote itself is known to it, unless it is a copy of the device that wrote, or was
-// put back to an older state: up to Forked, the number of an entry, its own writes may be those of another copy. 0: there is
-// no other.
+// put back to an older state: the entries in Others may be those of another copy.
 type Writer struct {
 	Device field.DeviceID
-	Forked int64
+	Others map[int64]bool
 }
 
 // knows reports whether a write is the writer's own.
-func (w Writer) knows(by field.Stamp) bool { return by.Device == w.Device && by.Seq > w.Forked }
+func (w Writer) knows(by field.Stamp) bool { return by.Device == w.Device && !w.Others[by.Seq] }
 
 // Fields merges values into a record. base is the version that the device had seen. A device's own earlier write is
 // never a conflict, and neither is the same value twice.
