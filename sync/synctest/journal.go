@@ -106,8 +106,6 @@ type Written struct {
 	Scope  field.Scope            `json:"scope"`
 	Made   bool                   `json:"made"` // on this phone; otherwise only changed here
 	Fields map[string]field.Value `json:"fields"`
-
-	Version int64 `json:"version"` // after the last operation that was applied as it stood
 }
 
 // event is one change of the state: exactly one member is set.

@@ -11,15 +11,11 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// queue turns an Op into an operation of the outbox. Its base is what the user had in front of him: the version that was
-// pulled, or that of his own last write.
+// queue turns an Op into an operation of the outbox. Its base is what the user had in front of him: the version that was pulled.
 func (s *state) queue(group string, op *Op) (queued, error) {
 	q := queued{Group: group, Scope: op.Scope, File: op.File, After: op.After}
 	q.Op = protocol.Operation{ID: op.ID, Kind: op.Kind, Command: op.Command}
 	q.Op.Base = s.Records[op.ID].Version
-	if w := s.Written[op.ID]; w != nil {
-		q.Op.Base = max(q.Op.Base, w.Version)
-	}
 	var err error
 	if q.Op.Set, err = values(op.Set); err != nil {
 		return q, err
@@ -182,9 +178,6 @@ func (s *state) applyAnswer(e *answerEvent) {
 			s.Stats.Acknowledged++
 		default:
 			s.Problems = append(s.Problems, Problem{ID: op.ID, Kind: op.Kind, Command: op.Command, Outcome: out})
-		}
-		if w := s.Written[op.ID]; w != nil && out.Outcome == protocol.Applied {
-			w.Version = max(w.Version, out.Version)
 		}
 	}
 }
