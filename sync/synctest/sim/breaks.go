@@ -32,8 +32,10 @@ const (
 	AcceptedThaws  Break = "3: what came too late and is accepted changes what was handed in"
 	TakesMore      Break = "3: an approved report takes more parts"
 	LateUnmarked   Break = "3: what is added after its report was handed in does not say so"
+	ForksIgnored   Break = "3: copies of one phone are taken for one"
 	LateUntold     Break = "3: nobody tells the reviewer what was added"
 
+	ReplaysOther Break = "2: a number that was used for other content gets the answer to that"
 	ClockWins    Break = "4: the later clock wins"
 	NoTombstones Break = "5: what was voided is not told"
 	OutOfOrder   Break = "6: of two changes the older one is applied last"
@@ -43,6 +45,7 @@ const (
 
 // Breaks are all of them, with a part of what the checks say when they notice.
 var Breaks = map[Break]string{
+	ForksIgnored: "which it never read", ReplaysOther: "is answered as if it had come before",
 	CaptionsThaw: "photo was changed while its report was", InterviewsThaw: "interview was changed while its report was",
 	FindingsThaw: "finding was changed while its report was", VoidsThaw: "was voided while its report was",
 	ArchivesThaw: "while its report was archived", AcceptedThaws: "and the desk did it",
@@ -50,7 +53,7 @@ var Breaks = map[Break]string{
 
 	NoFsync: ": first [", LateRows: "held other records", NoDedupe: ": first [",
 	LastWins: "no order explains this", NoQuarantine: "stands 0 times in the log", ClockWins: "no order explains this",
-	SeenIgnored: "no order explains this", NoTombstones: "held other records", OutOfOrder: "verification: ", RefuseOld: "on a good link", FilterLate: "which it may not read",
+	SeenIgnored: "which it never read", NoTombstones: "held other records", OutOfOrder: "verification: ", RefuseOld: "on a good link", FilterLate: "which it may not read",
 }
 
 // breakCommit stands before a commit; done: it takes its place.
@@ -152,7 +155,7 @@ func (s *server) breakRecords(records []*field.Record) {
 }
 
 // breakPush stands before a push; done: it takes its place.
-func (l *link) breakPush(s *server, req *protocol.PushRequest) (resp *protocol.PushResponse, err error, done bool) {
+func (l *link) breakPush(s *server, req *protocol.PushRequest, body []byte) (resp *protocol.PushResponse, err error, done bool) {
 	w := l.w
 	s.breakBatch(req.Operations)
 	switch w.o.Break {
@@ -163,11 +166,11 @@ func (l *link) breakPush(s *server, req *protocol.PushRequest) (resp *protocol.P
 		req.Seen = nil
 	case LastWins:
 		req.Seen = nil
-		return nil, l.seenAll(s, req), false
+		return nil, l.seenAll(s, req, body), false
 	case ClockWins:
 		if at, err := time.Parse(time.RFC3339Nano, req.DeviceTime); err == nil && at.After(w.clock) {
 			req.Seen = nil
-			return nil, l.seenAll(s, req), false
+			return nil, l.seenAll(s, req, body), false
 		}
 	case NoQuarantine:
 		if req.Scope.Type() == field.ScopeSite && !slices.Contains(l.p.actor.Scopes, req.Scope) {
@@ -185,14 +188,48 @@ func (l *link) breakPush(s *server, req *protocol.PushRequest) (resp *protocol.P
 	return nil, nil, false
 }
 
+// breakReused stands after a batch was refused because its number was used for other content.
+func (l *link) breakReused(req protocol.PushRequest, refused error) (protocol.PushResponse, error) {
+	if l.w.o.Break != ReplaysOther {
+		return protocol.PushResponse{}, refused
+	}
+	entry, err := l.w.store.Batch(l.w.ctx, req.Scope, req.Device, req.Batch)
+	if err != nil {
+		return protocol.PushResponse{}, refused // it lies with its author
+	}
+	body, err := protocol.Open(entry)
+	resp := protocol.PushResponse{Scope: entry.Scope, Seq: entry.Seq, Hash: entry.Hash, Replayed: true}
+	for _, op := range body.Ops {
+		resp.Outcomes = append(resp.Outcomes, op.Outcome)
+	}
+	return resp, err
+}
+
+// GetDoc implements engine.Docs.
+func (s *server) GetDoc(ctx context.Context, shelf store.Shelf, id string) (store.Doc, error) {
+	if s.w.o.Break == ForksIgnored {
+		return store.Doc{}, field.Refuse(field.CodeNotFound, "")
+	}
+	return s.w.store.GetDoc(ctx, shelf, id)
+}
+
+// PutDoc implements engine.Docs.
+func (s *server) PutDoc(ctx context.Context, doc store.Doc) (store.Doc, error) {
+	if s.w.o.Break == ForksIgnored {
+		return doc, nil
+	}
+	return s.w.store.PutDoc(ctx, doc)
+}
+
 // seenAll lets a push claim that its device had seen everything; its repetitions claim the same.
-func (l *link) seenAll(s *server, req *protocol.PushRequest) error {
-	if before, ok := l.p.claimed[req.Batch]; ok {
+func (l *link) seenAll(s *server, req *protocol.PushRequest, body []byte) error {
+	claimed := l.p.twin.claimed
+	if before, ok := claimed[string(body)]; ok {
 		req.Operations = before
 		return nil
 	}
 	req.Operations = slices.Clone(req.Operations)
-	l.p.claimed[req.Batch] = req.Operations
+	claimed[string(body)] = req.Operations
 	for i := range req.Operations {
 		now, err := s.Store.Records(l.w.ctx, []field.RecordID{req.Operations[i].ID})
 		if err != nil {
@@ -205,4 +242,7 @@ func (l *link) seenAll(s *server, req *protocol.PushRequest) error {
 	return nil
 }
 
-var _ engine.Store = (*server)(nil)
+var (
+	_ engine.Store = (*server)(nil)
+	_ engine.Docs  = (*server)(nil)
+)

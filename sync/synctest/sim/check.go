@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -27,6 +28,9 @@ func (w *world) check() error {
 		return err
 	}
 	if err := w.frozen(); err != nil {
+		return err
+	}
+	if err := w.unseen(); err != nil {
 		return err
 	}
 	if err := w.upgraded(); err != nil {
@@ -122,7 +126,8 @@ func (w *world) onceEach() error {
 	}
 	for _, x := range w.writes {
 		switch {
-		case ops[x.value] != 1:
+		case ops[x.value] == 0 && (x.lost || x.risky && w.report.Restores > 0):
+		case ops[x.value] == 0 || ops[x.value] > 1+w.people[x.by].twin.copies: // what a copy still has to send it sends too
 			w.fault("what phone %d wrote as %s stands %d times in the log", x.by, x.value, ops[x.value])
 		case refused[x.value] && !kept[x.value] && !conflicted[x.value]:
 			w.fault("what phone %d wrote as %s was not applied and is not kept", x.by, x.value)
@@ -149,6 +154,74 @@ func (w *world) conflicted() (map[string]bool, error) {
 		}
 	}
 	return found, nil
+}
+
+// stood is a value as the log says that it was there.
+type stood struct {
+	value string
+	seq   int64
+	batch int64 // of a phone
+	kept  bool  // it came by an operation that was kept and accepted
+}
+
+// unseen reads the log again and checks that nobody overwrote, or voided, what he had never read: no value of a part, and no value that
+// a conflict offers. The copies of a phone are different people here, from when the server knew that there were some. Who resolves
+// a conflict has both before him, and who accepts that something is voided has it as it is.
+func (w *world) unseen() error {
+	by := map[string]write{}
+	for _, x := range w.writes {
+		by[x.value] = x
+	}
+	for _, scope := range w.scopes() {
+		there := map[field.RecordID]map[string]stood{}
+		err := w.entries(scope, func(body protocol.Body) {
+			resolves := slices.ContainsFunc(body.Ops, func(op protocol.Decided) bool { return op.Command == "resolve" })
+			for _, c := range body.Changes {
+				if there[c.ID] == nil {
+					there[c.ID] = map[string]stood{}
+				}
+				for path, raw := range c.Set {
+					now := stood{value: unquoted(raw), seq: body.Seq, batch: body.Batch, kept: c.Device != ""}
+					if path == "voidReason" && c.Device == "" {
+						for path, before := range there[c.ID] {
+							w.mayOverwrite(by, scope, path, before, now)
+						}
+					}
+					if by[now.value].value == "" || path == newField || path == "voidReason" || path == "current" {
+						continue
+					}
+					if !resolves {
+						w.mayOverwrite(by, scope, path, there[c.ID][path], now)
+					}
+					there[c.ID][path] = now
+				}
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mayOverwrite checks that who wrote a value had read the one before it.
+func (w *world) mayOverwrite(by map[string]write, scope field.Scope, path string, before, now stood) {
+	x, old := by[now.value], by[before.value]
+	if x.value == "" || old.value == "" {
+		return
+	}
+	twin, until := w.people[x.by].twin, x.at
+	if now.kept || w.claiming(twin, now.batch) { // it was sealed later, and says so
+		until = math.MaxInt64
+	}
+	if slices.ContainsFunc(x.read, func(read map[string]int64) bool { at := read[before.value]; return 0 < at && at <= until }) {
+		return
+	}
+	if twin == w.people[old.by].twin && (twin.forked == nil || now.seq <= twin.forked[scope]) && before.batch < now.batch {
+		w.report.Unnoticed++
+		return
+	}
+	w.fault("phone %d overwrote %s of phone %d, which it never read, with %s: %s in entry %d of %s", x.by, before.value, old.by, now.value, path, now.seq, scope)
 }
 
 // handedIn are the states in which a report lies with the desk, or is done with. In the second ones it takes no more parts.

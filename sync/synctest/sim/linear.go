@@ -34,6 +34,7 @@ type asked struct {
 	call     int64
 	returned int64
 	req      protocol.PushRequest
+	claims   []bool // by operation: its base says more than was read
 	outcomes []protocol.Outcome
 }
 
@@ -48,14 +49,17 @@ func (h *history) called(phone int, req protocol.PushRequest) {
 	}
 	k := batchKey{req.Device, req.Batch}
 	if h.open[k] == nil {
+		var claims []bool
 		if req.Seen != nil { // no device has seen more than it has read
 			req.Operations = slices.Clone(req.Operations)
+			claims = make([]bool, len(req.Operations))
 			for i := range req.Operations {
 				op := &req.Operations[i]
+				claims[i] = op.Base > req.Seen.Read(op.ID)
 				op.Base = min(op.Base, req.Seen.Read(op.ID))
 			}
 		}
-		h.open[k] = &asked{phone: phone, call: h.tick(), req: req}
+		h.open[k] = &asked{phone: phone, call: h.tick(), req: req, claims: claims}
 	}
 }
 
@@ -86,6 +90,7 @@ type did struct {
 	base    int64
 	set     map[string]string // title, facts, as JSON
 	command string            // void; resolve: base does not count, the desk has seen both
+	claims  bool              // more than was read: if somebody else has changed anything since, it has seen nothing
 	read    bool
 	now     bool // decided by somebody who sees it as it is: base does not count
 }
@@ -111,6 +116,7 @@ func (h *history) addBatch(a *asked) {
 		if !ok {
 			continue
 		}
+		in.claims = a.claims != nil && a.claims[i]
 		k, ok := at[in.record]
 		if !ok {
 			k = len(h.ops)
@@ -225,18 +231,32 @@ func (f finding) step(in did, out came) (bool, finding) {
 		return false, f
 	}
 	f.there = true
-	clash := false
+	base := in.base
+	if in.claims && len(out.Conflicts) > f.clashes(in, base) { // the model does not know of every field that somebody may have changed
+		base = 0
+	}
+	clash := f.clashes(in, base) > 0
 	for name, value := range in.set {
-		was := f.path(name)
-		if in.command != "resolve" && was.seq > in.base && was.by != in.device && was.value != value {
-			clash = true
-			continue
-		}
-		if was.value != value {
+		if was := f.path(name); was.value != value && !f.clashesAt(name, in, base) {
 			*was = written{value, out.Version, in.device}
 		}
 	}
 	return clash == (out.Outcome.Outcome == protocol.Conflict), f
+}
+
+// clashesAt reports whether what is to be set was changed by another device after the base.
+func (f *finding) clashesAt(name string, in did, base int64) bool {
+	was := f.path(name)
+	return in.command != "resolve" && was.seq > base && was.by != in.device && was.value != in.set[name]
+}
+
+func (f *finding) clashes(in did, base int64) (n int) {
+	for name := range in.set {
+		if f.clashesAt(name, in, base) {
+			n++
+		}
+	}
+	return n
 }
 
 // model lets porcupine look for the order, record by record.
@@ -269,9 +289,10 @@ var model = porcupine.Model{
 	DescribeOperation: func(input, output any) string { return fmt.Sprintf("%+v -> %+v", input, output) },
 }
 
-// linear checks the history. After a restore there is none: what was answered may not have happened.
+// linear checks the history. After a restore there is none: what was answered may not have happened. Copies of a phone are one to
+// the server until they use a number twice; what must hold of them says unseen.
 func (w *world) linear() {
-	if w.report.Restores > 0 {
+	if w.report.Restores+w.report.Copies > 0 {
 		return
 	}
 	h := &w.history

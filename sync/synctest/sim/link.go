@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -82,10 +83,72 @@ func (l *link) RoundTrip(r *http.Request) (*http.Response, error) {
 		resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(out[:len(out)/2]), broken{}))
 		return resp, nil
 	}
-	if push && status == 200 {
-		l.w.history.returned(body)
-	}
+	l.known(push && status == 200, body, out)
 	return answer(r, status, out), nil
+}
+
+// values are what people write.
+var values = regexp.MustCompile(`"v\d+-\d+(-facts)?"`)
+
+// known notes what the phone knows now that an answer came through: that what it sent is safe, and what others wrote.
+func (l *link) known(pushed bool, body, out []byte) {
+	if pushed {
+		l.w.history.returned(body)
+		for _, v := range values.FindAll(body, -1) {
+			l.w.acked[unquoted(v)] = true
+		}
+	}
+	at := l.w.history.tick()
+	for _, v := range values.FindAll(out, -1) {
+		if v := unquoted(v); l.p.read[v] == 0 {
+			l.p.read[v] = at
+		}
+	}
+}
+
+// forked notes that the server said that a number was used twice: from here on it knows that there are copies of the phone.
+func (l *link) forked() error {
+	l.w.report.Forks++
+	if l.p.twin.forked != nil {
+		return nil
+	}
+	heads, err := l.w.heads(access.Everything)
+	l.p.twin.forked = map[field.Scope]int64{}
+	for _, h := range heads {
+		l.p.twin.forked[h.Scope] = h.Seq
+	}
+	return err
+}
+
+// sameContent checks that what is answered as a repetition stands in the log.
+func (l *link) sameContent(req protocol.PushRequest, resp protocol.PushResponse) error {
+	if !resp.Replayed {
+		return nil
+	}
+	entry, err := l.w.store.Entry(l.w.ctx, resp.Scope, resp.Seq)
+	if err != nil {
+		return err
+	}
+	var ids []field.RecordID
+	for _, out := range resp.Outcomes {
+		ids = append(ids, out.RecordID)
+	}
+	kept, err := l.w.store.Records(l.w.ctx, ids)
+	if err != nil {
+		return err
+	}
+	stands := entry.Body
+	for _, k := range kept {
+		stands = append(stands, k.Fields["operation"]...)
+	}
+	for i, op := range req.Operations {
+		for _, v := range values.FindAll(field.Quote(op), -1) {
+			if len(resp.Outcomes) <= i || !bytes.Contains(stands, v) {
+				l.w.fault("phone %d, batch %d: %s is answered as if it had come before, with what another batch came to", l.p.n, req.Batch, v)
+			}
+		}
+	}
+	return nil
 }
 
 type broken struct{}
@@ -149,23 +212,31 @@ func (l *link) push(s *server, body []byte) (any, error) {
 	if err := json.Unmarshal(body, &req); err != nil {
 		return nil, err
 	}
-	if err := l.claims(s, &req); err != nil {
+	if err := l.claims(s, &req, body); err != nil {
 		return nil, err
 	}
 	l.w.history.called(l.p.n, req)
-	if resp, err, done := l.breakPush(s, &req); done {
+	if resp, err, done := l.breakPush(s, &req, body); done {
 		return resp, err
 	}
 	resp, err := s.engine.Push(l.w.ctx, l.p.actor, req)
+	if field.Is(err, field.CodeBatchReused) {
+		if resp, err = l.breakReused(req, err); err != nil {
+			return nil, errors.Join(err, l.forked())
+		}
+	}
 	if err != nil {
+		return nil, err
+	}
+	if err := l.sameContent(req, resp); err != nil {
 		return nil, err
 	}
 	// Every repetition gets the first answer.
 	key, outcomes := string(body), string(field.Quote(resp.Outcomes))
-	if first, ok := l.p.first[key]; ok && first != outcomes {
+	if first, ok := l.p.twin.first[key]; ok && first != outcomes {
 		l.w.fault("phone %d, batch %d: first %s, then %s", l.p.n, req.Batch, first, outcomes)
 	}
-	l.p.first[key] = outcomes
+	l.p.twin.first[key] = outcomes
 	l.w.history.decided(body, resp)
 	return resp, l.tooLate(resp)
 }
@@ -201,12 +272,17 @@ func (l *link) tooLate(resp protocol.PushResponse) error {
 
 // claims lets some batches come from an app with another rule for the base: it takes the version that stands on the server, as an outcome
 // may have told it, for what its user has seen. How far it says to have read the scope must bound that.
-func (l *link) claims(s *server, req *protocol.PushRequest) error {
-	if req.Seen == nil || l.w.o.Break != SeenIgnored && (int(req.Batch)+l.p.n)%2 != 0 {
+func (l *link) claims(s *server, req *protocol.PushRequest, body []byte) error {
+	if req.Seen == nil || !l.w.claiming(l.p.twin, req.Batch) {
 		return nil
 	}
 	l.w.report.Points[claimed]++
-	return l.seenAll(s, req)
+	return l.seenAll(s, req, body)
+}
+
+// claiming reports whether a batch is of such an app.
+func (w *world) claiming(d *device, batch int64) bool {
+	return w.o.Break == SeenIgnored || (int(batch)+d.n)%2 == 0
 }
 
 func (l *link) pull(s *server, body []byte) (any, error) {

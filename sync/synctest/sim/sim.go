@@ -36,6 +36,7 @@ import (
 // Store is the store of a run.
 type Store interface {
 	engine.Kept
+	engine.Docs
 	Close() error
 }
 
@@ -53,6 +54,8 @@ type Options struct {
 	Choose func(n int) int
 	// Copy makes a backup of the store in one directory in another, where Open finds it; nil: no backups.
 	Copy func(ctx context.Context, dir, to string) error
+	// Copies lets phones be put back to a copy of theirs, and be cloned. Then nobody looks for an order of all answers.
+	Copies bool
 	// Alone lets no two servers meet inside a commit, for an engine without transactions.
 	Alone bool
 }
@@ -61,6 +64,8 @@ type Options struct {
 type Report struct {
 	Operations, Problems, Revoked, Upgrades, Restores, Desk, Reviews int
 	Frozen                                                           int // changes of parts that came too late and are kept
+	Copies, Forks                                                    int // phones that were put back or cloned, and numbers that were used twice
+	Unnoticed                                                        int // of what a copy overwrote unseen before there was a sign that it is one
 	Linear                                                           int // operations and reads whose order was checked
 	Points                                                           map[string]int
 	Digest                                                           string // of all heads: equal for equal seeds
@@ -89,6 +94,7 @@ type world struct {
 	visits   map[field.RecordID]field.RecordID // by site: the report that names everybody as an inspector
 	handed   map[field.RecordID]field.RecordID // by site: the report of another visit of them all, which is handed in and reviewed
 	writes   []write
+	acked    map[string]bool       // values whose answer came through
 	calm     bool                  // nothing goes wrong any more
 	inside   bool                  // somebody came first, inside a call to the store
 	late     map[field.Scope]int64 // LateRows
@@ -105,17 +111,34 @@ type person struct {
 	o     synctest.Options
 	skew  time.Duration
 	busy  bool
-	died  string   // where its directory was copied to when the battery went empty
-	sent  [][]byte // pushes, for repetition
-	first map[string]string
+	died  string           // where its directory was copied to when the battery went empty
+	sent  [][]byte         // pushes, for repetition
+	read  map[string]int64 // values, by when they were read first
+	twin  *device
 
-	claimed map[int64][]protocol.Operation // by batch: LastWins, ClockWins
+	copied   string // where its directory was copied to, to be put back or cloned; empty: nowhere
+	copiedAt int    // how much was written then
+	hadRead  map[string]int64
+}
+
+// device is what the copies of a phone have in common: the server takes them for one.
+type device struct {
+	n      int // of the person who had it first
+	copies int // phones that were put back to a copy or cloned
+	first  map[string]string
+	forked map[field.Scope]int64 // ends of the scopes when the server said that a number was used twice
+
+	claimed map[string][]protocol.Operation // by the bytes of the push: LastWins, ClockWins
 }
 
 // write is a value that somebody wrote; there is no other like it.
 type write struct {
 	by    int
 	value string
+	at    int64
+	read  []map[string]int64 // what was read on the phones from which it may come: where it was written, and on copies
+	lost  bool               // the phone was put back to a copy from before, and nobody had answered
+	risky bool               // the same, but it was answered: it is lost if the server is put back too
 }
 
 // Run plays one seed. The error is what did not hold, or what stopped it.
@@ -123,7 +146,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	o.Phones, o.Servers, o.Steps = orDefault(o.Phones, 3), orDefault(o.Servers, 2), orDefault(o.Steps, 120)
 	w := &world{
 		o: o, ctx: ctx, random: rand.New(rand.NewPCG(o.Seed, 77)), clock: time.Date(2026, 11, 23, 1, 0, 0, 0, time.UTC),
-		late: map[field.Scope]int64{}, report: Report{Points: map[string]int{}},
+		late: map[field.Scope]int64{}, acked: map[string]bool{}, report: Report{Points: map[string]int{}},
 	}
 	if w.o.Choose == nil {
 		w.o.Choose = w.random.IntN
@@ -249,7 +272,7 @@ func (w *world) settle() error {
 	}
 	w.desk = member("监督室", access.Supervisor)
 	for n := range w.o.Phones {
-		p := &person{n: n, first: map[string]string{}, claimed: map[int64][]protocol.Operation{}, actor: member(fmt.Sprint("检查员", n), access.Inspector)}
+		p := &person{n: n, actor: member(fmt.Sprint("检查员", n), access.Inspector), read: map[string]int64{}, twin: &device{n: n, first: map[string]string{}, claimed: map[string][]protocol.Operation{}}}
 		p.actor.Scopes = w.scopes()
 		w.people = append(w.people, p)
 	}
@@ -267,22 +290,28 @@ func (w *world) settle() error {
 		}
 	}
 	for _, p := range w.people {
-		p.o = synctest.Options{
-			Dir: filepath.Join(w.o.Dir, fmt.Sprint("phone", p.n)), BaseURL: "http://server", Device: synctest.Device{ID: p.actor.Device, Name: "sim", Platform: "sim"},
-			App: oldApp, Transport: &link{w: w, p: p}, Now: func() time.Time { return w.now().Add(p.skew) }, Seed: w.o.Seed, Attempts: 3,
-			Sleep: func(context.Context, time.Duration) error { return nil }, Unlock: func() (string, string) { return "n", "p" },
-		}
-		if p.phone, err = synctest.Open(p.o); err != nil {
+		if err := w.start(p, filepath.Join(w.o.Dir, fmt.Sprint("phone", p.n)), oldApp); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// start opens somebody's phone.
+func (w *world) start(p *person, dir, app string) (err error) {
+	p.o = synctest.Options{
+		Dir: dir, BaseURL: "http://server", Device: synctest.Device{ID: p.actor.Device, Name: "sim", Platform: "sim"},
+		App: app, Transport: &link{w: w, p: p}, Now: func() time.Time { return w.now().Add(p.skew) }, Seed: w.o.Seed, Attempts: 3,
+		Sleep: func(context.Context, time.Duration) error { return nil }, Unlock: func() (string, string) { return "n", "p" },
+	}
+	p.phone, err = synctest.Open(p.o)
+	return err
+}
+
 // visit makes the report of a visit of everybody to a site.
 func (w *world) visit(by *access.Actor, site field.RecordID) (field.RecordID, error) {
 	var team []field.UserID
-	for _, p := range w.people {
+	for _, p := range w.people[:w.o.Phones] {
 		team = append(team, p.actor.User)
 	}
 	id := w.id()

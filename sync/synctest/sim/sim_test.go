@@ -28,6 +28,7 @@ func run(t testing.TB, o sim.Options) (sim.Report, error) {
 	defer func() { _ = os.RemoveAll(dir) }() // it is in memory
 	o.Dir, o.Copy = dir, sqlite.Copy
 	if o.Break != sim.None {
+		o.Copies = o.Break == sim.ForksIgnored || o.Break == sim.ReplaysOther
 		o.Copy, o.Steps = nil, 240 // after a restore nobody looks for an order, and a report takes long to come to its end
 	}
 	o.Open = func(ctx context.Context, dir string) (sim.Store, error) { return sqlite.Open(ctx, dir) }
@@ -49,6 +50,9 @@ func (s *sum) add(r sim.Report) {
 	s.Desk += r.Desk
 	s.Reviews += r.Reviews
 	s.Frozen += r.Frozen
+	s.Copies += r.Copies
+	s.Forks += r.Forks
+	s.Unnoticed += r.Unnoticed
 	s.Linear += r.Linear
 	if s.points == nil {
 		s.points = map[string]int{}
@@ -59,8 +63,8 @@ func (s *sum) add(r sim.Report) {
 }
 
 func (s *sum) String() string {
-	return fmt.Sprintf("%d operations, %d of them not applied, %d of those too late; %d acts of the desk, %d of review; access ended %d times, %d upgrades, %d restores; %d answers in order; %v",
-		s.Operations, s.Problems, s.Frozen, s.Desk, s.Reviews, s.Revoked, s.Upgrades, s.Restores, s.Linear, s.points)
+	return fmt.Sprintf("%d operations, %d of them not applied, %d of those too late; %d acts of the desk, %d of review; access ended %d times, %d upgrades, %d restores; %d phones put back or cloned, %d numbers used twice, %d times unnoticed; %d answers in order; %v",
+		s.Operations, s.Problems, s.Frozen, s.Desk, s.Reviews, s.Revoked, s.Upgrades, s.Restores, s.Copies, s.Forks, s.Unnoticed, s.Linear, s.points)
 }
 
 func TestNothingIsLostDoubledOrLeaked(t *testing.T) {
@@ -70,14 +74,14 @@ func TestNothingIsLostDoubledOrLeaked(t *testing.T) {
 	}
 	var all sum
 	for seed := range seeds {
-		r, err := run(t, sim.Options{Seed: seed})
+		r, err := run(t, sim.Options{Seed: seed, Copies: seed%4 == 3})
 		if err != nil {
 			t.Errorf("%v\n  again: go run ./sync/synctest/soak -from %d -seeds 1", err, seed)
 		}
 		all.add(r)
 	}
 	t.Logf("%d seeds: %s", seeds, &all)
-	if all.Operations == 0 || all.Problems == 0 || all.Desk == 0 || all.Reviews == 0 || all.Frozen == 0 || all.Revoked == 0 || all.Upgrades == 0 || all.Restores == 0 || all.Linear == 0 {
+	if all.Operations == 0 || all.Problems == 0 || all.Desk == 0 || all.Reviews == 0 || all.Frozen == 0 || all.Copies == 0 || all.Forks == 0 || all.Revoked == 0 || all.Upgrades == 0 || all.Restores == 0 || all.Linear == 0 {
 		t.Error("something never happened")
 	}
 	for _, name := range sim.Points() {
@@ -97,7 +101,7 @@ func TestNothingIsLostOnMongoDB(t *testing.T) {
 	var all sum
 	for seed := range seeds {
 		r, err := sim.Run(t.Context(), sim.Options{
-			Seed: seed, Steps: steps, Dir: t.TempDir(), Alone: !server.Transactional,
+			Seed: seed, Steps: steps, Copies: seed%4 == 3, Dir: t.TempDir(), Alone: !server.Transactional,
 			Open: func(ctx context.Context, _ string) (sim.Store, error) {
 				return mongo.Open(ctx, mongo.Options{
 					URI: server.URI, Database: fmt.Sprintf("sim_%d_%d", os.Getpid(), seed), AllowStandIn: true, Logger: slog.New(slog.DiscardHandler),
@@ -114,11 +118,11 @@ func TestNothingIsLostOnMongoDB(t *testing.T) {
 
 func TestASeedReplaysExactly(t *testing.T) {
 	for seed := range uint64(5) {
-		first, err := run(t, sim.Options{Seed: seed})
+		first, err := run(t, sim.Options{Seed: seed, Copies: seed%2 == 1})
 		if err != nil {
 			t.Fatal(err)
 		}
-		second, err := run(t, sim.Options{Seed: seed})
+		second, err := run(t, sim.Options{Seed: seed, Copies: seed%2 == 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +136,7 @@ func TestASeedReplaysExactly(t *testing.T) {
 func TestShortStories(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		steps := rapid.IntRange(1, 40).Draw(r, "steps")
-		_, err := run(t, sim.Options{Steps: steps, Choose: func(n int) int { return rapid.IntRange(0, n-1).Draw(r, "turn") }})
+		_, err := run(t, sim.Options{Steps: steps, Copies: rapid.Bool().Draw(r, "copies"), Choose: func(n int) int { return rapid.IntRange(0, n-1).Draw(r, "turn") }})
 		if err != nil {
 			r.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -31,8 +32,10 @@ const checklistItem = "roof"
 func (w *world) step(n int) error {
 	p := w.people[w.choose(len(w.people))]
 	switch dice := w.choose(100); {
-	case dice < 43:
+	case dice < 39, dice < 43 && !w.o.Copies:
 		return w.writeSomething(p, n)
+	case dice < 43:
+		return w.copyPhone(p)
 	case dice < 68:
 		return w.sync(p)
 	case dice < 72:
@@ -104,7 +107,7 @@ func (w *world) writeSomething(p *person, n int) error {
 		case what >= 13:
 			other := value + "-facts"
 			op = synctest.Edit(r.Scope, kind, r.ID, set{text[0]: value, text[1]: other})
-			w.writes = append(w.writes, write{p.n, other})
+			w.wrote(p, other)
 		default:
 			op = synctest.Edit(r.Scope, kind, r.ID, set{text[what%2]: value})
 		}
@@ -112,9 +115,72 @@ func (w *world) writeSomething(p *person, n int) error {
 	if err := p.phone.Write(value, op); err != nil {
 		return err
 	}
-	w.writes = append(w.writes, write{p.n, value})
+	w.wrote(p, value)
 	w.report.Operations++
 	return nil
+}
+
+func (w *world) wrote(p *person, value string) {
+	at := w.history.tick()
+	w.writes = append(w.writes, write{by: p.n, value: value, at: at, read: []map[string]int64{p.read}})
+	p.read[value] = at
+}
+
+// copyPhone makes copies of all phones; or puts one back to the copy that there is, as if it had been bought anew; or starts the
+// copy as a second phone beside it. What the phone had not sent when it was put back is gone.
+func (w *world) copyPhone(p *person) error {
+	if p.copied == "" {
+		for _, p := range w.people {
+			if p.copied != "" {
+				continue
+			}
+			p.copied, p.copiedAt, p.hadRead = filepath.Join(w.o.Dir, fmt.Sprint("copy", p.n, "of", len(w.writes))), len(w.writes), maps.Clone(p.read)
+			if err := os.CopyFS(p.copied, os.DirFS(p.o.Dir)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	dir := p.copied
+	p.copied = ""
+	w.report.Copies++
+	p.twin.copies++
+	if w.choose(2) == 1 && len(w.people) < w.o.Phones+2 {
+		q := &person{n: len(w.people), actor: p.actor, skew: p.skew, sent: slices.Clone(p.sent), read: p.hadRead, twin: p.twin}
+		w.people = append(w.people, q)
+		for i := range w.writes[:p.copiedAt] {
+			if x := &w.writes[i]; w.people[x.by].twin == p.twin {
+				x.read = append(x.read, q.read)
+			}
+		}
+		return w.start(q, dir, p.o.App)
+	}
+	for i := range w.writes {
+		switch x := &w.writes[i]; {
+		case i < p.copiedAt && w.people[x.by].twin == p.twin: // it may be on the copy
+			x.read = append(x.read, p.hadRead)
+		case i >= p.copiedAt && x.by == p.n:
+			x.lost, x.risky = !w.acked[x.value], true
+		}
+	}
+	p.read = p.hadRead
+	return w.putBack(p, dir)
+}
+
+// putBack puts another directory into the place of a phone's.
+func (w *world) putBack(p *person, dir string) error {
+	if err := p.phone.Close(); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(p.o.Dir); err != nil {
+		return err
+	}
+	if err := os.Rename(dir, p.o.Dir); err != nil {
+		return err
+	}
+	var err error
+	p.phone, err = synctest.Open(p.o)
+	return err
 }
 
 // lying picks one of the parts of reports that are handed in and reviewed; if there is none, the other.
@@ -205,19 +271,9 @@ func (w *world) sync(p *person) error {
 	if p.died == "" {
 		return nil
 	}
-	if err := p.phone.Close(); err != nil {
-		return err
-	}
-	if err := os.RemoveAll(p.o.Dir); err != nil {
-		return err
-	}
-	if err := os.Rename(p.died, p.o.Dir); err != nil {
-		return err
-	}
+	dir := p.died
 	p.died = ""
-	var err error
-	p.phone, err = synctest.Open(p.o)
-	return err
+	return w.putBack(p, dir)
 }
 
 func (w *world) reopen(p *person) error {
@@ -261,7 +317,7 @@ func (w *world) backup() error {
 		w.servers[i] = w.boot(s.old)
 	}
 	for _, p := range w.people {
-		p.first = map[string]string{} // what was answered then may be answered in another way now
+		p.twin.first, p.twin.forked = map[string]string{}, nil // what was answered then may be answered in another way now
 	}
 	return nil
 }

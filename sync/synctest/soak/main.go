@@ -46,6 +46,7 @@ func play(ctx context.Context, o sim.Options, from, seeds uint64, one func(conte
 	var failed, operations int
 	for n := range seeds {
 		o.Seed = from + n
+		o.Copies = o.Seed%4 == 3
 		r, err := one(ctx, o)
 		operations += r.Operations
 		if ctx.Err() != nil {
