@@ -34,16 +34,37 @@ func strict(f verify.Facts) bool {
 	return samples*each <= strictMemory
 }
 
-// Costly reports whether decoding a file may take longer than a photo that a phone takes every day, by its headers.
-// Facts are those of verify.File.
-func Costly(f verify.Facts) bool {
+// Cost is how long decoding a file may take.
+type Cost int
+
+// Small is a photo that phones take every day: half a second of the processor, seldom more. Large are the HEIC and the largest
+// pictures of phones: some seconds. Giant is everything else.
+const (
+	Small Cost = iota
+	Large
+	Giant
+)
+
+// CostOf tells what decoding a file may take, by its headers. Facts are those of verify.File.
+func CostOf(f verify.Facts) Cost {
+	cost := func(n, small, large int64) Cost {
+		switch {
+		case n <= small:
+			return Small
+		case n <= large:
+			return Large
+		}
+		return Giant
+	}
 	switch samples := f.Coding.Samples; {
-	case f.Type == "image/jpeg":
-		return samples > 400<<20 || samples*int64(max(1, f.Coding.Scans)) > 400<<20
+	case f.Type == "image/jpeg": // 26 megapixels, or 13 in ten scans
+		return max(cost(samples, 40<<20, 400<<20), cost(samples*int64(max(1, f.Coding.Scans)), 200<<20, 400<<20))
 	case f.Type == "image/png":
-		return samples > 32<<20
-	default: // HEIC, of which 12 megapixels take two seconds; none said is any number
-		return samples > 14<<20 || samples == 0
+		return cost(samples, 8<<20, 32<<20)
+	case samples == 0: // none said is any number
+		return Giant
+	default: // HEIC, of which 12 megapixels take two seconds, and six on a busy machine
+		return cost(samples, 0, 14<<20)
 	}
 }
 

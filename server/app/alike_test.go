@@ -80,7 +80,7 @@ func (c *county) read(id field.RecordID) *field.Record {
 func (c *county) examine(server int, photo *field.Record) (severity string, others []string) {
 	c.t.Helper()
 	for range 2 {
-		if err := c.servers[server].photo(c.t.Context(), field.Quote(photo.ID)); err != nil {
+		if err := c.servers[server].by(c.servers[server].quick)(c.t.Context(), field.Quote(photo.ID)); err != nil {
 			c.t.Fatal(err)
 		}
 	}

@@ -157,10 +157,12 @@ func (a *App) start() {
 	examine := &examiner{
 		parts: a.parts, ledger: a.ledger, alike: a.alike, thresholds: checks.DefaultThresholds, later: a.pool.Enqueue,
 		quick: sandbox.New(sandbox.Limits{Children: max(1, a.cfg.Workers), Time: quickTime, Wall: quickWall}),
+		large: sandbox.New(sandbox.Limits{Time: largeTime, Wall: quickWall}),
 		slow:  sandbox.New(sandbox.Limits{Memory: slowMemory, Time: slowTime, Background: true}),
 	}
-	a.pool.Handle(examineJob, examine.photo)
-	a.pool.HandleApart(slowJob, examine.slowly)
+	a.pool.Handle(examineJob, examine.by(examine.quick))
+	a.pool.HandleApart(largeJob, examine.by(examine.large))
+	a.pool.HandleApart(slowJob, examine.by(examine.slow))
 	a.pool.Handle(recheckJob, examine.report)
 	goOn("the examination of photos", a.pool.Run)
 	goOn("following the log", func(ctx context.Context) error {

@@ -31,13 +31,17 @@ import (
 // examineJob is the job of looking at one photo that has arrived; its id is the photo's.
 const examineJob = "examine"
 
-// slowJob is the same for a photo that takes long, or that took more than a photo may: such wait for each other, and no
-// other photo waits for them.
-const slowJob = "examine-slow"
+// largeJob is the same for a photo that takes some seconds, slowJob for one that takes long, or that took more than it may. Each
+// kind waits for its own: no photo of every day for a large one, and no other for one that takes long.
+const (
+	largeJob = "examine-large"
+	slowJob  = "examine-slow"
+)
 
 const (
-	quickTime  = 8 * time.Second // of the processor; a HEIC of a phone has taken six
-	quickWall  = time.Minute     // however busy the machine is
+	quickTime  = 4 * time.Second  // of the processor, for a photo that takes half of one
+	largeTime  = 15 * time.Second // a HEIC of a phone has taken six
+	quickWall  = time.Minute      // however busy the machine is
 	slowTime   = 2 * time.Minute
 	slowMemory = 1536 << 20 // a HEIC of 10 bits and 33 megapixels takes 1.4 GB
 )
@@ -74,41 +78,40 @@ func (a *arrivals) Entry(ctx context.Context, e store.Entry) error {
 
 // examiner turns the bytes of a photo into facts, renditions and flags.
 type examiner struct {
-	parts       *parts
-	ledger      *ledger
-	quick, slow *sandbox.Decoder
-	later       func(ctx context.Context, kind, id string, payload any) error // queues a job
-	alike       *alike.Index
-	thresholds  checks.Thresholds
+	parts              *parts
+	ledger             *ledger
+	quick, large, slow *sandbox.Decoder
+	later              func(ctx context.Context, kind, id string, payload any) error // queues a job
+	alike              *alike.Index
+	thresholds         checks.Thresholds
 }
 
-// errSlow is why a photo was not examined among the others.
-var errSlow = errors.New("this photo takes long")
+// Why a photo was not examined among the others.
+var (
+	errLarge = errors.New("this photo takes some seconds")
+	errSlow  = errors.New("this photo takes long")
+)
 
-// photo is the job. It may run again after a crash: every batch that it writes has a name derived from the photo, and the first
+// by is the job, done by one of the decoders. It may run again after a crash: every batch that it writes has a name derived from the photo, and the first
 // of that name counts.
 //
 // A photo is compared with others only when its own hash is in the log. Of two that are examined at the same moment, on
 // whichever servers, the one that is written later is then sure to find the other.
-func (x *examiner) photo(ctx context.Context, payload json.RawMessage) error {
-	var id string
-	if err := json.Unmarshal(payload, &id); err != nil {
+func (x *examiner) by(with *sandbox.Decoder) worker.Handler {
+	return func(ctx context.Context, payload json.RawMessage) error {
+		var id string
+		if err := json.Unmarshal(payload, &id); err != nil {
+			return err
+		}
+		err := x.examine(ctx, id, with)
+		switch {
+		case errors.Is(err, errLarge):
+			return x.later(ctx, largeJob, id, id)
+		case errors.Is(err, errSlow):
+			return x.later(ctx, slowJob, id, id)
+		}
 		return err
 	}
-	err := x.examine(ctx, id, x.quick)
-	if errors.Is(err, errSlow) {
-		return x.later(ctx, slowJob, id, id)
-	}
-	return err
-}
-
-// slowly is the job of a photo that takes long.
-func (x *examiner) slowly(ctx context.Context, payload json.RawMessage) error {
-	var id string
-	if err := json.Unmarshal(payload, &id); err != nil {
-		return err
-	}
-	return x.examine(ctx, id, x.slow)
 }
 
 func (x *examiner) examine(ctx context.Context, id string, with *sandbox.Decoder) error {
@@ -330,12 +333,14 @@ const mostMissing = 0.05
 // view decodes a file. A HEIC comes back upright, as its container says: the orientation of its EXIF data, which repeats it, is
 // spent.
 func (x *examiner) view(ctx context.Context, file *original, facts verify.Facts, with *sandbox.Decoder) (v view, err error) {
-	hurry := with == x.quick
-	if hurry && sandbox.Costly(facts) {
+	switch cost := sandbox.CostOf(facts); {
+	case cost == sandbox.Giant && with != x.slow:
 		return v, errSlow
+	case cost == sandbox.Large && with == x.quick:
+		return v, errLarge
 	}
 	picture, err := with.Decode(ctx, file)
-	if hurry && errors.Is(err, sandbox.ErrLimits) {
+	if with != x.slow && errors.Is(err, sandbox.ErrLimits) {
 		return v, errSlow
 	}
 	if err != nil {

@@ -74,7 +74,7 @@ func unexamined(ctx context.Context, s allStore, photo *field.Record) (bool, err
 	if photo.Deleted || !field.PhotoIsStored(photo) || photo.Fields["facts"] != nil {
 		return false, nil
 	}
-	for _, job := range []string{slowJob, examineJob, slowJob} { // one becomes the other meanwhile
+	for _, job := range []string{slowJob, largeJob, examineJob, largeJob, slowJob} { // one becomes another meanwhile
 		if _, err := s.GetDoc(ctx, store.Jobs, job+"/"+string(photo.ID)); !field.Is(err, field.CodeNotFound) {
 			return false, err
 		}
@@ -116,7 +116,7 @@ func strange(ctx context.Context, s allStore, doc store.Doc, now time.Time) (str
 	}
 	switch doc.Shelf {
 	case store.Jobs:
-		return worker.Wrong(doc, now, []string{examineJob, recheckJob}, []string{slowJob}), nil
+		return worker.Wrong(doc, now, []string{examineJob, recheckJob}, []string{largeJob, slowJob}), nil
 	case store.Uploads:
 		return wrongUpload(doc, now), nil
 	case store.Cursors:

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"image"
 	"image/color"
@@ -72,30 +73,40 @@ func TestPicturesThatWereTurnedAreAlike(t *testing.T) {
 // What takes long by its headers, or longer than it should, is left to the lane of such photos; everything else is not.
 func TestPhotosThatTakeLongGoApart(t *testing.T) {
 	plain := encoded(t, village(1700, 800))
-	huge := bytes.Clone(plain)
-	copy(huge[bytes.Index(huge, []byte{0xff, 0xc0})+5:], []byte{0xff, 0xff, 0xff, 0xff})
+	sized := func(width, height uint16) []byte {
+		b := bytes.Clone(plain)
+		at := bytes.Index(b, []byte{0xff, 0xc0}) + 5
+		binary.BigEndian.PutUint16(b[at:], height)
+		binary.BigEndian.PutUint16(b[at+2:], width)
+		return b
+	}
 	for _, c := range []struct {
-		name   string
-		file   []byte
-		limits sandbox.Limits
-		apart  bool
+		name         string
+		file         []byte
+		limits       sandbox.Limits
+		quick, large error
 	}{
-		{"a photo", plain, sandbox.Limits{}, false},
-		{"a giant by its header", huge, sandbox.Limits{}, true},
-		{"one for which there was no time", plain, sandbox.Limits{Time: time.Nanosecond}, true},
-		{"one that is broken", plain[:30], sandbox.Limits{}, false},
+		{"a photo", plain, sandbox.Limits{}, nil, nil},
+		{"64 megapixels by the header", sized(9248, 6936), sandbox.Limits{}, errLarge, nil},
+		{"a giant by its header", sized(0xffff, 0xffff), sandbox.Limits{}, errSlow, errSlow},
+		{"one for which there was no time", plain, sandbox.Limits{Time: time.Nanosecond}, errSlow, errSlow},
+		{"one that is broken", plain[:30], sandbox.Limits{}, nil, nil},
 	} {
-		x := &examiner{quick: sandbox.New(c.limits), slow: sandbox.New(sandbox.Limits{})}
+		x := &examiner{quick: sandbox.New(c.limits), large: sandbox.New(c.limits), slow: sandbox.New(sandbox.Limits{})}
 		file := &original{ReadSeeker: bytes.NewReader(c.file)}
 		facts, err := verify.File(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err = x.view(t.Context(), file, facts, x.quick); errors.Is(err, errSlow) != c.apart {
-			t.Errorf("%s: %v", c.name, err)
-		}
-		if _, err = x.view(t.Context(), file, facts, x.slow); errors.Is(err, errSlow) {
-			t.Errorf("%s in its own lane: %v", c.name, err)
+		for lane, with := range map[string]*sandbox.Decoder{"quick": x.quick, "large": x.large, "slow": x.slow} {
+			_, err = x.view(t.Context(), file, facts, with)
+			var goesTo error
+			if errors.Is(err, errLarge) || errors.Is(err, errSlow) {
+				goesTo = err
+			}
+			if goesTo != map[string]error{"quick": c.quick, "large": c.large}[lane] { // the slow lane takes everything
+				t.Errorf("%s among the %s: %v", c.name, lane, err)
+			}
 		}
 	}
 }
