@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -112,6 +113,27 @@ func (v validating) check(req *http.Request, sent []byte, resp *http.Response) {
 	}
 	if resp.StatusCode >= 400 && len(got) > 0 && media != "application/problem+json" && req.URL.Path != "/readyz" {
 		v.t.Errorf("%s: %s is no problem document", about, media)
+	}
+	v.sameFacts(about, got)
+}
+
+var (
+	// What was refused, at the desk or in a push, in English and then in Chinese.
+	sayings = regexp.MustCompile(`"(?:detail|message)":("(?:[^"\\]|\\.)*"),"(?:detailZh|messageZh)":("(?:[^"\\]|\\.)*")`)
+	// Ids, hashes, times and numbers.
+	fact = regexp.MustCompile(`[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64}|[0-9]+(?:[.,:-][0-9]+)*`)
+)
+
+// sameFacts holds what is said in Chinese against what is said in English: the same ids, times and numbers, whatever the sentence
+// was put together from.
+func (v validating) sameFacts(about string, body []byte) {
+	v.t.Helper()
+	for _, said := range sayings.FindAllSubmatch(body, -1) {
+		en, zh := fact.FindAllString(string(said[1]), -1), fact.FindAllString(string(said[2]), -1)
+		slices.Sort(en)
+		if slices.Sort(zh); !slices.Equal(en, zh) {
+			v.t.Errorf("%s: %q in English and %q in Chinese: %s", about, en, zh, said[0])
+		}
 	}
 }
 
