@@ -60,6 +60,7 @@ type queued struct {
 	Op    protocol.Operation `json:"op"`
 	File  string             `json:"file,omitempty"`
 	After []field.RecordID   `json:"after,omitempty"`
+	Seen  *protocol.Cursor   `json:"seen,omitempty"` // the cursor that was dropped since, because the scope starts afresh; nil: the one that there is
 }
 
 // sealed is a batch that has its number and its bytes for good.

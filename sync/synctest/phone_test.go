@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -239,6 +240,36 @@ func TestWhatWasWrittenOutlivesALostScope(t *testing.T) {
 	must(t, p.Pull(t.Context()))
 	if last := s.cursors[len(s.cursors)-1]; len(last) != 0 {
 		t.Fatalf("the scope does not start afresh: %v", last)
+	}
+}
+
+// A server that was put back to a copy gives out numbers again: the base of what was written before is a version of another history.
+func TestWhatWasWrittenBeforeARestartGoesWithTheCursorOfThatTime(t *testing.T) {
+	s := newServer(t)
+	p := s.phone(t, t.TempDir(), nil)
+	page := func(hash string) protocol.PullResponse {
+		return protocol.PullResponse{
+			Records: []protocol.PulledRecord{{ID: id("old"), Kind: field.KindReport, Scope: site, Version: 3, Fields: []byte(`{}`)}},
+			Cursors: map[field.Scope]protocol.Cursor{site: {Seq: 3, Hash: hash}},
+		}
+	}
+	edit := func(text string) {
+		t.Helper()
+		must(t, p.Write(text, synctest.Edit(site, field.KindReport, id("old"), map[string]any{"summary": text})))
+	}
+	s.pages = []protocol.PullResponse{page("before")}
+	must(t, p.Pull(t.Context()))
+	edit("written before")
+	s.pages = []protocol.PullResponse{{Restart: []field.Scope{site}}, page("after")}
+	must(t, p.Pull(t.Context()))
+	edit("written after")
+	must(t, p.Sync(t.Context()))
+	for batch, want := range []string{"before", "after"} {
+		var req protocol.PushRequest
+		must(t, json.Unmarshal([]byte(s.bodies[int64(batch+1)]), &req))
+		if len(req.Operations) != 1 || string(req.Operations[0].Set["summary"]) != `"written `+want+`"` || req.Seen == nil || req.Seen.Hash != want {
+			t.Errorf("batch %d: %s", batch+1, s.bodies[int64(batch+1)])
+		}
 	}
 }
 

@@ -15,6 +15,12 @@ import (
 // applyPage takes a page and its cursors at once. Scopes that are gone or that start afresh lose their records, never
 // what was written here and not yet sent.
 func (s *state) applyPage(p *pageEvent) {
+	for i := range s.Queue { // its base is a version of the history that is dropped, and says nothing in another
+		q := &s.Queue[i]
+		if at, ok := s.Cursors[q.Scope]; ok && q.Seen == nil && slices.Contains(slices.Concat(p.Gone, p.Restart), q.Scope) {
+			q.Seen = &at
+		}
+	}
 	for _, scope := range slices.Concat(p.Gone, p.Restart) {
 		delete(s.Cursors, scope)
 		maps.DeleteFunc(s.Records, func(_ field.RecordID, r protocol.PulledRecord) bool { return r.Scope == scope })

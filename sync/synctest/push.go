@@ -93,7 +93,8 @@ func number(v field.Value) int64 {
 }
 
 // nextBatch chooses what goes into the next batch: whole groups of the first scope in the queue, up to the limits. What
-// waits for a photo stays, and with it whatever follows on the same record.
+// waits for a photo stays, and with it whatever follows on the same record. What was written before the scope started afresh goes by
+// itself, with the cursor of that time.
 func (s *state) nextBatch(limit, bytes int) (scope field.Scope, places []int) {
 	held := map[field.RecordID]bool{}
 	size := 0
@@ -111,6 +112,10 @@ func (s *state) nextBatch(limit, bytes int) (scope field.Scope, places []int) {
 				continue
 			}
 			if scope != "" && q.Scope != scope {
+				continue
+			}
+			if first := slices.Concat(places, group); len(first) > 0 && !sameCursor(s.Queue[first[0]].Seen, q.Seen) {
+				held[q.Op.ID] = true
 				continue
 			}
 			scope = q.Scope
@@ -133,6 +138,8 @@ func (s *state) nextBatch(limit, bytes int) (scope field.Scope, places []int) {
 	}
 	return scope, places
 }
+
+func sameCursor(a, b *protocol.Cursor) bool { return a == b || a != nil && b != nil && *a == *b }
 
 func (s *state) applySeal(e *sealEvent) {
 	s.Sealed = append(s.Sealed, e.sealed)
@@ -199,6 +206,9 @@ func (p *Phone) seal() (bool, error) {
 	}
 	for _, k := range places {
 		req.Operations = append(req.Operations, p.st.Queue[k].Op)
+		if at := p.st.Queue[k].Seen; at != nil {
+			req.Seen = at
+		}
 	}
 	p.mu.Unlock()
 	if len(places) == 0 {
