@@ -44,11 +44,11 @@ func TestWhatIsRequiredIsSeen(t *testing.T) {
 			f.List = false
 			checked++
 			for name, s := range unseen {
-				if _, err := f.Check(field.Quote(s), morning); !field.Is(err, field.CodeMissingField) {
+				if _, err := f.Check(field.Quote(s)); !field.Is(err, field.CodeMissingField) {
 					t.Errorf("%s takes %s: %v", at, name, err)
 				}
 			}
-			if _, err := f.Check(field.Quote("理由"), morning); err != nil {
+			if _, err := f.Check(field.Quote("理由")); err != nil {
 				t.Errorf("%s: %v", at, err)
 			}
 		}

@@ -2,7 +2,6 @@ package field_test
 
 import (
 	"testing"
-	"time"
 
 	"fieldclue/server/field"
 )
@@ -14,7 +13,7 @@ func TestFlattenTakesPaths(t *testing.T) {
 		{"answers": field.Value(`{"roof":{"value":"leaks"}}`)},
 		{"answers.roof": field.Value(`{"value":"leaks"}`)},
 	} {
-		out, err := spec.Flatten(set, false, time.Now())
+		out, err := spec.Flatten(set, false)
 		if err != nil || len(out) != 1 || string(out["answers.roof"]) != `{"value":"leaks"}` {
 			t.Errorf("%v %v", out, err)
 		}

@@ -320,7 +320,7 @@ func (s *Spec) EditableIn(st State) bool { return slices.Contains(s.Editable, st
 
 // Flatten turns the "set" of an operation into validated values by path. A nil value removes the path. server says
 // that the server itself writes.
-func (s *Spec) Flatten(set map[string]Value, server bool, now time.Time) (map[string]Value, error) {
+func (s *Spec) Flatten(set map[string]Value, server bool) (map[string]Value, error) {
 	out := make(map[string]Value, len(set))
 	put := func(f *Field, path string, v Value) error {
 		if f == nil {
@@ -333,7 +333,7 @@ func (s *Spec) Flatten(set map[string]Value, server bool, now time.Time) (map[st
 			return Refuse(CodeReadOnlyField, "%s is written by the server or by a command only.", f.Name).
 				InChinese("%s 只能由服务器写入，或随相应操作写入。", f.Name)
 		}
-		c, err := f.Check(v, now)
+		c, err := f.Check(v)
 		if err != nil {
 			return err
 		}

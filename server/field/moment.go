@@ -118,11 +118,11 @@ func (f *Field) Same(a, b Value) bool {
 	if a == nil || b == nil || !f.holdsTime() {
 		return false
 	}
-	x, err := f.Check(a, time.Time{})
+	x, err := f.Check(a)
 	if err != nil {
 		return false
 	}
-	y, err := f.Check(b, time.Time{})
+	y, err := f.Check(b)
 	return err == nil && string(x) == string(y)
 }
 

@@ -53,7 +53,7 @@ func TestATimeIsRFC3339ToTheLetter(t *testing.T) {
 		"9999-12-31T23:59:59Z":            "",
 		"":                                "",
 	} {
-		got, err := field.KindOf(field.KindReport).Flatten(map[string]field.Value{"startedAt": field.Quote(text)}, false, morning)
+		got, err := field.KindOf(field.KindReport).Flatten(map[string]field.Value{"startedAt": field.Quote(text)}, false)
 		switch {
 		case want == "" && !field.Is(err, field.CodeBadTime):
 			t.Errorf("%q is taken for %s: %v", text, got["startedAt"], err)

@@ -83,7 +83,7 @@ var earliest, latest = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(21
 // Check validates one value against its field and returns it in its canonical form: compact, keys of objects in order.
 // What is returned may share the bytes of v.
 // A JSON null means "no value" and is returned as nil; required members may not be null.
-func (f *Field) Check(v Value, now time.Time) (Value, error) {
+func (f *Field) Check(v Value) (Value, error) {
 	v = bytes.TrimSpace(v)
 	if len(v) == 0 || bytes.Equal(v, []byte("null")) {
 		return nil, nil
@@ -95,14 +95,14 @@ func (f *Field) Check(v Value, now time.Time) (Value, error) {
 	if f.List {
 		check = f.checkList
 	}
-	c, err := check(v, now)
+	c, err := check(v)
 	if err == nil && len(c) > f.Bytes() {
 		return nil, f.refuse(CodeTooLong, "has over %d bytes", "超过 %d 字节", f.Bytes())
 	}
 	return c, err
 }
 
-func (f *Field) checkList(v Value, now time.Time) (Value, error) {
+func (f *Field) checkList(v Value) (Value, error) {
 	var items []Value
 	if err := json.Unmarshal(v, &items); err != nil {
 		return nil, f.refuse(CodeWrongType, "is not a list", "不是列表")
@@ -116,7 +116,7 @@ func (f *Field) checkList(v Value, now time.Time) (Value, error) {
 	}
 	out := []byte{'['}
 	for i, item := range items {
-		c, err := f.checkOne(bytes.TrimSpace(item), now)
+		c, err := f.checkOne(bytes.TrimSpace(item))
 		if err != nil {
 			return nil, err
 		}
@@ -163,7 +163,7 @@ func (f *Field) text(v Value) (string, error) {
 // whole is a value that nothing can be appended to in place: it may be a slice of a request.
 func whole(v Value) Value { return v[:len(v):len(v)] }
 
-func (f *Field) checkOne(v Value, now time.Time) (Value, error) {
+func (f *Field) checkOne(v Value) (Value, error) {
 	switch f.Type {
 	case Number, Integer:
 		return f.checkNumber(v)
@@ -175,7 +175,7 @@ func (f *Field) checkOne(v Value, now time.Time) (Value, error) {
 	case Position:
 		return f.checkPosition(v)
 	case Object:
-		return f.checkObject(v, now)
+		return f.checkObject(v)
 	case Any:
 		return f.checkAny(v)
 	case JSON:
@@ -194,7 +194,7 @@ func (f *Field) checkOne(v Value, now time.Time) (Value, error) {
 		}
 	}
 	if inner, ok := plainText(v); ok { // as most texts are, and then the value stays as it is
-		if err := f.checkPlain(inner, now); err != nil {
+		if err := f.checkPlain(inner); err != nil {
 			return nil, err
 		}
 		return whole(v), nil
@@ -203,14 +203,14 @@ func (f *Field) checkOne(v Value, now time.Time) (Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.checkText(s, now); err != nil {
+	if err := f.checkText(s); err != nil {
 		return nil, err
 	}
 	return AppendText(nil, s), nil
 }
 
 // checkPlain is checkText without a copy of the text for the types of which there is most.
-func (f *Field) checkPlain(s []byte, now time.Time) error {
+func (f *Field) checkPlain(s []byte) error {
 	limit := f.Max
 	if limit == 0 {
 		limit = defaultText
@@ -225,10 +225,10 @@ func (f *Field) checkPlain(s []byte, now time.Time) error {
 			}
 		}
 	}
-	return f.checkText(string(s), now)
+	return f.checkText(string(s))
 }
 
-func (f *Field) checkText(s string, now time.Time) error {
+func (f *Field) checkText(s string) error {
 	if f.Type != Text && len(s) > mostText-2 {
 		return f.refuse(CodeTooLong, "has over %d bytes", "超过 %d 字节", mostText-2)
 	}
@@ -333,12 +333,12 @@ func (f *Field) checkPosition(v Value) (Value, error) {
 	return Quote(p), nil
 }
 
-func (f *Field) checkObject(v Value, now time.Time) (Value, error) {
+func (f *Field) checkObject(v Value) (Value, error) {
 	members, err := membersOf(v)
 	if err != nil {
 		return nil, f.refuse(CodeWrongType, "is not an object, or has a member twice", "不是对象，或有重复的成员")
 	}
-	checked, err := checkMembers(f.Fields, members, now, f.Name+".")
+	checked, err := checkMembers(f.Fields, members, f.Name+".")
 	if err != nil {
 		return nil, err
 	}
@@ -346,11 +346,11 @@ func (f *Field) checkObject(v Value, now time.Time) (Value, error) {
 }
 
 // CheckArgs validates the arguments of a command, or the members of an object, against their fields.
-func CheckArgs(fields []Field, given map[string]Value, now time.Time) (map[string]Value, error) {
-	return checkMembers(fields, given, now, "")
+func CheckArgs(fields []Field, given map[string]Value) (map[string]Value, error) {
+	return checkMembers(fields, given, "")
 }
 
-func checkMembers(fields []Field, given map[string]Value, now time.Time, prefix string) (map[string]Value, error) {
+func checkMembers(fields []Field, given map[string]Value, prefix string) (map[string]Value, error) {
 	out := make(map[string]Value, len(given))
 	for name, v := range given {
 		i := slices.IndexFunc(fields, func(m Field) bool { return m.Name == name })
@@ -359,14 +359,14 @@ func checkMembers(fields []Field, given map[string]Value, now time.Time, prefix 
 		}
 		m := fields[i]
 		if m.Keyed {
-			keyed, err := checkKeyed(&m, v, now)
+			keyed, err := checkKeyed(&m, v)
 			if err != nil {
 				return nil, err
 			}
 			out[name] = keyed
 			continue
 		}
-		c, err := m.Check(v, now)
+		c, err := m.Check(v)
 		if err != nil {
 			return nil, err
 		}
@@ -382,7 +382,7 @@ func checkMembers(fields []Field, given map[string]Value, now time.Time, prefix 
 	return out, nil
 }
 
-func checkKeyed(f *Field, v Value, now time.Time) (Value, error) {
+func checkKeyed(f *Field, v Value) (Value, error) {
 	given, err := membersOf(v)
 	if err != nil {
 		return nil, f.refuse(CodeWrongType, "is not an object, or has a key twice", "不是对象，或有重复的键")
@@ -395,7 +395,7 @@ func checkKeyed(f *Field, v Value, now time.Time) (Value, error) {
 		if !validKey(k) {
 			return nil, f.refuse(CodeBadID, "has a key that is not 1 to 64 of A-Z, a-z, 0-9, '-' and '_'", "有一个键不是由 1 至 64 个 A-Z、a-z、0-9、'-' 和 '_' 组成")
 		}
-		c, err := f.Check(v, now)
+		c, err := f.Check(v)
 		if err != nil {
 			return nil, err
 		}
@@ -409,11 +409,11 @@ func (f *Field) checkAny(v Value) (Value, error) {
 	text := Field{Name: f.Name, Type: Text, Max: 5000, Items: 50}
 	switch {
 	case v[0] == '"':
-		return text.checkOne(v, time.Time{})
+		return text.checkOne(v)
 	case v[0] == 't' || v[0] == 'f':
-		return (&Field{Name: f.Name, Type: Bool}).checkOne(v, time.Time{})
+		return (&Field{Name: f.Name, Type: Bool}).checkOne(v)
 	case v[0] == '[':
-		return text.checkList(v, time.Time{})
+		return text.checkList(v)
 	case v[0] == '-' || v[0] >= '0' && v[0] <= '9':
 		return (&Field{Name: f.Name, Type: Number}).checkNumber(v)
 	}

@@ -80,7 +80,7 @@ func TestWrongValuesAreRefusedWithTheirCode(t *testing.T) {
 		{field.KindFinding, "helpNeeded", `1`, field.CodeWrongType},
 	}
 	for _, tc := range cases {
-		_, err := field.KindOf(tc.kind).Flatten(map[string]field.Value{tc.path: field.Value(tc.value)}, false, morning)
+		_, err := field.KindOf(tc.kind).Flatten(map[string]field.Value{tc.path: field.Value(tc.value)}, false)
 		switch {
 		case tc.code == "" && err != nil:
 			t.Errorf("%s.%s = %s is refused: %v", tc.kind, tc.path, tc.value, err)
@@ -96,7 +96,7 @@ func TestADocumentHoldsWhatWasSet(t *testing.T) {
 		"answers": field.Value(`{"roof":{"value":"leaks"},"a-b":{"cannotObtain":"因为 <雨>"}}`),
 		"summary": field.Value(`"quote \" and é"`),
 	}
-	flat, err := field.KindOf(field.KindReport).Flatten(set, false, morning)
+	flat, err := field.KindOf(field.KindReport).Flatten(set, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func FuzzFlatten(f *testing.F) {
 		}
 		spec := field.Kinds()[kind%len(field.Kinds())]
 		for _, server := range []bool{false, true} {
-			flat, err := spec.Flatten(set, server, morning)
+			flat, err := spec.Flatten(set, server)
 			if err != nil {
 				var e *field.Error
 				if !errors.As(err, &e) || e.Kind == field.KindInternal {
@@ -151,7 +151,7 @@ func FuzzFlatten(f *testing.F) {
 					t.Fatalf("%s is stored as %q", path, v)
 				}
 				f, _ := spec.Field(path)
-				c, err := f.Check(v, morning)
+				c, err := f.Check(v)
 				if err != nil || !bytes.Equal(c, v) {
 					t.Fatalf("%s: %q is not taken again: %q, %v", path, v, c, err)
 				}
@@ -200,7 +200,7 @@ func TestReservedIDs(t *testing.T) {
 // Who sends a value that is none of the choices is told which there are.
 func TestTheChoicesAreNamed(t *testing.T) {
 	f := field.Field{Name: "type", Type: field.Enum, Choices: []field.Choice{{Code: "road"}, {Code: "water"}}}
-	_, err := f.Check(field.Quote("bridge"), morning)
+	_, err := f.Check(field.Quote("bridge"))
 	if e := field.AsError(err); e.Code != field.CodeBadChoice || !strings.HasSuffix(e.Sentence(), ": road, water.") || !strings.HasSuffix(e.SentenceZH(), "：road、water。") {
 		t.Errorf("%v %s", err, e.SentenceZH())
 	}

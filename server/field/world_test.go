@@ -142,7 +142,7 @@ func (w *world) give(who field.UserID, id field.RecordID, command string, args m
 	if err != nil {
 		return err
 	}
-	checked, err := field.CheckArgs(cmd.Args, given, w.now)
+	checked, err := field.CheckArgs(cmd.Args, given)
 	if err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ func (w *world) make(who field.UserID, kind field.Kind, id field.RecordID, scope
 	if err := spec.Spoken(set, "", nil); err != nil {
 		return err
 	}
-	flat, err := spec.Flatten(set, who == "", w.now)
+	flat, err := spec.Flatten(set, who == "")
 	if err != nil {
 		return err
 	}

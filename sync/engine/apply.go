@@ -171,7 +171,7 @@ func (s *step) make(spec *field.Spec, d *protocol.Decided) (protocol.Outcome, er
 			return protocol.Outcome{}, err
 		}
 	}
-	if d.Set, err = spec.Flatten(op.Set, in.Trusted, s.b.at); err != nil {
+	if d.Set, err = spec.Flatten(op.Set, in.Trusted); err != nil {
 		return protocol.Outcome{}, err
 	}
 	if err := s.sets(spec, d.Set); err != nil {
@@ -303,7 +303,7 @@ func (s *step) edit(spec *field.Spec, d *protocol.Decided, old *field.Record) (p
 // values checks what is to be set in a record that is there.
 func (s *step) values(spec *field.Spec, set map[string]field.Value, old *field.Record) (map[string]field.Value, error) {
 	in := s.b.in
-	flat, err := spec.Flatten(set, in.Trusted, s.b.at)
+	flat, err := spec.Flatten(set, in.Trusted)
 	if err != nil {
 		return nil, err
 	}
@@ -426,7 +426,7 @@ func (s *step) wrote(r *field.Record, by field.Stamp) (field.UserID, time.Time, 
 func (s *step) command(spec *field.Spec, d *protocol.Decided, old *field.Record) (protocol.Outcome, error) {
 	op, in := &d.Operation, s.b.in
 	cmd := spec.Command(op.Command)
-	args, err := field.CheckArgs(cmd.Args, op.Args, s.b.at)
+	args, err := field.CheckArgs(cmd.Args, op.Args)
 	if err != nil {
 		return protocol.Outcome{}, err
 	}
