@@ -134,16 +134,28 @@ func (d *Decoder) rest(c *child) {
 	d.turns <- c
 }
 
-// tidy ends a child that had nothing to do.
+// tidy ends the children that had nothing to do.
 func (d *Decoder) tidy() {
-	select {
-	case c := <-d.turns:
-		if c != nil && time.Since(c.since) >= d.limits.Idle {
-			c.end()
-			c = nil
+	for range cap(d.turns) {
+		select {
+		case c := <-d.turns:
+			if c != nil && time.Since(c.since) >= d.limits.Idle {
+				c.end()
+				c = nil
+			}
+			d.turns <- c
+		default: // the others are at work
+			return
 		}
-		d.turns <- c
-	default: // all are at work
+	}
+}
+
+// Close ends the children, after what they are at. Nothing is decoded afterwards.
+func (d *Decoder) Close() {
+	for range cap(d.turns) {
+		if c := <-d.turns; c != nil {
+			c.end()
+		}
 	}
 }
 
@@ -177,7 +189,10 @@ func (d *Decoder) start() (*child, error) {
 	if c.out, err = c.cmd.StdoutPipe(); err != nil {
 		return nil, err
 	}
-	return c, c.cmd.Start()
+	if err := c.cmd.Start(); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // end ends the process, whatever it does.

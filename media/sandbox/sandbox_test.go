@@ -281,6 +281,49 @@ func TestAChildIsNotKeptForEver(t *testing.T) {
 	}
 }
 
+// One that rests ends wherever it stands among the turns, and all do when the decoder is closed.
+func TestChildrenEndWhereverTheyRest(t *testing.T) {
+	d := New(Limits{Children: 3, Time: time.Hour})
+	resting := func() *child {
+		if _, err := d.Decode(t.Context(), file(t, encoded(t, 8, 8))); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // it went to the end
+			d.turns <- <-d.turns
+		}
+		c := <-d.turns
+		d.turns <- c
+		return c
+	}
+	c := resting()
+	c.since = c.since.Add(-time.Minute)
+	d.tidy()
+	if c.cmd.ProcessState == nil {
+		t.Error("one that rested for long behind others was kept")
+	}
+	c = resting()
+	d.Close()
+	if c.cmd.ProcessState == nil {
+		t.Error("one was kept by a decoder that was closed")
+	}
+}
+
+// A machine that cannot start a process now can the next time.
+func TestAChildThatCannotBeStartedIsNotKept(t *testing.T) {
+	d := New(Limits{})
+	defer d.Close()
+	d.work = "no\x00name"
+	for range 2 {
+		if _, err := d.Decode(t.Context(), file(t, encoded(t, 8, 8))); err == nil || field.Is(err, field.CodeNotAPhoto) {
+			t.Fatal(err)
+		}
+	}
+	d.work = workDecode
+	if _, err := d.Decode(t.Context(), file(t, encoded(t, 8, 8))); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // What a child writes before it is asked is not an answer.
 func TestAnAnswerBelongsToItsQuestion(t *testing.T) {
 	var b bytes.Buffer

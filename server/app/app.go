@@ -164,7 +164,10 @@ func (a *App) start() {
 	a.pool.HandleApart(largeJob, examine.by(examine.large))
 	a.pool.HandleApart(slowJob, examine.by(examine.slow))
 	a.pool.Handle(recheckJob, examine.report)
-	goOn("the examination of photos", a.pool.Run)
+	goOn("the examination of photos", func(ctx context.Context) error {
+		defer examine.close()
+		return a.pool.Run(ctx)
+	})
 	goOn("following the log", func(ctx context.Context) error {
 		return a.engine.Follow(ctx, a.parts.store, workflow.NewCampaigns(a.parts.store, a.engine), workflow.NewAliases(a.parts.store, a.engine), &arrivals{pool: a.pool}, a.holds, engine.Shredder{Engine: a.engine})
 	})

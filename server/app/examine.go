@@ -92,8 +92,8 @@ var (
 	errSlow  = errors.New("this photo takes long")
 )
 
-// by is the job, done by one of the decoders. It may run again after a crash: every batch that it writes has a name derived from the photo, and the first
-// of that name counts.
+// by is the job, done by one of the decoders. It may run again after a crash: every batch that it writes has a name derived from the
+// photo, and the first of that name counts.
 //
 // A photo is compared with others only when its own hash is in the log. Of two that are examined at the same moment, on
 // whichever servers, the one that is written later is then sure to find the other.
@@ -111,6 +111,13 @@ func (x *examiner) by(with *sandbox.Decoder) worker.Handler {
 			return x.later(ctx, slowJob, id, id)
 		}
 		return err
+	}
+}
+
+// close ends the decoders; no job may be at work.
+func (x *examiner) close() {
+	for _, d := range []*sandbox.Decoder{x.quick, x.large, x.slow} {
+		d.Close()
 	}
 }
 

@@ -53,6 +53,7 @@ func (d *Rebuilt) failed(format string, args ...any) {
 // derived makes renditions and working documents anew.
 func (d *Rebuilt) derived(ctx context.Context, p *parts, log *slog.Logger) error {
 	x := &examiner{parts: p, slow: sandbox.New(sandbox.Limits{Memory: slowMemory, Time: slowTime, Background: true})}
+	defer x.slow.Close()
 	jobs := worker.New(worker.Config{Docs: p.store, Log: log, Now: time.Now})
 	var found founding
 	err := eachHead(ctx, p.store, func(h store.Head) error {
