@@ -351,8 +351,8 @@ func (s *step) edited(spec *field.Spec, old *field.Record, set map[string]field.
 }
 
 // conflict keeps the value that came later beside the one that stays. A device that goes on editing the same field
-// before it has seen the conflict changes what it offers; it does not make another conflict. Of a device that has forked, the other
-// copy may have made that offer, and both stay.
+// before it has seen the conflict changes what it offers; it does not make another conflict. An offer that was
+// written after this one stays beside it, and so does one that another copy of the device may have made.
 func (s *step) conflict(r *field.Record, op *protocol.Operation, clash merge.Clash) (field.RecordID, error) {
 	in := s.b.in
 	id := field.ServerID("conflict", string(r.ID), clash.Path, string(in.Device), strconv.FormatInt(clash.By.Seq, 10))
@@ -380,11 +380,13 @@ func (s *step) conflict(r *field.Record, op *protocol.Operation, clash merge.Cla
 		return "", err
 	}
 	if known != nil && !bytes.Equal(known.Fields["offered"], set["offered"]) {
-		forked, err := s.b.hasForked()
-		if err != nil {
-			return "", err
+		beside := s.b.outer != nil
+		if !beside {
+			if beside, err = s.b.othersEntry(known.Stamps["offered"]); err != nil {
+				return "", err
+			}
 		}
-		if forked {
+		if beside {
 			id = field.ServerID("conflict", string(r.ID), clash.Path, string(in.Device), strconv.FormatInt(clash.By.Seq, 10), strconv.FormatInt(in.Number, 10))
 			if id, known, err = field.Own(s.view, id, field.KindConflicts, r.Scope); err != nil {
 				return "", err

@@ -185,3 +185,43 @@ func TestAnOlderBatchOverwritesNoNewerOne(t *testing.T) {
 		c.sound()
 	})
 }
+
+// A server that does not know yet what another one wrote keeps a batch of somebody whose access has ended. What the phone had read by
+// then was read in this history, and when the batch is accepted it overwrites nothing and meets no conflict either.
+func TestWhatIsKeptSaysHowFarItsPhoneHadRead(t *testing.T) {
+	onBothStores(t, func(t *testing.T, c *county) {
+		report := c.newReport(c.chen)
+		edit := func(text string) protocol.Operation {
+			return protocol.Operation{ID: report, Kind: field.KindReport, Base: c.get(report).Version, Set: fields(m{"summary": text})}
+		}
+		other := c.anotherServer()
+		_, err := other.send(c.chen.Device, 1000, c.get(report).Version, edit("陈写的"))
+		c.must(err)
+		c.outcome(c.push(c.lin, c.scope, edit("林写的")), 0, protocol.Applied)
+		scopes, read := c.chen.Scopes, c.get(report).Version
+		c.chen.Scopes = nil
+		resp, err := other.send(c.chen.Device, 1001, read, edit("看过以后写的"))
+		c.must(err)
+		kept := c.outcome(resp, 0, protocol.Rejected).RecordID
+		if got := c.get(kept).Int("seen"); got != read {
+			t.Errorf("the phone had read up to %d, and what is kept says %d", read, got)
+		}
+		c.chen.Scopes = scopes
+		c.must(c.click(c.zhao, c.get(kept), "accept", nil))
+		if got := c.get(report).Text("summary"); got != "看过以后写的" {
+			t.Errorf("the summary is %s", got)
+		}
+		c.sound()
+	})
+}
+
+// Somebody at the desk has read what another server wrote, and clicks on it at a server that has not heard of it.
+func TestAClickMeetsWhatAnotherServerWrote(t *testing.T) {
+	onBothStores(t, func(t *testing.T, c *county) {
+		report := c.newReport(c.chen) // this server knows the end of the scope
+		_, err := c.anotherServer().send(c.chen.Device, 1000, c.get(report).Version, protocol.Operation{ID: report, Kind: field.KindReport, Base: c.get(report).Version, Command: "submit"})
+		c.must(err)
+		c.must(c.click(c.zhao, c.get(report), "take", nil))
+		c.sound()
+	})
+}

@@ -179,7 +179,8 @@ func (b *batch) decidesKept() bool {
 }
 
 // compareHistory finds out whether the device has seen this history of the scope. After a restore from a backup its
-// versions are numbers of entries that are gone, and others may have taken them.
+// versions are numbers of entries that are gone, and others may have taken them. The store is asked also about what lies above the
+// head: another server may have written it, and a batch that is refused is kept elsewhere, so its commit does not find that out.
 func (b *batch) compareHistory() error {
 	head, err := b.view.head(b.in.Scope)
 	if err != nil || head == nil {
@@ -190,7 +191,7 @@ func (b *batch) compareHistory() error {
 	seen := b.in.Seen
 	switch {
 	case seen == nil || seen.Seq == 0:
-	case seen.Seq < 0 || seen.Seq > head.Seq:
+	case seen.Seq < 0:
 		b.lost = true
 	case seen.Seq == head.Seq:
 		b.lost = seen.Hash != head.Hash
@@ -199,8 +200,9 @@ func (b *batch) compareHistory() error {
 		if err != nil {
 			return err
 		}
-		if len(marks) == 0 {
-			return nil // it is in this group, and so in this history: nobody was told of another
+		if len(marks) == 0 { // up to the head it is in this group, and so in this history: nobody was told of another
+			b.lost = seen.Seq > head.Seq
+			return nil
 		}
 		b.lost = marks[0].Hash != seen.Hash
 	}

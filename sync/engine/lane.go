@@ -50,6 +50,11 @@ func (r *request) finish(resp protocol.PushResponse, err error) {
 	close(r.done)
 }
 
+// mayBeToldNo reports whether a refusal of the request is answered without a commit. Nothing would find out then that another process
+// has written since this one did, and who acts on what that wrote would be told for ever that it is not so: he is answered by the
+// ends of the scopes as they are now.
+func (r *request) mayBeToldNo() bool { return r.in.Strict && !r.in.Actor.Server }
+
 func (r *request) isDone() bool {
 	select {
 	case <-r.done:
@@ -227,6 +232,11 @@ func (e *Engine) runGroup(ctx context.Context, scope field.Scope, l *lane) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
 	for try := 1; len(group) > 0; try++ {
+		for _, r := range group {
+			if r.mayBeToldNo() {
+				l.head = nil
+			}
+		}
 		root, err := e.rootView(ctx, map[field.Scope]*lane{scope: l})
 		if err != nil {
 			for _, r := range group {
@@ -298,6 +308,11 @@ func (e *Engine) commitAcross(ctx context.Context, first *request) (protocol.Pus
 		scopes = slices.Compact(scopes)
 		r := &request{in: first.in, digest: first.digest, done: make(chan struct{})}
 		timedOut, err := e.holding(ctx, scopes, func(lanes map[field.Scope]*lane) error {
+			if r.mayBeToldNo() {
+				for _, l := range lanes {
+					l.head = nil
+				}
+			}
 			root, err := e.rootView(ctx, lanes)
 			if err != nil {
 				return err
