@@ -30,9 +30,10 @@ const requestTime = time.Minute
 
 // Refused is a problem that the server answered (RFC 9457).
 type Refused struct {
-	Status int        `json:"status"`
-	Code   field.Code `json:"code"`
-	Detail string     `json:"detail"`
+	Status  int        `json:"status"`
+	Code    field.Code `json:"code"`
+	Detail  string     `json:"detail"`
+	Highest int64      `json:"highestBatch"` // with batch_reused: of the device in the scope
 }
 
 func (r *Refused) Error() string { return fmt.Sprintf("%d %s: %s", r.Status, r.Code, r.Detail) }

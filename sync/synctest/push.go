@@ -3,6 +3,7 @@ package synctest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -254,7 +255,9 @@ func (p *Phone) pushOne(ctx context.Context) error {
 		return err2
 	}
 	if refusedWith(err, field.CodeBatchReused) {
-		return p.renumber(b)
+		var r *Refused
+		_ = errors.As(err, &r) // it is one
+		return p.renumber(b, r.Highest)
 	}
 	if err != nil {
 		return err
@@ -264,13 +267,13 @@ func (p *Phone) pushOne(ctx context.Context) error {
 
 // renumber keeps the outbox and sends the batch under a new number, as the server asks when the old one was used for
 // other content: a phone that was restored from a backup.
-func (p *Phone) renumber(b sealed) error {
+func (p *Phone) renumber(b sealed, highest int64) error {
 	var req protocol.PushRequest
 	if err := json.Unmarshal(b.Body, &req); err != nil {
 		return err
 	}
 	p.mu.Lock()
-	req.Batch = p.st.LastBatch + 1000
+	req.Batch = max(p.st.LastBatch, highest) + 1000
 	p.mu.Unlock()
 	body, err := json.Marshal(req)
 	if err != nil {

@@ -196,7 +196,7 @@ func (l *link) serve(push bool, body []byte) (status int, out []byte, err error)
 		return 200, field.Quote(resp), nil
 	}
 	fe := field.AsError(err)
-	problem := field.Quote(map[string]any{"code": fe.Code})
+	problem := field.Quote(map[string]any{"code": fe.Code, "highestBatch": fe.Highest})
 	switch fe.Kind {
 	case field.KindInternal:
 		w.fault("an internal error: %v", err)
