@@ -68,7 +68,7 @@ func (s *sum) String() string {
 }
 
 func TestNothingIsLostDoubledOrLeaked(t *testing.T) {
-	seeds := uint64(200)
+	seeds := uint64(170)
 	if testing.Short() {
 		seeds = 40
 	}
