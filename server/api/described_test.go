@@ -49,3 +49,42 @@ func TestEveryOperationIsExplainedAndEveryBodyHasAnExample(t *testing.T) {
 		t.Errorf("%d operations with %d bodies were found", operations, bodies)
 	}
 }
+
+// Generators name what stands inside of a schema after schema and member, and what belongs to an operation after it. No two names
+// may meet: ogen made of a member "operation" of a schema that was called like an operation what did not compile.
+func TestNoTwoNamesMeetInGeneratedCode(t *testing.T) {
+	doc, _ := described()
+	upper := func(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+	made := map[string]string{}
+	for _, item := range doc.Paths.Map() {
+		for _, op := range item.Operations() {
+			for _, of := range []string{"Operation", "Params", "Req", "Res", "OK", "JSONBody", "JSONRequestBody"} {
+				made[upper(op.OperationID)+of] = "the operation " + op.OperationID
+			}
+		}
+	}
+	for name := range doc.Components.Schemas {
+		if of := made[name]; of != "" {
+			t.Errorf("the schema %s has a name that generators give to %s", name, of)
+		}
+	}
+	inside := 0
+	for name, s := range doc.Components.Schemas {
+		for member, m := range s.Value.Properties {
+			if m.Ref != "" || m.Value.Type.Is("string") && m.Value.Enum == nil || m.Value.Type.Is("integer") || m.Value.Type.Is("boolean") || m.Value.Type.Is("number") {
+				continue
+			}
+			inside++
+			at := name + upper(member)
+			if of := made[at]; of != "" {
+				t.Errorf("the member %s of the schema %s has a name that generators give to %s", member, name, of)
+			}
+			if doc.Components.Schemas[at] != nil {
+				t.Errorf("the member %s of the schema %s has the name of the schema %s", member, name, at)
+			}
+		}
+	}
+	if inside < 50 {
+		t.Errorf("only %d members were found", inside)
+	}
+}
