@@ -3,6 +3,7 @@ package sandbox
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -49,7 +50,8 @@ func misbehave(how string) {
 	case workHang:
 		time.Sleep(time.Hour)
 	case workSpin:
-		for {
+		for sum := sha256.Sum256(nil); ; {
+			sum = sha256.Sum256(sum[:])
 		}
 	case workWait: // for longer than it may work
 		time.Sleep(2 * time.Second)
