@@ -197,7 +197,7 @@ func (a *Accounts) open(ctx context.Context, token string) (*claims, error) {
 	}
 	sum := sha256.Sum256([]byte(token))
 	if c := a.known.get(sum); c != nil && keys.find(c.key, a.now()) != nil {
-		if !a.now().Before(c.ExpiresAt.Time) {
+		if !a.timely(c) {
 			return nil, field.Refuse(field.CodeTokenExpired, "")
 		}
 		return c, nil
@@ -230,9 +230,21 @@ func (a *Accounts) open(ctx context.Context, token string) (*claims, error) {
 		return nil, field.Refuse(field.CodeTokenExpired, "").Because(err)
 	case err != nil:
 		return nil, field.Refuse(field.CodeTokenInvalid, "").Because(err)
+	case !a.timely(c):
+		return nil, field.Refuse(field.CodeTokenExpired, "")
 	}
 	a.known.put(sum, c, a.now())
 	return c, nil
+}
+
+// clocks is by how much the clocks of two servers may differ.
+const clocks = 10 * time.Minute
+
+// timely reports whether a token is of the present. One that is good for longer than any that is given now is of a clock that was
+// ahead and has been put right: it would go on for as long as the clock was ahead, and a refresh brings another.
+func (a *Accounts) timely(c *claims) bool {
+	now := a.now()
+	return now.Before(c.ExpiresAt.Time) && !c.ExpiresAt.After(now.Add(a.accessTTL+clocks))
 }
 
 // verified remembers tokens whose signature was found good: checking Ed25519 costs more than the rest of a request.

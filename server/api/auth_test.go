@@ -142,6 +142,26 @@ func TestGuessesAtAWrongClockAreForgottenAsOthers(t *testing.T) {
 	}
 }
 
+// An access token of a clock that was a year ahead is not good for a year when the clock was put right; the session goes on.
+func TestATokenOfAWrongClockIsRefreshed(t *testing.T) {
+	w := start(t)
+	chen := w.setUp().hire("chen", access.Inspector)
+	w.clock.stop()
+	const year = 365 * 24 * time.Hour
+	w.clock.move(year)
+	w.try("chen", password, string(chen.Device.ID), "").want(200).into(&chen.Tokens)
+	w.clock.move(-year)
+	chen.do("GET", "/v1/me", nil).refused(401, field.CodeTokenExpired)
+	w.clock.move(year)
+	chen.do("GET", "/v1/me", nil).want(200) // now it is remembered as one that is good
+	w.clock.move(-year)
+	chen.do("GET", "/v1/me", nil).refused(401, field.CodeTokenExpired)
+	chen.refresh(chen.RefreshToken).want(200).into(&chen.Tokens)
+	chen.do("GET", "/v1/me", nil).want(200)
+	w.clock.move(-5 * time.Minute) // as another server has it
+	chen.do("GET", "/v1/me", nil).want(200)
+}
+
 // Strangers who flood a name from the address of the office keep nobody out who has a device or a code.
 func TestAFloodOfStrangersKeepsNobodyOut(t *testing.T) {
 	w := start(t)
@@ -295,7 +315,7 @@ func TestARenewedTokenKeyEndsWhatTheOldOneSigned(t *testing.T) {
 		t.Fatal(err)
 	}
 	claims, _ := token.Claims.(jwt.MapClaims)
-	claims["exp"] = time.Now().AddDate(10, 0, 0).Unix()
+	claims["exp"] = w.clock.now().Add(20 * time.Minute).Unix() // one for years is not of the present, whoever signed it
 	kid := token.Header["kid"]
 	token = jwt.NewWithClaims(jwt.SigningMethodEdDSA, claims)
 	token.Header["kid"], token.Header["typ"] = kid, "at+jwt"
