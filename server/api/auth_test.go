@@ -315,7 +315,7 @@ func TestARenewedTokenKeyEndsWhatTheOldOneSigned(t *testing.T) {
 		t.Fatal(err)
 	}
 	claims, _ := token.Claims.(jwt.MapClaims)
-	claims["exp"] = w.clock.now().Add(20 * time.Minute).Unix() // one for years is not of the present, whoever signed it
+	claims["exp"] = w.clock.now().Add(20 * time.Minute).Unix() // one for years is refused for that alone
 	kid := token.Header["kid"]
 	token = jwt.NewWithClaims(jwt.SigningMethodEdDSA, claims)
 	token.Header["kid"], token.Header["typ"] = kid, "at+jwt"

@@ -389,9 +389,9 @@ func voidedReport(void Command) Command {
 	return void
 }
 
-// askTaskAgain puts the task that a report had answered back: to its team when the report is gone, and before whoever accepts
-// tasks when the report is under review again, since what was accepted then rests on it. The team gets the site back. A campaign
-// that has been reported does not change any more: its planner is told.
+// askTaskAgain puts the task that a report had answered back: to its team when the report is gone, and to be accepted once more when
+// the report is under review again, since what was accepted rests on it. The team gets the site back. A campaign that has been
+// reported does not change any more: its planner is told.
 func askTaskAgain(c *Case, report *Record, to State, n Notice) error {
 	tasks, err := c.Look.In(report.Scope, KindRevisit)
 	if err != nil {
