@@ -93,7 +93,7 @@ func (t *throttle) level(ctx context.Context, key string, l limit) float64 {
 	return b.level(now, l)
 }
 
-// level is how full a bucket is. It may not be shared with somebody who reads it meanwhile.
+// level is how full a bucket is. mu is held.
 func (b *bucket) level(now time.Time, l limit) float64 {
 	if b == nil {
 		return 0
