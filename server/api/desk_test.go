@@ -540,7 +540,7 @@ func (o *office) campaign(sites []string, last visit, clue string) {
 	t.Helper()
 	today := o.clock.now().In(time.FixedZone("UTC+8", 8*3600))
 	plan := obj{
-		"title": "回头看", "from": today.Format(time.DateOnly), "to": today.AddDate(0, 1, 0).Format(time.DateOnly), "templateId": o.template,
+		"title": "回头看", "from": today.AddDate(0, 0, -1).Format(time.DateOnly), "to": today.AddDate(0, 1, 0).Format(time.DateOnly), "templateId": o.template,
 		"strata": []obj{{"stratum": "problems", "size": 3}, {"stratum": "unsampled", "size": 1}, {"stratum": "petitioners", "size": 1}},
 	}
 	id := o.make(o.cai, "campaigns", plan)
