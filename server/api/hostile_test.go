@@ -332,7 +332,7 @@ func TestTheNumberOfCursorsIsBounded(t *testing.T) {
 		var at protocol.PullResponse
 		a, cost := ask(protocol.MaxCursors, long)
 		a.want(200).into(&at)
-		if len(at.Gone) != protocol.MaxCursors || len(at.Records) == 0 {
+		if len(at.Gone) < 500 || len(a.body) > protocol.MaxPageBytes || len(at.Records) == 0 {
 			t.Errorf("%d gone, %d records", len(at.Gone), len(at.Records))
 		}
 		// The test's own comparison with openapi.yaml takes most of this.

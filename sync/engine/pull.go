@@ -66,20 +66,10 @@ func (e *Engine) Pull(ctx context.Context, actor Actor, req protocol.PullRequest
 	if err != nil {
 		return protocol.PullResponse{}, fmt.Errorf("pull: %w", err)
 	}
-	visible := make(map[field.Scope]bool, len(heads))
-	for i := range heads {
-		visible[heads[i].Scope] = true
-		p.Scopes = append(p.Scopes, heads[i].Scope)
-	}
-	for scope := range req.Cursors {
-		if !visible[scope] {
-			p.Gone = append(p.Gone, scope)
-		}
-	}
-	slices.Sort(p.Gone)
 	if heads, err = p.tasksFirst(actor, heads, req.Cursors); err != nil {
 		return protocol.PullResponse{}, fmt.Errorf("pull: %w", err)
 	}
+	p.name(heads, req.Cursors)
 	if p.Missing, err = e.missing(ctx, actor, req.Acknowledged); err != nil {
 		return protocol.PullResponse{}, fmt.Errorf("pull: %w", err)
 	}
@@ -245,21 +235,49 @@ type page struct {
 	read   int // records that were read from the store
 }
 
-// cursorBytes are about what a cursor takes on a page.
-const cursorBytes = 300
+const (
+	recordBytes = 400 // about what a record takes on a page besides its fields
+	cursorBytes = 300 // and a cursor
+	scopeBytes  = 80  // and the name of a scope
+)
+
+// name tells the device what it may read, in the order in which it comes, and what it may not read any more. Each list takes an
+// eighth of the page at most: the page is there for records. Where not all fit, those that are new to the device are named; it knows the
+// others. Of those that are gone others are named each time then, so that none waits behind those that it cannot give up yet.
+func (p *page) name(heads []store.Head, from map[field.Scope]protocol.Cursor) {
+	most := p.room / 8 / scopeBytes
+	visible := make(map[field.Scope]bool, len(heads))
+	for i := range heads {
+		scope := heads[i].Scope
+		visible[scope] = true
+		if _, held := from[scope]; (!held || len(heads) <= most) && len(p.Scopes) < most {
+			p.Scopes = append(p.Scopes, scope)
+		}
+	}
+	for scope := range from { // a map is walked from another place each time
+		if !visible[scope] && len(p.Gone) < most {
+			p.Gone = append(p.Gone, scope)
+		}
+	}
+	slices.Sort(p.Gone)
+	p.room -= scopeBytes * (len(p.Scopes) + len(p.Gone))
+}
 
 // scope adds one scope to the page. given: the device has sent a cursor. digest is what it makes of its records; empty: it does not say.
 func (p *page) scope(head *store.Head, from protocol.Cursor, given bool, digest string) error {
 	if from.Seq == head.Seq && from.Hash == head.Hash {
 		return p.compare(head, digest)
 	}
+	if p.room <= 0 {
+		p.More = true
+		return nil
+	}
 	way, err := p.setOut(head, from, given)
 	if err != nil {
 		return err
 	}
 	if way.afresh {
-		p.Restart = append(p.Restart, head.Scope)
-		p.More = true
+		p.restart(head.Scope)
 		return nil
 	}
 	at, part, whole := from.Seq, from.Part(), false
@@ -312,9 +330,15 @@ func (p *page) scope(head *store.Head, from protocol.Cursor, given bool, digest 
 	return nil
 }
 
+// restart tells the device to load a scope afresh.
+func (p *page) restart(scope field.Scope) {
+	p.Restart, p.More = append(p.Restart, scope), true
+	p.room -= scopeBytes
+}
+
 // compare finds out whether a device that has read all of a scope holds what the server holds.
 func (p *page) compare(head *store.Head, digest string) error {
-	if digest == "" {
+	if digest == "" || p.room <= 0 { // it is sent again another day
 		return nil
 	}
 	ours, err := p.e.digest(p.ctx, head)
@@ -322,8 +346,9 @@ func (p *page) compare(head *store.Head, digest string) error {
 		return err
 	}
 	p.e.log.Warn("a device holds other records than the server at the same cursor; it starts the scope afresh", "scope", head.Scope, "seq", head.Seq, "device", p.device, "sent", digest, "stored", ours)
-	p.Restart, p.Diverged = append(p.Restart, head.Scope), append(p.Diverged, head.Scope)
-	p.More = true
+	p.restart(head.Scope)
+	p.Diverged = append(p.Diverged, head.Scope)
+	p.room -= scopeBytes
 	return nil
 }
 
@@ -396,6 +421,3 @@ func (p *page) take(records []*field.Record, way *way) (taken int) {
 	}
 	return taken
 }
-
-// recordBytes are about what a record takes on a page besides its fields.
-const recordBytes = 400

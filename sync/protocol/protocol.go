@@ -212,8 +212,8 @@ func Stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z
 type PullResponse struct {
 	Records  []PulledRecord         `json:"records"`
 	Cursors  map[field.Scope]Cursor `json:"cursors"`            // of the scopes on this page
-	Scopes   []field.Scope          `json:"scopes"`             // all that the user may read, the inbox first
-	Gone     []field.Scope          `json:"gone"`               // in the request, and no longer readable: drop them
+	Scopes   []field.Scope          `json:"scopes"`             // all that may be read, the inbox first; too many: those not in the request, as many as fit
+	Gone     []field.Scope          `json:"gone"`               // in the request, and no longer readable: drop them; as many as fit
 	Restart  []field.Scope          `json:"restart"`            // their history forked: load them afresh, keep the outbox
 	Diverged []field.Scope          `json:"diverged,omitempty"` // of Restart: the digest was wrong
 	More     bool                   `json:"more"`               // ask again at once
