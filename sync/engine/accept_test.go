@@ -89,6 +89,61 @@ func TestAnAcceptedEditOverwritesNothing(t *testing.T) {
 	})
 }
 
+// A batch may change a field twice before its phone has seen that somebody else did: the later offer takes the place of the first, as
+// it does when it comes with the next batch.
+func TestABatchOffersTwice(t *testing.T) {
+	onBothStores(t, func(t *testing.T, c *county) {
+		report := c.newReport(c.chen)
+		base := c.get(report).Version
+		edit := func(summary string) protocol.Operation {
+			return protocol.Operation{ID: report, Kind: field.KindReport, Base: base, Set: fields(m{"summary": summary})}
+		}
+		c.push(c.lin, c.scope, edit("林"))
+		resp := c.push(c.chen, c.scope, edit("一"), edit("二"), edit("三"))
+		for i := range resp.Outcomes {
+			c.outcome(resp, i, protocol.Conflict)
+		}
+		offered := func(want string) {
+			t.Helper()
+			conflicts := c.list(field.KindConflicts)
+			if c.get(report).Text("summary") != "林" || len(conflicts) != 1 || conflicts[0].Text("offered") != want {
+				t.Fatalf("%s, %d conflicts, the first is %s", c.get(report).Document(), len(conflicts), conflicts[0].Document())
+			}
+		}
+		offered("三")
+		c.outcome(c.push(c.chen, c.scope, edit("四")), 0, protocol.Conflict)
+		offered("四")
+		c.sound()
+	})
+}
+
+// Of two edits of one field, from two phones of a person, that one batch accepts, the second meets the first, and both are there to
+// choose from.
+func TestOneBatchAcceptsTwoEditsOfAField(t *testing.T) {
+	onBothStores(t, func(t *testing.T, c *county) {
+		report := c.newReport(c.chen)
+		base := c.get(report).Version
+		c.chen.Scopes = nil
+		tablet := *c.chen
+		tablet.Device = field.DeviceID(id())
+		var accept []protocol.Operation
+		for i, who := range []*access.Actor{c.chen, &tablet} {
+			resp := c.push(who, c.scope, protocol.Operation{ID: report, Kind: field.KindReport, Base: base, Set: fields(m{"summary": []string{"一", "二"}[i]})})
+			kept := c.get(c.outcome(resp, 0, protocol.Rejected).RecordID)
+			accept = append(accept, protocol.Operation{ID: kept.ID, Kind: field.KindParked, Base: kept.Version, Command: "accept"})
+		}
+		resp := c.push(c.zhao, field.MakeScope(field.ScopeUser, string(c.chen.User)), accept...)
+		for i := range accept {
+			c.outcome(resp, i, protocol.Applied)
+		}
+		conflicts := c.list(field.KindConflicts)
+		if c.get(report).Text("summary") != "一" || len(conflicts) != 1 || conflicts[0].Text("offered") != "二" || conflicts[0].Text("currentUser") != string(c.chen.User) {
+			t.Fatalf("%s, conflicts %v", c.get(report).Document(), conflicts)
+		}
+		c.sound()
+	})
+}
+
 // Of three who wrote the same field, nobody is overwritten by a choice between the first two.
 func TestAResolvedConflictOverwritesNothing(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {

@@ -404,7 +404,7 @@ func (s *step) conflict(r *field.Record, op *protocol.Operation, clash merge.Cla
 
 // wrote finds out who wrote the value of a record that a clash met, and when the server took it. No person: the server.
 func (s *step) wrote(r *field.Record, by field.Stamp) (field.UserID, time.Time, error) {
-	entry, err := s.view.entry(r.Scope, by.Seq)
+	entry, err := s.b.entry(r.Scope, by.Seq)
 	if err != nil || entry.Device == by.Device {
 		return entry.Actor, entry.At, err
 	}

@@ -255,12 +255,28 @@ func (b *batch) writer(r *field.Record, base int64) (merge.Writer, error) {
 
 // othersEntry reports whether an entry in the name of the batch's device may be that of another copy.
 func (b *batch) othersEntry(by field.Stamp) (bool, error) {
+	if by.Seq > b.end { // the batch's own
+		return false, nil
+	}
 	forked, err := b.hasForked()
 	if err != nil || forked || b.outer != nil { // the number of what was kept is not known any more
 		return forked, err
 	}
-	entry, err := b.view.entry(b.in.Scope, by.Seq)
+	entry, err := b.entry(b.in.Scope, by.Seq)
 	return entry.Device == by.Device && entry.Batch > b.in.Number, err
+}
+
+// entry returns an entry by which something that is there was written. The one that the batch itself is about to write has no body and
+// no hash yet. That one is missing is a fault of the store, and never a refusal.
+func (b *batch) entry(scope field.Scope, seq int64) (store.Entry, error) {
+	if own := b.bodies[scope]; own != nil && own.Seq == seq {
+		return store.Entry{Scope: scope, Seq: seq, Device: own.Device, Batch: own.Batch, Actor: own.Actor, At: b.at}, nil
+	}
+	entry, err := b.view.entry(scope, seq)
+	if field.Is(err, field.CodeNotFound) {
+		err = fmt.Errorf("engine: entry %d of %s, by which a record was written, is missing", seq, scope)
+	}
+	return entry, err
 }
 
 // hasForked reports whether the batch's device is known to have, asked once.
