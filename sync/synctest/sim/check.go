@@ -86,6 +86,9 @@ func (w *world) onceEach() error {
 			for _, op := range body.Ops {
 				if op.Outcome.Outcome == protocol.Rejected {
 					rejected[op.Outcome.RecordID]++
+					if op.Outcome.Code == field.CodeNotFound && h.Scope.Type() == field.ScopeSite { // a batch for a closed scope is kept with its sender
+						w.fault("an operation on %s was rejected as not_found in the log of %s, which was open to its sender", op.ID, h.Scope)
+					}
 					find(field.Quote(op), func(x write) {
 						w.fault("what phone %d wrote as %s was rejected, and stands in the entry of %s", x.by, x.value, h.Scope)
 					})
