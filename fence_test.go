@@ -83,6 +83,23 @@ var fences = []fence{
 		},
 	},
 	{
+		why:    "a phone knows the server by its public API: what goes over the wire, and how a receipt is checked",
+		around: []string{"sync/phone"}, ours: []string{"server/field", "sync/protocol", "media/receipt"},
+	},
+	{
+		why:    "a bad link knows requests and connections, not who sends them",
+		around: []string{"sync/badlink"}, stdOnly: true,
+	},
+	{
+		why:     "what plays tests is imported by tests and by the commands that repeat them",
+		except:  []string{"sync/synctest/..."},
+		without: []string{"sync/synctest/..."},
+	},
+	{
+		why:    "the demo plays through the public API: what it needs of the server is an address",
+		around: []string{"server/demo"}, ours: []string{"server/field", "sync/protocol", "sync/badlink", "sync/phone"},
+	},
+	{
 		why:    "media knows bytes, not the actions of people nor the exchange of records",
 		around: []string{"media/..."},
 		without: []string{
@@ -230,8 +247,13 @@ func TestFencesStop(t *testing.T) {
 		{from: "media/blob/minio", to: "github.com/minio/minio-go/v7"},
 		{from: "server/api/guard", to: "github.com/valyala/fasthttp"},
 		{from: "server/app", to: "github.com/gofiber/fiber/v2", crosses: true},
-		{from: "sync/synctest", to: "server/app", crosses: true},
-		{from: "sync/synctest", to: "server/app", test: true},
+		{from: "sync/phone", to: "server/app", crosses: true},
+		{from: "sync/phone", to: "server/app", test: true},
+		{from: "sync/phone", to: "sync/engine", crosses: true},
+		{from: "sync/badlink", to: "golang.org/x/net/proxy", crosses: true},
+		{from: "server/demo", to: "sync/phone"},
+		{from: "server/demo", to: "server/workflow", crosses: true},
+		{from: "server/demo", to: "sync/synctest/sim", crosses: true},
 		{from: "server", to: "server/app"},
 	}
 	ours := func(path string) string {

@@ -10,7 +10,7 @@ import (
 	"fieldclue/server/app"
 	"fieldclue/server/config"
 	"fieldclue/server/field"
-	"fieldclue/sync/synctest"
+	"fieldclue/sync/phone"
 )
 
 // The server's directory is lost and put back from yesterday's copy. What phones had sent since, with an answer, they
@@ -20,10 +20,10 @@ func TestAfterARestorePhonesSendWhatWasLost(t *testing.T) {
 	dir, copied := t.TempDir(), t.TempDir()
 	cfg := configured(t, dir)
 	o := open(t, cfg)
-	phone := func(login string) *synctest.Phone {
+	enrol := func(login string) *phone.Phone {
 		t.Helper()
-		p, err := synctest.Open(synctest.Options{
-			Dir: t.TempDir(), BaseURL: o.a.URL(), Device: synctest.Device{ID: field.DeviceID(newID()), Name: login, Platform: "test"},
+		p, err := phone.Open(phone.Options{
+			Dir: t.TempDir(), BaseURL: o.a.URL(), Device: phone.Device{ID: field.DeviceID(newID()), Name: login, Platform: "test"},
 			Unlock: func() (string, string) { return login, password },
 		})
 		if err != nil {
@@ -35,15 +35,15 @@ func TestAfterARestorePhonesSendWhatWasLost(t *testing.T) {
 		}
 		return p
 	}
-	ann := phone("ann")
-	sync := func(p *synctest.Phone) {
+	ann := enrol("ann")
+	sync := func(p *phone.Phone) {
 		t.Helper()
 		if err := p.Sync(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	find := func(id field.RecordID, title string) synctest.Op {
-		return synctest.Create(o.scope, field.KindFinding, id, map[string]any{"siteId": o.site, "title": title})
+	find := func(id field.RecordID, title string) phone.Op {
+		return phone.Create(o.scope, field.KindFinding, id, map[string]any{"siteId": o.site, "title": title})
 	}
 	first, second, third := newID(), newID(), newID()
 	sync(ann)
@@ -59,8 +59,8 @@ func TestAfterARestorePhonesSendWhatWasLost(t *testing.T) {
 	}
 	cfg.Listen = address[len("http://"):]
 	o.a = start(t, cfg)
-	for name, op := range map[string]synctest.Op{
-		"second": find(second, "欠款"), "edit": synctest.Edit(o.scope, field.KindFinding, first, map[string]any{"title": "漏雨严重"}),
+	for name, op := range map[string]phone.Op{
+		"second": find(second, "欠款"), "edit": phone.Edit(o.scope, field.KindFinding, first, map[string]any{"title": "漏雨严重"}),
 	} {
 		if err := ann.Write(name, op); err != nil {
 			t.Fatal(err)
@@ -73,7 +73,7 @@ func TestAfterARestorePhonesSendWhatWasLost(t *testing.T) {
 	cfg.Listen = address[len("http://"):]
 	o.a = start(t, cfg)
 	// Somebody at the desk writes before the phone comes back.
-	cai := phone("cai")
+	cai := enrol("cai")
 	if err := cai.Write("third", find(third, "新的")); err != nil {
 		t.Fatal(err)
 	}
@@ -119,8 +119,8 @@ func TestAfterARestoreNothingIsGivenTwiceAndPhotosComeAgain(t *testing.T) {
 	onBoth(t, func(t *testing.T, cfg config.Config) {
 		o := open(t, cfg)
 		_, manager := o.person("dai", "clue_manager", newID())
-		p, err := synctest.Open(synctest.Options{
-			Dir: t.TempDir(), BaseURL: o.a.URL(), Device: synctest.Device{ID: field.DeviceID(newID()), Name: "ann", Platform: "test"},
+		p, err := phone.Open(phone.Options{
+			Dir: t.TempDir(), BaseURL: o.a.URL(), Device: phone.Device{ID: field.DeviceID(newID()), Name: "ann", Platform: "test"},
 			Unlock: func() (string, string) { return "ann", password },
 		})
 		if err != nil {
@@ -140,7 +140,7 @@ func TestAfterARestoreNothingIsGivenTwiceAndPhotosComeAgain(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := p.Write(string(id), synctest.Photo(o.scope, id, f, map[string]any{"siteId": o.site, "reportId": newID()})); err != nil {
+			if err := p.Write(string(id), phone.Photo(o.scope, id, f, map[string]any{"siteId": o.site, "reportId": newID()})); err != nil {
 				t.Fatal(err)
 			}
 			return id
@@ -198,7 +198,7 @@ func TestAfterARestoreNothingIsGivenTwiceAndPhotosComeAgain(t *testing.T) {
 		}
 		photos = append(photos, take(2), take(3))
 		finding := newID()
-		if err := p.Write("after the copy", synctest.Create(o.scope, field.KindFinding, finding, map[string]any{"siteId": o.site, "title": "漏雨"})); err != nil {
+		if err := p.Write("after the copy", phone.Create(o.scope, field.KindFinding, finding, map[string]any{"siteId": o.site, "title": "漏雨"})); err != nil {
 			t.Fatal(err)
 		}
 		sync()

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"fieldclue/server/field"
-	"fieldclue/sync/synctest"
+	"fieldclue/sync/phone"
 )
 
 // The two organisations, and the county where they look.
@@ -89,7 +89,7 @@ func (d *demo) people(ctx context.Context) (map[string]field.UserID, error) {
 // server had done so finds the door closed and its password good.
 func (d *demo) setUp(ctx context.Context) error {
 	k := d.desk(admin)
-	var refused *synctest.Refused
+	var refused *phone.Refused
 	err := k.send(ctx, http.MethodPost, "/v1/setup", "", map[string]any{
 		"code": d.o.SetupCode, "org": map[string]any{"code": guangzhou, "name": "广州市荔湾区纪委监委", "region": "440103"},
 		"name": "何俊杰", "login": admin, "password": d.memory.password(admin), "device": k.device(),

@@ -3,8 +3,9 @@
 // year's problem again. At the end it compares what was written on the phones with what the server holds.
 //
 // Open story.go first: it is the day, step by step. memory.go is why the demo can be killed at any moment and goes on
-// from where it was; desk.go is how the people at their desks ask the server, sync/synctest the phones; county.go holds
-// the people and places, tally.go the comparison, picture.go makes the photos. All people and cases are invented.
+// from where it was; desk.go is how the people at their desks ask the server, sync/phone the phones, over a link of
+// sync/badlink; county.go holds the people and places, tally.go the comparison, picture.go makes the photos. All people
+// and cases are invented.
 //
 // Not here: starting the server (server/app does) and anything that reaches around its HTTP API.
 package demo
@@ -21,7 +22,8 @@ import (
 	"time"
 
 	"fieldclue/server/field"
-	"fieldclue/sync/synctest"
+	"fieldclue/sync/badlink"
+	"fieldclue/sync/phone"
 )
 
 // Options of a run. BaseURL, Dir and Out must be set.
@@ -87,11 +89,11 @@ func clock(t time.Time) string { return t.In(beijing).Format("2006-01-02T15:04:0
 
 // handset is a simulated phone with its link.
 type handset struct {
-	phone  *synctest.Phone
-	link   *synctest.Link
+	phone  *phone.Phone
+	link   *badlink.Link
 	login  string
 	device string
-	open   func() (*synctest.Phone, error)
+	open   func() (*phone.Phone, error)
 }
 
 // handset opens the phone that a person carries. clockOff is how far its clock is wrong.
@@ -102,24 +104,24 @@ func (d *demo) handset(device, login string, clockOff time.Duration) (*handset, 
 		return h, nil
 	}
 	seed := d.memory.number("link " + device)
-	link := synctest.NewLink(synctest.LinkOptions{Seed: seed, Sleep: brief, Met: func(req *http.Request, f synctest.Fault) {
+	link := badlink.NewLink(badlink.LinkOptions{Seed: seed, Sleep: brief, Met: func(req *http.Request, f badlink.Fault) {
 		where := req.URL.Path
 		if strings.HasPrefix(where, "/v1/uploads/") {
 			where = "/v1/uploads/…"
 		}
 		harm := f.Harm.String()
-		if f.Harm == synctest.Cut && f.After > 0 {
+		if f.Harm == badlink.Cut && f.After > 0 {
 			harm = fmt.Sprintf("cut after %s", megabytes(f.After))
 		}
 		d.say("   ⚡ %s: %s %s: %s", device, req.Method, where, harm)
 	}})
-	o := synctest.Options{
+	o := phone.Options{
 		Dir: filepath.Join(d.o.Dir, "phones", device), BaseURL: d.o.BaseURL, App: "1.0.0-demo",
-		Device:    synctest.Device{ID: field.DeviceID(d.id("device " + device)), Name: device, Platform: "simulated"},
+		Device:    phone.Device{ID: field.DeviceID(d.id("device " + device)), Name: device, Platform: "simulated"},
 		Transport: link, Now: func() time.Time { return time.Now().Add(clockOff) }, Seed: seed, Sleep: brief, Attempts: 12,
 		Unlock: func() (string, string) { return login, d.memory.password(login) },
 	}
-	h := &handset{link: link, login: login, device: device, open: func() (*synctest.Phone, error) { return synctest.Open(o) }}
+	h := &handset{link: link, login: login, device: device, open: func() (*phone.Phone, error) { return phone.Open(o) }}
 	var err error
 	if h.phone, err = h.open(); err != nil {
 		return nil, err

@@ -11,8 +11,8 @@ import (
 	"slices"
 
 	"fieldclue/server/field"
+	"fieldclue/sync/phone"
 	"fieldclue/sync/protocol"
-	"fieldclue/sync/synctest"
 )
 
 // desk is somebody in an office with a browser and a good line.
@@ -34,8 +34,8 @@ func (d *demo) desk(login string) *desk {
 	return k
 }
 
-func (k *desk) device() synctest.Device {
-	return synctest.Device{ID: field.DeviceID(k.d.id("desk of " + k.login)), Name: "desk of " + k.login, Platform: "browser"}
+func (k *desk) device() phone.Device {
+	return phone.Device{ID: field.DeviceID(k.d.id("desk of " + k.login)), Name: "desk of " + k.login, Platform: "browser"}
 }
 
 func (k *desk) signIn(ctx context.Context) error {
@@ -44,7 +44,7 @@ func (k *desk) signIn(ctx context.Context) error {
 	}
 	body := map[string]any{"login": k.login, "password": k.d.memory.password(k.login), "device": k.device()}
 	err := k.send(ctx, http.MethodPost, "/v1/auth/sign-in", "", body, &t)
-	var r *synctest.Refused
+	var r *phone.Refused
 	if errors.As(err, &r) && r.Code == field.CodeDeviceUnknown && k.login != admin {
 		if body["code"], err = k.d.deviceCode(ctx, k.login); err == nil {
 			err = k.send(ctx, http.MethodPost, "/v1/auth/sign-in", "", body, &t)
@@ -71,9 +71,9 @@ func (d *demo) deviceCode(ctx context.Context, login string) (string, error) {
 }
 
 // signOn signs somebody in on a phone, which the first time takes a code.
-func (d *demo) signOn(ctx context.Context, p *synctest.Phone, login string) error {
+func (d *demo) signOn(ctx context.Context, p *phone.Phone, login string) error {
 	err := p.SignIn(ctx, login, d.memory.password(login))
-	var r *synctest.Refused
+	var r *phone.Refused
 	if !errors.As(err, &r) || r.Code != field.CodeDeviceUnknown {
 		return err
 	}
@@ -93,7 +93,7 @@ func (k *desk) ask(ctx context.Context, method, path, key string, body, into any
 			}
 		}
 		err := k.send(ctx, method, path, key, body, into)
-		var r *synctest.Refused
+		var r *phone.Refused
 		if !again && errors.As(err, &r) && r.Status == http.StatusUnauthorized {
 			k.token = ""
 			continue
@@ -120,7 +120,7 @@ func (k *desk) send(ctx context.Context, method, path, key string, body, into an
 func (k *desk) fetch(ctx context.Context, method, path, key string, body any) ([]byte, error) {
 	for attempt := 1; ; attempt++ {
 		raw, err := k.once(ctx, method, path, key, body)
-		var r *synctest.Refused
+		var r *phone.Refused
 		if errors.As(err, &r) && r.Status == http.StatusServiceUnavailable && attempt < 10 {
 			if err := brief(ctx, 1e9); err != nil {
 				return nil, err
@@ -162,7 +162,7 @@ func (k *desk) once(ctx context.Context, method, path, key string, body any) ([]
 		return nil, err
 	}
 	if res.StatusCode >= 300 {
-		refused := &synctest.Refused{}
+		refused := &phone.Refused{}
 		_ = json.Unmarshal(raw, refused) // not a problem document: the status says what there is to say
 		refused.Status = res.StatusCode
 		return nil, fmt.Errorf("%s: %s %s: %w", k.login, method, path, refused)
@@ -200,7 +200,7 @@ func (k *desk) click(ctx context.Context, name, path string, id field.RecordID, 
 				body[n] = v
 			}
 			err = k.ask(ctx, http.MethodPost, path+"/"+string(id)+"/"+command, "", body, nil)
-			var refused *synctest.Refused
+			var refused *phone.Refused
 			if errors.As(err, &refused) && refused.Code == field.CodeStale && attempt < 5 {
 				continue // somebody was first: look again
 			}

@@ -7,7 +7,7 @@ import (
 	"net/http"
 
 	"fieldclue/server/field"
-	"fieldclue/sync/synctest"
+	"fieldclue/sync/phone"
 )
 
 const mandateDocument = "荔湾纪委托函〔2026〕3号"
@@ -24,7 +24,7 @@ func (d *demo) entrust(ctx context.Context) error {
 	}
 	host, green := d.desk(hostDesk), "/v1/sites/"+string(d.site("green"))
 	err = once(d, "the partner sees nothing yet", func() error {
-		var refused *synctest.Refused
+		var refused *phone.Refused
 		if err := host.get(ctx, green, nil); !errors.As(err, &refused) || refused.Status != http.StatusNotFound {
 			return fmt.Errorf("without a mandate a site should not be there for the partner, and it answers %v", err)
 		}
@@ -38,7 +38,7 @@ func (d *demo) entrust(ctx context.Context) error {
 	}
 	// Who has just been given a mandate is known as such a little later.
 	err = await(ctx, "the partner to see the site", func() (bool, error) {
-		var refused *synctest.Refused
+		var refused *phone.Refused
 		if err := host.get(ctx, green, nil); !errors.As(err, &refused) || refused.Status != http.StatusNotFound {
 			return err == nil, err
 		}

@@ -16,7 +16,7 @@ import (
 	"sync"
 	"time"
 
-	"fieldclue/sync/synctest"
+	"fieldclue/sync/phone"
 )
 
 // story is what a run decides by chance, once for a directory.
@@ -76,7 +76,7 @@ func (m *memory) begin(path string) error {
 	if raw, err = json.Marshal(m.story); err != nil {
 		return err
 	}
-	return synctest.WriteFile(path, raw)
+	return phone.WriteFile(path, raw)
 }
 
 // read loads the finished steps. A last line without its end was being written when the process ended.

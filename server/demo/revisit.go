@@ -12,8 +12,9 @@ import (
 	"time"
 
 	"fieldclue/server/field"
+	"fieldclue/sync/badlink"
+	"fieldclue/sync/phone"
 	"fieldclue/sync/protocol"
-	"fieldclue/sync/synctest"
 )
 
 // seedOfDraw stands for a seed that the planner rolls with dice. Its hash is announced before the sample is drawn.
@@ -202,8 +203,8 @@ func (d *demo) pack(ctx context.Context, h *handset, task field.RecordID) error 
 func (d *demo) revisit(ctx context.Context, h *handset, v visit, task field.RecordID, people map[string]field.UserID) error {
 	scope := d.scope(v.site)
 	err := h.phone.Write("start of the revisit",
-		synctest.Command(scope, field.KindRevisit, task, "download", nil),
-		synctest.Command(scope, field.KindRevisit, task, "start", nil))
+		phone.Command(scope, field.KindRevisit, task, "download", nil),
+		phone.Command(scope, field.KindRevisit, task, "start", nil))
 	if err != nil {
 		return err
 	}
@@ -214,7 +215,7 @@ func (d *demo) revisit(ctx context.Context, h *handset, v visit, task field.Reco
 	for i := range v.shots {
 		photos = append(photos, d.id(v.photo(i)))
 	}
-	err = h.phone.Write("end of the revisit", synctest.Command(scope, field.KindRevisit, task, "submit", object{
+	err = h.phone.Write("end of the revisit", phone.Command(scope, field.KindRevisit, task, "submit", object{
 		"reportId": d.id(v.report()),
 		"results":  []object{{"findingId": d.id(d.lastYear()[0].problem()), "result": "relapse", "note": "承诺未兑现，再次付入个人账户"}},
 	}, photos...))
@@ -222,8 +223,8 @@ func (d *demo) revisit(ctx context.Context, h *handset, v visit, task field.Reco
 		return err
 	}
 	h.link.Plan(
-		synctest.Fault{Method: "PATCH", Path: "/v1/uploads", Harm: synctest.Cut, After: 900_000},
-		synctest.Fault{Method: "POST", Path: "/v1/sync/push", Harm: synctest.LoseAnswer})
+		badlink.Fault{Method: "PATCH", Path: "/v1/uploads", Harm: badlink.Cut, After: 900_000},
+		badlink.Fault{Method: "POST", Path: "/v1/sync/push", Harm: badlink.LoseAnswer})
 	if err := h.phone.Sync(ctx); err != nil {
 		return err
 	}

@@ -8,8 +8,9 @@ import (
 	"time"
 
 	"fieldclue/server/field"
+	"fieldclue/sync/badlink"
+	"fieldclue/sync/phone"
 	"fieldclue/sync/protocol"
-	"fieldclue/sync/synctest"
 )
 
 // The three devices of the story: last year's tablet and the two phones of the day.
@@ -243,30 +244,30 @@ func (d *demo) records(h *handset, visits []visit, people map[string]field.UserI
 
 // What the links do to the first requests that fit, each once.
 var (
-	badFirst = []synctest.Fault{
-		{Method: http.MethodPost, Path: "/v1/sync/push", Harm: synctest.Cut, After: 5_000},
-		{Method: http.MethodPost, Path: "/v1/sync/push", Harm: synctest.LoseAnswer},
-		{Method: http.MethodPost, Path: "/v1/uploads", Harm: synctest.LoseAnswer},
-		{Method: http.MethodPatch, Path: "/v1/uploads", Harm: synctest.Cut, After: 1_100_000},
+	badFirst = []badlink.Fault{
+		{Method: http.MethodPost, Path: "/v1/sync/push", Harm: badlink.Cut, After: 5_000},
+		{Method: http.MethodPost, Path: "/v1/sync/push", Harm: badlink.LoseAnswer},
+		{Method: http.MethodPost, Path: "/v1/uploads", Harm: badlink.LoseAnswer},
+		{Method: http.MethodPatch, Path: "/v1/uploads", Harm: badlink.Cut, After: 1_100_000},
 	}
-	badThen = []synctest.Fault{
-		{Method: http.MethodPatch, Path: "/v1/uploads", Harm: synctest.Cut, After: 700_000, Reset: true},
-		{Method: http.MethodPatch, Path: "/v1/uploads", Harm: synctest.LoseAnswer},
-		{Method: http.MethodPost, Path: "/v1/sync/push", Harm: synctest.Twice},
+	badThen = []badlink.Fault{
+		{Method: http.MethodPatch, Path: "/v1/uploads", Harm: badlink.Cut, After: 700_000, Reset: true},
+		{Method: http.MethodPatch, Path: "/v1/uploads", Harm: badlink.LoseAnswer},
+		{Method: http.MethodPost, Path: "/v1/sync/push", Harm: badlink.Twice},
 	}
-	badOther = []synctest.Fault{
-		{Method: http.MethodPost, Path: "/v1/sync/push", Harm: synctest.Twice},
-		{Method: http.MethodPatch, Path: "/v1/uploads", Harm: synctest.Cut, After: 1_600_000, Reset: true},
-		{Method: http.MethodHead, Path: "/v1/uploads", Harm: synctest.Cut},
-		{Method: http.MethodPatch, Path: "/v1/uploads", Harm: synctest.Cut, After: 400_000},
+	badOther = []badlink.Fault{
+		{Method: http.MethodPost, Path: "/v1/sync/push", Harm: badlink.Twice},
+		{Method: http.MethodPatch, Path: "/v1/uploads", Harm: badlink.Cut, After: 1_600_000, Reset: true},
+		{Method: http.MethodHead, Path: "/v1/uploads", Harm: badlink.Cut},
+		{Method: http.MethodPatch, Path: "/v1/uploads", Harm: badlink.Cut, After: 400_000},
 	}
 )
 
 // comeBack sends all that a phone holds over a bad link. In between its battery runs empty, where there is a second lot
 // of faults to meet.
-func (d *demo) comeBack(ctx context.Context, h *handset, now, later []synctest.Fault) error {
+func (d *demo) comeBack(ctx context.Context, h *handset, now, later []badlink.Fault) error {
 	h.link.Signal(true)
-	h.link.SetWeather(synctest.Weather{Cut: 0.03, LoseAnswer: 0.02, Delay: 400 * time.Millisecond})
+	h.link.SetWeather(badlink.Weather{Cut: 0.03, LoseAnswer: 0.02, Delay: 400 * time.Millisecond})
 	h.link.Plan(now...)
 	if later != nil {
 		short, cancel := context.WithCancel(ctx)
@@ -297,7 +298,7 @@ func (d *demo) comeBack(ctx context.Context, h *handset, now, later []synctest.F
 			return err
 		}
 	}
-	h.link.SetWeather(synctest.Weather{})
+	h.link.SetWeather(badlink.Weather{})
 	s := h.phone.Stats()
 	d.say("   ✓ %s: all is in; %d receipts, %d retries, %d answers asked for again, %s sent again", h.device, s.Receipts, s.Retries, s.Replayed, megabytes(s.BytesResent))
 	if len(s.Problems) > 0 {
@@ -450,12 +451,12 @@ func (d *demo) correct(ctx context.Context, v visit) error {
 		d.say("   📥 %s: on top of the inbox: %s (%s) until %s", h.device, top.ZH, top.Items[0].Comment, top.Due)
 		at := clock(d.ago(10 * time.Minute))
 		err = h.phone.Write(group,
-			synctest.Edit(scope, field.KindReport, id, object{"answers": object{
+			phone.Edit(scope, field.KindReport, id, object{"answers": object{
 				"cards":     object{"value": "青松户、石桥户、竹林户，第一期各 9,000 元，均进入同一张卡", "seconds": 140, "at": at},
 				"contracts": object{"cannotObtain": "合作社会计岗约定本周五上午十点在镇经济发展办补看", "seconds": 80, "at": at},
 			}}),
-			synctest.Command(scope, field.KindReport, id, "resubmit", nil),
-			synctest.Command(field.MakeScope(field.ScopeUser, string(h.phone.User())), field.KindNotice, inbox[0].ID, "read", nil),
+			phone.Command(scope, field.KindReport, id, "resubmit", nil),
+			phone.Command(field.MakeScope(field.ScopeUser, string(h.phone.User())), field.KindNotice, inbox[0].ID, "read", nil),
 		)
 		if err != nil {
 			return err

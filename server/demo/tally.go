@@ -14,8 +14,8 @@ import (
 	"strings"
 
 	"fieldclue/server/field"
+	"fieldclue/sync/phone"
 	"fieldclue/sync/protocol"
-	"fieldclue/sync/synctest"
 )
 
 // count is one line of the table.
@@ -165,7 +165,7 @@ func (d *demo) tally(ctx context.Context) error {
 }
 
 // compare looks at one record that a phone wrote: is it there, and is every field what the phone last said.
-func (d *demo) compare(ctx context.Context, r *rows, device string, w synctest.Written) error {
+func (d *demo) compare(ctx context.Context, r *rows, device string, w phone.Written) error {
 	c := r.of(w.Kind)
 	if c == nil {
 		return nil
@@ -222,7 +222,7 @@ func (d *demo) compare(ctx context.Context, r *rows, device string, w synctest.W
 }
 
 // compareBytes downloads an original and compares its hash with the one that the phone took.
-func (d *demo) compareBytes(ctx context.Context, r *rows, device string, k *desk, w synctest.Written) (bool, error) {
+func (d *demo) compareBytes(ctx context.Context, r *rows, device string, k *desk, w phone.Written) (bool, error) {
 	var size int64
 	var hash string
 	if err := json.Unmarshal(w.Fields["size"], &size); err != nil {
@@ -290,9 +290,9 @@ func (d *demo) duplicates(ctx context.Context, made map[field.RecordID]bool) (in
 	if err := os.RemoveAll(dir); err != nil {
 		return 0, err
 	}
-	fresh, err := synctest.Open(synctest.Options{
+	fresh, err := phone.Open(phone.Options{
 		Dir: dir, BaseURL: d.o.BaseURL, Sleep: brief,
-		Device: synctest.Device{ID: field.DeviceID(d.id("fresh device")), Name: "fresh device", Platform: "simulated"},
+		Device: phone.Device{ID: field.DeviceID(d.id("fresh device")), Name: "fresh device", Platform: "simulated"},
 	})
 	if err != nil {
 		return 0, err

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"fieldclue/server/field"
-	"fieldclue/sync/synctest"
+	"fieldclue/sync/phone"
 )
 
 // visit is what two inspectors bring back from a site.
@@ -60,7 +60,7 @@ func (d *demo) record(h *handset, v visit, inspectors ...field.UserID) error {
 	}
 	p, scope, site := places[v.site], d.scope(v.site), d.site(v.site)
 	report := d.id(v.report())
-	ops := []synctest.Op{synctest.Create(scope, field.KindReport, report, object{
+	ops := []phone.Op{phone.Create(scope, field.KindReport, report, object{
 		"siteId": site, "templateId": d.id("template"), "templateVersion": 1, "visitType": "visit", "inspectors": inspectors,
 		"startedAt": clock(v.start), "position": p.at(-8, 5),
 	})}
@@ -79,7 +79,7 @@ func (d *demo) record(h *handset, v visit, inspectors ...field.UserID) error {
 		if n := v.notes[id]; n != "" {
 			answer["note"] = n
 		}
-		ops = append(ops, synctest.Edit(scope, field.KindReport, report, object{"answers": object{id: answer}}))
+		ops = append(ops, phone.Edit(scope, field.KindReport, report, object{"answers": object{id: answer}}))
 		at = at.Add(v.length / 20)
 	}
 	var photos []field.RecordID
@@ -96,11 +96,11 @@ func (d *demo) record(h *handset, v visit, inspectors ...field.UserID) error {
 	for i, t := range v.talks {
 		id := d.id(v.talk(i))
 		begin := v.start.Add(v.length/2 + time.Duration(i)*9*time.Minute)
-		ops = append(ops, synctest.Create(scope, field.KindInterview, id, object{
+		ops = append(ops, phone.Create(scope, field.KindInterview, id, object{
 			"reportId": report, "siteId": site, "alias": t.alias, "stratum": t.stratum, "text": t.text, "answers": t.answers,
 			"consent": object{"given": true, "at": clock(begin), "how": "口头同意，现场说明"}, "cadrePresent": t.cadre,
 			"startedAt": clock(begin), "endedAt": clock(begin.Add(8 * time.Minute)), "activeSeconds": 420,
-		}), synctest.Command(scope, field.KindInterview, id, "submit", nil))
+		}), phone.Command(scope, field.KindInterview, id, "submit", nil))
 		evidence = append(evidence, id)
 	}
 	found := object{
@@ -114,16 +114,16 @@ func (d *demo) record(h *handset, v visit, inspectors ...field.UserID) error {
 		found["promise"] = v.finding.promise
 	}
 	ops = append(ops,
-		synctest.Create(scope, field.KindFinding, d.id(v.problem()), found),
-		synctest.Edit(scope, field.KindReport, report, object{
+		phone.Create(scope, field.KindFinding, d.id(v.problem()), found),
+		phone.Edit(scope, field.KindReport, report, object{
 			"endedAt": clock(v.start.Add(v.length)), "activeSeconds": int(v.length.Seconds()) * 3 / 4, "summary": v.summary, "photos": hashes,
 		}),
-		synctest.Command(scope, field.KindReport, report, "submit", nil, photos...))
+		phone.Command(scope, field.KindReport, report, "submit", nil, photos...))
 	return h.phone.Write(group, ops...)
 }
 
 // takePhoto makes a picture, keeps it on the phone and declares it.
-func (d *demo) takePhoto(h *handset, v visit, i int, f framed) (synctest.Op, error) {
+func (d *demo) takePhoto(h *handset, v visit, i int, f framed) (phone.Op, error) {
 	p := places[v.site]
 	north, east := point(f.point)
 	pos := p.at(north+float64(i), east-float64(i))
@@ -132,7 +132,7 @@ func (d *demo) takePhoto(h *handset, v visit, i int, f framed) (synctest.Op, err
 		Seed: d.memory.number(v.photo(i)), At: at, Lat: pos["lat"].(float64), Lon: pos["lon"].(float64), Accuracy: 6, Model: "Simulated " + h.device,
 	})
 	if err != nil {
-		return synctest.Op{}, err
+		return phone.Op{}, err
 	}
 	capture := "app"
 	if f.picked {
@@ -141,9 +141,9 @@ func (d *demo) takePhoto(h *handset, v visit, i int, f framed) (synctest.Op, err
 	id := d.id(v.photo(i))
 	file, err := h.phone.Keep(string(id)+".jpg", content)
 	if err != nil {
-		return synctest.Op{}, err
+		return phone.Op{}, err
 	}
-	return synctest.Photo(d.scope(v.site), id, file, object{
+	return phone.Photo(d.scope(v.site), id, file, object{
 		"reportId": d.id(v.report()), "siteId": d.site(v.site), "item": f.item, "caption": f.caption, "takenAt": clock(at),
 		"position": pos, "capture": capture, "photoPoint": f.point, "clockSkewMs": 0,
 	}), nil

@@ -34,11 +34,11 @@ func (u *uploads) audit(ctx context.Context) error {
 	numbers := map[string]bool{}
 	var resent int64
 	for _, s := range u.senders {
-		stats := s.phone.phone.Stats()
-		if ops, photos := s.phone.phone.Waiting(); ops+photos > 0 || stats.Receipts != len(s.files) || len(stats.Problems) > 0 {
+		stats := s.phone.Stats()
+		if ops, photos := s.phone.Waiting(); ops+photos > 0 || stats.Receipts != len(s.files) || len(stats.Problems) > 0 {
 			return fmt.Errorf("%s: %d operations and %d photos wait, %d receipts for %d files, %d problems", s.name, ops, photos, stats.Receipts, len(s.files), len(stats.Problems))
 		}
-		left, err := s.phone.phone.Files()
+		left, err := s.phone.Files()
 		if err != nil || len(left) > 0 {
 			return fmt.Errorf("%s: %d files were not freed (%w)", s.name, len(left), errors.Join(err, errors.New("each has its receipt")))
 		}

@@ -5,7 +5,7 @@
 //
 // It builds the program, starts it on a directory with the embedded store, and sets up an organisation through the public
 // API. Pushers (pusher.go) send single operations and batches without a pause; phones (phones.go) are those of
-// sync/synctest and send findings and photos. soak.go is the order of things, server.go the process that is killed,
+// sync/phone and send findings and photos. soak.go is the order of things, server.go the process that is killed,
 // count.go what is compared. A kill falls while the server starts and recovers, while it is under load, or while what it
 // holds is being counted. The program ends with status 1 when anything acknowledged is missing, changed, or there twice,
 // or when the verification of the directory finds a fault.

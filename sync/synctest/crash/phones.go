@@ -14,13 +14,13 @@ import (
 	"time"
 
 	"fieldclue/server/field"
-	"fieldclue/sync/synctest"
+	"fieldclue/sync/phone"
 )
 
-// phone is a simulated phone whose owner writes findings, takes photos and syncs, whatever happens to the server.
-type phone struct {
+// inspector has a simulated phone, writes findings, takes photos and syncs, whatever happens to the server.
+type inspector struct {
 	name   string
-	phone  *synctest.Phone
+	phone  *phone.Phone
 	site   *site
 	random *rand.Rand
 	wrote  int
@@ -32,7 +32,7 @@ const (
 )
 
 // work writes and syncs until it is told to stop.
-func (p *phone) work(ctx context.Context, stop <-chan struct{}) error {
+func (p *inspector) work(ctx context.Context, stop <-chan struct{}) error {
 	for {
 		select {
 		case <-stop:
@@ -52,19 +52,19 @@ func (p *phone) work(ctx context.Context, stop <-chan struct{}) error {
 
 // forGood reports whether a phone failed in a way that a killed server does not explain.
 func forGood(err error) bool {
-	var refused *synctest.Refused
+	var refused *phone.Refused
 	if errors.As(err, &refused) {
 		return refused.Status < 500 && refused.Status != http.StatusTooManyRequests && refused.Status != http.StatusRequestTimeout
 	}
-	return errors.Is(err, synctest.ErrSignIn)
+	return errors.Is(err, phone.ErrSignIn)
 }
 
-func (p *phone) newID() field.RecordID { return (&pusher{random: p.random}).newID() }
+func (p *inspector) newID() field.RecordID { return (&pusher{random: p.random}).newID() }
 
-func (p *phone) write() error {
+func (p *inspector) write() error {
 	p.wrote++
 	title := fmt.Sprintf("%s %d", p.name, p.wrote)
-	ops := []synctest.Op{synctest.Create(p.site.scope, field.KindFinding, p.newID(), object{"siteId": p.site.id, "title": title})}
+	ops := []phone.Op{phone.Create(p.site.scope, field.KindFinding, p.newID(), object{"siteId": p.site.id, "title": title})}
 	if p.wrote%photosEvery == 0 {
 		img := image.NewGray(image.Rect(0, 0, 160, 120))
 		for i := range img.Pix {
@@ -78,13 +78,13 @@ func (p *phone) write() error {
 		if err != nil {
 			return err
 		}
-		ops = append(ops, synctest.Photo(p.site.scope, p.newID(), file, object{"siteId": p.site.id, "reportId": p.newID(), "capture": "app"}))
+		ops = append(ops, phone.Photo(p.site.scope, p.newID(), file, object{"siteId": p.site.id, "reportId": p.newID(), "capture": "app"}))
 	}
 	return p.phone.Write(title, ops...)
 }
 
 // check brings everything to the server and compares each record that was written here with the one that comes back.
-func (p *phone) check(ctx context.Context) error {
+func (p *inspector) check(ctx context.Context) error {
 	if err := p.phone.Sync(ctx); err != nil {
 		return fmt.Errorf("%s: %w", p.name, err)
 	}

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"fieldclue/server/field"
+	"fieldclue/sync/phone"
 	"fieldclue/sync/protocol"
-	"fieldclue/sync/synctest"
 )
 
 const password = "kettle orchard violin"
@@ -214,15 +214,15 @@ func share(ctx context.Context, together []*pusher) error {
 func (s *soak) phone(ctx context.Context, n int, login, code string, at *site) error {
 	random := rand.New(rand.NewPCG(s.o.seed, uint64(200+n)))
 	id := field.DeviceID((&pusher{random: random}).newID())
-	p, err := synctest.Open(synctest.Options{
+	p, err := phone.Open(phone.Options{
 		Dir: filepath.Join(s.o.dir, login), BaseURL: s.url(), App: "crash", Seed: s.o.seed, Attempts: 3, Transport: &http.Transport{},
-		Device: synctest.Device{ID: id, Name: login, Platform: "crash"},
+		Device: phone.Device{ID: id, Name: login, Platform: "crash"},
 		Sleep:  soon, Unlock: func() (string, string) { return login, password },
 	})
 	if err != nil {
 		return err
 	}
-	s.phones = append(s.phones, &phone{name: login, phone: p, site: at, random: random})
+	s.phones = append(s.phones, &inspector{name: login, phone: p, site: at, random: random})
 	if err := p.Enrol(ctx, login, password, code); err != nil {
 		return errors.Join(err, p.Close())
 	}

@@ -18,7 +18,7 @@ type soak struct {
 	server  *program
 	random  *rand.Rand
 	pushers []*pusher
-	phones  []*phone
+	phones  []*inspector
 
 	kills                      int
 	starting, counting, loaded int          // kills by their moment

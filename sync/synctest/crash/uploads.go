@@ -20,7 +20,8 @@ import (
 	"fieldclue/media/blob"
 	"fieldclue/media/blob/miniotest"
 	"fieldclue/server/field"
-	"fieldclue/sync/synctest"
+	"fieldclue/sync/badlink"
+	"fieldclue/sync/phone"
 )
 
 // uploads is one run of the soak of photos: phones that upload through a proxy which cuts every connection, and a server,
@@ -30,7 +31,7 @@ type uploads struct {
 	server  *program
 	life    *process
 	minio   *miniotest.Server // nil: photos lie in the directory
-	cutter  *synctest.Cutter
+	cutter  *badlink.Cutter
 	random  *rand.Rand
 	senders []*sender
 
@@ -51,7 +52,7 @@ const (
 
 // sender is one phone with its share of the files.
 type sender struct {
-	*phone
+	*inspector
 	user  string
 	fresh string // one-time code for the device on which it is read back
 	files []file
@@ -108,13 +109,13 @@ func (u *uploads) run(ctx context.Context) (err error) {
 	if err := u.life.serving(ctx); err != nil {
 		return err
 	}
-	if u.cutter, err = synctest.NewCutter(u.server.listen, synctest.CutterOptions{Seed: u.o.seed}); err != nil {
+	if u.cutter, err = badlink.NewCutter(u.server.listen, badlink.CutterOptions{Seed: u.o.seed}); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, u.cutter.Close()) }()
 	defer func() {
 		for _, s := range u.senders {
-			_ = s.phone.phone.Close() // nothing is lost without it
+			_ = s.phone.Close() // nothing is lost without it
 		}
 	}()
 	select {
@@ -145,8 +146,8 @@ func (u *uploads) settle(ctx context.Context, code string) error {
 			return err
 		}
 		random := rand.New(rand.NewPCG(u.o.seed, uint64(200+n)))
-		s.phone = &phone{name: s.user, site: at, random: random}
-		if s.phone.phone, err = u.openPhone(s, s.user, "http://"+u.cutter.Addr(), synctest.Impatient(patience)); err != nil {
+		s.inspector = &inspector{name: s.user, site: at, random: random}
+		if s.phone, err = u.openPhone(s, s.user, "http://"+u.cutter.Addr(), badlink.Impatient(patience)); err != nil {
 			return err
 		}
 		u.senders = append(u.senders, s)
@@ -155,7 +156,7 @@ func (u *uploads) settle(ctx context.Context, code string) error {
 			s.files = append(s.files, f)
 			u.all += int64(f.size)
 		}
-		if err := s.again(ctx, func() error { return s.phone.phone.Enrol(ctx, s.user, password, d.codes[s.user]) }); err != nil {
+		if err := s.again(ctx, func() error { return s.phone.Enrol(ctx, s.user, password, d.codes[s.user]) }); err != nil {
 			return err
 		}
 		if s.fresh, err = d.another(ctx, s.user); err != nil {
@@ -165,11 +166,11 @@ func (u *uploads) settle(ctx context.Context, code string) error {
 	return nil
 }
 
-func (u *uploads) openPhone(s *sender, dir, url string, link http.RoundTripper) (*synctest.Phone, error) {
-	return synctest.Open(synctest.Options{
+func (u *uploads) openPhone(s *sender, dir, url string, link http.RoundTripper) (*phone.Phone, error) {
+	return phone.Open(phone.Options{
 		FreeAtOnce: true,
 		Dir:        filepath.Join(u.o.dir, dir), BaseURL: url, App: "crash", Seed: u.o.seed, Attempts: 30, Transport: link,
-		Device: synctest.Device{ID: field.DeviceID(s.newID()), Name: dir, Platform: "crash"},
+		Device: phone.Device{ID: field.DeviceID(s.newID()), Name: dir, Platform: "crash"},
 		Sleep:  soon, Unlock: func() (string, string) { return s.user, password },
 	})
 }
@@ -213,31 +214,31 @@ const roll = 4 // photos that a phone takes before it syncs
 // work takes the photos, a few at a time, and syncs until the receipts of all are there.
 func (s *sender) work(ctx context.Context, done *atomic.Int64) error {
 	for some := range slices.Chunk(s.files, roll) {
-		var ops []synctest.Op
+		var ops []phone.Op
 		for i := range some {
 			f := &some[i]
 			b, err := f.content()
 			if err != nil {
 				return err
 			}
-			kept, err := s.phone.phone.Keep(string(f.id)+".jpg", b)
+			kept, err := s.phone.Keep(string(f.id)+".jpg", b)
 			if err != nil {
 				return err
 			}
 			f.sha256 = kept.SHA256
-			ops = append(ops, synctest.Photo(s.site.scope, f.id, kept, object{"siteId": s.site.id, "reportId": s.newID(), "capture": "app"}))
+			ops = append(ops, phone.Photo(s.site.scope, f.id, kept, object{"siteId": s.site.id, "reportId": s.newID(), "capture": "app"}))
 		}
-		if err := s.phone.phone.Write(string(some[0].id), ops...); err != nil {
+		if err := s.phone.Write(string(some[0].id), ops...); err != nil {
 			return err
 		}
-		counted := s.phone.phone.Stats().Receipts
+		counted := s.phone.Stats().Receipts
 		err := s.again(ctx, func() error {
-			err := s.phone.phone.Sync(ctx)
-			now := s.phone.phone.Stats().Receipts
+			err := s.phone.Sync(ctx)
+			now := s.phone.Stats().Receipts
 			done.Add(int64(now - counted))
 			counted = now
 			if err == nil {
-				if ops, photos := s.phone.phone.Waiting(); ops+photos > 0 {
+				if ops, photos := s.phone.Waiting(); ops+photos > 0 {
 					err = fmt.Errorf("%d operations and %d photos wait", ops, photos)
 				}
 			}

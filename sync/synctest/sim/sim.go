@@ -4,7 +4,7 @@
 //
 // Run is the one to read; story.go is what people do, server.go and link.go are what goes wrong and where, breaks.go
 // breaks the promises one by one to show that it would be noticed, check.go and linear.go are what must hold. The phones
-// are the real ones of sync/synctest, the servers are real engines on a real store; between them there is a transport in
+// are the real ones of sync/phone, the servers are real engines on a real store; between them there is a transport in
 // place of HTTP.
 //
 // One thing happens at a time. Two servers meet inside one commit all the same: at each call to the store another phone
@@ -29,8 +29,8 @@ import (
 	"fieldclue/server/field"
 	"fieldclue/server/store"
 	"fieldclue/sync/engine"
+	"fieldclue/sync/phone"
 	"fieldclue/sync/protocol"
-	"fieldclue/sync/synctest"
 )
 
 // Store is the store of a run.
@@ -107,8 +107,8 @@ type world struct {
 type person struct {
 	n     int
 	actor *access.Actor
-	phone *synctest.Phone
-	o     synctest.Options
+	phone *phone.Phone
+	o     phone.Options
 	skew  time.Duration
 	busy  bool
 	died  string           // where its directory was copied to when the battery went empty
@@ -299,12 +299,12 @@ func (w *world) settle() error {
 
 // start opens somebody's phone.
 func (w *world) start(p *person, dir, app string) (err error) {
-	p.o = synctest.Options{
-		Dir: dir, BaseURL: "http://server", Device: synctest.Device{ID: p.actor.Device, Name: "sim", Platform: "sim"},
+	p.o = phone.Options{
+		Dir: dir, BaseURL: "http://server", Device: phone.Device{ID: p.actor.Device, Name: "sim", Platform: "sim"},
 		App: app, Transport: &link{w: w, p: p}, Now: func() time.Time { return w.now().Add(p.skew) }, Seed: w.o.Seed, Attempts: 3,
 		Sleep: func(context.Context, time.Duration) error { return nil }, Unlock: func() (string, string) { return "n", "p" },
 	}
-	p.phone, err = synctest.Open(p.o)
+	p.phone, err = phone.Open(p.o)
 	return err
 }
 

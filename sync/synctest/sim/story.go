@@ -15,8 +15,8 @@ import (
 	"fieldclue/server/field"
 	"fieldclue/server/store"
 	"fieldclue/sync/engine"
+	"fieldclue/sync/phone"
 	"fieldclue/sync/protocol"
-	"fieldclue/sync/synctest"
 )
 
 // The two versions of the app. What the newer one writes, a promise, a server of the older version does not know.
@@ -88,7 +88,7 @@ func (w *world) writeSomething(p *person, n int) error {
 		kind = field.KindInterview
 	}
 	known, text := p.phone.Records(kind), texts[kind]
-	var op synctest.Op
+	var op phone.Op
 	if len(known) == 0 || w.choose(4) == 0 {
 		op = w.newPart(kind, value)
 	} else {
@@ -99,17 +99,17 @@ func (w *world) writeSomething(p *person, n int) error {
 		what := w.choose(20)
 		switch {
 		case what == 19 || what == 18 && kind != field.KindFinding:
-			op = synctest.Command(r.Scope, kind, r.ID, "void", set{"reason": value})
+			op = phone.Command(r.Scope, kind, r.ID, "void", set{"reason": value})
 		case what == 17 && kind == field.KindInterview:
-			return p.phone.Write(value, synctest.Command(r.Scope, kind, r.ID, "submit", nil))
+			return p.phone.Write(value, phone.Command(r.Scope, kind, r.ID, "submit", nil))
 		case what >= 15 && kind == field.KindFinding && p.o.App == newApp:
-			op = synctest.Edit(r.Scope, kind, r.ID, set{newField: value})
+			op = phone.Edit(r.Scope, kind, r.ID, set{newField: value})
 		case what >= 13:
 			other := value + "-facts"
-			op = synctest.Edit(r.Scope, kind, r.ID, set{text[0]: value, text[1]: other})
+			op = phone.Edit(r.Scope, kind, r.ID, set{text[0]: value, text[1]: other})
 			w.wrote(p, other)
 		default:
-			op = synctest.Edit(r.Scope, kind, r.ID, set{text[what%2]: value})
+			op = phone.Edit(r.Scope, kind, r.ID, set{text[what%2]: value})
 		}
 	}
 	if err := p.phone.Write(value, op); err != nil {
@@ -179,7 +179,7 @@ func (w *world) putBack(p *person, dir string) error {
 		return err
 	}
 	var err error
-	p.phone, err = synctest.Open(p.o)
+	p.phone, err = phone.Open(p.o)
 	return err
 }
 
@@ -195,7 +195,7 @@ func (w *world) lying(known []protocol.PulledRecord, other protocol.PulledRecord
 }
 
 // newPart makes a part of one of the reports of a site, or a finding by itself.
-func (w *world) newPart(kind field.Kind, value string) synctest.Op {
+func (w *world) newPart(kind field.Kind, value string) phone.Op {
 	site := w.sites[w.choose(len(w.sites))]
 	made := set{"siteId": site, texts[kind][0]: value, "reportId": w.visits[site]}
 	switch dice := w.choose(8); {
@@ -210,7 +210,7 @@ func (w *world) newPart(kind field.Kind, value string) synctest.Op {
 	case field.KindInterview:
 		made["alias"] = "甲户"
 	}
-	return synctest.Create(field.MakeScope(field.ScopeSite, string(site)), kind, w.id(), made)
+	return phone.Create(field.MakeScope(field.ScopeSite, string(site)), kind, w.id(), made)
 }
 
 func hashOf(value string) string {
@@ -259,7 +259,7 @@ func (w *world) handIn(p *person, group string) error {
 		command = "resubmit"
 	}
 	w.report.Operations++
-	return p.phone.Write(group, synctest.Command(known[i].Scope, field.KindReport, report, command, args))
+	return p.phone.Write(group, phone.Command(known[i].Scope, field.KindReport, report, command, args))
 }
 
 // sync lets a phone talk to the servers. The link may fail it; it goes on where it was. One whose battery went empty
@@ -281,7 +281,7 @@ func (w *world) reopen(p *person) error {
 		return err
 	}
 	var err error
-	p.phone, err = synctest.Open(p.o)
+	p.phone, err = phone.Open(p.o)
 	return err
 }
 

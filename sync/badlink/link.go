@@ -1,4 +1,10 @@
-package synctest
+// Package badlink breaks connections on purpose: for the demo, whose story is told on a bad link, and for tests.
+//
+// A Link (link.go) is an http.RoundTripper between a client and the server: it cuts connections, loses answers, delivers
+// twice and waits, as it was told to (Plan) or by chance (SetWeather), and the same seed meets the same harm. A Cutter
+// (cutter.go) is a proxy of real TCP, so that both ends see what a bad network does to them; Impatient is how a client
+// gets over its silence.
+package badlink
 
 import (
 	"context"
@@ -76,6 +82,9 @@ type LinkOptions struct {
 	Met   func(req *http.Request, f Fault)           // told of every planned fault that a request has met
 }
 
+// answerLimit bounds what is read of an answer that is dropped.
+const answerLimit = 64 << 20 // bytes
+
 // NewLink makes a link that is on, with good weather.
 func NewLink(o LinkOptions) *Link {
 	l := &Link{sleep: o.Sleep, met: o.Met, random: rand.New(rand.NewPCG(o.Seed, 2)), conns: map[net.Conn]bool{}}
@@ -87,6 +96,17 @@ func NewLink(o LinkOptions) *Link {
 	}
 	l.base = &http.Transport{DialContext: l.dial, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute}
 	return l
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
 }
 
 // Plan adds faults to those that are waiting.

@@ -1,4 +1,4 @@
-package synctest
+package phone
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package synctest_test
+package badlink_test
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"fieldclue/sync/synctest"
+	"fieldclue/sync/badlink"
 )
 
 // Both ends of many connections, each of which must end within the bytes that it may pass, in each of the three ways.
@@ -40,7 +40,7 @@ func TestACutterLetsNoConnectionLive(t *testing.T) {
 			}()
 		}
 	}()
-	c, err := synctest.NewCutter(ln.Addr().String(), synctest.CutterOptions{Seed: 4, Most: most})
+	c, err := badlink.NewCutter(ln.Addr().String(), badlink.CutterOptions{Seed: 4, Most: most})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestACutterLosesAnswers(t *testing.T) {
 			}()
 		}
 	}()
-	c, err := synctest.NewCutter(ln.Addr().String(), synctest.CutterOptions{Seed: 4, Most: 2_000})
+	c, err := badlink.NewCutter(ln.Addr().String(), badlink.CutterOptions{Seed: 4, Most: 2_000})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package synctest_test
+package phone_test
 
 import (
 	"bytes"
@@ -18,22 +18,23 @@ import (
 
 	"fieldclue/media/receipt"
 	"fieldclue/server/field"
+	"fieldclue/sync/badlink"
+	"fieldclue/sync/phone"
 	"fieldclue/sync/protocol"
-	"fieldclue/sync/synctest"
 )
 
 // writeReport writes a report with one photo, as one group, and its submission.
-func writeReport(t *testing.T, p *synctest.Phone, name string, size int) field.RecordID {
+func writeReport(t *testing.T, p *phone.Phone, name string, size int) field.RecordID {
 	t.Helper()
 	report, photo := id("report "+name), id("photo "+name)
 	content := bytes.Repeat([]byte(name), size/len(name))
 	f, err := p.Keep(string(photo)+".jpg", content)
 	must(t, err)
 	must(t, p.Write("visit "+name,
-		synctest.Create(site, field.KindReport, report, map[string]any{"siteId": id("site")}),
-		synctest.Edit(site, field.KindReport, report, map[string]any{"answers": map[string]any{"roof": map[string]any{"value": "leaks"}}}),
-		synctest.Photo(site, photo, f, map[string]any{"reportId": report}),
-		synctest.Command(site, field.KindReport, report, "submit", nil, photo)))
+		phone.Create(site, field.KindReport, report, map[string]any{"siteId": id("site")}),
+		phone.Edit(site, field.KindReport, report, map[string]any{"answers": map[string]any{"roof": map[string]any{"value": "leaks"}}}),
+		phone.Photo(site, photo, f, map[string]any{"reportId": report}),
+		phone.Command(site, field.KindReport, report, "submit", nil, photo)))
 	return report
 }
 
@@ -74,18 +75,18 @@ func TestAGroupIsWrittenOnce(t *testing.T) {
 func TestABatchKeepsItsNumberAndBytesUntilItIsAnswered(t *testing.T) {
 	s := newServer(t)
 	dir := t.TempDir()
-	link := synctest.NewLink(synctest.LinkOptions{})
+	link := badlink.NewLink(badlink.LinkOptions{})
 	p := s.phone(t, dir, link)
 	must(t, p.SignIn(t.Context(), "somebody", "password"))
 	writeReport(t, p, "a", 1000)
-	link.Plan(synctest.Fault{Path: "/v1/sync/push", Harm: synctest.LoseAnswer, Silent: true})
+	link.Plan(badlink.Fault{Path: "/v1/sync/push", Harm: badlink.LoseAnswer, Silent: true})
 	ctx, cancel := context.WithCancel(t.Context())
-	dying := synctest.Options{
+	dying := phone.Options{
 		Dir: dir, BaseURL: s.http.URL, Device: device, Transport: link, Now: func() time.Time { return now },
 		Sleep: func(context.Context, time.Duration) error { cancel(); return ctx.Err() },
 	}
 	must(t, p.Close())
-	p, err := synctest.Open(dying)
+	p, err := phone.Open(dying)
 	must(t, err)
 	if err := p.Sync(ctx); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
@@ -93,7 +94,7 @@ func TestABatchKeepsItsNumberAndBytesUntilItIsAnswered(t *testing.T) {
 	must(t, p.Close())
 
 	p = s.phone(t, dir, nil) // the process starts again; the server checks that the bytes are the same
-	must(t, p.Write("more", synctest.Edit(site, field.KindReport, id("report a"), map[string]any{"summary": "more"})))
+	must(t, p.Write("more", phone.Edit(site, field.KindReport, id("report a"), map[string]any{"summary": "more"})))
 	must(t, p.Sync(t.Context()))
 	want := append(slices.Clone(submitted[:3]), "report summary", "report submit")
 	if got := s.applied(); !reflect.DeepEqual(sorted(got), sorted(want)) {
@@ -108,14 +109,14 @@ func sorted(s []string) []string { return slices.Sorted(slices.Values(s)) }
 
 func TestACutUploadGoesOnWhereItStood(t *testing.T) {
 	s := newServer(t)
-	link := synctest.NewLink(synctest.LinkOptions{})
+	link := badlink.NewLink(badlink.LinkOptions{})
 	s.cutter = link
 	p := s.phone(t, t.TempDir(), link)
 	writeReport(t, p, "a", 3_000_000)
 	link.Plan(
-		synctest.Fault{Method: http.MethodPatch, Path: "/v1/uploads", Harm: synctest.Cut, After: 1_000_000},
-		synctest.Fault{Method: http.MethodPatch, Path: "/v1/uploads", Harm: synctest.Cut, After: 500_000, Reset: true},
-		synctest.Fault{Method: http.MethodPatch, Path: "/v1/uploads", Harm: synctest.LoseAnswer},
+		badlink.Fault{Method: http.MethodPatch, Path: "/v1/uploads", Harm: badlink.Cut, After: 1_000_000},
+		badlink.Fault{Method: http.MethodPatch, Path: "/v1/uploads", Harm: badlink.Cut, After: 500_000, Reset: true},
+		badlink.Fault{Method: http.MethodPatch, Path: "/v1/uploads", Harm: badlink.LoseAnswer},
 	)
 	must(t, p.Sync(t.Context()))
 	if len(link.Planned()) != 0 || link.Counts().Cut != 2 || link.Counts().AnswersLost != 1 {
@@ -198,7 +199,7 @@ func TestAPhoneFollowsAChangedKey(t *testing.T) {
 
 func TestAChunkedUploadCarriesChecksums(t *testing.T) {
 	s := newServer(t)
-	p, err := synctest.Open(synctest.Options{
+	p, err := phone.Open(phone.Options{
 		Dir: t.TempDir(), BaseURL: s.http.URL, Device: device, Chunk: 4096, Unlock: func() (string, string) { return "somebody", "password" },
 	})
 	must(t, err)
@@ -222,7 +223,7 @@ func TestWhatWasWrittenOutlivesALostScope(t *testing.T) {
 	if r, ok := p.Record(id("old")); !ok || r.Version != 3 || len(p.Scopes()) != 2 {
 		t.Fatalf("%v %v", r, p.Scopes())
 	}
-	must(t, p.Write("edit", synctest.Edit(site, field.KindReport, id("old"), map[string]any{"summary": "mine"})))
+	must(t, p.Write("edit", phone.Edit(site, field.KindReport, id("old"), map[string]any{"summary": "mine"})))
 	s.pages = []protocol.PullResponse{{Gone: []field.Scope{site}}}
 	must(t, p.Sync(t.Context()))
 	if _, ok := p.Record(id("old")); ok || slices.Contains(p.Scopes(), site) {
@@ -255,7 +256,7 @@ func TestWhatWasWrittenBeforeARestartGoesWithTheCursorOfThatTime(t *testing.T) {
 	}
 	edit := func(text string) {
 		t.Helper()
-		must(t, p.Write(text, synctest.Edit(site, field.KindReport, id("old"), map[string]any{"summary": text})))
+		must(t, p.Write(text, phone.Edit(site, field.KindReport, id("old"), map[string]any{"summary": text})))
 	}
 	s.pages = []protocol.PullResponse{page("before")}
 	must(t, p.Pull(t.Context()))
@@ -294,15 +295,15 @@ func TestBatchesStayWithinTheLimits(t *testing.T) {
 	dir := t.TempDir()
 	p := s.phone(t, dir, nil)
 	for g := range 3 {
-		var ops []synctest.Op
+		var ops []phone.Op
 		for i := range 400 {
-			ops = append(ops, synctest.Create(site, field.KindFinding, id(fmt.Sprint(g, i)), map[string]any{"title": fmt.Sprint(g)}))
+			ops = append(ops, phone.Create(site, field.KindFinding, id(fmt.Sprint(g, i)), map[string]any{"title": fmt.Sprint(g)}))
 		}
 		must(t, p.Write(fmt.Sprint("group ", g), ops...))
 	}
-	var big []synctest.Op
+	var big []phone.Op
 	for i := range 600 {
-		big = append(big, synctest.Create(site, field.KindFinding, id(fmt.Sprint("big", i)), map[string]any{"facts": string(bytes.Repeat([]byte("x"), 3000))}))
+		big = append(big, phone.Create(site, field.KindFinding, id(fmt.Sprint("big", i)), map[string]any{"facts": string(bytes.Repeat([]byte("x"), 3000))}))
 	}
 	must(t, p.Write("big", big...))
 	must(t, p.Sync(t.Context()))
@@ -338,11 +339,11 @@ func TestBatchesStayWithinTheLimits(t *testing.T) {
 
 func TestWithoutSignalNothingIsLost(t *testing.T) {
 	s := newServer(t)
-	link := synctest.NewLink(synctest.LinkOptions{})
+	link := badlink.NewLink(badlink.LinkOptions{})
 	p := s.phone(t, t.TempDir(), link)
 	link.Signal(false)
 	writeReport(t, p, "a", 1000)
-	if err := p.Sync(t.Context()); !errors.Is(err, synctest.ErrNoSignal) {
+	if err := p.Sync(t.Context()); !errors.Is(err, badlink.ErrNoSignal) {
 		t.Fatal(err)
 	}
 	link.Signal(true)
@@ -355,8 +356,8 @@ func TestWithoutSignalNothingIsLost(t *testing.T) {
 func TestBadWeatherChangesNothing(t *testing.T) {
 	for seed := range uint64(20) {
 		s := newServer(t)
-		link := synctest.NewLink(synctest.LinkOptions{Seed: seed})
-		link.SetWeather(synctest.Weather{Cut: 0.2, LoseAnswer: 0.2, Twice: 0.1})
+		link := badlink.NewLink(badlink.LinkOptions{Seed: seed})
+		link.SetWeather(badlink.Weather{Cut: 0.2, LoseAnswer: 0.2, Twice: 0.1})
 		dir := t.TempDir()
 		p := s.phone(t, dir, link)
 		writeReport(t, p, "a", 300_000)
@@ -388,7 +389,7 @@ func TestAJournalThatEndsAnywhereOpens(t *testing.T) {
 			t.Fatalf("at byte %d of %d the phone remembers less than before", end, len(whole))
 		}
 		last = n
-		must(t, p.Write("after", synctest.Create(site, field.KindFinding, id("after"), map[string]any{"title": "x"})))
+		must(t, p.Write("after", phone.Create(site, field.KindFinding, id("after"), map[string]any{"title": "x"})))
 		must(t, p.Close())
 		p = s.phone(t, cut, nil)
 		if !p.Wrote("after") {
@@ -399,28 +400,8 @@ func TestAJournalThatEndsAnywhereOpens(t *testing.T) {
 	damaged := bytes.Clone(whole)
 	damaged[20] ^= 1
 	must(t, os.WriteFile(filepath.Join(dir, "journal"), damaged, 0o600))
-	if _, err := synctest.Open(synctest.Options{Dir: dir}); err == nil {
+	if _, err := phone.Open(phone.Options{Dir: dir}); err == nil {
 		t.Fatal("a damaged journal was taken for a torn one")
-	}
-}
-
-func TestTheSameSeedMeetsTheSameHarm(t *testing.T) {
-	harm := func() synctest.Counts {
-		s := newServer(t)
-		link := synctest.NewLink(synctest.LinkOptions{Seed: 5})
-		link.SetWeather(synctest.Weather{Cut: 0.3, LoseAnswer: 0.2})
-		client := http.Client{Transport: link}
-		for range 60 {
-			res, err := client.Post(s.http.URL+"/v1/auth/sign-in", "application/json", bytes.NewReader([]byte("{}")))
-			if err == nil {
-				_ = res.Body.Close() // only the harm counts
-			}
-		}
-		return link.Counts()
-	}
-	a, b := harm(), harm()
-	if a != b || a.Cut == 0 || a.AnswersLost == 0 {
-		t.Fatalf("%+v, then %+v", a, b)
 	}
 }
 

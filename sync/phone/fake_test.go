@@ -1,4 +1,4 @@
-package synctest_test
+package phone_test
 
 import (
 	"context"
@@ -21,17 +21,18 @@ import (
 
 	"fieldclue/media/receipt"
 	"fieldclue/server/field"
+	"fieldclue/sync/badlink"
+	"fieldclue/sync/phone"
 	"fieldclue/sync/protocol"
-	"fieldclue/sync/synctest"
 )
 
 var (
 	now    = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 	site   = field.MakeScope(field.ScopeSite, string(id("site")))
-	device = synctest.Device{ID: field.DeviceID(id("device")), Name: "test", Platform: "simulated"}
+	device = phone.Device{ID: field.DeviceID(id("device")), Name: "test", Platform: "simulated"}
 )
 
-func id(name string) field.RecordID { return field.DeriveID(now, "synctest", name) }
+func id(name string) field.RecordID { return field.DeriveID(now, "phone", name) }
 
 // server speaks as much of the wire as a phone needs. It keeps operations as they come and merges nothing.
 type server struct {
@@ -51,7 +52,7 @@ type server struct {
 	photo   map[string]string // photo by place
 	pieces  int               // bodies of uploads that have ended, whole or cut
 	ended   chan struct{}     // is told of each
-	cutter  *synctest.Link    // cuts nothing but pieces of uploads
+	cutter  *badlink.Link     // cuts nothing but pieces of uploads
 	forge   bool              // receipts are signed with another key
 	pages   []protocol.PullResponse
 	cursors []map[field.Scope]protocol.Cursor // as the pulls sent them
@@ -248,9 +249,9 @@ func (s *server) applied() []string {
 	return out
 }
 
-func (s *server) phone(t *testing.T, dir string, link *synctest.Link) *synctest.Phone {
+func (s *server) phone(t *testing.T, dir string, link *badlink.Link) *phone.Phone {
 	t.Helper()
-	o := synctest.Options{
+	o := phone.Options{
 		Dir: dir, BaseURL: s.http.URL, Device: device, Now: func() time.Time { return now }, Attempts: 40,
 		Sleep:  func(context.Context, time.Duration) error { s.awaitCuts(); return nil },
 		Unlock: func() (string, string) { return "somebody", "password" },
@@ -258,7 +259,7 @@ func (s *server) phone(t *testing.T, dir string, link *synctest.Link) *synctest.
 	if link != nil {
 		o.Transport = link
 	}
-	p, err := synctest.Open(o)
+	p, err := phone.Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}

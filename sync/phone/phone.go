@@ -1,4 +1,21 @@
-package synctest
+// Package phone is a client of the server in Go: everything that an app does on a phone but its screens. The demo, the
+// simulation and the tests share it, and so may any program that writes to the server as an inspector does.
+//
+// A Phone knows the server by its public HTTP API alone, as docs/sync.md tells it, and keeps all it has in one directory,
+// so that it survives the end of its process at any moment. Open opens it; Enrol or SignIn opens a session; Write puts
+// what somebody does into the outbox, offline; Sync exchanges with the server, and may fail and be called again at any
+// time; Record, Records and Inbox are what a screen shows; Waiting says what has not left the phone yet. The example of
+// Phone shows all of it. Open phone.go first; journal.go is how a phone remembers, push.go, pull.go and upload.go are what
+// it says to the server, http.go is how.
+//
+// What a phone promises. Everything that was written with Write is on disk when Write returns. The operations of one
+// Write reach the server in their order, and in one batch as long as they fit; those that wait for photos follow when
+// the photos have arrived. A batch that was sent once keeps its number and its bytes until the server has answered it.
+// A photo's file is freed only on a receipt that the server's published key has signed for exactly these bytes. When a
+// scope is lost or starts afresh, what was written there stays in the outbox and is sent.
+//
+// Not here: screens, background work, encryption of what is on disk. Time, chance and waiting come from outside.
+package phone
 
 import (
 	"context"
@@ -43,7 +60,7 @@ type Options struct {
 	Unlock func() (login, password string)
 }
 
-// Phone is one simulated phone. Its methods may be called from one goroutine at a time, Stats and Link excepted.
+// Phone is one phone. Its methods may be called from one goroutine at a time, Stats excepted.
 type Phone struct {
 	o       Options
 	http    *http.Client
