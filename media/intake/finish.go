@@ -2,7 +2,6 @@ package intake
 
 import (
 	"context"
-	"errors"
 	"io"
 	"time"
 
@@ -10,34 +9,34 @@ import (
 	"fieldclue/media/receipt"
 	"fieldclue/media/verify"
 	"fieldclue/server/field"
-	"fieldclue/server/store"
 )
 
-// finishIfDue takes the steps that a complete upload still needs: the bytes become the blob, the log is told together with
-// the receipt, the upload is forgotten. Each can be repeated, so after a crash between any two of them the next request
-// of the phone goes on.
-func (s *Service) finishIfDue(ctx context.Context, u *upload) error {
+// advance takes an upload through the phases as far as it comes without more bytes. Each step can be repeated, so after a crash
+// between any two of them the next request of the phone goes on.
+func (s *Service) advance(ctx context.Context, u *upload) error {
 	if u.receipt == nil {
 		if err := s.fromSealed(ctx, u); err != nil {
 			return err
 		}
 	}
-	if u.receipt != nil && u.version > 0 && !u.Ended { // a crash came between the log and this
-		s.release(ctx, u)
-	}
-	if u.receipt != nil || (u.Offset < u.Size && !u.stored) {
-		return nil
-	}
 	ctx = context.WithoutCancel(ctx) // a phone that hangs up now must find it done
-	err := s.settle(ctx, u)
-	if err == nil {
-		err = s.record(ctx, u)
+	for {
+		var err error
+		switch u.phase() {
+		case receiving, over:
+			return nil
+		case complete:
+			err = s.settle(ctx, u)
+		case stored:
+			err = s.record(ctx, u)
+		case recorded:
+			s.release(ctx, u)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return err
-	}
-	s.release(ctx, u)
-	return nil
 }
 
 // release forgets an upload that the log knows. What stays behind costs room only. The next Sweep removes it; if that cannot
@@ -87,88 +86,6 @@ func (s *Service) keep(ctx context.Context, u *upload, why error) error {
 	return why
 }
 
-// Tidy removes at the start of a server what a crash left of uploads that the log knows, and tells it of those that are
-// complete. Half uploads stay, for the phones that will go on with them; none longer than if it had been begun now, also if a
-// clock that was ahead said so.
-func (s *Service) Tidy(ctx context.Context) error {
-	var failed []error
-	for after := ""; ; {
-		page, err := s.cfg.Docs.Docs(ctx, store.Uploads, after, tidyPage)
-		if err != nil {
-			return err
-		}
-		for _, d := range page {
-			after = d.ID
-			if err := s.tidyOne(ctx, d); err != nil {
-				failed = append(failed, err)
-			}
-		}
-		if len(page) < tidyPage {
-			return errors.Join(failed...)
-		}
-	}
-}
-
-const tidyPage = 500
-
-func (s *Service) tidyOne(ctx context.Context, d store.Doc) error {
-	u, err := decode(d)
-	switch {
-	case err != nil:
-		return err
-	case s.busy(u.id):
-		return nil
-	}
-	if latest := s.cfg.Now().UTC().Add(s.cfg.Keep).Truncate(time.Millisecond); u.expires.After(latest) {
-		u.expires = latest
-		if err := s.save(ctx, u); err != nil {
-			if field.Is(err, field.CodeUploadReplaced) { // somebody is at it
-				err = nil
-			}
-			return err
-		}
-	}
-	switch {
-	case u.Ended: // a crash may have come before its bytes were removed; the document stays for those that come late
-		return s.cfg.Staging.Remove(ctx, u.id)
-	}
-	known, err := s.known(ctx, u)
-	if err == nil && known {
-		s.release(ctx, u)
-	}
-	return err
-}
-
-// known reports whether the log knows the photo of an upload. If a crash came before it was told of complete bytes, and
-// nobody asked since, it is told now.
-func (s *Service) known(ctx context.Context, u *upload) (bool, error) {
-	if u.Ended {
-		return true, nil
-	}
-	if u.Offset == u.Size {
-		err := s.finishIfDue(ctx, u)
-		if err == nil || gone(err) {
-			return err == nil, nil
-		}
-		return false, err
-	}
-	d, err := s.cfg.Ledger.DeclaredPhoto(ctx, u.By, u.PhotoID)
-	if err != nil && !gone(err) {
-		return false, err
-	}
-	return err == nil && (d.Stored || !u.is(d)), nil // what was declared before is not waited for
-}
-
-// gone reports whether an error says that the photo is not there for the sender, or that the bytes are not the photo's.
-func gone(err error) bool {
-	switch field.AsError(err).Kind {
-	case field.KindNotFound, field.KindForbidden, field.KindUnauthenticated, field.KindMismatch:
-		return true
-	default:
-		return field.Is(err, field.CodePhotoNotDeclared) || field.Is(err, field.CodeNotAPhoto)
-	}
-}
-
 // settle makes complete bytes the blob, or throws them away.
 func (s *Service) settle(ctx context.Context, u *upload) error {
 	if !u.stored && (len(u.Hash) == 0 || u.Already) { // they went straight to their place or were there, and the log could not be told
@@ -198,7 +115,7 @@ func (s *Service) settle(ctx context.Context, u *upload) error {
 		}
 		return refused.About(u.PhotoID)
 	}
-	u.stored = true
+	u.stored, u.typed = true, true
 	return nil
 }
 

@@ -1,10 +1,32 @@
 // Package intake receives the bytes of declared photos in pieces, over links that drop, and proves at the end that
-// they are the declared ones.
+// they are the declared ones. Not here: HTTP (server/api/tus), how bytes are kept (media/blob), what they show (media/verify).
 //
-// Here is what an upload is, where it stands, and what happens when it is complete: compared, stored, receipted,
-// recorded. Not here: HTTP (server/api/tus), how bytes are kept (media/blob), what they show (media/verify). Start
-// with Service; state.go is the document that survives a crash, finish.go the steps at the end, sealed.go the way past the
-// server for phones on good links.
+// An upload goes through these phases (state.go), and a crash between any two of them is made good by the next request or sweep:
+//
+//	            Create, Send, Seal
+//	                    │
+//	                    ▼
+//	 ┌───────────► receiving ───────────────┐ Append: a piece came, or broke
+//	 │ its time      │  │ ▲                 │ (receive.go)
+//	 │ is over       │  │ └─────────────────┘
+//	 │ (sweep.go)    │  │ the last byte came, or a sealed address holds the file (sealed.go),
+//	 ▼               │  ▼ or the sender may read the same bytes here
+//	forgotten        │ complete ── settle: not the declared bytes or type ──► forgotten
+//	 ▲               │  │ settle: compared, and put into their place (finish.go)
+//	 │ Terminate     │  ▼
+//	 └───────────────┘ stored
+//	                    │ record: the receipt is signed, and the log told
+//	                    ▼
+//	                  recorded
+//	                    │ release: the document and what was staged go
+//	                    ▼
+//	                  over
+//
+// forgotten is an ended document that stays until nothing can come late any more; a new upload of the photo begins a new life in it.
+// Of two requests for one upload the newer goes on and the older is stopped (turn.go); over several servers the generation in the
+// document says which is newer.
+//
+// Start with Service: its methods are the doors, and advance in finish.go walks the phases.
 package intake
 
 import (
@@ -236,7 +258,7 @@ func (s *Service) create(ctx context.Context, who Uploader, req Request, p *Piec
 			return Upload{}, err
 		}
 	}
-	if err := s.finishIfDue(ctx, u); err != nil {
+	if err := s.advance(ctx, u); err != nil {
 		return Upload{}, err
 	}
 	if p == nil {
@@ -267,7 +289,7 @@ func (s *Service) create(ctx context.Context, who Uploader, req Request, p *Piec
 // findStored looks whether the sender has the bytes here already, and notes when that spares the upload some: who did not send them is
 // not to be named as who did. What was put at a sealed address comes first, it was sent.
 func (s *Service) findStored(ctx context.Context, who Uploader, d Declared, u *upload) error {
-	if _, _, err := s.takeSealed(ctx, u); err != nil || u.stored { // if it was refused, finishIfDue says so
+	if _, _, err := s.takeSealed(ctx, u); err != nil || u.stored { // if it was refused, advance says so
 		return err
 	}
 	if has, err := s.cfg.Ledger.Has(ctx, who, d); err != nil || !has {
@@ -313,7 +335,7 @@ func (s *Service) head(ctx context.Context, who Uploader, id string) (Upload, er
 	if err != nil {
 		return Upload{}, err
 	}
-	if err := s.finishIfDue(ctx, u); err != nil {
+	if err := s.advance(ctx, u); err != nil {
 		return Upload{}, err
 	}
 	return u.public(), nil
@@ -374,7 +396,7 @@ func (s *Service) proceed(ctx context.Context, u *upload, p Piece) (Upload, erro
 			return u.public(), err
 		}
 	}
-	if err := s.finishIfDue(ctx, u); err != nil {
+	if err := s.advance(ctx, u); err != nil {
 		return Upload{}, err
 	}
 	return u.public(), nil
@@ -397,137 +419,9 @@ func (s *Service) Terminate(ctx context.Context, who Uploader, id string) error 
 	return s.forget(ctx, u)
 }
 
-// Expired is a half-finished upload whose time is over.
-type Expired struct {
-	UploadID, PhotoID string
-	By                Uploader
-	Offset, Size      int64
-	Created           time.Time
-	Whole             bool // all bytes lay at a sealed address, and could not be taken
-}
-
-// Sweep forgets up to limit uploads whose time is over and returns how many it could deal with. For each that was half finished notify
-// is called first; when it fails the upload stays for the next sweep, so nothing expires silently. What was put at a
-// sealed address and never confirmed is completed.
-func (s *Service) Sweep(ctx context.Context, limit int, notify func(context.Context, Expired) error) (int, error) {
-	// Those that failed the last time come first again, so it looks past them: one that always fails keeps no other waiting.
-	due, err := s.cfg.Docs.DocsDue(ctx, store.Uploads, s.cfg.Now(), limit+int(s.failed.Load()))
-	if err != nil {
-		return 0, err
-	}
-	var failed []error
-	for _, d := range due {
-		err := s.sweepOne(ctx, d, notify)
-		if err != nil && !field.Is(err, field.CodeUploadReplaced) { // replaced: somebody is at it
-			failed = append(failed, err)
-		}
-	}
-	s.failed.Store(int64(len(failed)))
-	return len(due) - len(failed), errors.Join(failed...)
-}
-
-func (s *Service) sweepOne(ctx context.Context, d store.Doc, notify func(context.Context, Expired) error) error {
-	u, err := decode(d)
-	if err != nil {
-		return err
-	}
-	if s.busy(u.id) {
-		return nil // the next sweep comes soon
-	}
-	known, err := s.known(ctx, u)
-	if err != nil {
-		return err
-	}
-	whole := false
-	if !known && u.Sealed != nil {
-		over := false
-		if over, whole, err = s.sweepSealed(ctx, u); err != nil || over {
-			return err
-		}
-	}
-	switch {
-	case u.Ended:
-		return s.drop(ctx, u)
-	case known:
-		s.release(ctx, u)
-		return nil
-	}
-	e := Expired{UploadID: u.id, PhotoID: u.PhotoID, By: u.By, Offset: u.Offset, Size: u.Size, Created: u.Created, Whole: whole}
-	if err := notify(ctx, e); err != nil {
-		return err
-	}
-	if s.sealedLives(u) {
-		return s.forget(ctx, u)
-	}
-	return s.drop(ctx, u)
-}
-
-// busy reports whether a request of this process works on an upload.
-func (s *Service) busy(id string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.at[id] != nil
-}
-
 func (s *Service) limit(mediaType string) int64 {
 	if t, _ := field.PhotoTypeOf(mediaType); t.Recording {
 		return s.cfg.MaxVideo
 	}
 	return s.cfg.MaxImage
-}
-
-// turn is a request that works on an upload in this process.
-type turn struct {
-	stop func()        // asks it to end; may be called more than once
-	over chan struct{} // closed by stop
-	done chan struct{} // closed when it has ended
-}
-
-// enter makes this request the newest of an upload. An older one in this process is told to stop, and is given a
-// little time to save what it received; one in another process loses the race for the document.
-func (s *Service) enter(ctx context.Context, id string, stopper Interrupter) (func(), error) {
-	me := &turn{over: make(chan struct{}), done: make(chan struct{})}
-	var once sync.Once
-	me.stop = func() {
-		once.Do(func() {
-			close(me.over)
-			if stopper != nil {
-				stopper.Interrupt()
-			}
-		})
-	}
-	s.mu.Lock()
-	old := s.at[id]
-	s.at[id] = me
-	s.mu.Unlock()
-	leave := func() {
-		s.mu.Lock()
-		if s.at[id] == me {
-			delete(s.at, id)
-		}
-		s.mu.Unlock()
-		close(me.done)
-	}
-	if old == nil {
-		return leave, nil
-	}
-	old.stop()
-	var err error
-	patience := time.NewTimer(s.cfg.Patience)
-	defer patience.Stop()
-	select {
-	case <-old.done:
-		return leave, nil
-	case <-patience.C: // the generation will shut it out
-		return leave, nil
-	case <-me.over:
-		err = field.Refuse(field.CodeUploadReplaced, "")
-	case <-ctx.Done():
-		err = field.Refuse(field.CodeBusy, "").Because(ctx.Err())
-	}
-	go func() { // whoever waits for us waits for the older one too
-		<-old.done
-		leave()
-	}()
-	return nil, err
 }

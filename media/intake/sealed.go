@@ -54,7 +54,7 @@ func (s *Service) Seal(ctx context.Context, who Uploader, req Request) (Upload, 
 	if err != nil {
 		return Upload{}, nil, err
 	}
-	if err := s.finishIfDue(ctx, u); err != nil {
+	if err := s.advance(ctx, u); err != nil {
 		return Upload{}, nil, err
 	}
 	if u.receipt != nil { // another request was faster
@@ -169,37 +169,4 @@ func (u *upload) due() time.Time {
 		}
 	}
 	return u.expires
-}
-
-// sweepSealed takes what lies whole at an address though nobody confirmed it, in the name of who asked for the address.
-// over says that nothing more is to be done about the upload now; whole that all bytes lie there and may not be taken.
-func (s *Service) sweepSealed(ctx context.Context, u *upload) (over, whole bool, err error) {
-	_, err = s.cfg.Ledger.DeclaredPhoto(ctx, u.By, u.PhotoID)
-	switch {
-	case err != nil && gone(err): // nobody waits for it
-		if s.seals != nil {
-			err := s.seals.CheckSealed(ctx, u.id, u.Sum, u.Size)
-			if whole = err == nil; !whole && !gone(err) {
-				return false, false, err
-			}
-		}
-	case err != nil:
-		return false, false, err
-	default:
-		var refused *field.Error
-		if refused, whole, err = s.takeSealed(ctx, u); err != nil {
-			return false, false, err
-		}
-		if u.stored {
-			return true, true, s.finishIfDue(ctx, u)
-		}
-		if refused != nil && refused.Code == field.CodeNotAPhoto {
-			return false, true, nil
-		}
-	}
-	if s.cfg.Now().Before(u.expires) {
-		u.Sealed.Looked = true
-		return true, whole, s.save(ctx, u)
-	}
-	return false, whole, nil
 }

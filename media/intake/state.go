@@ -57,8 +57,33 @@ type upload struct {
 	whole   bool // all bytes lie there
 }
 
-// over is an upload whose photo the log knows as stored. It needs no document.
-func over(id string, d Declared) *upload {
+// phase is where an upload stands on the way that the package comment draws.
+type phase int
+
+const (
+	receiving phase = iota // bytes are missing
+	complete               // all bytes are here, and it is not known yet whether they are the declared ones
+	stored                 // they are the blob, of the declared type, and the log does not know yet
+	recorded               // the log has the receipt, and a document is left over
+	over                   // the log has the receipt, and nothing is left to do
+)
+
+func (u *upload) phase() phase {
+	switch {
+	case u.receipt != nil && (u.version == 0 || u.Ended):
+		return over
+	case u.receipt != nil:
+		return recorded
+	case u.stored && u.typed:
+		return stored
+	case u.stored || u.Offset == u.Size:
+		return complete
+	}
+	return receiving
+}
+
+// past is an upload whose photo the log knows as stored. It needs no document.
+func past(id string, d Declared) *upload {
 	return &upload{id: id, receipt: d.Receipt, state: state{PhotoID: d.PhotoID, Sum: d.Sum, Size: d.Size, Type: d.Type, Offset: d.Size}}
 }
 
@@ -183,7 +208,7 @@ func (s *Service) take(ctx context.Context, who Uploader, id string) (*upload, e
 	if !d.Stored || ID(photo, d.Sum) != id {
 		return nil, err
 	}
-	return over(id, d), nil
+	return past(id, d), nil
 }
 
 // declared is asked by those who name an upload: a photo that is not theirs is an upload that is not known.
@@ -242,7 +267,7 @@ func (s *Service) begin(ctx context.Context, who Uploader, id string, req Reques
 			return nil, err
 		}
 		if d.Stored {
-			return over(id, d), nil
+			return past(id, d), nil
 		}
 		if err := s.cfg.Ledger.Room(ctx, d); err != nil {
 			return nil, err
