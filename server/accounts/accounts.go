@@ -120,13 +120,6 @@ func New(o Options) *Accounts {
 	return a
 }
 
-// NewID makes the id of a record that is made on the server.
-func (a *Accounts) newID() field.RecordID {
-	var r [10]byte
-	random(r[:])
-	return field.NewID(a.now(), r)
-}
-
 // random fills b. It never fails: crypto/rand aborts the program instead.
 func random(b []byte) { _, _ = crand.Read(b) }
 

@@ -152,7 +152,7 @@ func (a *Accounts) CreatePerson(ctx context.Context, act Act, org field.OrgID, p
 		return nil, Code{}, err
 	}
 	if p.ID == "" {
-		p.ID = a.newID()
+		p.ID = field.RandomID(a.now())
 	}
 	if !field.ValidID(string(p.ID)) {
 		return nil, Code{}, field.Refuse(field.CodeBadID, "")

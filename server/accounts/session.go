@@ -73,7 +73,7 @@ func splitRefresh(token string) (session string, secret []byte, err error) {
 func (a *Accounts) begin(ctx context.Context, user field.UserID, org field.OrgID, device field.DeviceID) (session, refresh string, doc store.Doc, err error) {
 	secret := make([]byte, sha256.Size)
 	random(secret)
-	session = string(a.newID())
+	session = string(field.RandomID(a.now()))
 	now := a.now().UTC()
 	doc = store.Doc{Shelf: store.Sessions, ID: session, Key: string(user), Due: now.Add(a.sessionTTL)}
 	body := sessionBody{User: user, Org: org, Device: device, Made: now, Hash: hashSecret(secret)}

@@ -43,7 +43,7 @@ func (a *Accounts) SetupCode(ctx context.Context) (string, error) {
 			return "", nil
 		}
 		if !found {
-			body.Person = a.newID()
+			body.Person = field.RandomID(a.now())
 		}
 		body.Hash, body.Begun = hashSecret([]byte(code)), time.Time{}
 		if err = write(ctx, a.docs, doc, body); err == nil {

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	crand "crypto/rand"
 	"strconv"
 	"time"
 
@@ -153,9 +152,7 @@ func making[R any](s *Server, do func(context.Context, workflow.Act, field.Recor
 // gets the same id again.
 func (s *Server) idFor(c *fiber.Ctx, act workflow.Act) field.RecordID {
 	if c.Get("Idempotency-Key") == "" {
-		var random [10]byte
-		_, _ = crand.Read(random[:]) // never fails: crypto/rand aborts the program instead
-		return field.NewID(s.now(), random)
+		return field.RandomID(s.now())
 	}
 	return field.DeriveID(time.Unix(1_600_000_001, 0), "click", string(act.Device), strconv.FormatInt(act.Number, 10), c.Path())
 }

@@ -239,7 +239,7 @@ func (h *hub) run() {
 	defer ticker.Stop()
 	watch := time.NewTicker(lookEvery)
 	defer watch.Stop()
-	day := beijing(h.server.now())
+	day := field.DayOf(h.server.now())
 	for {
 		select {
 		case <-h.server.stopping:
@@ -264,7 +264,7 @@ func (h *hub) run() {
 					l.signal(func() { l.look = true })
 				}
 			}
-			if today := beijing(now); today != day { // mandates count by the day
+			if today := field.DayOf(now); today != day { // mandates count by the day
 				day = today
 				h.look(func(*listener) bool { return true })
 			} else if h.others {
@@ -325,9 +325,6 @@ func (h *hub) takeTurn(most int) {
 		l.signal(func() { l.look = true })
 	}
 }
-
-// beijing is the day by which mandates count.
-func beijing(at time.Time) string { return at.Add(8 * time.Hour).UTC().Format(time.DateOnly) }
 
 func (h *hub) all() []*listener {
 	h.mu.Lock()

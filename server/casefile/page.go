@@ -103,10 +103,7 @@ type (
 	}
 )
 
-// beijing is the time in which people read.
-var beijing = time.FixedZone("UTC+8", 8*60*60)
-
-func readable(t time.Time) string { return t.In(beijing).Format("2006-01-02 15:04:05") }
+func readable(t time.Time) string { return t.In(field.Beijing).Format("2006-01-02 15:04:05") }
 
 func readableText(s string) string {
 	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {

@@ -57,9 +57,6 @@ type Moment struct {
 	Corrected *time.Time `json:"corrected,omitempty"`
 }
 
-// Beijing is the zone in which moments are shown, and that of a camera that states none.
-var Beijing = time.FixedZone("", 8*60*60)
-
 // Places are where a photo was taken, by the app first.
 func Places(photo *field.Record, s Stated) ([]Place, error) {
 	var places []Place
@@ -118,10 +115,10 @@ func rolledOver(gps, taken time.Time) time.Duration {
 func Moments(photo *field.Record, s Stated) []Moment {
 	var moments []Moment
 	if t := photo.Time("takenAt"); !t.IsZero() {
-		m := Moment{Source: FromApp, Stated: photo.Text("takenAt"), At: t.In(Beijing)}
+		m := Moment{Source: FromApp, Stated: photo.Text("takenAt"), At: t.In(field.Beijing)}
 		if _, known := photo.Fields["clockSkewMs"]; known {
-			c := time.UnixMilli(m.At.UnixMilli() - photo.Int("clockSkewMs")).In(Beijing) // as a duration it may be too long
-			if y := c.Year(); y > 0 && y < 9999 {                                        // else it cannot be written
+			c := time.UnixMilli(m.At.UnixMilli() - photo.Int("clockSkewMs")).In(field.Beijing) // as a duration it may be too long
+			if y := c.Year(); y > 0 && y < 9999 {                                              // else it cannot be written
 				m.Corrected = &c
 			}
 		}
@@ -134,11 +131,11 @@ func Moments(photo *field.Record, s Stated) []Moment {
 		}
 		// A clock that cannot be read says nothing.
 		if t, err := time.Parse("2006-01-02T15:04:05Z07:00", s.TakenLocal+offset); err == nil {
-			moments = append(moments, Moment{Source: FromEXIF, Stated: s.TakenLocal + s.TakenOffset, At: t.In(Beijing), OffsetAssumed: s.TakenOffset == ""})
+			moments = append(moments, Moment{Source: FromEXIF, Stated: s.TakenLocal + s.TakenOffset, At: t.In(field.Beijing), OffsetAssumed: s.TakenOffset == ""})
 		}
 	}
 	if s.GPSTime != nil {
-		m := Moment{Source: FromGPS, Stated: s.GPSTime.UTC().Format(time.RFC3339Nano), At: s.GPSTime.In(Beijing)}
+		m := Moment{Source: FromGPS, Stated: s.GPSTime.UTC().Format(time.RFC3339Nano), At: s.GPSTime.In(field.Beijing)}
 		for _, other := range slices.Backward(moments) { // the camera first
 			if lost := rolledOver(m.At, other.At); lost > 0 {
 				c := m.At.Add(lost)

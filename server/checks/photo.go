@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"fieldclue/server/field"
 )
 
 // Photo is what the rules know about a photo: what the app sent beside the file, and what the file itself says.
@@ -175,7 +177,7 @@ func When(p Photo, t Thresholds) []Flag {
 		inputs["allowedMinutes"] = t.VisitMinutes
 		for name, bound := range map[string]time.Time{"start": p.Start, "end": p.End} {
 			if !bound.IsZero() {
-				inputs[name] = bound.In(Beijing).Format(time.RFC3339)
+				inputs[name] = bound.In(field.Beijing).Format(time.RFC3339)
 			}
 		}
 		add("photo_time_outside", "high", "照片不是在检查期间拍摄的。", "The photo was not taken during the visit.", inputs)

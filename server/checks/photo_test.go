@@ -97,7 +97,7 @@ func (s shot) photo(t *testing.T) checks.Photo {
 	}
 	stated := checks.Stated{GPSTime: &s.gps}
 	if !s.at.IsZero() {
-		stated.TakenLocal = s.at.In(checks.Beijing).Format("2006-01-02T15:04:05")
+		stated.TakenLocal = s.at.In(field.Beijing).Format("2006-01-02T15:04:05")
 	}
 	var err error
 	if s.inputs.Places, err = checks.Places(r, stated); err != nil {
@@ -111,7 +111,7 @@ func (s *shot) move(to checks.Point, system string) { s.lat, s.lon, s.system = t
 
 func TestPhotoRules(t *testing.T) {
 	site := villages["Qixingguan, Bijie"]
-	start := time.Date(2026, 11, 23, 9, 0, 0, 0, checks.Beijing)
+	start := time.Date(2026, 11, 23, 9, 0, 0, 0, field.Beijing)
 	spot := checks.Point{Lat: site.Lat + 0.0002, Lon: site.Lon}
 	honest := func() *shot {
 		return &shot{

@@ -132,7 +132,7 @@ func (d *demo) organisations(ctx context.Context, k *desk) error {
 
 // day is a date some days from the story's beginning.
 func (d *demo) day(days int) string {
-	return d.memory.story.Start.In(beijing).AddDate(0, 0, days).Format(time.DateOnly)
+	return d.memory.story.Start.In(field.Beijing).AddDate(0, 0, days).Format(time.DateOnly)
 }
 
 type object = map[string]any

@@ -85,7 +85,7 @@ func (d *demo) id(name string) field.RecordID {
 // ago is a moment before the story began; the clocks of phones have milliseconds.
 func (d *demo) ago(before time.Duration) time.Time { return d.memory.story.Start.Add(-before) }
 
-func clock(t time.Time) string { return t.In(beijing).Format("2006-01-02T15:04:05-07:00") }
+func clock(t time.Time) string { return t.In(field.Beijing).Format("2006-01-02T15:04:05-07:00") }
 
 // handset is a simulated phone with its link.
 type handset struct {

@@ -9,6 +9,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"time"
+
+	"fieldclue/server/field"
 )
 
 // shot is a picture to be made: what its EXIF says, and the chance from which its pixels come. The same shot gives the
@@ -20,9 +22,6 @@ type shot struct {
 	Accuracy float64 // metres
 	Model    string
 }
-
-// beijing is the time by which cameras in the county are set.
-var beijing = time.FixedZone("UTC+8", 8*60*60)
 
 // picture makes a JPEG of 2 to 6 MB: soft light of a random kind, under noise that cannot be compressed.
 func picture(s shot) ([]byte, error) {
@@ -79,7 +78,7 @@ func paint(plane []byte, stride, width, height int, random *rand.Rand, noise int
 
 // exifOf makes the APP1 segment: when, where, how exactly, with what (EXIF 2.3, little endian).
 func exifOf(s shot) []byte {
-	at := s.At.In(beijing)
+	at := s.At.In(field.Beijing)
 	utc := s.At.UTC()
 	gps := directory{
 		{0x0000, typeByte, 4, []byte{2, 3, 0, 0}},

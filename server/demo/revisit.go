@@ -24,7 +24,7 @@ const seedOfDraw = "骰子 6 1 3 3 5 2 4 4 1 6"
 func (d *demo) playRevisit(ctx context.Context, people map[string]field.UserID) error {
 	k := d.desk(supervisor)
 	campaign, err := k.create(ctx, "/v1/campaigns", "campaign", object{
-		"title": "去年整改承诺回头看", "from": d.ago(6 * time.Hour).In(beijing).Format(time.DateOnly), "to": d.day(30), "templateId": d.id("template"),
+		"title": "去年整改承诺回头看", "from": field.DayOf(d.ago(6 * time.Hour)), "to": d.day(30), "templateId": d.id("template"),
 		"strata": []object{{"stratum": "problems", "size": 10}, {"stratum": "unsampled", "size": 1}, {"stratum": "petitioners", "size": 2}},
 	})
 	if err != nil {

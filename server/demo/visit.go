@@ -163,9 +163,9 @@ func usual(change map[string]any) map[string]any {
 
 // lastYear are the visits of a year ago, which ended with promises.
 func (d *demo) lastYear() []visit {
-	day := d.memory.story.Start.In(beijing).AddDate(-1, 0, -20)
+	day := d.memory.story.Start.In(field.Beijing).AddDate(-1, 0, -20)
 	at := func(hour, minute int) time.Time {
-		return time.Date(day.Year(), day.Month(), day.Day(), hour, minute, 0, 0, beijing)
+		return time.Date(day.Year(), day.Month(), day.Day(), hour, minute, 0, 0, field.Beijing)
 	}
 	return []visit{
 		{

@@ -2,7 +2,6 @@ package field
 
 import (
 	"slices"
-	"time"
 )
 
 // States of a clue.
@@ -211,9 +210,6 @@ func backToHandler(c *Case, clue *Record) error {
 	c.NotifyAbout(h, clue, Notice{Type: "reopened", ZH: "您承办的一件问题线索重新打开。", EN: "A clue that you handled is open again."})
 	return nil
 }
-
-// beijing is the time by which years and days are counted.
-var beijing = time.FixedZone("UTC+8", 8*60*60)
 
 // GrantScope lets somebody see a scope; granted already, nothing happens.
 func GrantScope(c *Case, to UserID, scope Scope, why string) {

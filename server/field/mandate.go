@@ -76,7 +76,7 @@ var mandateSpec = &Spec{
 			if c.Record.Author == c.Who.User && !c.Who.Server {
 				return Refuse(CodeSecondPerson, "Who drafted a mandate does not approve it.").InChinese("拟定委托的人不得批准该委托。")
 			}
-			if c.Record.Text("validTo") < dayOf(c.Now) {
+			if c.Record.Text("validTo") < DayOf(c.Now) {
 				return Refuse(CodeBadTime, "The mandate would end before it begins to count.").InChinese("该委托在生效之前即已到期。")
 			}
 			c.Set("approvedBy", c.Who.User)
@@ -161,7 +161,7 @@ type Mandate struct {
 // MandateOf reads a mandate that counts at a moment; ok is false for one that does not: a draft, one that was revoked, or one
 // of another day. Days are those of Beijing.
 func MandateOf(r *Record, at time.Time) (m Mandate, ok bool) {
-	day := dayOf(at)
+	day := DayOf(at)
 	if r.Kind != KindMandate || r.Deleted || r.State != MandateValid || day < r.Text("validFrom") || day > r.Text("validTo") {
 		return m, false
 	}
@@ -232,9 +232,6 @@ func (c *Case) underMandate(agent OrgID, scope Scope, info ScopeInfo, counts fun
 	}
 	return false, nil
 }
-
-// dayOf is the day of a moment in Beijing.
-func dayOf(t time.Time) string { return t.In(beijing).Format(time.DateOnly) }
 
 // Powers lists the powers with their labels.
 func Powers() []Choice { return powers }

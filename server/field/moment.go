@@ -137,3 +137,10 @@ func (f *Field) holdsTime() bool {
 	}
 	return false
 }
+
+// Beijing is the zone in which people read times, cameras without a zone count, and days and years begin. China has one zone and no
+// summer time.
+var Beijing = time.FixedZone("UTC+8", 8*60*60)
+
+// DayOf is the day of a moment in Beijing, such as "2026-11-23".
+func DayOf(t time.Time) string { return t.In(Beijing).Format(time.DateOnly) }

@@ -58,7 +58,7 @@ func RegisterOf(look Lookup, org OrgID, year int) (RecordID, *Record, error) {
 }
 
 // YearOf is the year in whose register a clue is entered at a time.
-func YearOf(at time.Time) int { return at.In(beijing).Year() }
+func YearOf(at time.Time) int { return at.In(Beijing).Year() }
 
 // registerClue gives the next number of the organisation and year: "gz-liwan-2026-0017". The register is raised in the
 // same commit, so numbers are unique, and without gaps but those that the register explains.

@@ -249,7 +249,7 @@ func assignRevisit(c *Case) error {
 }
 
 // today is the day by which terms are counted.
-func today(c *Case) string { return c.Now.In(beijing).Format(time.DateOnly) }
+func today(c *Case) string { return DayOf(c.Now) }
 
 // dueInTime refuses a due date that nobody can keep, or that lies after the campaign.
 func dueInTime(c *Case) error {
@@ -370,7 +370,7 @@ func visitedFor(c *Case, report *Record) error {
 	if err != nil || campaign == nil {
 		return err
 	}
-	if day := began.In(beijing).Format(time.DateOnly); day < campaign.Text("from") {
+	if day := DayOf(began); day < campaign.Text("from") {
 		return Refuse(CodeReportUnfit, "The visit was on %s, and the campaign begins on %s.", day, campaign.Text("from")).
 			InChinese("走访在 %s 进行，而回头看于 %s 开始。", day, campaign.Text("from"))
 	}

@@ -41,7 +41,7 @@ func (f *Flow) frame(ctx context.Context, who *access.Actor, campaign *field.Rec
 	for _, s := range strata {
 		wanted[s.Stratum] = true
 	}
-	begins, err := time.ParseInLocation(time.DateOnly, campaign.Text("from"), beijing)
+	begins, err := time.ParseInLocation(time.DateOnly, campaign.Text("from"), field.Beijing)
 	if err != nil {
 		return nil, field.Refuse(field.CodeBadTime, "The campaign needs a day on which it begins.").InChinese("回头看须有开始日期。").Because(err)
 	}

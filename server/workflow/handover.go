@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"slices"
 	"strconv"
-	"time"
 
 	"fieldclue/server/access"
 	"fieldclue/server/field"
@@ -103,7 +102,7 @@ func (f *Flow) campaignsOver(ctx context.Context, tasks []*field.Record) (map[fi
 	return over, err
 }
 
-func (f *Flow) today() string { return f.now().In(beijing).Format(time.DateOnly) }
+func (f *Flow) today() string { return field.DayOf(f.now()) }
 
 // HandedOver is what a hand-over came to.
 type HandedOver struct {

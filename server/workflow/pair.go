@@ -101,7 +101,7 @@ func (p *Pair) compare(previous Shot) {
 
 // shotOf shows a photo. What the file says is known once it was examined.
 func shotOf(photo, report *field.Record) (Shot, error) {
-	s := Shot{Photo: protocol.FromRecord(photo), TakenAt: takenAt(photo).In(checks.Beijing)}
+	s := Shot{Photo: protocol.FromRecord(photo), TakenAt: takenAt(photo).In(field.Beijing)}
 	var seen struct {
 		Places  []checks.Place
 		Moments []checks.Moment
@@ -120,11 +120,11 @@ func shotOf(photo, report *field.Record) (Shot, error) {
 	s.Places, s.Moments = append([]checks.Place{}, s.Places...), append([]checks.Moment{}, s.Moments...)
 	var receipt struct{ ReceivedAt time.Time }
 	if photo.Decode("receipt", &receipt) == nil && !receipt.ReceivedAt.IsZero() {
-		at := receipt.ReceivedAt.In(checks.Beijing)
+		at := receipt.ReceivedAt.In(field.Beijing)
 		s.ReceivedAt = &at
 	}
 	if report != nil {
-		at := startOf(report).In(checks.Beijing)
+		at := startOf(report).In(field.Beijing)
 		s.VisitStart = &at
 	}
 	return s, err

@@ -369,7 +369,7 @@ func worksOf(project *field.Record, now time.Time) *Works {
 		Weight          float64
 	}
 	if project.Decode("milestones", &milestones) == nil {
-		today := now.In(beijing).Format(time.DateOnly)
+		today := field.DayOf(now)
 		var whole, built, planned float64
 		for _, m := range milestones {
 			whole += m.Weight
@@ -391,6 +391,3 @@ func percent(part, whole float64) *float64 {
 	p := math.Round(1000*part/whole) / 10
 	return &p
 }
-
-// beijing is the time by which days are counted.
-var beijing = time.FixedZone("UTC+8", 8*60*60)
