@@ -114,7 +114,7 @@ func (a *Accounts) load(ctx context.Context, s seat) (*access.Actor, error) {
 			person = r
 		}
 	}
-	over := session == nil || session.State != "open" || session.Text("personId") != string(s.user) || session.Text("deviceId") != string(s.device)
+	over := session == nil || session.State != field.StateOpen || session.Text("personId") != string(s.user) || session.Text("deviceId") != string(s.device)
 	switch {
 	case device != nil && device.State == field.DeviceRevoked && (over || device.Text("personId") != string(s.user) || a.now().Sub(device.Time("revokedAt")) > handIn):
 		return nil, field.Refuse(field.CodeDeviceRevoked, "")

@@ -122,7 +122,7 @@ func (a *Accounts) rotate(ctx context.Context, token string, device field.Device
 			return body, "", "", field.Refuse(field.CodeTokenInvalid, "")
 		case body.Device != device:
 			return body, "", "", field.Refuse(field.CodeForeignDevice, "")
-		case r.State != "open":
+		case r.State != field.StateOpen:
 			why := r.Chosen("why")
 			return body, "", "", field.Refuse(field.CodeTokenReused, "The session is closed: %s. Sign in again.", why.EN).
 				InChinese("会话已关闭：%s。请重新登录。", why.ZH)
@@ -167,7 +167,7 @@ func (a *Accounts) closeSession(ctx context.Context, r *field.Record, why string
 // SignOut closes the session of a pass. Doing it again changes nothing.
 func (a *Accounts) SignOut(ctx context.Context, p Pass) error {
 	r, err := a.find(ctx, field.KindSession, field.RecordID(p.Session))
-	if err != nil || r == nil || r.State != "open" {
+	if err != nil || r == nil || r.State != field.StateOpen {
 		return err
 	}
 	return a.closeSession(ctx, r, field.EndSignedOut)
@@ -179,7 +179,7 @@ func (a *Accounts) Sweep(ctx context.Context, limit int) (int, error) {
 	now := a.now()
 	n, err := a.sweep(ctx, store.Sessions, now, limit, func(d store.Doc) (bool, error) {
 		r, err := a.find(ctx, field.KindSession, field.RecordID(d.ID))
-		if err == nil && r != nil && r.State == "open" {
+		if err == nil && r != nil && r.State == field.StateOpen {
 			err = a.closeSession(ctx, r, field.EndExpired)
 		}
 		return err == nil, err

@@ -71,7 +71,7 @@ func (l *ledger) keptPhoto(ctx context.Context, user field.UserID, photoID strin
 		return nil, d, nil
 	}
 	q := store.Query{
-		Visible: access.Everything, Kinds: []field.Kind{field.KindParked}, States: []field.State{"open"},
+		Visible: access.Everything, Kinds: []field.Kind{field.KindParked}, States: []field.State{field.StateOpen},
 		Keys: []string{field.KeyFor("recordId", photoID), field.KeyFor("author", user)}, Limit: 100,
 	}
 	err = store.EachPage(ctx, l.store, q, func(page []*field.Record) error {

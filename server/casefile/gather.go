@@ -69,7 +69,7 @@ func collect(ctx context.Context, s Source, visible access.Filter, id field.Clue
 	roots := []field.RecordID{field.RecordID(n.clue.Text("findingId"))}
 	for _, l := range links {
 		n.in[l.ID] = l
-		if l.State != "withdrawn" {
+		if l.State != field.LinkWithdrawn {
 			roots = append(roots, field.RecordID(l.Text("targetId")))
 		}
 	}
@@ -213,7 +213,7 @@ func (n *near) elsewhere(r *field.Record) (bool, error) {
 		return true, nil
 	}
 	links, err := n.list(store.Query{
-		Kinds: []field.Kind{field.KindLink}, States: []field.State{"proposed", "confirmed"}, Keys: []string{field.KeyFor("targetId", r.ID)},
+		Kinds: []field.Kind{field.KindLink}, States: []field.State{field.LinkProposed, field.LinkConfirmed}, Keys: []string{field.KeyFor("targetId", r.ID)},
 	})
 	return len(links) > 0, err
 }

@@ -14,15 +14,15 @@ import (
 func (d *demo) makeClue(ctx context.Context, v visit, name string, people map[string]field.UserID) error {
 	clue := d.id(name)
 	err := d.desk(supervisor).click(ctx, "classify "+v.name, "/v1/findings", d.id(v.problem()), "classify",
-		object{"class": "clue", "violation": v.finding.violation, "reason": "涉嫌违纪，移送案管室", "clueId": clue}, "classified", "closed")
+		object{"class": "clue", "violation": v.finding.violation, "reason": "涉嫌违纪，移送案管室", "clueId": clue}, field.FindingClassified, field.StateClosed)
 	if err != nil {
 		return err
 	}
 	k := d.desk(clues)
-	if err := k.click(ctx, "register "+name, "/v1/clues", clue, "register", nil, "registered", "assigned"); err != nil {
+	if err := k.click(ctx, "register "+name, "/v1/clues", clue, "register", nil, field.ClueRegistered, field.ClueAssigned); err != nil {
 		return err
 	}
-	if err := k.click(ctx, "assign "+name, "/v1/clues", clue, "assign", object{"handler": people[handler]}, "assigned"); err != nil {
+	if err := k.click(ctx, "assign "+name, "/v1/clues", clue, "assign", object{"handler": people[handler]}, field.ClueAssigned); err != nil {
 		return err
 	}
 	links, err := d.links(ctx, clue)
@@ -30,7 +30,7 @@ func (d *demo) makeClue(ctx context.Context, v visit, name string, people map[st
 		return err
 	}
 	for _, l := range links {
-		if err := k.click(ctx, "confirm "+string(l.ID), "/v1/links", l.ID, "confirm", nil, "confirmed"); err != nil {
+		if err := k.click(ctx, "confirm "+string(l.ID), "/v1/links", l.ID, "confirm", nil, field.LinkConfirmed); err != nil {
 			return err
 		}
 	}
@@ -53,11 +53,11 @@ func (d *demo) closeClue(ctx context.Context, name string) error {
 		args    object
 		to      field.State
 	}{
-		{h, "propose", object{"disposition": "inquiry", "reason": "金额已查清，拟谈话函询"}, "disposition_proposed"},
-		{l, "approve", nil, "approved"},
-		{h, "handle", nil, "handling"},
-		{h, "report", object{"outcome": "当事人作出说明并承诺退回款项"}, "reported"},
-		{l, "close", object{"reason": "同意了结，纳入回头看"}, "closed"},
+		{h, "propose", object{"disposition": "inquiry", "reason": "金额已查清，拟谈话函询"}, field.ClueProposed},
+		{l, "approve", nil, field.ClueApproved},
+		{h, "handle", nil, field.ClueHandling},
+		{h, "report", object{"outcome": "当事人作出说明并承诺退回款项"}, field.ClueReported},
+		{l, "close", object{"reason": "同意了结，纳入回头看"}, field.StateClosed},
 	} {
 		if err := c.by.click(ctx, c.command+" "+name, "/v1/clues", id, c.command, c.args, c.to); err != nil {
 			return err

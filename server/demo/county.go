@@ -288,7 +288,7 @@ func (d *demo) reference(ctx context.Context) error {
 				return err
 			}
 		}
-		for _, to := range []field.State{"approved", "funded", "in_progress"} {
+		for _, to := range []field.State{field.ProjectApproved, field.ProjectFunded, field.ProjectInProgress} {
 			if err := k.click(ctx, fmt.Sprintf("project %d is %s", i, to), "/v1/projects", id, "advance", object{"to": to}, to); err != nil {
 				return err
 			}
@@ -305,7 +305,7 @@ func (d *demo) reference(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := k.click(ctx, "site "+key+" is active", "/v1/sites", id, "activate", nil, "active"); err != nil {
+		if err := k.click(ctx, "site "+key+" is active", "/v1/sites", id, "activate", nil, field.StateActive); err != nil {
 			return err
 		}
 	}
@@ -313,7 +313,7 @@ func (d *demo) reference(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return k.click(ctx, "template is published", "/v1/templates", id, "publish", nil, "published")
+	return k.click(ctx, "template is published", "/v1/templates", id, "publish", nil, field.TemplatePublished)
 }
 
 func (d *demo) site(key string) field.RecordID { return d.id("site " + key) }

@@ -33,7 +33,7 @@ func (d *demo) entrust(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := d.desk(leader).click(ctx, "approve the mandate", "/v1/mandates", id, "approve", nil, "valid"); err != nil {
+	if err := d.desk(leader).click(ctx, "approve the mandate", "/v1/mandates", id, "approve", nil, field.MandateValid); err != nil {
 		return err
 	}
 	// Who has just been given a mandate is known as such a little later.

@@ -34,10 +34,10 @@ func (d *demo) playRevisit(ctx context.Context, people map[string]field.UserID) 
 	if err != nil {
 		return err
 	}
-	if err := d.desk(leader).click(ctx, "approve the campaign", "/v1/campaigns", campaign, "approve", nil, "approved", "running"); err != nil {
+	if err := d.desk(leader).click(ctx, "approve the campaign", "/v1/campaigns", campaign, "approve", nil, field.CampaignApproved, field.CampaignRunning); err != nil {
 		return err
 	}
-	if err := k.click(ctx, "run the campaign", "/v1/campaigns", campaign, "run", nil, "running"); err != nil {
+	if err := k.click(ctx, "run the campaign", "/v1/campaigns", campaign, "run", nil, field.CampaignRunning); err != nil {
 		return err
 	}
 	if err := d.assign(ctx, k, campaign, task, people); err != nil {
@@ -57,7 +57,7 @@ func (d *demo) playRevisit(ctx context.Context, people map[string]field.UserID) 
 	if err := d.approve(ctx, v.report(), "approve "+v.name); err != nil {
 		return err
 	}
-	if err := k.click(ctx, "accept the revisit", "/v1/revisits", task, "accept", nil, "done"); err != nil {
+	if err := k.click(ctx, "accept the revisit", "/v1/revisits", task, "accept", nil, field.RevisitDone); err != nil {
 		return err
 	}
 	return once(d, "open again", func() error { return d.openAgain(ctx, k, campaign) })
@@ -135,7 +135,7 @@ func (d *demo) assign(ctx context.Context, k *desk, campaign, task field.RecordI
 	if err != nil {
 		return err
 	}
-	assigned := []field.State{"assigned", "downloaded", "in_progress", "submitted", "done"}
+	assigned := []field.State{field.RevisitAssigned, field.RevisitDownloaded, field.RevisitInProgress, field.RevisitSubmitted, field.RevisitDone}
 	err = k.click(ctx, "assign the road", "/v1/revisits", task, "assign",
 		object{"assignee": people[inspectorA], "companion": people[inspectorB], "due": d.day(7)}, assigned...)
 	if err != nil {
@@ -258,7 +258,7 @@ func (d *demo) openAgain(ctx context.Context, k *desk, campaign field.RecordID) 
 	if err != nil {
 		return err
 	}
-	if finding.State != "open" || f.Reopened != 1 || clue.State != "assigned" || c.Reopened != 1 {
+	if finding.State != field.StateOpen || f.Reopened != 1 || clue.State != field.ClueAssigned || c.Reopened != 1 {
 		return fmt.Errorf("after the relapse the finding is %s and the clue %s", finding.State, clue.State)
 	}
 	d.say("   反弹 · relapse accepted: the finding is open again, clue %s is with its handler again", c.Number)

@@ -128,12 +128,12 @@ func (d *demo) playLastYear(ctx context.Context, people map[string]field.UserID)
 		return err
 	}
 	err = k.click(ctx, "classify "+school.name, "/v1/findings", d.id(school.problem()), "classify",
-		object{"class": "rectification", "reason": "承诺半年内验收"}, "classified", "closed")
+		object{"class": "rectification", "reason": "承诺半年内验收"}, field.FindingClassified, field.StateClosed)
 	if err != nil {
 		return err
 	}
 	for _, v := range visits {
-		err = k.click(ctx, "close finding of "+v.name, "/v1/findings", d.id(v.problem()), "close", object{"reason": "已收到整改承诺及回执，销号；留待回头看"}, "closed")
+		err = k.click(ctx, "close finding of "+v.name, "/v1/findings", d.id(v.problem()), "close", object{"reason": "已收到整改承诺及回执，销号；留待回头看"}, field.StateClosed)
 		if err != nil {
 			return err
 		}
@@ -145,7 +145,7 @@ func (d *demo) playLastYear(ctx context.Context, people map[string]field.UserID)
 // approve takes a report for review, waits until its photos were examined, decides what flags it carries, and approves it.
 func (d *demo) approve(ctx context.Context, report, name string) error {
 	id, k := d.id(report), d.desk(supervisor)
-	err := k.click(ctx, "take: "+name, "/v1/reports", id, "take", nil, "under_review", "approved")
+	err := k.click(ctx, "take: "+name, "/v1/reports", id, "take", nil, field.ReportUnderReview, field.ReportApproved)
 	if err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ func (d *demo) approve(ctx context.Context, report, name string) error {
 	if err := once(d, "flags: "+name, func() error { return d.decideFlags(ctx, k, id) }); err != nil {
 		return err
 	}
-	return k.click(ctx, name, "/v1/reports", id, "approve", nil, "approved")
+	return k.click(ctx, name, "/v1/reports", id, "approve", nil, field.ReportApproved)
 }
 
 // decideFlags says of every flag that a report carries so far what it came to.
@@ -175,7 +175,7 @@ func (d *demo) decideFlags(ctx context.Context, k *desk, report field.RecordID) 
 			return err
 		}
 		d.say("   flag %s (%s): explained", what.Code, what.EN)
-		err = k.click(ctx, "decide "+string(f.ID), "/v1/flags", f.ID, "decide", object{"decision": "explained", "reason": "与两名检查人员核对，情况属实可解释"}, "decided")
+		err = k.click(ctx, "decide "+string(f.ID), "/v1/flags", f.ID, "decide", object{"decision": "explained", "reason": "与两名检查人员核对，情况属实可解释"}, field.FlagDecided)
 		if err != nil {
 			return err
 		}
@@ -325,7 +325,7 @@ func (d *demo) playReview(ctx context.Context, people map[string]field.UserID) e
 		return err
 	}
 	id := d.id(coop.report())
-	if err := k.click(ctx, "take the cooperative", "/v1/reports", id, "take", nil, "under_review", "returned"); err != nil {
+	if err := k.click(ctx, "take the cooperative", "/v1/reports", id, "take", nil, field.ReportUnderReview, field.ReportReturned); err != nil {
 		return err
 	}
 	err := k.click(ctx, "return the cooperative", "/v1/reports", id, "return", object{
@@ -334,7 +334,7 @@ func (d *demo) playReview(ctx context.Context, people map[string]field.UserID) e
 			{"item": "contracts", "comment": "合同既已约定补看，请写明约定的日期和对方经办岗位。"},
 		},
 		"deadline": clock(d.memory.story.Start.AddDate(0, 0, 3)),
-	}, "returned")
+	}, field.ReportReturned)
 	if err != nil {
 		return err
 	}
@@ -347,13 +347,13 @@ func (d *demo) playReview(ctx context.Context, people map[string]field.UserID) e
 			return err
 		}
 		for i := range v.talks {
-			if err := k.click(ctx, "review "+v.talk(i), "/v1/interviews", d.id(v.talk(i)), "review", nil, "reviewed"); err != nil {
+			if err := k.click(ctx, "review "+v.talk(i), "/v1/interviews", d.id(v.talk(i)), "review", nil, field.InterviewReviewed); err != nil {
 				return err
 			}
 		}
 	}
 	err = k.click(ctx, "classify "+resettle.name, "/v1/findings", d.id(resettle.problem()), "classify",
-		object{"class": "rectification", "reason": "责成区生态移民局列出复工计划"}, "classified")
+		object{"class": "rectification", "reason": "责成区生态移民局列出复工计划"}, field.FindingClassified)
 	if err != nil {
 		return err
 	}
@@ -410,7 +410,7 @@ func (d *demo) decideFlag(ctx context.Context, k *desk, v visit) error {
 			return fmt.Errorf("nobody expects the flag %s", what.Code)
 		}
 		const reason = "与检查人员核实：应用闪退，用系统相机补拍，时间地点一致。"
-		err = k.click(ctx, "decide the flag", "/v1/flags", f.ID, "decide", object{"decision": "explained", "reason": reason}, "decided")
+		err = k.click(ctx, "decide the flag", "/v1/flags", f.ID, "decide", object{"decision": "explained", "reason": reason}, field.FlagDecided)
 		if err != nil {
 			return err
 		}

@@ -255,12 +255,12 @@ func closeCampaign(c *Case) error {
 	}
 	counts, open, named := map[string]int{}, 0, []string{}
 	for i, t := range tasks {
-		state := State("not made yet")
+		state := "not made yet"
 		if t != nil {
-			state = t.State
+			state = string(t.State)
 		}
-		if slices.ContainsFunc(endedStates, func(e Choice) bool { return e.Code == string(state) }) {
-			counts[string(state)]++
+		if slices.ContainsFunc(endedStates, func(e Choice) bool { return e.Code == state }) {
+			counts[state]++
 			continue
 		}
 		if open++; len(named) < mostNamed {

@@ -6,15 +6,16 @@ import (
 
 // States of a clue.
 const (
-	ClueReceived   State = "received"
-	ClueRegistered State = "registered"
-	ClueAssigned   State = "assigned"
-	ClueProposed   State = "disposition_proposed"
-	ClueApproved   State = "approved"
-	ClueHandling   State = "handling"
-	ClueReported   State = "reported"
-	ClueFiled      State = "filed"
-	ClueMerged     State = "merged"
+	ClueReceived    State = "received"
+	ClueRegistered  State = "registered"
+	ClueAssigned    State = "assigned"
+	ClueProposed    State = "disposition_proposed"
+	ClueApproved    State = "approved"
+	ClueHandling    State = "handling"
+	ClueReported    State = "reported"
+	ClueFiled       State = "filed"
+	ClueMerged      State = "merged"
+	ClueTransferred State = "transferred"
 )
 
 // States of an evidence link.
@@ -226,7 +227,7 @@ func GrantID(to UserID, scope Scope) RecordID {
 
 var linkSpec = &Spec{
 	Kind: KindLink, ZH: "证据关联", EN: "evidence link", Home: ScopeClue,
-	Initial: "proposed",
+	Initial: LinkProposed,
 	States:  []Choice{{Code: "proposed", ZH: "拟关联", EN: "proposed"}, {Code: "confirmed", ZH: "已确认", EN: "confirmed"}, {Code: "withdrawn", ZH: "已撤回", EN: "withdrawn"}},
 	Fields: []Field{
 		{Name: "clueId", Type: ID, Of: KindClue, Required: true, Once: true, Key: true, ZH: "线索", EN: "clue"},
@@ -280,8 +281,8 @@ var linkSpec = &Spec{
 		return nil
 	},
 	Commands: []Command{
-		{Name: "confirm", ZH: "确认", EN: "confirm", From: []State{"proposed"}, To: "confirmed"},
-		{Name: "withdraw", ZH: "撤回", EN: "withdraw", From: []State{"proposed", "confirmed"}, To: "withdrawn", Args: []Field{reason}, Do: func(c *Case) error {
+		{Name: "confirm", ZH: "确认", EN: "confirm", From: []State{LinkProposed}, To: LinkConfirmed},
+		{Name: "withdraw", ZH: "撤回", EN: "withdraw", From: []State{LinkProposed, LinkConfirmed}, To: LinkWithdrawn, Args: []Field{reason}, Do: func(c *Case) error {
 			c.Set("withdrawReason", c.Arg("reason"))
 			return nil
 		}},

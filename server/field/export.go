@@ -1,11 +1,14 @@
 package field
 
+// ExportMade is the only state of an export.
+const ExportMade State = "made"
+
 // exportSpec says that the file of a case has left the house: which, to the byte, and by whom. It lives in the register
 // of the managing organisation and not in the scope of the clue, so that exporting changes nothing about the case: the same
 // case gives the same file again.
 var exportSpec = &Spec{
 	Long: true, Kind: KindExport, ZH: "案卷导出", EN: "export of a case file", Home: ScopeRegister, ServerOK: true,
-	Initial: "made", States: []Choice{{Code: "made", ZH: "已导出", EN: "made"}},
+	Initial: ExportMade, States: []Choice{{Code: "made", ZH: "已导出", EN: "made"}},
 	Fields: []Field{
 		{Name: "clueId", Type: ID, Of: KindClue, Required: true, Server: true, Key: true, ZH: "线索", EN: "clue"},
 		{Name: "by", Type: ID, Of: KindPerson, Server: true, Key: true, ZH: "导出人；空缺：由服务器上的命令导出", EN: "exported by; missing: by a command on the server"},

@@ -2,17 +2,20 @@ package field
 
 import "slices"
 
+// FindingClassified is the state of a finding of which it is decided what becomes of it. Before it is open, after it closed.
+const FindingClassified State = "classified"
+
 var findingSpec = &Spec{
 	Kind: KindFinding, ZH: "发现问题", EN: "finding", Home: ScopeSite,
 	Whose: byTeam, EditOwn: true, Part: "reportId",
-	Initial: "open",
+	Initial: StateOpen,
 	States: []Choice{
 		{Code: "open", ZH: "待分类", EN: "open"},
 		{Code: "classified", ZH: "已分类", EN: "classified"},
 		{Code: "closed", ZH: "已关闭", EN: "closed"},
 		{Code: "voided", ZH: "已作废", EN: "voided"},
 	},
-	Editable: []State{"open"},
+	Editable: []State{StateOpen},
 	Fields: []Field{
 		{Name: "reportId", Type: ID, Of: KindReport, Once: true, Key: true, ZH: "报告", EN: "report"},
 		{Name: "siteId", Type: ID, Of: KindSite, Required: true, Once: true, Key: true, ZH: "项目点", EN: "site"},
@@ -39,7 +42,7 @@ var findingSpec = &Spec{
 	Made: partAdded,
 	Commands: []Command{
 		{
-			Name: "classify", ZH: "分类", EN: "classify", From: []State{"open"}, To: "classified",
+			Name: "classify", ZH: "分类", EN: "classify", From: []State{StateOpen}, To: FindingClassified,
 			Args: []Field{
 				{Name: "class", Type: Enum, Choices: classes, Required: true},
 				{Name: "reason", Type: Text, Max: 1000},
@@ -48,19 +51,19 @@ var findingSpec = &Spec{
 			},
 			Do: classifyFinding,
 		},
-		{Name: "close", ZH: "关闭", EN: "close", From: []State{"classified"}, To: StateClosed, Args: []Field{reason}, Do: func(c *Case) error {
+		{Name: "close", ZH: "关闭", EN: "close", From: []State{FindingClassified}, To: StateClosed, Args: []Field{reason}, Do: func(c *Case) error {
 			if err := notItsAuthor(c, c.Record); err != nil {
 				return Refuse(CodeSecondPerson, "Whoever wrote a finding does not close it.").InChinese("发现问题的填写人不得将其关闭。")
 			}
 			c.Set("closeReason", c.Arg("reason"))
 			return nil
 		}},
-		{Name: "reopen", ZH: "重新打开", EN: "reopen", From: []State{StateClosed, "classified"}, To: "open", Args: []Field{reason}, Do: func(c *Case) error {
+		{Name: "reopen", ZH: "重新打开", EN: "reopen", From: []State{StateClosed, FindingClassified}, To: StateOpen, Args: []Field{reason}, Do: func(c *Case) error {
 			c.Set("reopened", c.Record.Int("reopened")+1)
 			c.Set("reopenedBy", c.Arg("reason"))
 			return tellReopened(c, c.Record)
 		}},
-		partVoid("open"),
+		partVoid(StateOpen),
 	},
 }
 

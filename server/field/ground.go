@@ -89,7 +89,7 @@ type Resting struct {
 // revisit was ended with it. What lies with its authors alone is theirs to take back.
 func (r Resting) Matters() bool {
 	for _, x := range r.Records {
-		if x.Kind == KindClue || x.Kind == KindFinding && x.State != "open" || x.Kind == KindRevisit && x.State == RevisitDone {
+		if x.Kind == KindClue || x.Kind == KindFinding && x.State != StateOpen || x.Kind == KindRevisit && x.State == RevisitDone {
 			return true
 		}
 	}
@@ -167,7 +167,7 @@ func (w *resting) report(report *Record) error {
 				err = w.linked(p.ID, true)
 			} else {
 				err = w.finding(p, true)
-				if p.State != "open" {
+				if p.State != StateOpen {
 					w.add(p)
 				}
 			}

@@ -1,5 +1,12 @@
 package field
 
+// States of an interview note; it begins as a draft.
+const (
+	InterviewSubmitted State = "submitted"
+	InterviewReviewed  State = "reviewed"
+	InterviewSealed    State = "sealed"
+)
+
 var interviewSpec = &Spec{
 	Kind: KindInterview, ZH: "访谈笔录", EN: "interview note", Home: ScopeSite,
 	Whose: byAuthor, EditOwn: true, Part: "reportId",
@@ -31,17 +38,17 @@ var interviewSpec = &Spec{
 	},
 	Made: partAdded,
 	Commands: []Command{
-		{Name: "submit", Own: true, ZH: "提交", EN: "submit", From: []State{StateDraft}, To: "submitted", Do: func(c *Case) error {
+		{Name: "submit", Own: true, ZH: "提交", EN: "submit", From: []State{StateDraft}, To: InterviewSubmitted, Do: func(c *Case) error {
 			if report, err := KindOf(KindInterview).reportOf(c.Look, c.Record); err != nil || report == nil || !over(report) {
 				return err
 			}
 			return Refuse(CodePartFrozen, "")
 		}},
-		{Name: "review", ZH: "审阅", EN: "review", From: []State{"submitted"}, To: "reviewed", Do: func(c *Case) error {
+		{Name: "review", ZH: "审阅", EN: "review", From: []State{InterviewSubmitted}, To: InterviewReviewed, Do: func(c *Case) error {
 			return notItsAuthor(c, c.Record)
 		}},
-		{Name: "seal", ZH: "封存", EN: "seal", From: []State{"reviewed"}, To: "sealed"},
-		correctTimes("submitted", "reviewed"),
-		partVoid(StateDraft, "submitted", "reviewed"),
+		{Name: "seal", ZH: "封存", EN: "seal", From: []State{InterviewReviewed}, To: InterviewSealed},
+		correctTimes(InterviewSubmitted, InterviewReviewed),
+		partVoid(StateDraft, InterviewSubmitted, InterviewReviewed),
 	},
 }

@@ -12,7 +12,7 @@ import (
 
 var conflictSpec = &Spec{
 	Kind: KindConflicts, ZH: "冲突", EN: "conflict", ServerOK: true,
-	Initial: "open", States: []Choice{{Code: "open", ZH: "待处理", EN: "open"}, {Code: "resolved", ZH: "已处理", EN: "resolved"}},
+	Initial: StateOpen, States: []Choice{{Code: "open", ZH: "待处理", EN: "open"}, {Code: "resolved", ZH: "已处理", EN: "resolved"}},
 	Fields: []Field{
 		{Name: "recordId", Type: ID, Required: true, Server: true, Key: true, ZH: "记录", EN: "record"},
 		{Name: "recordKind", Type: Text, Server: true, ZH: "类型", EN: "kind"},
@@ -33,7 +33,7 @@ var conflictSpec = &Spec{
 		{Name: "resolvedBy", Type: ID, Of: KindPerson, Server: true, ZH: "处理人", EN: "resolved by"},
 	},
 	Commands: []Command{{
-		Name: "resolve", ZH: "处理", EN: "resolve", From: []State{"open"}, To: "resolved",
+		Name: "resolve", ZH: "处理", EN: "resolve", From: []State{StateOpen}, To: ConflictResolved,
 		Args: []Field{
 			{Name: "take", Type: Enum, Choices: takes, Required: true},
 			{Name: "value", Type: JSON, Max: 100_000, ZH: "另填的值", EN: "the third value, with take other"},
@@ -94,7 +94,7 @@ func resolveConflict(c *Case) error {
 
 var parkedSpec = &Spec{
 	Kind: KindParked, ZH: "留存操作", EN: "parked operation", ServerOK: true, Keys: keptKeys,
-	Initial: "open", States: []Choice{{Code: "open", ZH: "待处理", EN: "open"}, {Code: "accepted", ZH: "已采纳", EN: "accepted"}, {Code: "settled", ZH: "已处理", EN: "settled"}, {Code: "taken", ZH: "已转录", EN: "taken over"}, {Code: "destroyed", ZH: "原文已销毁", EN: "content destroyed"}},
+	Initial: StateOpen, States: []Choice{{Code: "open", ZH: "待处理", EN: "open"}, {Code: "accepted", ZH: "已采纳", EN: "accepted"}, {Code: "settled", ZH: "已处理", EN: "settled"}, {Code: "taken", ZH: "已转录", EN: "taken over"}, {Code: "destroyed", ZH: "原文已销毁", EN: "content destroyed"}},
 	Fields: []Field{
 		{Name: "code", Type: Text, Server: true, Key: true, ZH: "原因代码", EN: "code of the reason"},
 		{Name: "message", Type: Text, Max: 20_000, Server: true, ZH: "原因（英文）", EN: "reason"},
@@ -136,7 +136,7 @@ var parkedSpec = &Spec{
 	},
 	Commands: []Command{
 		{
-			Name: "accept", ZH: "采纳", EN: "accept", From: []State{"open"}, To: "accepted", Readmits: true,
+			Name: "accept", ZH: "采纳", EN: "accept", From: []State{StateOpen}, To: ParkedAccepted, Readmits: true,
 			Args: []Field{{Name: "correction", Type: JSON, Max: maxCorrection, Long: true, ZH: "更正", EN: "what is put in place of parts of it"}},
 			Do: func(c *Case) error {
 				if c.Record.Text("author") == string(c.Who.User) {
@@ -147,7 +147,7 @@ var parkedSpec = &Spec{
 			},
 		},
 		{
-			Name: "store", ZH: "入库", EN: "store", Server: true, From: []State{"open"},
+			Name: "store", ZH: "入库", EN: "store", Server: true, From: []State{StateOpen},
 			Args: []Field{
 				{Name: "receipt", Type: Object, Required: true, Fields: receiptFields},
 				{Name: "interruptions", Type: Integer, Low: 0, High: 1e9},
@@ -162,7 +162,7 @@ var parkedSpec = &Spec{
 			},
 		},
 		{
-			Name: "takeover", ZH: "转录", EN: "take over by hand", From: []State{"open"}, To: ParkedTaken, TakesOver: true,
+			Name: "takeover", ZH: "转录", EN: "take over by hand", From: []State{StateOpen}, To: ParkedTaken, TakesOver: true,
 			Args: []Field{
 				{Name: "operation", Type: JSON, Max: maxCorrection, Long: true, ZH: "操作", EN: "what is done now in place of it"},
 				{Name: "recordId", Type: ID, ZH: "记录", EN: "or the record into which its content was taken over"},
@@ -181,9 +181,9 @@ var parkedSpec = &Spec{
 				return nil
 			},
 		},
-		{Name: "again", ZH: "重试", EN: "again", From: []State{"open"}, To: "accepted", Readmits: true, Server: true},
+		{Name: "again", ZH: "重试", EN: "again", From: []State{StateOpen}, To: ParkedAccepted, Readmits: true, Server: true},
 		{
-			Name: "settle", ZH: "处理", EN: "settle", From: []State{"open"}, To: "settled", Args: []Field{reason},
+			Name: "settle", ZH: "处理", EN: "settle", From: []State{StateOpen}, To: ParkedSettled, Args: []Field{reason},
 			Do: func(c *Case) error {
 				c.Set("note", c.Arg("reason"))
 				if c.Who.User != "" {
@@ -193,7 +193,7 @@ var parkedSpec = &Spec{
 			},
 		},
 		{
-			Name: "read", ZH: "查看原文", EN: "read the content", Server: true, From: []State{"open", "settled", "accepted", ParkedTaken},
+			Name: "read", ZH: "查看原文", EN: "read the content", Server: true, From: []State{StateOpen, ParkedSettled, ParkedAccepted, ParkedTaken},
 			Do: func(c *Case) error {
 				if !IsSealed(c.Record) || c.Record.Text("author") != string(c.Who.User) {
 					return Refuse(CodeNotPermitted, "")
@@ -204,7 +204,7 @@ var parkedSpec = &Spec{
 			},
 		},
 		{
-			Name: "destroy", ZH: "销毁原文", EN: "destroy the content", From: []State{"open", "settled", "accepted", ParkedTaken}, To: ParkedDestroyed, Args: []Field{reason},
+			Name: "destroy", ZH: "销毁原文", EN: "destroy the content", From: []State{StateOpen, ParkedSettled, ParkedAccepted, ParkedTaken}, To: ParkedDestroyed, Args: []Field{reason},
 			Do: func(c *Case) error {
 				if !IsSealed(c.Record) {
 					return Refuse(CodeNotNow, "Nothing of it is sealed: what stands in the record stays.").InChinese("其中没有封存的内容，记录中的内容保持不变。")
@@ -301,11 +301,15 @@ func textOf(v Value) string {
 	return s
 }
 
-// ParkedTaken is the state of a parked operation whose content somebody put into the record by hand. ParkedDestroyed is that of
-// one whose content can be read no more.
+// ConflictResolved is the state of a conflict of which it is decided which value stands.
+const ConflictResolved State = "resolved"
+
+// States of a parked operation; it begins open.
 const (
-	ParkedTaken     State = "taken"
-	ParkedDestroyed State = "destroyed"
+	ParkedAccepted  State = "accepted"
+	ParkedSettled   State = "settled"
+	ParkedTaken     State = "taken"     // somebody put its content into the record by hand
+	ParkedDestroyed State = "destroyed" // its content can be read no more
 )
 
 // Pulled is a record as phones pull it: what the server put into it and is longer than a value may be stays at the desk. Of something
@@ -333,7 +337,7 @@ func Pulled(r *Record) *Record {
 // KeptOf lists the operations that were kept for a report and its parts and that nobody has decided yet, the oldest first.
 func KeptOf(look Lookup, report *Record) ([]*Record, error) {
 	found, err := look.Find(KindParked, KeyFor("reportId", report.ID))
-	return slices.DeleteFunc(SentTo(found, report.Scope), func(r *Record) bool { return r.State != "open" }), err
+	return slices.DeleteFunc(SentTo(found, report.Scope), func(r *Record) bool { return r.State != StateOpen }), err
 }
 
 // SentTo are those of kept operations that were sent to a scope. What was sent elsewhere belongs to no report of it, whichever it

@@ -24,7 +24,7 @@ func StandingClue(look Lookup, id RecordID) (*Record, error) {
 // goesOn reports whether a clue has not come to its end.
 func goesOn(clue *Record) bool {
 	switch clue.State {
-	case StateClosed, ClueFiled, ClueMerged, StateVoided, "transferred":
+	case StateClosed, ClueFiled, ClueMerged, StateVoided, ClueTransferred:
 		return false
 	}
 	return !clue.Deleted
@@ -122,7 +122,7 @@ func moveReviews(c *Case, other *Record) error {
 		return err
 	}
 	for _, r := range open {
-		if r.State != "open" {
+		if r.State != StateOpen {
 			continue
 		}
 		c.Effect(Effect{ID: r.ID, Kind: KindReview, Scope: r.Scope, State: ReviewMoved})
@@ -168,7 +168,7 @@ func voidClue(from ...State) Command {
 			return err
 		}
 		for _, f := range findings {
-			if slices.Contains(back, string(f.ID)) || f.State != "classified" {
+			if slices.Contains(back, string(f.ID)) || f.State != FindingClassified {
 				continue
 			}
 			if err := c.NotifyRole(f.Info.Owner(), RoleSupervisor, Notice{

@@ -13,6 +13,7 @@ const (
 	StateEnded  State = "ended"
 	StateVoided State = "voided"
 	StateDraft  State = "draft"
+	StateOpen   State = "open" // something is to be decided or done about it
 	StateClosed State = "closed"
 	StateLeft   State = "left" // of a person
 )
@@ -375,9 +376,15 @@ func (c *Case) NotifyRole(org OrgID, role Role, n Notice) error {
 	return err
 }
 
+// States of a notice.
+const (
+	NoticeUnread State = "unread"
+	NoticeRead   State = "read"
+)
+
 var noticeSpec = &Spec{
 	Kind: KindNotice, ZH: "收件箱", EN: "notice", Home: ScopeUser, ServerOK: true,
-	Initial: "unread", States: []Choice{{Code: "unread", ZH: "未读", EN: "unread"}, {Code: "read", ZH: "已读", EN: "read"}},
+	Initial: NoticeUnread, States: []Choice{{Code: "unread", ZH: "未读", EN: "unread"}, {Code: "read", ZH: "已读", EN: "read"}},
 	Fields: []Field{
 		{Name: "type", Type: Enum, Choices: noticeTypes, Required: true, Server: true},
 		{Name: "zh", Type: Text, Max: 1000, Server: true},
@@ -388,11 +395,11 @@ var noticeSpec = &Spec{
 		{Name: "due", Type: Time, Ahead: true, Server: true},
 		{Name: "items", Type: Object, List: true, Server: true, Fields: returnedItem},
 	},
-	Commands: []Command{{Name: "read", ZH: "已读", EN: "read", From: []State{"unread"}, To: "read"}},
+	Commands: []Command{{Name: "read", ZH: "已读", EN: "read", From: []State{NoticeUnread}, To: NoticeRead}},
 	Moves:    true,
 	Rank: func(r *Record) string { // returned work first, then the newest
 		first := "1"
-		if r.Text("type") == "returned" && r.State == "unread" {
+		if r.Text("type") == "returned" && r.State == NoticeUnread {
 			first = "0"
 		}
 		return first + RankNewest(r.CreatedAt)

@@ -2,9 +2,22 @@ package field
 
 import "slices"
 
+// States of a project.
+const (
+	ProjectDeclared   State = "declared"
+	ProjectApproved   State = "approved"
+	ProjectFunded     State = "funded"
+	ProjectInProgress State = "in_progress"
+	ProjectCompleted  State = "completed"
+	ProjectAccepted   State = "accepted"
+	ProjectHandedOver State = "handed_over"
+	ProjectSuspended  State = "suspended"
+	ProjectTerminated State = "terminated"
+)
+
 var projectSpec = &Spec{
 	Kind: KindProject, ZH: "项目", EN: "project", Home: ScopeOrg,
-	Initial: "declared",
+	Initial: ProjectDeclared,
 	States: []Choice{
 		{Code: "declared", ZH: "申报", EN: "declared"},
 		{Code: "approved", ZH: "批复", EN: "approved"},
@@ -16,7 +29,7 @@ var projectSpec = &Spec{
 		{Code: "suspended", ZH: "暂停", EN: "suspended"},
 		{Code: "terminated", ZH: "终止", EN: "terminated"},
 	},
-	Editable: []State{"declared", "approved", "funded", "in_progress", "completed", "accepted", "handed_over", "suspended"},
+	Editable: []State{ProjectDeclared, ProjectApproved, ProjectFunded, ProjectInProgress, ProjectCompleted, ProjectAccepted, ProjectHandedOver, ProjectSuspended},
 	Fields: []Field{
 		{Name: "externalId", Type: Text, Max: 60, Required: true, Key: true, ZH: "项目编号", EN: "external id"},
 		{Name: "name", Type: Text, Max: 200, Required: true, ZH: "名称", EN: "name"},
@@ -65,20 +78,20 @@ var projectSpec = &Spec{
 
 // projectOrder is the order of a project's life. A project may be suspended and terminated at any point before it is
 // handed over, with a reason; a suspended one goes back to where work goes on.
-var projectOrder = []State{"declared", "approved", "funded", "in_progress", "completed", "accepted", "handed_over"}
+var projectOrder = []State{ProjectDeclared, ProjectApproved, ProjectFunded, ProjectInProgress, ProjectCompleted, ProjectAccepted, ProjectHandedOver}
 
 func advanceProject(c *Case) error {
 	to := State(c.Arg("to"))
 	from := slices.Index(projectOrder, c.Record.State)
 	next := slices.Index(projectOrder, to)
 	switch {
-	case c.Record.State == "terminated" || c.Record.State == "handed_over":
+	case c.Record.State == ProjectTerminated || c.Record.State == ProjectHandedOver:
 		return Refuse(CodeNotNow, "")
-	case to == "suspended" || to == "terminated":
+	case to == ProjectSuspended || to == ProjectTerminated:
 		if Blank(c.Arg("reason")) {
 			return Refuse(CodeReasonMissing, "")
 		}
-	case c.Record.State == "suspended" && to == "in_progress":
+	case c.Record.State == ProjectSuspended && to == ProjectInProgress:
 	case next != from+1 || from < 0:
 		return Refuse(CodeNotNow, "A project goes from %s one step at a time.", c.Record.State).
 			InChinese("项目须从“%s”起逐个阶段变更。", c.Record.StateZH())
@@ -179,6 +192,12 @@ func (it *Item) mostPhotos() int {
 	return *it.MaxPhotos
 }
 
+// States of a template; it begins as a draft.
+const (
+	TemplatePublished State = "published"
+	TemplateRetired   State = "retired"
+)
+
 var templateSpec = &Spec{
 	Kind: KindTemplate, ZH: "检查清单模板", EN: "checklist template", Home: ScopeOrg,
 	Initial: StateDraft, States: []Choice{{Code: "draft", ZH: "草稿", EN: "draft"}, {Code: "published", ZH: "已发布", EN: "published"}, {Code: "retired", ZH: "停用", EN: "retired"}},
@@ -205,14 +224,14 @@ var templateSpec = &Spec{
 		}},
 	},
 	Commands: []Command{
-		{Name: "publish", ZH: "发布", EN: "publish", From: []State{StateDraft}, To: "published", Do: func(c *Case) error {
+		{Name: "publish", ZH: "发布", EN: "publish", From: []State{StateDraft}, To: TemplatePublished, Do: func(c *Case) error {
 			items, err := TemplateItems(c.Record)
 			if err != nil {
 				return err
 			}
 			return contradicts(items)
 		}},
-		{Name: "retire", ZH: "停用", EN: "retire", From: []State{"published"}, To: "retired"},
+		{Name: "retire", ZH: "停用", EN: "retire", From: []State{TemplatePublished}, To: TemplateRetired},
 	},
 }
 

@@ -1,6 +1,7 @@
 package field
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -82,8 +83,12 @@ func skipNumbers(c *Case) error {
 	if err := c.Record.Decode("gaps", &gaps); err != nil {
 		return err
 	}
+	var numbers int64
+	if err := json.Unmarshal(c.Args["numbers"], &numbers); err != nil {
+		return err
+	}
 	last := c.Record.Int("last")
-	to := last + (&Record{Fields: c.Args}).Int("numbers")
+	to := last + numbers
 	c.Set("last", to)
 	c.Set("gaps", append(gaps, Gap{
 		From: last + 1, To: to, At: stamp(c.Now), Copy: c.Arg("copy"),

@@ -469,7 +469,7 @@ func BeforeApproval(look Lookup, report *Record) (Approval, error) {
 			return a, err
 		}
 		for _, x := range conflicts {
-			if x.State == "open" {
+			if x.State == StateOpen {
 				a.Conflicts = append(a.Conflicts, x.ID)
 			}
 		}

@@ -2,14 +2,17 @@ package field
 
 import "slices"
 
-// ReviewMoved is the state of a question about a clue that was merged: it is asked about the other one.
-const ReviewMoved State = "moved"
+// States of a question; it begins open.
+const (
+	ReviewDecided State = "decided"
+	ReviewMoved   State = "moved" // the clue that it is about was merged: it is asked about the other one
+)
 
 // reviewSpec is a question that the server puts about a record whose ground has moved: a photo on which it rests was
 // discredited, evidence was voided. It lives beside the record that it asks about, so that whoever decides about a clue sees it there.
 var reviewSpec = &Spec{
 	Kind: KindReview, ZH: "复核事项", EN: "review item", ServerOK: true,
-	Initial: "open", States: []Choice{
+	Initial: StateOpen, States: []Choice{
 		{Code: "open", ZH: "待复核", EN: "open"}, {Code: "decided", ZH: "已复核", EN: "decided"}, {Code: "moved", ZH: "随并案转出", EN: "asked about the clue into which this one was merged"},
 	},
 	Fields: []Field{
@@ -26,7 +29,7 @@ var reviewSpec = &Spec{
 		{Name: "decidedBy", Type: ID, Of: KindPerson, Server: true, ZH: "复核人", EN: "decided by"},
 	},
 	Commands: []Command{{
-		Name: "decide", ZH: "作出结论", EN: "decide", From: []State{"open"}, To: "decided",
+		Name: "decide", ZH: "作出结论", EN: "decide", From: []State{StateOpen}, To: ReviewDecided,
 		Args: []Field{{Name: "decision", Type: Enum, Choices: reviewDecisions, Required: true}, reason},
 		Do: func(c *Case) error {
 			about, err := c.Look.Get(RecordID(c.Record.Text("recordId")))

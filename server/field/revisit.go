@@ -469,10 +469,10 @@ func acceptRevisit(c *Case) error {
 
 func reopenFinding(c *Case, r RevisitResult) error {
 	finding, err := c.Look.Get(r.FindingID)
-	if err != nil || finding == nil || finding.State == "open" {
+	if err != nil || finding == nil || finding.State == StateOpen {
 		return err
 	}
-	c.Effect(Effect{ID: finding.ID, Kind: KindFinding, Scope: finding.Scope, State: "open", Set: map[string]Value{
+	c.Effect(Effect{ID: finding.ID, Kind: KindFinding, Scope: finding.Scope, State: StateOpen, Set: map[string]Value{
 		"reopened": Quote(finding.Int("reopened") + 1), "reopenedBy": Quote(c.Record.ID),
 	}})
 	if err := tellReopened(c, finding); err != nil {

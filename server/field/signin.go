@@ -38,6 +38,7 @@ const (
 	DeviceRevoked State = "revoked" //
 	CodeOpen      State = "open"
 	CodeUsed      State = "used"
+	CodeWithdrawn State = "withdrawn"
 )
 
 // What a one-time code is good for.
@@ -187,7 +188,7 @@ var oneTimeSpec = &Spec{
 			{Name: "platform", Type: Text, Max: 50},
 			{Name: "most", Type: Integer, High: 1000, ZH: "设备上限", EN: "how many devices one person may have"},
 		}, Do: useCode},
-		{Name: "withdraw", ZH: "撤回", EN: "withdraw", From: []State{CodeOpen}, To: "withdrawn", Server: true, Do: func(c *Case) error {
+		{Name: "withdraw", ZH: "撤回", EN: "withdraw", From: []State{CodeOpen}, To: CodeWithdrawn, Server: true, Do: func(c *Case) error {
 			c.Set("openFor", nil)
 			return nil
 		}},
@@ -197,7 +198,7 @@ var oneTimeSpec = &Spec{
 
 var sessionSpec = &Spec{
 	Kind: KindSession, ZH: "登录", EN: "sign-in", Home: ScopeSignin, ServerOK: true,
-	Initial: "open", States: []Choice{{Code: "open", ZH: "在线", EN: "open"}, {Code: "closed", ZH: "已结束", EN: "closed"}},
+	Initial: StateOpen, States: []Choice{{Code: "open", ZH: "在线", EN: "open"}, {Code: "closed", ZH: "已结束", EN: "closed"}},
 	Fields: []Field{
 		{Name: "personId", Type: ID, Of: KindPerson, Required: true, Once: true, Server: true, Key: true, ZH: "人员", EN: "who signed in"},
 		{Name: "deviceId", Type: Text, Max: 36, Required: true, Once: true, Server: true, Key: true, ZH: "设备", EN: "on which device"},
@@ -213,7 +214,7 @@ var sessionSpec = &Spec{
 		return sessionBound(c, c.Record.Text("personId"), c.Record.Text("deviceId"))
 	},
 	Commands: []Command{{
-		Name: "close", ZH: "结束", EN: "close", From: []State{"open"}, To: StateClosed, Server: true,
+		Name: "close", ZH: "结束", EN: "close", From: []State{StateOpen}, To: StateClosed, Server: true,
 		Args: []Field{{Name: "why", Type: Enum, Choices: sessionEnds, Required: true}},
 		Do: func(c *Case) error {
 			c.Set("why", c.Arg("why"))
@@ -238,7 +239,7 @@ func closeSessions(c *Case, key, why string, match func(*Record) bool) error {
 		return err
 	}
 	for _, s := range open {
-		if s.State == "open" && match(s) {
+		if s.State == StateOpen && match(s) {
 			closeSession(c, s, why)
 		}
 	}
@@ -257,7 +258,9 @@ func sessionBound(c *Case, person, device string) error {
 	if err != nil {
 		return err
 	}
-	open = slices.DeleteFunc(open, func(s *Record) bool { return s.State != "open" || s.Text("deviceId") != device || s.ID == c.Record.ID })
+	open = slices.DeleteFunc(open, func(s *Record) bool {
+		return s.State != StateOpen || s.Text("deviceId") != device || s.ID == c.Record.ID
+	})
 	slices.SortStableFunc(open, func(a, b *Record) int { return a.Time("openedAt").Compare(b.Time("openedAt")) })
 	for len(open) >= SessionsOfDevice {
 		closeSession(c, open[0], EndReplaced)
@@ -310,7 +313,7 @@ func NewCode(c *Case, id RecordID, org OrgID, purpose string, person UserID, dig
 	}
 	for _, old := range open {
 		if old.ID != id && old.State == CodeOpen && old.Text("purpose") == purpose {
-			c.Effect(Effect{ID: old.ID, Kind: KindCode, Scope: old.Scope, State: "withdrawn", Set: map[string]Value{"openFor": nil}})
+			c.Effect(Effect{ID: old.ID, Kind: KindCode, Scope: old.Scope, State: CodeWithdrawn, Set: map[string]Value{"openFor": nil}})
 		}
 	}
 	if c.Record.ID == id {

@@ -5,12 +5,15 @@ import "time"
 // ViewWindow is how finely looking at a photo is noted: once in a quarter of an hour for each person, device and rendition.
 const ViewWindow = 15 * time.Minute
 
+// ViewSeen is the only state of a view.
+const ViewSeen State = "seen"
+
 // viewSpec says that the bytes of a photo went to somebody: the original, or a rendition. Small ones are noted by the report
 // whose photos they are, because a list shows many of them. It is written before the first byte leaves. Its keys have names
 // of their own: there are many views, and a list of what belongs to a report shall not wade through them.
 var viewSpec = &Spec{
 	Kind: KindView, ZH: "查看记录", EN: "view of a photo", Home: ScopeCustody, ServerOK: true,
-	Initial: "seen", States: []Choice{{Code: "seen", ZH: "已查看", EN: "seen"}},
+	Initial: ViewSeen, States: []Choice{{Code: "seen", ZH: "已查看", EN: "seen"}},
 	Fields: []Field{
 		{Name: "photo", Type: ID, Of: KindPhoto, Server: true, Key: true, ZH: "照片；空缺：报告的缩略图", EN: "photo; missing: small pictures of the report"},
 		{Name: "report", Type: ID, Of: KindReport, Server: true, Key: true, ZH: "报告", EN: "report whose small pictures were shown"},

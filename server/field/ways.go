@@ -51,7 +51,7 @@ func WaysOf(c Code) []Way { return append(slices.Clone(resolved[c]), WayTakeOver
 
 // WaysFor lists how a kept operation can be resolved; none once it is.
 func WaysFor(parked *Record) []Way {
-	if parked.State != "open" {
+	if parked.State != StateOpen {
 		return []Way{}
 	}
 	return WaysOf(Code(parked.Text("code")))

@@ -322,7 +322,7 @@ func (x *Index) parked(r *field.Record) {
 		if json.Unmarshal(r.Fields["receipt"], &receipt) == nil {
 			x.arrived(r, receipt.SHA256, receipt.Size)
 		}
-	case r.State == "open" && r.Decode("operation", &op) == nil && op.Kind == field.KindPhoto && op.Set.SHA256 != "":
+	case r.State == field.StateOpen && r.Decode("operation", &op) == nil && op.Kind == field.KindPhoto && op.Set.SHA256 != "":
 		x.expected(r, op.Set.SHA256, op.Set.Size)
 	default:
 		x.unexpected(r.ID)

@@ -177,7 +177,7 @@ func (c *chain) kept() error {
 		e := t.step(field.StepKept, part(p.Fields, "code"))
 		e.by, e.Device = field.UserID(p.Text("author")), field.DeviceID(p.Text("device"))
 		c.add(e)
-		if p.State == "accepted" {
+		if p.State == field.ParkedAccepted {
 			c.asKept, c.sentAt = &t, p.Text("deviceTime")
 		}
 	}

@@ -37,7 +37,7 @@ func (f *Campaigns) Entry(ctx context.Context, e store.Entry) error {
 		return err
 	}
 	for _, c := range body.Changes {
-		if c.State != "running" || string(c.ID) != e.Scope.ID() {
+		if c.State != field.CampaignRunning || string(c.ID) != e.Scope.ID() {
 			continue
 		}
 		if err := f.start(ctx, c.ID, e.Seq); err != nil {

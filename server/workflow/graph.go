@@ -153,7 +153,7 @@ func (g *grapher) otherClues(ctx context.Context, clue *field.Record, targets []
 		}
 		g.cut = g.cut || !whole
 		for _, l := range links {
-			if l.Scope != clue.Scope && l.State != "withdrawn" {
+			if l.Scope != clue.Scope && l.State != field.LinkWithdrawn {
 				g.edges = append(g.edges, linkEdge(l))
 				others = append(others, field.RecordID(l.Text("clueId")))
 			}

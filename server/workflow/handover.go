@@ -43,7 +43,7 @@ var openWork = []struct {
 	{field.KindClue, "handler", []field.State{field.ClueAssigned, field.ClueProposed, field.ClueApproved, field.ClueHandling, field.ClueReported}, "assign"},
 	{field.KindRevisit, "assignee", openRevisits, "reassign"},
 	{field.KindRevisit, "companion", openRevisits, "reassign"},
-	{field.KindReport, "inspectors", []field.State{"draft", "queued", "receiving", "submitted", "under_review", "returned", "resubmitted"}, ""},
+	{field.KindReport, "inspectors", []field.State{field.StateDraft, field.ReportQueued, field.ReportReceiving, field.ReportSubmitted, field.ReportUnderReview, field.ReportReturned, field.ReportResubmitted}, ""},
 }
 
 var openRevisits = []field.State{

@@ -335,7 +335,7 @@ func (e *Engine) Reconsider(ctx context.Context, actorOf func(context.Context, f
 
 // keptBy reads the open parked records with a key, the oldest first.
 func (e *Engine) keptBy(ctx context.Context, key string) ([]*field.Record, error) {
-	q := store.Query{Visible: everything, Kinds: []field.Kind{field.KindParked}, States: []field.State{"open"}, Keys: []string{key}, Limit: 500}
+	q := store.Query{Visible: everything, Kinds: []field.Kind{field.KindParked}, States: []field.State{field.StateOpen}, Keys: []string{key}, Limit: 500}
 	var all []*field.Record
 	for {
 		page, err := e.store.List(ctx, q)

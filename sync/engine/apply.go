@@ -397,7 +397,7 @@ func (s *step) conflict(r *field.Record, op *protocol.Operation, clash merge.Cla
 	if known == nil {
 		change.Kind, change.Author = field.KindConflicts, in.Actor.User
 	}
-	change.State = "open" // a resolved one opens again: something new was offered
+	change.State = field.StateOpen // a resolved one opens again: something new was offered
 	_, err = s.write(r.Scope, change)
 	return id, err
 }

@@ -646,7 +646,7 @@ func (s *step) park(i int, why *field.Error) (protocol.Outcome, error) {
 	if err := s.tellOfKept(&op, sealed); err != nil {
 		return protocol.Outcome{}, err
 	}
-	if _, err := s.write(home, protocol.Change{ID: id, Kind: field.KindParked, Author: b.in.Actor.User, Set: set, State: "open"}); err != nil {
+	if _, err := s.write(home, protocol.Change{ID: id, Kind: field.KindParked, Author: b.in.Actor.User, Set: set, State: field.StateOpen}); err != nil {
 		return protocol.Outcome{}, err
 	}
 	return protocol.Outcome{

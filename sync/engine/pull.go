@@ -87,7 +87,7 @@ func (e *Engine) Pull(ctx context.Context, actor Actor, req protocol.PullRequest
 }
 
 // openTask are the states of a revisit that somebody still has to do something about.
-var openTask = []field.State{"assigned", "downloaded", "in_progress", "returned"}
+var openTask = []field.State{field.RevisitAssigned, field.RevisitDownloaded, field.RevisitInProgress, field.RevisitReturned}
 
 // mostTasks bounds how many open tasks of one person are looked at.
 const mostTasks = 500

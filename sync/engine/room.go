@@ -55,7 +55,7 @@ func (v *view) keptOf(user field.UserID) (*kept, error) {
 		}
 	}
 	var all kept
-	q := store.Query{Visible: everything, Kinds: []field.Kind{field.KindParked}, States: []field.State{"open"}, Keys: []string{key}, Limit: 500}
+	q := store.Query{Visible: everything, Kinds: []field.Kind{field.KindParked}, States: []field.State{field.StateOpen}, Keys: []string{key}, Limit: 500}
 	err := store.EachPage(v.ctx, v.store, q, func(page []*field.Record) error {
 		for _, r := range page {
 			if changed[r.ID] == nil {
@@ -68,7 +68,7 @@ func (v *view) keptOf(user field.UserID) (*kept, error) {
 		return nil, err
 	}
 	for _, r := range changed {
-		if r.State == "open" && !r.Deleted && r.Text("author") == string(user) {
+		if r.State == field.StateOpen && !r.Deleted && r.Text("author") == string(user) {
 			all.add(r)
 		}
 	}

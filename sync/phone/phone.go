@@ -227,7 +227,7 @@ func (p *Phone) Scopes() []field.Scope {
 func (p *Phone) Inbox() []protocol.PulledRecord {
 	var in []protocol.PulledRecord
 	for _, n := range p.Records(field.KindNotice) {
-		if n.State == "unread" {
+		if n.State == field.NoticeUnread {
 			in = append(in, n)
 		}
 	}

@@ -373,7 +373,7 @@ func (w *world) came(report *whole, body protocol.Body, c protocol.Change) {
 // part of a report that was handed in, and who wrote it may still write.
 func (w *world) upgraded() error {
 	kept, err := w.store.List(w.ctx, store.Query{
-		Visible: access.Everything, Kinds: []field.Kind{field.KindParked}, States: []field.State{"open"},
+		Visible: access.Everything, Kinds: []field.Kind{field.KindParked}, States: []field.State{field.StateOpen},
 		Keys: []string{field.KeyFor("code", field.CodeUnknownField)}, Limit: 1000,
 	})
 	if err != nil {

@@ -324,7 +324,7 @@ func (w *world) backup() error {
 
 // deskWork is a supervisor who resolves a conflict, or accepts or settles an operation that was kept.
 func (w *world) deskWork() error {
-	kind, state := field.KindConflicts, field.State("open")
+	kind, state := field.KindConflicts, field.State(field.StateOpen)
 	if w.choose(2) == 0 {
 		kind = field.KindParked
 	}
