@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"os"
+	"slices"
 	"testing"
 )
 
@@ -31,6 +32,25 @@ func TestEveryActionIsSomebodys(t *testing.T) {
 	for _, r := range Rows() {
 		if r.by() == "nobody" {
 			t.Errorf("%s: no role may do it, and it does not say that it is the server's", r.Action())
+		}
+	}
+}
+
+// A power that names an action which no kind knows would be a mandate for nothing.
+func TestThePowersNameActionsThatExist(t *testing.T) {
+	known := allActions()
+	for power, list := range powers {
+		for action := range list {
+			if !slices.Contains(known, action) {
+				t.Errorf("%s: %s", power, action)
+			}
+		}
+	}
+	for name, list := range map[string]map[Action]bool{"own": own, "kept": kept} {
+		for action := range list {
+			if !slices.Contains(known, action) {
+				t.Errorf("%s: %s", name, action)
+			}
 		}
 	}
 }
