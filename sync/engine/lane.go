@@ -523,9 +523,13 @@ func (e *Engine) reused(ctx context.Context, r *request) error {
 
 func answer(r *request, d *decision) protocol.PushResponse {
 	entry := d.entries[d.home]
-	return protocol.PushResponse{
+	resp := protocol.PushResponse{
 		Scope: d.home, Seq: entry.Seq, Hash: entry.Hash, ServerTime: protocol.Stamp(entry.At), Outcomes: d.outcomes,
 	}
+	if r.in.Strict {
+		resp.Records = d.records
+	}
+	return resp
 }
 
 // Push is Commit for a phone: the device must be the one that the access token was given to.

@@ -91,6 +91,10 @@ type PushResponse struct {
 	Replayed   bool        `json:"replayed"`
 	ServerTime string      `json:"serverTime"`
 	Outcomes   []Outcome   `json:"outcomes"`
+
+	// Records are those that a Strict batch has changed, as it left them: a click is answered with what it did, whatever others have
+	// written since. nil for a batch that was in the log already. Read them only.
+	Records map[field.RecordID]*field.Record `json:"-"`
 }
 
 // Cursor says how far a device has read a scope: the number of an entry and that entry's hash.
