@@ -13,10 +13,12 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// registerDesk registers the routes of the desk: records of any kind here, the others in the file of their desk.
+// registerDesk registers the routes of the desk: what is done with the records of each kind in kinds.go, views that put several records
+// together in the file of their desk, and records of any kind here.
 func (s *Server) registerDesk() {
 	s.route(fiber.MethodGet, "/v1/records/:id", "getRecord", signedIn, s.one(""))
 	s.route(fiber.MethodGet, "/v1/records/:id/history", "getRecordHistory", signedIn, s.history(""))
+	s.registerKinds()
 	s.registerReview()
 	s.registerClues()
 	s.registerCampaigns()
@@ -47,12 +49,6 @@ func (v seen) check() error {
 	return nil
 }
 
-// because is the body of a click that needs a reason.
-type because struct {
-	seen
-	Reason string `json:"reason"`
-}
-
 type checked interface{ check() error }
 
 // clicked is the handler of a click: the body is read into an R, the record comes back as it stands then.
@@ -81,51 +77,7 @@ func clicked[R checked, ID ~string](do func(ctx context.Context, act workflow.Ac
 	}
 }
 
-// plain is the handler of a click without arguments.
-func plain[ID ~string](do func(context.Context, workflow.Act, ID, int64) (*field.Record, error)) fiber.Handler {
-	return clicked(func(ctx context.Context, act workflow.Act, id ID, req seen) (*field.Record, error) {
-		return do(ctx, act, id, req.Version)
-	})
-}
-
-// reasoned is the handler of a click that needs a reason.
-func reasoned[ID ~string](do func(context.Context, workflow.Act, ID, int64, string) (*field.Record, error)) fiber.Handler {
-	return clicked(func(ctx context.Context, act workflow.Act, id ID, req because) (*field.Record, error) {
-		return do(ctx, act, id, req.Version, req.Reason)
-	})
-}
-
-type edit struct {
-	seen
-	Fields map[string]field.Value `json:"fields"`
-}
-
-// edited is the handler of PATCH: {"version": n, "fields": {…}}.
-func edited[ID ~string](do func(context.Context, workflow.Act, ID, int64, map[string]field.Value) (*field.Record, error)) fiber.Handler {
-	return clicked(func(ctx context.Context, act workflow.Act, id ID, req edit) (*field.Record, error) {
-		if len(req.Fields) == 0 {
-			return nil, field.Refuse(field.CodeMissingField, "fields: there is nothing to change.").InChinese("fields：没有要更改的内容。")
-		}
-		return do(ctx, act, id, req.Version, req.Fields)
-	})
-}
-
-type creation struct {
-	ID     string                 `json:"id"`
-	Fields map[string]field.Value `json:"fields"`
-}
-
-// made is the handler that makes a record: {"id"?, "fields": {…}} gives 201 and the record.
-func made[ID ~string](s *Server, do func(context.Context, workflow.Act, ID, map[string]field.Value) (*field.Record, error)) fiber.Handler {
-	return making(s, func(ctx context.Context, act workflow.Act, id field.RecordID, req creation) (*field.Record, error) {
-		if req.Fields == nil {
-			return nil, field.Refuse(field.CodeMissingField, "fields is missing.").InChinese("缺少 fields。")
-		}
-		return do(ctx, act, ID(id), req.Fields)
-	}, func(req creation) string { return req.ID })
-}
-
-// making is made for bodies of another shape; given tells the id that the client chose, if it did.
+// making is the handler that makes a record of what the body says; given tells the id that the client chose, if it did.
 func making[R any](s *Server, do func(context.Context, workflow.Act, field.RecordID, R) (*field.Record, error), given func(R) string) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		req, err := decode[R](c)

@@ -10,8 +10,8 @@ import (
 	"fieldclue/server/field"
 )
 
-// queries are the query parameters of every operation that has some; TestQueriesAreThoseOfTheDocument holds them against
-// openapi.yaml. A misspelt filter that is passed over gives the whole list to somebody who takes it for the filtered one.
+// queries are the query parameters of every operation that has some, those of lists of a kind from its field.Desk;
+// TestQueriesAreThoseOfTheDocument holds them against openapi.yaml. A misspelt filter that is passed over gives the whole list to somebody who takes it for the filtered one.
 var queries = map[string][]string{
 	"events": {"scopes"},
 
@@ -20,7 +20,6 @@ var queries = map[string][]string{
 	"listDevices": {"after", "limit"}, "listAccounts": {"after", "limit"}, "listSignIns": {"person", "after", "limit"},
 	"listJobs": {"after", "limit"},
 
-	"listMandates": {"state", "agent", "principal", "after", "limit"},
 	"listGrants":   {"state", "scope", "after", "limit"},
 	"listRecusals": {"state", "scope", "after", "limit"},
 	"whoSees":      {"scope"},
@@ -29,25 +28,23 @@ var queries = map[string][]string{
 	"getReportHistory":  {"after", "limit"},
 	"getClueHistory":    {"after", "limit"},
 	"reviewQueue":       {"after", "limit"},
-	"listReports":       {"state", "siteId", "inspector", "reviewer", "after", "limit"},
-	"listFindings":      {"state", "class", "violation", "siteId", "reportId", "after", "limit"},
-	"listFlags":         {"state", "code", "reportId", "after", "limit"},
-	"listInterviews":    {"state", "siteId", "reportId", "after", "limit"},
 	"listSimilarPhotos": {"distance", "limit"},
-	"listReviews":       {"state", "kind", "recordId", "photoId", "after", "limit"},
-	"listClues":         {"state", "channel", "violation", "urgency", "batch", "number", "disposition", "handler", "findingId", "after", "limit"},
 	"listLinks":         {"after", "limit"},
-	"listRegisters":     {"after", "limit"},
-	"listCampaigns":     {"state", "after", "limit"},
-	"listRevisits":      {"state", "campaignId", "siteId", "assignee", "companion", "stratum", "after", "limit"},
-	"listProjects":      {"state", "externalId", "after", "limit"},
-	"listHouseholds":    {"siteId", "after", "limit"},
-	"listPayments":      {"projectId", "after", "limit"},
-	"listSites":         {"state", "projectId", "after", "limit"},
-	"listTemplates":     {"state", "after", "limit"},
 	"listInbox":         {"state", "after", "limit"},
-	"listConflicts":     {"state", "recordId", "after", "limit"},
 	"listParked":        {"state", "author", "code", "after", "limit"},
+}
+
+func init() {
+	for _, spec := range field.Kinds() {
+		a := spec.Desk.Act(field.VerbList)
+		if a == nil {
+			continue
+		}
+		for _, f := range spec.Desk.Filters {
+			queries[a.ID] = append(queries[a.ID], f.Name)
+		}
+		queries[a.ID] = append(queries[a.ID], "after", "limit")
+	}
 }
 
 // checkQuery refuses a parameter that the operation does not have, in exactly these letters, and one that comes twice: none is

@@ -121,7 +121,10 @@ var campaignSpec = &Spec{
 		{
 			Name: "announce", ZH: "公布种子产生办法", EN: "announce how the seed comes about", From: []State{StateDraft},
 			Args: []Field{
-				{Name: "seedHash", Type: Hash}, {Name: "source", Type: Text, Max: 100}, {Name: "date", Type: Date}, {Name: "reason", Type: Text, Max: 1000},
+				{Name: "seedHash", Type: Hash, ZH: "种子的哈希", EN: "of the seed; or source and date"},
+				{Name: "source", Type: Text, Max: 100, ZH: "采用哪项公开摇号，号码按何顺序读取", EN: "which public draw, and in what order its numbers are read"},
+				{Name: "date", Type: Date, ZH: "公开摇号日（北京时间），晚于今日", EN: "the day of the public draw (Beijing time), later than today"},
+				{Name: "reason", Type: Text, Max: 1000, ZH: "重新抽样的理由", EN: "why the sample is drawn again"},
 			},
 			Do: announceSeed,
 		},
@@ -129,8 +132,8 @@ var campaignSpec = &Spec{
 			// The frame is put together by the server from the records, never by a client.
 			Name: "draw", ZH: "抽样", EN: "draw the sample", From: []State{StateDraft}, Server: true,
 			Args: []Field{
-				{Name: "seed", Type: Text, Max: 200, Required: true},
-				{Name: "frame", Type: Object, List: true, Items: 20_000, Fields: unitFields, Required: true, Long: true},
+				{Name: "seed", Type: Text, Max: 200, Required: true, ZH: "已公布哈希的种子，或公开摇号的号码", EN: "the seed whose hash was announced, or the numbers of the public draw"},
+				{Name: "frame", Type: Object, List: true, Items: 20_000, Fields: unitFields, Required: true, Long: true, Server: true},
 			},
 			Do: drawSample,
 		},
@@ -144,6 +147,74 @@ var campaignSpec = &Spec{
 			c.Set("reportText", c.Arg("text"))
 			return nil
 		}},
+	},
+	Desk: campaignDesk,
+}
+
+// campaignDesk is what the desk offers of it.
+var campaignDesk = &Desk{
+	Group: "campaigns",
+	Filters: []Filter{
+		{Name: "state"},
+	},
+	Acts: []Act{
+		{
+			Verb: "create", Says: "Plan a revisit campaign.",
+			More: "For supervisors: the plan, as a draft. Next come the announcement of the seed, the draw and the " +
+				"approval. `bad_time` when it ends before it starts; `bad_choice` when a stratum is named twice.",
+			Example: "title: 2026年第四季度回头看, from: '2026-12-01', to: '2026-12-31', templateId: " +
+				"0193a000-0000-7000-8000-000000000071, strata: [{stratum: problems, size: 10}]",
+		},
+		{Verb: "list", Says: "Revisit campaigns."},
+		{
+			Verb: "get", Says: "One campaign.",
+			More: "The plan with its draws and its sample. `not_found` when there is none, or none that you may see.",
+		},
+		{
+			Verb: "edit", Says: "Change a plan.",
+			More:    "What was drawn for the plan before is dropped.",
+			Example: "to: '2027-01-15'",
+		},
+		{
+			Verb: "announce", ID: "announceSeed", Says: "Announce how the seed of the sample comes about.",
+			More: "A draw begins with this, before the server looks which units there are. Either `seedHash`: the " +
+				"SHA-256, in hex, of the UTF-8 bytes of a seed that the planner has chosen and keeps to himself " +
+				"until the draw. Or `source` and `date`: a public draw (such as a lottery, and in what order its " +
+				"numbers are read) of a later day. Every further announcement drops what was announced or drawn " +
+				"before, and needs a `reason`. All of them stay in the campaign, in `draws`: who, when, why, seed " +
+				"and hashes.",
+			Example: "source: 双色球，红球按开奖顺序, date: '2026-12-03'",
+		},
+		{
+			Verb: "draw", ID: "drawSample", Says: "Draw the sample.",
+			More: "The server puts the frame together from the active sites of the organisation. `problems`: a site " +
+				"with findings that are classified, but not dismissed, of a visit before the campaign's `from` " +
+				"(Beijing time), as one unit; `unsampled`: a site that no visit has reached, and that is not a unit " +
+				"of `problems`; `petitioners`: each household of a site that `petitioned`, by alias. `seed` is the " +
+				"seed whose hash was announced, or the numbers of the public draw, on its day or later; of these " +
+				"only the numbers count, not what stands between them, nor zeroes before them. Anything else is " +
+				"`seed_not_announced`. The server adds a salt that nobody knew before the frame was there. The seed " +
+				"of the campaign is what was given, a space and the salt; of a public draw, with `source` and " +
+				"`date` and spaces before it. Anyone can draw the same sample again. `frameHash` is the SHA-256 in " +
+				"hex of the units in the order of stratum, site and alias, each as stratum, tab, siteId, tab, " +
+				"alias, line feed. The lot of a unit is the SHA-256 in hex of frameHash, line feed, seed, line " +
+				"feed, stratum, a zero byte, siteId, a zero byte, alias (empty when there is none). In each stratum " +
+				"the units with the smallest lots are drawn.",
+			Example: "seed: '07 12 18 22 29 31'",
+		},
+		{Verb: "approve", Says: "Approve a plan and its sample.", More: "Refused to who planned it (second_person)."},
+		{Verb: "run", Says: "Start an approved campaign.", More: "Its revisit tasks are made soon after."},
+		{
+			Verb: "close", Says: "End the visits of a campaign.",
+			More: "Refused as `tasks_open`, with the tasks by name, while one is neither done nor missed, excused or " +
+				"cancelled. How many ended how stands in `ended` of the campaign. From then on no task of it is " +
+				"given out.",
+		},
+		{
+			Verb: "report", Says: "Say what a campaign came to.",
+			More:    "Nothing of its tasks changes from then on.",
+			Example: "text: 抽查十户，九户已整改到位。",
+		},
 	},
 }
 

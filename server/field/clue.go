@@ -133,6 +133,94 @@ var clueSpec = &Spec{
 		}},
 		voidClue(ClueReceived, ClueRegistered),
 	},
+	Desk: clueDesk,
+}
+
+// clueDesk is what the desk offers of it.
+var clueDesk = &Desk{
+	Group: "clues",
+	Filters: []Filter{
+		{Name: "state"},
+		{Name: "channel", Says: "Received by this channel."},
+		{Name: "violation", Says: "Of this type of violation."},
+		{Name: "urgency", Says: "As urgent as this."},
+		{Name: "batch", Says: "Of this batch."},
+		{Name: "number", Says: "With this number."},
+		{Name: "disposition", Says: "With this disposition."},
+		{Name: "handler", Says: "Handled by this person."},
+		{Name: "findingId", Says: "Made of this finding."},
+	},
+	Acts: []Act{
+		{
+			Verb: "create", Says: "Receive a clue.",
+			More:    "It gets a scope of its own that belongs to the actor's organisation.",
+			Example: "title: 危房改造补助未足额发放, channel: petition, summary: 三户反映补助少发, urgency: normal",
+		},
+		{Verb: "list", More: "The most urgent first, then the oldest."},
+		{Verb: "get"},
+		{
+			Verb: "edit", Says: "Change what is written in a clue.",
+			More: "For clue managers, and for who handles it now, until it is reported. `not_yours` for another " +
+				"handler; `not_editable` in its later states; `stale_version` when the record has changed since " +
+				"`version`.",
+			Example: "urgency: urgent",
+		},
+		{Verb: "register", Says: "Give a clue its number.", More: "The next of the organisation and year, without gaps."},
+		{
+			Verb: "assign", Says: "Hand a clue to a handler.",
+			More: "The handler sees it from then on, and the one before no more. Work that has begun " +
+				"(`disposition_proposed`, `approved`, `handling`) goes on where it stands.",
+			Example: "handler: '0193a000-0000-7000-8000-0000000000b3'",
+		},
+		{
+			Verb: "propose", ID: "proposeDisposition", Says: "Propose a disposition.",
+			More:    "For who handles the clue, when it is assigned. A leader approves it. `not_yours` for everybody else.",
+			Example: "disposition: inquiry, reason: 线索具体，可查",
+		},
+		{
+			Verb: "approve", ID: "approveDisposition", Says: "Approve the disposition.",
+			More: "Refused to who proposed it (second_person).",
+		},
+		{
+			Verb: "handle", Says: "Start handling a clue.",
+			More: "For who handles the clue, once a leader has approved the disposition. `state_not_allowed` before " +
+				"that.",
+		},
+		{
+			Verb: "report", Says: "Report what the handling came to.",
+			More:    "For who handles the clue, while it is being handled. After it a leader closes the clue or files it.",
+			Example: "outcome: 已查实，少发三户，款项已补发。",
+		},
+		{
+			Verb: "close", Says: "Close a reported clue.",
+			More:    "Refused to who handled it (second_person).",
+			Example: "reason: 反映不实",
+		},
+		{
+			Verb: "file", Says: "File a reported clue as a case.",
+			More:    "Refused to who handled it (second_person).",
+			Example: "reason: 涉嫌违纪，予以立案",
+		},
+		{
+			Verb: "merge", Says: "Merge a clue into another one.",
+			More: "For clue managers, of a clue that nobody has begun to handle; its evidence leads on to the other " +
+				"one. `clue_ended` when the other one has come to its end itself.",
+			Example: "into: '0193a000-0000-7000-8000-0000000000c2', reason: 同一问题",
+		},
+		{
+			Verb: "reopen", Says: "Open a closed clue again.",
+			More: "For clue managers. It goes back to its last handler, who is told, or to the state registered when it " +
+				"had none; how often is counted.",
+			Example: "reason: 收到新证据",
+		},
+		{
+			Verb: "void", Says: "Take a clue out of view.",
+			More: "For clue managers, of a clue that was received or registered by mistake. Clues that were merged into " +
+				"it, and findings that led to it, go back to where they were. `state_not_allowed` once it was " +
+				"assigned.",
+			Example: "reason: 误登记",
+		},
+	},
 }
 
 // byHandler is whose a clue is: who handles it now. Whoever handled it before does not, whatever he was granted.
@@ -286,5 +374,23 @@ var linkSpec = &Spec{
 			c.Set("withdrawReason", c.Arg("reason"))
 			return nil
 		}},
+	},
+	Desk: linkDesk,
+}
+
+// linkDesk is what the desk offers of it.
+var linkDesk = &Desk{
+	Group: "clues",
+	Acts: []Act{
+		{
+			Verb: "confirm", ID: "confirmEvidence", Says: "Confirm a proposed link.",
+			More: "For clue managers and handlers who may see the clue. `state_not_allowed` when it is confirmed or " +
+				"withdrawn already.",
+		},
+		{
+			Verb: "withdraw", ID: "withdrawEvidence", Says: "Withdraw a link.",
+			More:    "For clue managers and handlers who may see the clue. The link stays in the history, with the reason.",
+			Example: "reason: 与本线索无关",
+		},
 	},
 }

@@ -45,9 +45,9 @@ var findingSpec = &Spec{
 			Name: "classify", ZH: "分类", EN: "classify", From: []State{StateOpen}, To: FindingClassified,
 			Args: []Field{
 				{Name: "class", Type: Enum, Choices: classes, Required: true},
-				{Name: "reason", Type: Text, Max: 1000},
-				{Name: "violation", Type: Enum, Choices: Violations},
-				{Name: "clueId", Type: ID},
+				{Name: "reason", Type: Text, Max: 1000, ZH: "理由，不予处理时必填", EN: "needed for dismissed"},
+				{Name: "violation", Type: Enum, Choices: Violations, ZH: "违规违纪类型，列为线索而发现中未填时必填", EN: "needed for a clue when the finding has none"},
+				{Name: "clueId", Type: ID, ZH: "将生成的线索的编号；空缺：由服务器生成", EN: "for the clue that is made; left out, the server makes one"},
 			},
 			Do: classifyFinding,
 		},
@@ -64,6 +64,40 @@ var findingSpec = &Spec{
 			return tellReopened(c, c.Record)
 		}},
 		partVoid(StateOpen),
+	},
+	Desk: findingDesk,
+}
+
+// findingDesk is what the desk offers of it.
+var findingDesk = &Desk{
+	Group: "review",
+	Filters: []Filter{
+		{Name: "state"},
+		{Name: "class", Says: "Classified so."},
+		{Name: "violation", Says: "Of this type of violation."},
+		{Name: "siteId", Says: "At this site."},
+		{Name: "reportId", Says: "Of this report."},
+	},
+	Acts: []Act{
+		{Verb: "list", More: "Those of the sites that you may read, with the filters below."},
+		{Verb: "get"},
+		{
+			Verb: "classify", Says: "Decide what becomes of a finding.",
+			More: "As a clue it needs a violation type; the clue and its first links are made in the same commit, and " +
+				"clueId of the finding names it.",
+			Example: "class: clue, violation: false_claim, reason: 付款与进度不符",
+		},
+		{
+			Verb: "close", Says: "Close a classified finding.",
+			More:    "Who wrote it does not close it (second_person).",
+			Example: "reason: 已整改到位",
+		},
+		{
+			Verb: "reopen", Says: "Open a finding again.",
+			More: "For supervisors, of a classified or closed finding; how often is counted. `state_not_allowed` when " +
+				"it is open.",
+			Example: "reason: 整改后再次漏雨",
+		},
 	},
 }
 

@@ -17,6 +17,38 @@ var householdSpec = &Spec{
 		voidReason,
 	},
 	Commands: []Command{void(StateActive)},
+	Desk:     householdDesk,
+}
+
+// householdDesk is what the desk offers of it.
+var householdDesk = &Desk{
+	Group: "reference", Within: "siteId",
+	Filters: []Filter{
+		{Name: "siteId", Says: "Of this site."},
+	},
+	Acts: []Act{
+		{
+			Verb: "create", Says: "Note a household that lives at a site; it lies in the scope of the site.",
+			More: "For supervisors. It has an alias and no name: `identity_in_text` when a number of a person stands in " +
+				"it.",
+			Example: "siteId: '0193a000-0000-7000-8000-000000000051', alias: 甲户, stratum: registered_poor",
+		},
+		{
+			Verb: "list", Says: "Households of sites.",
+			More: "Those of the sites that you may read, with the filters below.",
+		},
+		{Verb: "get"},
+		{
+			Verb: "edit", Says: "Change what is noted of a household.",
+			More:    "For supervisors. `stale_version` when the record has changed since `version`.",
+			Example: "petitioned: true",
+		},
+		{
+			Verb: "void", Says: "Take a household off the list.",
+			More:    "For supervisors, with a reason. It comes to the phones as deleted and stays in the log.",
+			Example: "reason: 重复登记",
+		},
+	},
 }
 
 var paymentFields = []Field{
@@ -42,6 +74,40 @@ var paymentSpec = &Spec{
 		return nil
 	},
 	Commands: []Command{void(StateActive)},
+	Desk:     paymentDesk,
+}
+
+// paymentDesk is what the desk offers of it.
+var paymentDesk = &Desk{
+	Group: "reference", Within: "projectId",
+	Filters: []Filter{
+		{Name: "projectId", Says: "Of this project."},
+	},
+	Acts: []Act{
+		{
+			Verb: "create", Says: "Enter a payment into the ledger of a project, which supervisors, clue managers, leaders and auditors read.",
+			More: "For supervisors. It lies in the ledger of the project, and only who reads that sees it. Refused with " +
+				"`not_found` when there is no such project, or none that you may see.",
+			Example: "projectId: 0193a000-0000-7000-8000-000000000041, date: '2026-06-30', amount: 360000, payee: " +
+				"某建筑公司, payeeKind: unit",
+		},
+		{
+			Verb: "list", Says: "Payments of projects.",
+			More: "Those of the projects whose ledger you may read, with the filters below.",
+		},
+		{Verb: "get"},
+		{
+			Verb: "edit", Says: "Change a payment.",
+			More: "For supervisors; every version stays in the log. `stale_version` when the record has changed since " +
+				"`version`.",
+			Example: "amount: 350000",
+		},
+		{
+			Verb: "void", Says: "Take a payment out of the ledger.",
+			More:    "For supervisors, with a reason. It stays in the log.",
+			Example: "reason: 重复登记",
+		},
+	},
 }
 
 // LedgerScope is where the payments of a project lie.

@@ -51,4 +51,46 @@ var interviewSpec = &Spec{
 		correctTimes(InterviewSubmitted, InterviewReviewed),
 		partVoid(StateDraft, InterviewSubmitted, InterviewReviewed),
 	},
+	Desk: interviewDesk,
+}
+
+// interviewDesk is what the desk offers of it.
+var interviewDesk = &Desk{
+	Group: "review",
+	Filters: []Filter{
+		{Name: "state"},
+		{Name: "siteId", Home: true, Says: "At this site."},
+		{Name: "reportId", Says: "Of this report."},
+	},
+	Acts: []Act{
+		{
+			Verb: "list", Says: "Interview notes.",
+			More: "Those of the sites that you may read, with the filters below. People who were talked with are named " +
+				"by an alias.",
+		},
+		{Verb: "get"},
+		{
+			Verb: "review", Says: "Mark a note as read by a second person.",
+			More: "For supervisors, of a submitted note. `reviewer_is_author` for who wrote it or was on the visit; " +
+				"`state_not_allowed` when it is a draft or was reviewed already.",
+		},
+		{
+			Verb: "seal", Says: "Close a reviewed note for good.",
+			More: "For supervisors, of a reviewed note: nothing of it changes any more. `state_not_allowed` when nobody " +
+				"has reviewed it.",
+		},
+		{
+			Verb: "correct", Says: "Put the right times beside those that a note states.", Body: "CorrectTimes",
+			More: "What the clock of a phone said stays as it was stated; `corrections` has both values, who corrected, " +
+				"when and why. Refused with reviewer_is_author to those who were on the visit, with bad_choice for " +
+				"a time that is not stated, with bad_time for one that is still to come.",
+			Example: "times: [{of: startedAt, to: '2026-11-23T10:05:00+08:00'}], reason: 手机时钟慢了一天",
+		},
+		{
+			Verb: "void", Says: "Take a note out of view.",
+			More: "For its author, and for supervisors; a sealed note is never voided. What rests on the note is put up " +
+				"for review. `part_frozen` for the author once the report was handed in.",
+			Example: "reason: 误录",
+		},
+	},
 }

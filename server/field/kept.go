@@ -36,10 +36,35 @@ var conflictSpec = &Spec{
 		Name: "resolve", ZH: "处理", EN: "resolve", From: []State{StateOpen}, To: ConflictResolved,
 		Args: []Field{
 			{Name: "take", Type: Enum, Choices: takes, Required: true},
-			{Name: "value", Type: JSON, Max: 100_000, ZH: "另填的值", EN: "the third value, with take other"},
+			{Name: "value", Type: JSON, Max: 100_000, ZH: "另填的值，仅在 take 为 other 时给出，写法同编辑该字段", EN: "with take other, and only then: the third value, as an edit of the field would set it"},
 		},
 		Own: true, Others: "arbitrate", Whose: byWriters, Do: resolveConflict,
 	}},
+	Desk: conflictDesk,
+}
+
+// conflictDesk is what the desk offers of it.
+var conflictDesk = &Desk{
+	Group: "inbox",
+	Filters: []Filter{
+		{Name: "state"},
+		{Name: "recordId", Says: "About this record."},
+	},
+	Acts: []Act{
+		{
+			Verb: "list", Says: "Values that lost against another one.",
+			More: "Both values are kept until somebody chooses.",
+		},
+		{
+			Verb: "resolve", Says: "Choose one of two values, or write a third.",
+			More: "Who wrote one of the two values, the author of the record, and who may decide about what others " +
+				"wrote (the supervisor, the clue manager). What is taken is checked like an edit of the record. A " +
+				"value that was removed stands in the conflict as `{\"removed\": true}`. If the field has been " +
+				"changed again since, the command is refused as `stale`: keep the current value, and edit the " +
+				"record.",
+			Example: "take: other, value: 厨房和屋顶漏雨",
+		},
+	},
 }
 
 // Removed is what stands in a conflict for a value that is to be removed, or has been.
@@ -167,7 +192,7 @@ var parkedSpec = &Spec{
 				{Name: "operation", Type: JSON, Max: maxCorrection, Long: true, ZH: "操作", EN: "what is done now in place of it"},
 				{Name: "recordId", Type: ID, ZH: "记录", EN: "or the record into which its content was taken over"},
 				{Name: "recordVersion", Type: Integer, Low: 1, High: 1 << 53, ZH: "版本", EN: "and the version of it that this made"},
-				{Name: "reason", Type: Text, Max: 1000, ZH: "说明", EN: "note"},
+				{Name: "reason", As: "note", Type: Text, Max: 1000, ZH: "说明", EN: "note"},
 			},
 			Do: func(c *Case) error {
 				if (c.Args["operation"] != nil) == (c.Args["recordId"] != nil) || (c.Args["recordId"] != nil) != (c.Args["recordVersion"] != nil) {
@@ -214,6 +239,46 @@ var parkedSpec = &Spec{
 				c.Set("destroyedAt", stamp(c.Now))
 				return nil
 			},
+		},
+	},
+	Desk: parkedDesk,
+}
+
+// parkedDesk is what the desk offers of it.
+var parkedDesk = &Desk{
+	Path: "parked", Group: "inbox",
+	Acts: []Act{
+		{
+			Verb: "accept", Body: "AcceptParked", Says: "Let a kept operation take its effect after all.",
+			More: "The operation is decided again in the scope that it was sent to, by the rules for everybody, in the " +
+				"name and from the device of who sent it; what it came to stands in `outcome` of the parked record. " +
+				"Who accepts must be able to read that scope, and is not the sender. An operation that is still " +
+				"refused answers its code, and stays open. With `correction` it is decided with that in place of " +
+				"parts of it. A command that was refused as `stale_version` is decided again on the record as it is " +
+				"now.",
+			Example: "correction: {set: {title: 屋顶漏雨}, drop: [facts]}",
+		},
+		{
+			Verb: "takeover", ID: "takeOverParked", Says: "Resolve a kept operation by an act that takes its content over.", Body: "ParkedTakeOver", Everybody: true,
+			More: "By who decides about kept operations, or who sent it. The act is an operation that is decided now, " +
+				"in the name of who gives it, by the rules for everybody and in the same commit; or one that " +
+				"somebody has done since. It stands in `takenOver`. When the act is refused, its code is answered, " +
+				"and nothing has changed.",
+			Example: "operation: {id: 0193a000-0000-7000-8000-0000000000f1, kind: finding, base: 19, set: {title: " +
+				"屋顶漏雨}}, note: 已按原意改写",
+		},
+		{
+			Verb: "settle", Says: "Say what was done about a parked operation.",
+			More: "For who sent it, and for who may read what it was meant for: nothing of the operation takes effect. " +
+				"`state_not_allowed` when it was accepted, taken over or settled already.",
+			Example: "reason: 已当面核实，无需处理",
+		},
+		{
+			Verb: "destroy", Says: "Destroy what was sealed.", Everybody: true,
+			More: "By who wrote it, or a supervisor. The record says who destroyed it, when and why, and keeps the " +
+				"masked copy; the key is deleted, so that nobody reads the content again. The log stays as it is " +
+				"and verifies.",
+			Example: "reason: 内容涉及他人隐私",
 		},
 	},
 }

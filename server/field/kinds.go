@@ -60,6 +60,7 @@ type Spec struct {
 	Edited   func(*Case) error      // runs after fields of a record that was there are set; nil: nothing
 	Rank     func(*Record) string   // order in lists; nil: by the time of making
 	Keys     func(*Record) []string // keys besides those of the fields; nil: none
+	Desk     *Desk                  // how the desk offers it; nil: not by routes of its own
 	ServerOK bool                   // made by the server only
 	Moves    bool                   // its rank changes: field "moves" tells where it stood, so that a list that is read in pages stands still
 	Long     bool                   // may have more than MaxRecord bytes: its scope is read at the desk
@@ -485,6 +486,9 @@ func init() {
 		s.command = map[string]*Command{}
 		for i := range s.Commands {
 			s.command[s.Commands[i].Name] = &s.Commands[i]
+		}
+		if s.Desk != nil {
+			s.Desk.fill(s)
 		}
 		byKind[s.Kind] = s
 	}

@@ -100,6 +100,49 @@ var mandateSpec = &Spec{
 		}},
 		void(StateDraft),
 	},
+	Desk: mandateDesk,
+}
+
+// mandateDesk is what the desk offers of it.
+var mandateDesk = &Desk{
+	Group: "reference",
+	Filters: []Filter{
+		{Name: "state"},
+		{Name: "agent", Says: "Only those for this organisation."},
+		{Name: "principal", Says: "Only those of this organisation."},
+	},
+	Acts: []Act{
+		{
+			Verb: "create", Says: "Draft a mandate.",
+			More: "The own organisation would let another one act about some of its sites, projects, regions or clues " +
+				"(委托). It counts once a leader approves it, from its first to its last day in Beijing. Without one " +
+				"a partner reads and does nothing here.",
+			Example: "principal: gz-liwan, agent: bijie, subjects: [{kind: region, ref: '520502'}], powers: [inspect], " +
+				"validFrom: '2026-12-01', validTo: '2027-11-30', document: 荔湾纪委托函〔2026〕3号",
+		},
+		{
+			Verb: "list", Says: "Mandates of your organisation, and those under which it acts.",
+			More: "With the filters below.",
+		},
+		{Verb: "get"},
+		{
+			Verb: "edit", Says: "Change a draft.",
+			More:    "For supervisors of the principal. `not_editable` once it is approved: it is extended or revoked.",
+			Example: "validTo: '2027-12-31'",
+		},
+		{Verb: "approve", Says: "Put a mandate into force.", More: "Who drafted it does not approve it (second_person)."},
+		{
+			Verb: "extend", Says: "Move the last day of a mandate.",
+			More:    "To a later day only.",
+			Example: "validTo: '2028-05-31', reason: 整改期延长",
+		},
+		{
+			Verb: "revoke", Says: "End a mandate at once.",
+			More:    "The agent reads and does nothing here from now on; what its phones still send is kept for review.",
+			Example: "reason: 合作结束",
+		},
+		{Verb: "void", Says: "Take a draft out of view.", More: "It is not deleted.", Example: "reason: 拟稿有误"},
+	},
 }
 
 func checkMandate(c *Case) error {

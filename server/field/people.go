@@ -192,6 +192,20 @@ var grantSpec = &Spec{
 		c.Notify(UserID(c.Record.Scope.ID()), Notice{Type: "info", ZH: "您的一项授权已结束。", EN: "A grant of yours has ended."})
 		return nil
 	}}},
+	Desk: grantDesk,
+}
+
+// grantDesk is what the desk offers of it.
+var grantDesk = &Desk{
+	Group: "reference",
+	Acts: []Act{
+		{
+			Verb: "end", Says: "End a grant.",
+			More: "For supervisors and clue managers. The phones of the person get the scope in `gone` with the next " +
+				"pull, unless it may be read for another reason. `state_not_allowed` when it has ended already.",
+			Example: "reason: 检查结束",
+		},
+	},
 }
 
 // giveGrant lets somebody of the own organisation see one site or clue. Nobody gives what he cannot see himself.
@@ -297,6 +311,15 @@ var recusalSpec = &Spec{
 		}
 		return tellOfRecusal(c, of, "一项回避已结束。", "A recusal has ended.")
 	}}},
+	Desk: recusalDesk,
+}
+
+// recusalDesk is what the desk offers of it.
+var recusalDesk = &Desk{
+	Group: "reference",
+	Acts: []Act{
+		{Verb: "end", Says: "End a recusal.", More: "Nobody ends their own (second_person).", Example: "reason: 回避事由已消除"},
+	},
 }
 
 // recuse keeps somebody away from one matter (回避), whatever else would allow it. It is for who may see the matter and stands
@@ -403,5 +426,17 @@ var noticeSpec = &Spec{
 			first = "0"
 		}
 		return first + RankNewest(r.CreatedAt)
+	},
+	Desk: noticeDesk,
+}
+
+// noticeDesk is what the desk offers of it.
+var noticeDesk = &Desk{
+	Group: "inbox",
+	Acts: []Act{
+		{
+			Verb: "read", Says: "Mark an own notice as read.", Everybody: true,
+			More: "For whose inbox it is in. `state_not_allowed` when it is read already.",
+		},
 	},
 }

@@ -291,6 +291,35 @@ var photoSpec = &Spec{
 		correctTimes(PhotoDeclared, PhotoStored, PhotoVerified, PhotoAnalysed, PhotoLinked),
 		partVoid(PhotoDeclared, PhotoStored, PhotoVerified, PhotoAnalysed),
 	},
+	Desk: photoDesk,
+}
+
+// photoDesk is what the desk offers of it.
+var photoDesk = &Desk{
+	Group: "photos",
+	Acts: []Act{
+		{
+			Verb: "get", Says: "One photo record.",
+			More: "The record: what was declared, the receipt, and what the examination found; the picture is at " +
+				"/small, /large and /original. `not_found` when there is none, or none that you may see.",
+		},
+		{
+			Verb: "correct", Says: "Put the right times beside those that a photo states.", Body: "CorrectTimes",
+			More: "What the clock of a phone said stays as it was stated; `corrections` has both values, who corrected, " +
+				"when and why. Refused with reviewer_is_author to those who were on the visit, with bad_choice for " +
+				"a time that is not stated, with bad_time for one that is still to come.",
+			Example: "times: [{of: takenAt, to: '2026-11-23T09:20:00+08:00'}], reason: 手机时钟慢了一天",
+		},
+		{Verb: "void", Says: "Take a photo out of view.", More: "Its bytes stay.", Example: "reason: 误拍"},
+		{
+			Verb: "discredit", Says: "Say that a photo no longer proves anything.",
+			More: "It stays to be seen, marked, and so do the evidence links that lead to it. In the same commit a " +
+				"review item is opened on its report, on each finding that names it, on each revisit that was " +
+				"answered with its report, and on each clue that it or such a finding is linked to, wherever these " +
+				"live. Refused with reviewer_is_author to those who took it or were on the visit.",
+			Example: "reason: 照片并非在该项目点拍摄",
+		},
+	},
 }
 
 // breakFields are those of one interruption of an upload: the bytes that were kept, the server's clock, and a code.
@@ -376,6 +405,26 @@ var flagSpec = &Spec{
 	}},
 	Rank: func(r *Record) string {
 		return fmt.Sprintf("%d%s", 9-SeverityRank(r.Text("severity")), RankTime(r.CreatedAt))
+	},
+	Desk: flagDesk,
+}
+
+// flagDesk is what the desk offers of it.
+var flagDesk = &Desk{
+	Group: "review",
+	Filters: []Filter{
+		{Name: "state"},
+		{Name: "code", Says: "Raised by this rule."},
+		{Name: "reportId", Says: "About this report."},
+	},
+	Acts: []Act{
+		{Verb: "list", More: "The most severe first."},
+		{
+			Verb: "decide", Says: "Say what a flag came to.",
+			More: "For supervisors: confirmed, explained or a false alarm, with a reason. `reviewer_is_author` for who " +
+				"was on the visit; `state_not_allowed` when it is decided already.",
+			Example: "decision: explained, reason: 手机时钟未校准，与当日行程相符",
+		},
 	},
 }
 

@@ -70,10 +70,41 @@ var projectSpec = &Spec{
 				{Code: "suspended"},
 				{Code: "terminated"},
 			}},
-			{Name: "reason", Type: Text, Max: 1000},
+			{Name: "reason", Type: Text, Max: 1000, ZH: "理由，暂停或终止时必填", EN: "needed to suspend or terminate"},
 		},
 		Do: advanceProject,
 	}},
+	Desk: projectDesk,
+}
+
+// projectDesk is what the desk offers of it.
+var projectDesk = &Desk{
+	Group: "reference",
+	Filters: []Filter{
+		{Name: "state"},
+		{Name: "externalId", Says: "With this number in the ledger."},
+	},
+	Acts: []Act{
+		{
+			Verb: "create", Says: "Put a project into the ledger.",
+			More:    "For supervisors, in their own organisation.",
+			Example: "externalId: '2026-GZ-017', name: 凉水小学宿舍楼, type: education, county: '520502', budget: 1200000",
+		},
+		{Verb: "list", More: "Those of the organisations whose reference data you may read, with the filters below."},
+		{Verb: "get"},
+		{
+			Verb: "edit", Says: "Change what the ledger says.",
+			More: "For supervisors. Payments are records of their own (`moved_field`); the state changes by /advance. " +
+				"`not_editable` when the project is terminated; `stale_version` when the record has changed since " +
+				"`version`.",
+			Example: "managingUnit: 县教育局",
+		},
+		{
+			Verb: "advance", Says: "Move a project along its life.",
+			More:    "One step at a time, or suspended or terminated with a reason.",
+			Example: "to: suspended, reason: 等待复工验收",
+		},
+	},
 }
 
 // projectOrder is the order of a project's life. A project may be suspended and terminated at any point before it is
@@ -147,6 +178,43 @@ var siteSpec = &Spec{
 			return nil
 		}},
 		{Name: "close", ZH: "关闭", EN: "close", From: []State{StateActive}, To: StateClosed, Args: []Field{reason}},
+	},
+	Desk: siteDesk,
+}
+
+// siteDesk is what the desk offers of it.
+var siteDesk = &Desk{
+	Group: "reference",
+	Filters: []Filter{
+		{Name: "state"},
+		{Name: "projectId", Says: "Of this project."},
+	},
+	Acts: []Act{
+		{
+			Verb: "create", Says: "Add a site to a project.",
+			More: "For supervisors, as a draft. Its organisation must be the first of `orgs` (`foreign_organisation`), " +
+				"and partners in it see the site only under a mandate.",
+			Example: "name: 凉水小学宿舍楼, projectId: 0193a000-0000-7000-8000-000000000041, region: '520502', orgs: " +
+				"[gz-liwan, bijie], position: {lat: 27.3021, lon: 105.2847, accuracy: 8}, radius: 150",
+		},
+		{Verb: "list", More: "Those of the organisations whose reference data you may read, with the filters below."},
+		{Verb: "get"},
+		{
+			Verb: "edit", Says: "Change what is known of a site.",
+			More: "For supervisors, while it is not closed. Households are records of their own (`moved_field`). " +
+				"`stale_version` when the record has changed since `version`.",
+			Example: "radius: 200, address: null",
+		},
+		{
+			Verb: "activate", Says: "Open a site for visits.",
+			More: "For supervisors, of a draft. `missing_field` without a position or an outline: nobody could tell " +
+				"whether a photo was taken there.",
+		},
+		{
+			Verb: "close", Says: "End the visits to a site.",
+			More:    "For supervisors, of an active site. What was found there stays to be read.",
+			Example: "reason: 项目已移交",
+		},
 	},
 }
 
@@ -232,6 +300,43 @@ var templateSpec = &Spec{
 			return contradicts(items)
 		}},
 		{Name: "retire", ZH: "停用", EN: "retire", From: []State{TemplatePublished}, To: TemplateRetired},
+	},
+	Desk: templateDesk,
+}
+
+// templateDesk is what the desk offers of it.
+var templateDesk = &Desk{
+	Group: "reference",
+	Filters: []Filter{
+		{Name: "state"},
+	},
+	Acts: []Act{
+		{
+			Verb: "create", Says: "Draft a checklist template.",
+			More: "For supervisors, as a draft that can be changed until it is published. `asks_again` when an item " +
+				"asks for what the ledger holds already.",
+			Example: "title: 宿舍楼检查, version: 1, items: [{id: roof, zh: 屋顶是否漏雨, en: 'Does the roof leak?', type: yes_no, " +
+				"required: true}]",
+		},
+		{
+			Verb: "list", Says: "Checklist templates.",
+			More: "Those of the organisations whose reference data you may read, with the filters below.",
+		},
+		{Verb: "get", Says: "One template."},
+		{
+			Verb: "edit", Says: "Change a draft.",
+			More:    "For supervisors. `not_editable` once it is published: make the next version of it.",
+			Example: "title: 宿舍楼检查（修订）",
+		},
+		{
+			Verb: "publish", Says: "Publish a template.",
+			More: "One that asks what the ledger holds already is refused (asks_again).",
+		},
+		{
+			Verb: "retire", Says: "End the use of a template.",
+			More: "For supervisors, of a published template. Apps offer it no more; a report that was begun with it can " +
+				"still be handed in.",
+		},
 	},
 }
 

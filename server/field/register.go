@@ -51,6 +51,20 @@ var registerSpec = &Spec{
 		Args: []Field{{Name: "numbers", Type: Integer, Low: 1, High: 1e9, Required: true}, {Name: "copy", Type: Time, Required: true}},
 		Do:   skipNumbers,
 	}},
+	Desk: registerDesk,
+}
+
+// registerDesk is what the desk offers of it.
+var registerDesk = &Desk{
+	Group: "clues",
+	Acts: []Act{
+		{
+			Verb: "list", Says: "The registers of clue numbers.",
+			More: "One for each organisation and year, for clue managers and auditors. `gaps` are numbers that were " +
+				"passed over, and why: after the server was put back to a copy, no number is given again that may " +
+				"have been given since the copy was made.",
+		},
+	},
 }
 
 // RegisterOf finds the register of an organisation and year, or the id under which it is to be made; then the record is nil.

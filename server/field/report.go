@@ -145,13 +145,65 @@ var reportSpec = &Spec{
 		},
 		{
 			Name: "approve", ZH: "通过", EN: "approve", From: []State{ReportSubmitted, ReportResubmitted, ReportUnderReview}, To: ReportApproved,
-			Args: []Field{{Name: "flags", Type: ID, Of: KindFlag, List: true, Items: 1000}},
+			Args: []Field{{Name: "flags", Type: ID, Of: KindFlag, List: true, Items: 1000, ZH: "通过时列明的未处理的高等级标记", EN: "the undecided flags of severity high over which the report is approved"}},
 			Do:   approveReport,
 		},
 		correctTimes(ReportSubmitted, ReportResubmitted, ReportUnderReview),
 		{Name: "archive", ZH: "归档", EN: "archive", From: []State{ReportApproved}, To: ReportArchived},
 		{Name: "reopen", ZH: "重新审核", EN: "put under review again", From: []State{ReportApproved, ReportArchived}, To: ReportUnderReview, Args: []Field{reason}, Do: reopenReport},
 		voidedReport(voidReport(StateDraft, ReportQueued, ReportReceiving, ReportSubmitted, ReportReturned, ReportResubmitted, ReportUnderReview)),
+	},
+	Desk: reportDesk,
+}
+
+// reportDesk is what the desk offers of it.
+var reportDesk = &Desk{
+	Group: "review",
+	Filters: []Filter{
+		{Name: "state"},
+		{Name: "siteId", Says: "Of this site."},
+		{Name: "inspector", Key: "inspectors", Says: "Of a visit by this person."},
+		{Name: "reviewer", Says: "Taken by this person."},
+	},
+	Acts: []Act{
+		{Verb: "list", More: "In the order of the review queue."},
+		{Verb: "take", Says: "Take a report for review.", More: "Refused to its authors."},
+		{
+			Verb: "return", Body: "ReturnReport", Says: "Send a report back on some items.",
+			More:    "It lands on top of its authors' inboxes in the same commit.",
+			Example: "items: [{item: roof, comment: 请补拍屋顶照片}], deadline: '2026-12-01T18:00:00.000+08:00'",
+		},
+		{
+			Verb: "correct", Says: "Put the right times beside those that a report states.", Body: "CorrectTimes",
+			More: "What the clock of a phone said stays as it was stated; `corrections` has both values, who corrected, " +
+				"when and why. Refused with reviewer_is_author to those who were on the visit, with bad_choice for " +
+				"a time that is not stated, with bad_time for one that is still to come.",
+			Example: "times: [{of: startedAt, to: '2026-11-23T09:05:00+08:00'}], reason: 手机时钟慢了一天",
+		},
+		{
+			Verb: "approve", Says: "Approve a report.",
+			More: "Refused to everybody who was ever on it; while a blocking flag is undecided (flags_open), a declared " +
+				"photo is missing (photos_missing) or not examined yet (photos_unexamined), or a conflict of the " +
+				"report or of one of its parts is open (conflicts_open); and unless it names the undecided flags of " +
+				"severity high (flags_unnamed). What stands before it is in `approval` of GET /v1/reports/{id}.",
+			Example: "flags: ['0193a000-0000-7000-8000-0000000000a1']",
+		},
+		{
+			Verb: "reopen", Says: "Put an approved or archived report under review again.",
+			More: "Its authors and who approved it are told. The server does the same by itself when a flag of severity " +
+				"high or blocking is raised on it.",
+			Example: "reason: 新收到的照片与结论不符",
+		},
+		{
+			Verb: "archive", Says: "Archive an approved report.",
+			More: "For supervisors. `state_not_allowed` when it is not approved; `stale_version` when the record has " +
+				"changed since `version`.",
+		},
+		{
+			Verb: "void", Says: "Take a report out of view.",
+			More:    "It is kept; nothing that was submitted is deleted.",
+			Example: "reason: 重复填报",
+		},
 	},
 }
 

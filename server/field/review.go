@@ -47,6 +47,26 @@ var reviewSpec = &Spec{
 			return nil
 		},
 	}},
+	Desk: reviewDesk,
+}
+
+// reviewDesk is what the desk offers of it.
+var reviewDesk = &Desk{
+	Group: "review",
+	Filters: []Filter{
+		{Name: "state"},
+		{Name: "kind", Key: "recordKind", Says: "About records of this kind."},
+		{Name: "recordId", Says: "About this record."},
+		{Name: "photoId", Says: "Because of this photo."},
+	},
+	Acts: []Act{
+		{Verb: "list", Says: "Review items.", More: "The oldest first."},
+		{
+			Verb: "decide", Says: "Say whether a record still stands.",
+			More:    "The record itself is not changed by it. Who wrote or handles it does not decide.",
+			Example: "decision: weakened, reason: 其余照片仍能证明",
+		},
+	},
 }
 
 // notItsAuthor refuses those who made a record, who were ever on the report that it belongs to, or who handle it or once did.

@@ -76,7 +76,7 @@ var revisitSpec = &Spec{
 			Name: "assign", ZH: "派单", EN: "assign", From: []State{RevisitPending}, To: RevisitAssigned,
 			Args: []Field{
 				{Name: "assignee", Type: ID, Of: KindPerson, Required: true},
-				{Name: "companion", Type: ID, Of: KindPerson, Required: true},
+				{Name: "companion", Type: ID, Of: KindPerson, Required: true, ZH: "另一人，须与承办人不同", EN: "the second inspector, who is not the first"},
 				{Name: "due", Type: Date, Required: true},
 			},
 			Do: assignRevisit,
@@ -85,7 +85,7 @@ var revisitSpec = &Spec{
 			Name: "reassign", ZH: "改派", EN: "reassign", From: []State{RevisitAssigned, RevisitDownloaded, RevisitInProgress, RevisitReturned, RevisitMissed}, To: RevisitAssigned,
 			Args: []Field{
 				{Name: "assignee", Type: ID, Of: KindPerson, Required: true},
-				{Name: "companion", Type: ID, Of: KindPerson, Required: true},
+				{Name: "companion", Type: ID, Of: KindPerson, Required: true, ZH: "另一人，须与承办人不同", EN: "the second inspector, who is not the first"},
 				{Name: "due", Type: Date, Required: true},
 				reason,
 			},
@@ -126,6 +126,67 @@ var revisitSpec = &Spec{
 		{Name: "miss", ZH: "逾期", EN: "mark as missed", From: openRevisit, To: RevisitMissed, Args: []Field{reason}, Do: endTask("逾期未访", "was missed")},
 		{Name: "excuse", ZH: "免访", EN: "excuse", From: append([]State{RevisitMissed}, openRevisit...), To: RevisitExcused, Args: []Field{reason}, Do: endTask("免于走访", "was excused")},
 		{Name: "cancel", ZH: "取消", EN: "cancel", From: openRevisit, To: RevisitCancelled, Args: []Field{reason}, Do: endTask("已取消", "was cancelled")},
+	},
+	Desk: revisitDesk,
+}
+
+// revisitDesk is what the desk offers of it.
+var revisitDesk = &Desk{
+	Group: "campaigns",
+	Filters: []Filter{
+		{Name: "state"},
+		{Name: "campaignId", Says: "Of this campaign."},
+		{Name: "siteId", Says: "At this site."},
+		{Name: "assignee", Says: "Given to this person."},
+		{Name: "companion", Says: "With this person as companion."},
+		{Name: "stratum", Says: "Of this stratum."},
+	},
+	Acts: []Act{
+		{Verb: "list", Says: "Revisit tasks.", More: "By due date; those without one come first."},
+		{Verb: "get"},
+		{
+			Verb: "assign", Says: "Give a task to two inspectors.",
+			More: "For supervisors, of a pending task in a running campaign. Both see the site from then on and are " +
+				"told. `two_inspectors` when it is one person twice; `cannot_do_this` when one lacks the role, the " +
+				"place, or must stay away; `bad_time` when the day has passed or lies after the campaign.",
+			Example: "assignee: 0193a000-0000-7000-8000-0000000000b1, companion: 0193a000-0000-7000-8000-0000000000b2, " +
+				"due: '2026-12-20'",
+		},
+		{
+			Verb: "reassign", Says: "Give a task to others.",
+			More: "For supervisors, of a task that was given out, or was missed. Who does not go any more loses the " +
+				"site in the same commit, and is told. Refused as assigning is.",
+			Example: "assignee: 0193a000-0000-7000-8000-0000000000b1, companion: 0193a000-0000-7000-8000-0000000000b4, " +
+				"due: '2026-12-24', reason: 原承办人调离",
+		},
+		{
+			Verb: "accept", Says: "Accept what a revisit found.",
+			More: "A relapse opens its finding and its clue again in the same commit.",
+		},
+		{
+			Verb: "return", Says: "Send a submitted task back.",
+			More: "For supervisors. The team is told the reason and submits the task again. `state_not_allowed` when it " +
+				"is not submitted, or its campaign has been reported.",
+			Example: "reason: 缺少第二户的照片",
+		},
+		{
+			Verb: "miss", Says: "Say that nobody went in time.",
+			More: "For supervisors. The task counts as missed, and the team loses the site; it can be given out again. " +
+				"`state_not_allowed` when it is submitted or done, or its campaign has been reported.",
+			Example: "reason: 道路中断，未能在期限内走访",
+		},
+		{
+			Verb: "excuse", Says: "Say why nobody needs to go.",
+			More: "For supervisors, of a task that is open or was missed. The team loses the site and is told the " +
+				"reason. `state_not_allowed` when it is submitted or done.",
+			Example: "reason: 该户已搬迁",
+		},
+		{
+			Verb: "cancel", Says: "Take a task out of the campaign.",
+			More: "For supervisors, of an open task. It stays to be seen in the sample as cancelled; the team loses the " +
+				"site and is told the reason.",
+			Example: "reason: 项目点已撤销",
+		},
 	},
 }
 

@@ -69,6 +69,7 @@ type Field struct {
 	Long     bool              // an argument that may have more than MaxValue bytes: it is no value that phones pull
 	Moved    string            // older servers kept it here; the sentence that says where it lies now, for who still sets it
 	MovedZH  string            // and in Chinese
+	As       string            // the name of an argument in a body of the desk, where it is another one
 }
 
 const (

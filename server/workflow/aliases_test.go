@@ -25,7 +25,7 @@ func TestAnAliasLikeANameIsFlagged(t *testing.T) {
 		}
 		home := w.id()
 		aliases[home] = "ann"
-		w.done(w.flow.AddHousehold(w.ctx, w.act("cai"), home, quoted(map[string]any{"siteId": c.sites[0], "alias": "ann"})))
+		w.done(w.flow.Make(w.ctx, w.act("cai"), field.KindHousehold, field.RecordID(home), quoted(map[string]any{"siteId": c.sites[0], "alias": "ann"})))
 		entries, err := w.store.Entries(w.ctx, scope, 0, 1000)
 		w.must(err)
 		f := workflow.NewAliases(w.store, w.engine)

@@ -10,32 +10,6 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// PlanCampaign makes a revisit campaign, in a scope of its own that belongs to the actor's organisation.
-func (f *Flow) PlanCampaign(ctx context.Context, act Act, id field.CampaignID, fields map[string]field.Value) (*field.Record, error) {
-	return f.create(ctx, act, field.KindCampaign, field.MakeScope(field.ScopeCampaign, string(id)), field.RecordID(id), fields)
-}
-
-// EditCampaign changes a plan. What was drawn for the plan before is dropped.
-func (f *Flow) EditCampaign(ctx context.Context, act Act, id field.CampaignID, version int64, fields map[string]field.Value) (*field.Record, error) {
-	return f.edit(ctx, act, field.KindCampaign, field.RecordID(id), version, fields)
-}
-
-// Announcement says how the seed of a sample comes about: SeedHash is the SHA-256 of a seed, in hex; or Source is a public draw
-// and Date the later day on which it takes place. Reason is why the sample is drawn again.
-type Announcement struct {
-	SeedHash string `json:"seedHash"`
-	Source   string `json:"source"`
-	Date     string `json:"date"`
-	Reason   string `json:"reason"`
-}
-
-// AnnounceSeed begins a draw, before the frame is known. A sample that was drawn before is dropped and stays listed.
-func (f *Flow) AnnounceSeed(ctx context.Context, act Act, id field.CampaignID, version int64, a Announcement) (*field.Record, error) {
-	return f.command(ctx, act, field.KindCampaign, field.RecordID(id), version, "announce", values{
-		"seedHash": a.SeedHash, "source": a.Source, "date": a.Date, "reason": a.Reason,
-	})
-}
-
 // DrawSample puts the frame together from the records and draws the sample from it with the seed that was announced, or with the
 // numbers of the public draw. Frame, hash, seed and sample stand in the campaign, so that anyone can draw it again.
 func (f *Flow) DrawSample(ctx context.Context, act Act, id field.CampaignID, version int64, seed string) (*field.Record, error) {
@@ -59,97 +33,6 @@ func (f *Flow) DrawSample(ctx context.Context, act Act, id field.CampaignID, ver
 	return f.run(ctx, act, campaign.Scope, true, protocol.Operation{
 		ID: campaign.ID, Kind: field.KindCampaign, Base: version, Command: "draw", Args: values{"seed": seed, "frame": frame}.quoted(),
 	})
-}
-
-// ApproveCampaign agrees to the plan and its sample; whoever planned it does not approve it.
-func (f *Flow) ApproveCampaign(ctx context.Context, act Act, id field.CampaignID, version int64) (*field.Record, error) {
-	return f.command(ctx, act, field.KindCampaign, field.RecordID(id), version, "approve", nil)
-}
-
-// RunCampaign starts an approved campaign; the follower Campaigns makes its tasks.
-func (f *Flow) RunCampaign(ctx context.Context, act Act, id field.CampaignID, version int64) (*field.Record, error) {
-	return f.command(ctx, act, field.KindCampaign, field.RecordID(id), version, "run", nil)
-}
-
-// CloseCampaign ends the visits of a campaign, when all its tasks have ended; a refusal names those that have not.
-func (f *Flow) CloseCampaign(ctx context.Context, act Act, id field.CampaignID, version int64) (*field.Record, error) {
-	return f.command(ctx, act, field.KindCampaign, field.RecordID(id), version, "close", nil)
-}
-
-// ReportCampaign says what a campaign came to.
-func (f *Flow) ReportCampaign(ctx context.Context, act Act, id field.CampaignID, version int64, text string) (*field.Record, error) {
-	return f.command(ctx, act, field.KindCampaign, field.RecordID(id), version, "report", values{"text": text})
-}
-
-// Campaigns lists campaigns, the oldest first.
-func (f *Flow) Campaigns(ctx context.Context, who *access.Actor, state field.State, ask Ask) (Records, error) {
-	return f.page(ctx, who, store.Query{Kinds: []field.Kind{field.KindCampaign}, States: states(state)}, ask)
-}
-
-// Team is who goes on a revisit, and by when. Due is a date.
-type Team struct {
-	Assignee  field.UserID
-	Companion field.UserID
-	Due       string
-}
-
-// AssignRevisit gives a task to two inspectors, who see the site from then on.
-func (f *Flow) AssignRevisit(ctx context.Context, act Act, id field.RevisitID, version int64, to Team) (*field.Record, error) {
-	return f.revisit(ctx, act, id, version, "assign", values{"assignee": to.Assignee, "companion": to.Companion, "due": to.Due})
-}
-
-// ReassignRevisit gives it to others. Those who had it lose the site, unless they have another task there.
-func (f *Flow) ReassignRevisit(ctx context.Context, act Act, id field.RevisitID, version int64, to Team, reason string) (*field.Record, error) {
-	return f.revisit(ctx, act, id, version, "reassign", values{"assignee": to.Assignee, "companion": to.Companion, "due": to.Due, "reason": reason})
-}
-
-// AcceptRevisit ends a task whose report is approved. A relapse opens its finding and clue again in the same commit.
-func (f *Flow) AcceptRevisit(ctx context.Context, act Act, id field.RevisitID, version int64) (*field.Record, error) {
-	return f.revisit(ctx, act, id, version, "accept", nil)
-}
-
-// ReturnRevisit sends a submitted task back.
-func (f *Flow) ReturnRevisit(ctx context.Context, act Act, id field.RevisitID, version int64, reason string) (*field.Record, error) {
-	return f.revisit(ctx, act, id, version, "return", values{"reason": reason})
-}
-
-// MarkMissed says that nobody went in time, and why.
-func (f *Flow) MarkMissed(ctx context.Context, act Act, id field.RevisitID, version int64, reason string) (*field.Record, error) {
-	return f.revisit(ctx, act, id, version, "miss", values{"reason": reason})
-}
-
-// ExcuseRevisit says why nobody needs to go.
-func (f *Flow) ExcuseRevisit(ctx context.Context, act Act, id field.RevisitID, version int64, reason string) (*field.Record, error) {
-	return f.revisit(ctx, act, id, version, "excuse", values{"reason": reason})
-}
-
-// CancelRevisit takes a task out of the campaign.
-func (f *Flow) CancelRevisit(ctx context.Context, act Act, id field.RevisitID, version int64, reason string) (*field.Record, error) {
-	return f.revisit(ctx, act, id, version, "cancel", values{"reason": reason})
-}
-
-func (f *Flow) revisit(ctx context.Context, act Act, id field.RevisitID, version int64, name string, args values) (*field.Record, error) {
-	return f.command(ctx, act, field.KindRevisit, field.RecordID(id), version, name, args)
-}
-
-// RevisitFilter narrows a list of revisit tasks; empty: all. Assignee finds a companion's tasks as well only by the
-// companion's own filter.
-type RevisitFilter struct {
-	State      field.State
-	CampaignID field.CampaignID
-	SiteID     field.SiteID
-	Assignee   field.UserID
-	Companion  field.UserID
-	Stratum    string
-}
-
-// Revisits lists revisit tasks by due date; those without one come first.
-func (f *Flow) Revisits(ctx context.Context, who *access.Actor, by RevisitFilter, ask Ask) (Records, error) {
-	return f.page(ctx, who, store.Query{
-		Kinds: []field.Kind{field.KindRevisit}, States: states(by.State),
-		Keys: where{}.is("campaignId", string(by.CampaignID)).is("siteId", string(by.SiteID)).is("assignee", string(by.Assignee)).
-			is("companion", string(by.Companion)).is("stratum", by.Stratum),
-	}, ask)
 }
 
 // Progress is how far a campaign has come.

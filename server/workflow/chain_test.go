@@ -93,30 +93,30 @@ func TestTheCustodyOfAPhoto(t *testing.T) {
 			"code": "photo_far", "rule": "Q2/1", "severity": "high", "reportId": report, "targetId": photo, "inputs": map[string]any{"metres": 900}, "zh": "远离项目点", "en": "far from the site",
 		})})
 		later()
-		w.done(w.flow.DecideFlag(w.ctx, w.act("cai"), flag, w.v(flag), "explained", "山路绕行"))
+		w.done(w.click("cai", field.KindFlag, field.RecordID(flag), w.v(flag), "decide", map[string]any{"decision": "explained", "reason": "山路绕行"}))
 		later()
 		for _, look := range []struct{ name, what string }{{"cai", workflow.ViewLarge}, {"dai", workflow.ViewSmall}, {"xin", workflow.ViewOriginal}} {
 			w.must(w.flow.RecordView(w.ctx, w.as(look.name), w.get(photo), look.what))
 			later()
 		}
-		clue := w.done(w.flow.ReceiveClue(w.ctx, w.act("dai"), field.ClueID(w.id()), quoted(map[string]any{"title": "信访件", "channel": "petition"}))).ID
-		w.done(w.flow.RegisterClue(w.ctx, w.act("dai"), field.ClueID(clue), w.v(clue)))
+		clue := w.done(w.flow.Make(w.ctx, w.act("dai"), field.KindClue, field.RecordID(w.id()), quoted(map[string]any{"title": "信访件", "channel": "petition"}))).ID
+		w.done(w.click("dai", field.KindClue, field.RecordID(clue), w.v(clue), "register", nil))
 		link := w.done(w.flow.LinkEvidence(w.ctx, w.act("dai"), w.id(), field.ClueID(clue), workflow.Evidence{Kind: field.KindPhoto, ID: photo, Relation: "supports"})).ID
 		later()
-		w.done(w.flow.ConfirmEvidence(w.ctx, w.act("dai"), link, w.v(link)))
+		w.done(w.click("dai", field.KindLink, field.RecordID(link), w.v(link), "confirm", nil))
 		later()
 		hold := w.id()
 		w.server("register/gz", protocol.Operation{ID: hold, Kind: field.KindHold, Set: quoted(map[string]any{"sha256": hash, "clueId": clue})})
 		later()
 		w.done(w.flow.RecordExport(w.ctx, w.act("dai"), workflow.Exported{Clue: w.get(clue), SHA256: strings.Repeat("c", 64), Size: 5, Photos: []field.RecordID{photo}}))
 		later()
-		w.done(w.flow.WithdrawEvidence(w.ctx, w.act("dai"), link, w.v(link), "另有更清楚的"))
+		w.done(w.click("dai", field.KindLink, field.RecordID(link), w.v(link), "withdraw", map[string]any{"reason": "另有更清楚的"}))
 		later()
 		w.server("register/gz", protocol.Operation{ID: hold, Kind: field.KindHold, Base: w.v(hold), Command: "release"})
 		later()
-		w.done(w.flow.DiscreditPhoto(w.ctx, w.act("cai"), field.PhotoID(photo), w.v(photo), "翻拍"))
+		w.done(w.click("cai", field.KindPhoto, field.RecordID(photo), w.v(photo), "discredit", map[string]any{"reason": "翻拍"}))
 		later()
-		w.done(w.flow.VoidPhoto(w.ctx, w.act("cai"), field.PhotoID(photo), w.v(photo), "误传"))
+		w.done(w.click("cai", field.KindPhoto, field.RecordID(photo), w.v(photo), "void", map[string]any{"reason": "误传"}))
 
 		own := "captured hashed declared edited interrupted interrupted received receipt examined flag_raised flag_decided"
 		end := "discredited voided"
@@ -195,8 +195,8 @@ func TestARecusalCoversHoldsAndExports(t *testing.T) {
 		v := w.visit(c, c.sites[0], 2*time.Hour, hash)
 		var clues []field.RecordID
 		for range 2 {
-			clue := w.done(w.flow.ReceiveClue(w.ctx, w.act("dai"), field.ClueID(w.id()), quoted(map[string]any{"title": "信访件", "channel": "petition"}))).ID
-			w.done(w.flow.RegisterClue(w.ctx, w.act("dai"), field.ClueID(clue), w.v(clue)))
+			clue := w.done(w.flow.Make(w.ctx, w.act("dai"), field.KindClue, field.RecordID(w.id()), quoted(map[string]any{"title": "信访件", "channel": "petition"}))).ID
+			w.done(w.click("dai", field.KindClue, field.RecordID(clue), w.v(clue), "register", nil))
 			w.done(w.flow.LinkEvidence(w.ctx, w.act("dai"), w.id(), field.ClueID(clue), workflow.Evidence{Kind: field.KindPhoto, ID: v.photo, Relation: "supports"}))
 			hold := w.id()
 			w.server("register/gz", protocol.Operation{ID: hold, Kind: field.KindHold, Set: quoted(map[string]any{"sha256": hash, "clueId": clue})})
@@ -270,7 +270,7 @@ func (w *world) kept(name string, scope field.Scope, deviceTime string, accept b
 	w.pass(time.Minute)
 	if accept {
 		id := resp.Outcomes[0].RecordID
-		w.done(w.flow.AcceptParked(w.ctx, w.act("cai"), id, w.v(id), nil))
+		w.done(w.click("cai", field.KindParked, field.RecordID(id), w.v(id), "accept", nil))
 		w.pass(time.Minute)
 	}
 }
@@ -374,8 +374,7 @@ func TestAPhotoThatAFindingNoLongerNames(t *testing.T) {
 		w.see("ann", scope)
 		w.see("ben", scope)
 		v := w.visit(c, c.sites[0], 2*time.Hour, strings.Repeat("a", 64))
-		w.done(w.flow.ReturnReport(w.ctx, w.act("cai"), field.ReportID(v.report), w.v(v.report),
-			[]field.ReturnedItem{{Item: "roof", Comment: "补证据"}}, w.now().Add(48*time.Hour).Format(time.RFC3339)))
+		w.done(w.click("cai", field.KindReport, field.RecordID(v.report), w.v(v.report), "return", map[string]any{"items": []field.ReturnedItem{{Item: "roof", Comment: "补证据"}}, "deadline": w.now().Add(48 * time.Hour).Format(time.RFC3339)}))
 		stays := w.get(v.photo)
 		names := func(who string, evidence any) {
 			t.Helper()

@@ -30,7 +30,7 @@ func (w *world) asked(photo field.RecordID) map[field.RecordID]*field.Record {
 // clueOf makes a clue of a finding.
 func (w *world) clueOf(finding field.RecordID) field.RecordID {
 	w.t.Helper()
-	w.done(w.flow.ClassifyFinding(w.ctx, w.act("cai"), field.FindingID(finding), w.v(finding), workflow.Class{Class: "clue", Violation: "poor_quality"}))
+	w.done(w.click("cai", field.KindFinding, field.RecordID(finding), w.v(finding), "classify", map[string]any{"class": "clue", "violation": "poor_quality"}))
 	return field.RecordID(w.get(finding).Text("clueId"))
 }
 
@@ -43,24 +43,24 @@ func TestWhatRestsOnADiscreditedPhotoIsAskedAbout(t *testing.T) {
 		other := w.visit(c, c.sites[0], 2*time.Hour, strings.Repeat("b", 64))
 		clue := w.clueOf(v.finding)
 		elsewhere := w.clueOf(other.finding)
-		w.done(w.flow.RegisterClue(w.ctx, w.act("dai"), field.ClueID(clue), w.v(clue)))
-		w.done(w.flow.AssignClue(w.ctx, w.act("dai"), field.ClueID(clue), w.v(clue), w.people["han"].id))
+		w.done(w.click("dai", field.KindClue, field.RecordID(clue), w.v(clue), "register", nil))
+		w.done(w.click("dai", field.KindClue, field.RecordID(clue), w.v(clue), "assign", map[string]any{"handler": w.people["han"].id}))
 		before := w.get(v.photo)
 
 		photo := field.PhotoID(v.photo)
 		w.refuses(field.CodeNotPermitted, func() (*field.Record, error) {
-			return w.flow.DiscreditPhoto(w.ctx, w.act("ann"), photo, w.v(v.photo), "不是我拍的")
+			return w.click("ann", field.KindPhoto, field.RecordID(photo), w.v(v.photo), "discredit", map[string]any{"reason": "不是我拍的"})
 		})
 		w.refuses(field.CodeNotFound, func() (*field.Record, error) {
-			return w.flow.DiscreditPhoto(w.ctx, w.act("xin"), photo, w.v(v.photo), "好奇")
+			return w.click("xin", field.KindPhoto, field.RecordID(photo), w.v(v.photo), "discredit", map[string]any{"reason": "好奇"})
 		})
 		w.people["ben"].roles = append(w.people["ben"].roles, access.Grant{Role: access.Supervisor})
 		w.refuses(field.CodeReviewerIsAuthor, func() (*field.Record, error) { // he was on the visit
-			return w.flow.DiscreditPhoto(w.ctx, w.act("ben"), photo, w.v(v.photo), "补一刀")
+			return w.click("ben", field.KindPhoto, field.RecordID(photo), w.v(v.photo), "discredit", map[string]any{"reason": "补一刀"})
 		})
 		act := w.act("cai")
-		w.done(w.flow.DiscreditPhoto(w.ctx, act, photo, before.Version, "翻拍的旧照片"))
-		w.done(w.flow.DiscreditPhoto(w.ctx, act, photo, before.Version, "翻拍的旧照片")) // the click is repeated
+		w.done(w.flow.Click(w.ctx, act, field.KindPhoto, field.RecordID(photo), before.Version, "discredit", quoted(map[string]any{"reason": "翻拍的旧照片"})))
+		w.done(w.flow.Click(w.ctx, act, field.KindPhoto, field.RecordID(photo), before.Version, "discredit", quoted(map[string]any{"reason": "翻拍的旧照片"}))) // the click is repeated
 
 		after := w.get(v.photo)
 		if after.Deleted || after.State != before.State || after.Text("discreditReason") != "翻拍的旧照片" || after.Text("discreditedBy") != string(w.people["cai"].id) {
@@ -126,7 +126,7 @@ func TestWhatRestsOnADiscreditedPhotoIsAskedAbout(t *testing.T) {
 		}
 
 		// A link that is made later is born marked.
-		third := w.done(w.flow.ReceiveClue(w.ctx, w.act("dai"), field.ClueID(w.id()), quoted(map[string]any{"title": "信访件", "channel": "petition"})))
+		third := w.done(w.flow.Make(w.ctx, w.act("dai"), field.KindClue, field.RecordID(w.id()), quoted(map[string]any{"title": "信访件", "channel": "petition"})))
 		link := w.done(w.flow.LinkEvidence(w.ctx, w.act("dai"), w.id(), field.ClueID(third.ID), workflow.Evidence{Kind: field.KindPhoto, ID: v.photo, Relation: "supports"}))
 		if link.Fields["discredited"] == nil {
 			t.Error("a link to a discredited photo is not marked")
@@ -135,14 +135,14 @@ func TestWhatRestsOnADiscreditedPhotoIsAskedAbout(t *testing.T) {
 		// Who decides: not the author, and not whoever handles the case.
 		item := asked[v.finding]
 		w.refuses(field.CodeReviewerIsAuthor, func() (*field.Record, error) {
-			return w.flow.DecideReview(w.ctx, w.act("ben"), item.ID, item.Version, "stands", "看得见")
+			return w.click("ben", field.KindReview, field.RecordID(item.ID), item.Version, "decide", map[string]any{"decision": "stands", "reason": "看得见"})
 		})
-		w.done(w.flow.DecideReview(w.ctx, w.act("cai"), item.ID, item.Version, "weakened", "还有访谈"))
+		w.done(w.click("cai", field.KindReview, field.RecordID(item.ID), item.Version, "decide", map[string]any{"decision": "weakened", "reason": "还有访谈"}))
 		item = asked[clue]
 		w.refuses(field.CodeNotPermitted, func() (*field.Record, error) {
-			return w.flow.DecideReview(w.ctx, w.act("han"), item.ID, item.Version, "stands", "不要紧")
+			return w.click("han", field.KindReview, field.RecordID(item.ID), item.Version, "decide", map[string]any{"decision": "stands", "reason": "不要紧"})
 		})
-		w.done(w.flow.DecideReview(w.ctx, w.act("dai"), item.ID, item.Version, "stands", "访谈可证"))
+		w.done(w.click("dai", field.KindReview, field.RecordID(item.ID), item.Version, "decide", map[string]any{"decision": "stands", "reason": "访谈可证"}))
 
 		verified, err := engine.Verify(w.ctx, w.store, engine.Look{})
 		if err != nil || len(verified.Faults) > 0 {
@@ -160,7 +160,7 @@ func TestWhatStandsWithoutAPhoto(t *testing.T) {
 		w.see("ben", siteScope(c.sites[0]))
 		v := w.visit(c, c.sites[0], 5*time.Hour, strings.Repeat("a", 64))
 		clue := w.clueOf(v.finding)
-		w.done(w.flow.RegisterClue(w.ctx, w.act("dai"), field.ClueID(clue), w.v(clue)))
+		w.done(w.click("dai", field.KindClue, field.RecordID(clue), w.v(clue), "register", nil))
 		stands := func(what string, kind field.Kind, want int) {
 			t.Helper()
 			impact, err := w.flow.PhotoImpact(w.ctx, w.as("dai"), field.PhotoID(v.photo))
@@ -185,7 +185,7 @@ func TestWhatStandsWithoutAPhoto(t *testing.T) {
 		second := w.visit(c, c.sites[0], 4*time.Hour, strings.Repeat("b", 64))
 		contradicts := add(second.photo, field.KindPhoto, "contradicts")
 		stands("what contradicts supports nothing", field.KindClue, 1)
-		w.done(w.flow.WithdrawEvidence(w.ctx, w.act("dai"), contradicts, w.v(contradicts), "关系填错"))
+		w.done(w.click("dai", field.KindLink, field.RecordID(contradicts), w.v(contradicts), "withdraw", map[string]any{"reason": "关系填错"}))
 		report := add(second.report, field.KindReport, "supports")
 		stands("another visit, by its report", field.KindClue, 2)
 		link := add(second.photo, field.KindPhoto, "supports")
@@ -194,12 +194,12 @@ func TestWhatStandsWithoutAPhoto(t *testing.T) {
 		twin := w.visit(c, c.sites[0], time.Hour, strings.Repeat("b", 64))
 		add(twin.photo, field.KindPhoto, "identifies")
 		stands("the same bytes again", field.KindClue, 2)
-		w.done(w.flow.WithdrawEvidence(w.ctx, w.act("dai"), report, w.v(report), "重复"))
-		w.done(w.flow.DiscreditPhoto(w.ctx, w.act("cai"), field.PhotoID(second.photo), w.v(second.photo), "翻拍"))
+		w.done(w.click("dai", field.KindLink, field.RecordID(report), w.v(report), "withdraw", map[string]any{"reason": "重复"}))
+		w.done(w.click("cai", field.KindPhoto, field.RecordID(second.photo), w.v(second.photo), "discredit", map[string]any{"reason": "翻拍"}))
 		stands("one of the twins is discredited", field.KindClue, 2)
-		w.done(w.flow.DiscreditPhoto(w.ctx, w.act("cai"), field.PhotoID(twin.photo), w.v(twin.photo), "翻拍"))
+		w.done(w.click("cai", field.KindPhoto, field.RecordID(twin.photo), w.v(twin.photo), "discredit", map[string]any{"reason": "翻拍"}))
 		stands("both are", field.KindClue, 1)
-		w.done(w.flow.WithdrawEvidence(w.ctx, w.act("dai"), link, w.v(link), "不可采信"))
+		w.done(w.click("dai", field.KindLink, field.RecordID(link), w.v(link), "withdraw", map[string]any{"reason": "不可采信"}))
 
 		third := w.visit(c, c.sites[0], 30*time.Minute, strings.Repeat("c", 64))
 		add(third.finding, field.KindFinding, "supports")

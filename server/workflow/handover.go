@@ -215,19 +215,22 @@ func moveNumber(number int64, id field.RecordID) int64 {
 func (f *Flow) move(ctx context.Context, act Act, item Work, from, to field.UserID, reason string) (*field.Record, error) {
 	act.Number = moveNumber(act.Number, item.ID)
 	if item.Kind == field.KindClue {
-		return f.AssignClue(ctx, act, field.ClueID(item.ID), item.Version, to)
+		return f.Click(ctx, act, item.Kind, item.ID, item.Version, "assign", values{"handler": to}.quoted())
 	}
 	r, err := f.load(ctx, item.Kind, item.ID)
 	if err != nil {
 		return nil, err
 	}
-	team := Team{Assignee: field.UserID(r.Text("assignee")), Companion: field.UserID(r.Text("companion")), Due: max(r.Text("due"), f.today())} // what is overdue is due today
-	if team.Assignee == from {
-		team.Assignee = to
+	assignee, companion := field.UserID(r.Text("assignee")), field.UserID(r.Text("companion"))
+	if assignee == from {
+		assignee = to
 	} else {
-		team.Companion = to
+		companion = to
 	}
-	return f.ReassignRevisit(ctx, act, field.RevisitID(item.ID), item.Version, team, reason)
+	return f.Click(ctx, act, item.Kind, item.ID, item.Version, "reassign", values{
+		"assignee": assignee, "companion": companion, "reason": reason,
+		"due": max(r.Text("due"), f.today()), // what is overdue is due today
+	}.quoted())
 }
 
 // Person is a person of an organisation that one sees: the own one and its partners.

@@ -16,28 +16,6 @@ func (f *Flow) Inbox(ctx context.Context, who *access.Actor, state field.State, 
 	}, ask)
 }
 
-// ReadNotice marks a notice of the own inbox as read.
-func (f *Flow) ReadNotice(ctx context.Context, act Act, id field.RecordID, version int64) (*field.Record, error) {
-	return f.command(ctx, act, field.KindNotice, id, version, "read", nil)
-}
-
-// Conflicts lists values that lost against another one: both are kept until somebody chooses. recordID narrows it to
-// one record.
-func (f *Flow) Conflicts(ctx context.Context, who *access.Actor, state field.State, recordID field.RecordID, ask Ask) (Records, error) {
-	return f.page(ctx, who, store.Query{
-		Kinds: []field.Kind{field.KindConflicts}, States: states(state), Keys: where{}.is("recordId", string(recordID)),
-	}, ask)
-}
-
-// ResolveConflict chooses between the current value and the offered one, or writes a third.
-func (f *Flow) ResolveConflict(ctx context.Context, act Act, id field.RecordID, version int64, take string, value field.Value) (*field.Record, error) {
-	args := values{"take": take}
-	if value != nil {
-		args["value"] = value
-	}
-	return f.command(ctx, act, field.KindConflicts, id, version, "resolve", args)
-}
-
 // Parked lists operations that could not be applied and are kept for review: those in scopes that the actor reads, and
 // for who decides about them, those that people of the organisation sent to scopes that were closed to them. author and
 // code narrow it.
@@ -112,45 +90,4 @@ func (f *Flow) KeptPhoto(ctx context.Context, who *access.Actor, id field.Record
 		photo.Fields["reportId"] = field.Quote(d.Report)
 	}
 	return photo, nil
-}
-
-// AcceptParked lets a kept operation take its effect, in the name of who sent it, with what a correction puts in place of parts of
-// it; nil: as it is.
-func (f *Flow) AcceptParked(ctx context.Context, act Act, id field.RecordID, version int64, correction field.Value) (*field.Record, error) {
-	args := values{}
-	if correction != nil {
-		args["correction"] = correction
-	}
-	return f.command(ctx, act, field.KindParked, id, version, "accept", args)
-}
-
-// TakeOver is how the content of a kept operation came into the record by hand: an operation that is done now, or the version of a
-// record that somebody has made.
-type TakeOver struct {
-	Operation     field.Value    `json:"operation"` // as in a push, with scope where it is another one than was meant
-	RecordID      field.RecordID `json:"recordId"`
-	RecordVersion int64          `json:"recordVersion"`
-	Note          string         `json:"note"`
-}
-
-// TakeOverParked resolves a kept operation by an act of the actor's own, or by one that was done before.
-func (f *Flow) TakeOverParked(ctx context.Context, act Act, id field.RecordID, version int64, t TakeOver) (*field.Record, error) {
-	args := values{"recordId": t.RecordID, "reason": t.Note}
-	if t.Operation != nil {
-		args["operation"] = t.Operation
-	}
-	if t.RecordVersion != 0 {
-		args["recordVersion"] = t.RecordVersion
-	}
-	return f.command(ctx, act, field.KindParked, id, version, "takeover", args)
-}
-
-// SettleParked says what was done about a parked operation.
-func (f *Flow) SettleParked(ctx context.Context, act Act, id field.RecordID, version int64, reason string) (*field.Record, error) {
-	return f.command(ctx, act, field.KindParked, id, version, "settle", values{"reason": reason})
-}
-
-// DestroyParked says that what was sealed of an operation may be read no more. Whoever serves this destroys the key then.
-func (f *Flow) DestroyParked(ctx context.Context, act Act, id field.RecordID, version int64, reason string) (*field.Record, error) {
-	return f.command(ctx, act, field.KindParked, id, version, "destroy", values{"reason": reason})
 }

@@ -41,7 +41,7 @@ func TestAQueueStandsStillWhileItIsRead(t *testing.T) {
 			switch page {
 			case 0: // 4 and 5 were shown
 				w.flag(reports[8], "blocking")
-				w.done(w.flow.DecideFlag(w.ctx, w.act("cai"), second, w.v(second), "explained", "已核实"))
+				w.done(w.click("cai", field.KindFlag, field.RecordID(second), w.v(second), "decide", map[string]any{"decision": "explained", "reason": "已核实"}))
 				w.flag(reports[4], "blocking")
 			case 1: // 0 and 1 were shown
 				w.flag(reports[0], "high")
@@ -71,7 +71,7 @@ func TestAQueueStandsStillWhileItIsRead(t *testing.T) {
 			for _, r := range p.Items {
 				inbox = append(inbox, r.ID)
 				if r.State == "unread" {
-					w.done(w.flow.ReadNotice(w.ctx, w.act("ann"), r.ID, w.v(r.ID)))
+					w.done(w.click("ann", field.KindNotice, field.RecordID(r.ID), w.v(r.ID), "read", nil))
 				}
 			}
 			if p.Next == "" {

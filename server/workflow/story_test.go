@@ -66,18 +66,18 @@ func TestFromTheReportToTheRelapse(t *testing.T) {
 
 	// As the author: no word on the own report.
 	w.refuses(field.CodeNotPermitted, func() (*field.Record, error) {
-		return w.flow.TakeReport(w.ctx, w.act("ann"), field.ReportID(now.report), w.v(now.report))
+		return w.click("ann", field.KindReport, field.RecordID(now.report), w.v(now.report), "take", nil)
 	})
 
 	// As supervisor: take it, and send it back on one item.
 	report := field.ReportID(now.report)
-	w.done(w.flow.TakeReport(w.ctx, w.act("cai"), report, w.v(now.report)))
+	w.done(w.click("cai", field.KindReport, field.RecordID(report), w.v(now.report), "take", nil))
 	w.refuses(field.CodeFlagsOpen, func() (*field.Record, error) {
-		return w.flow.ApproveReport(w.ctx, w.act("cai"), report, w.v(now.report), nil)
+		return w.click("cai", field.KindReport, field.RecordID(report), w.v(now.report), "approve", nil)
 	})
-	w.done(w.flow.DecideFlag(w.ctx, w.act("cai"), flag, w.v(flag), "explained", "同一点位"))
+	w.done(w.click("cai", field.KindFlag, field.RecordID(flag), w.v(flag), "decide", map[string]any{"decision": "explained", "reason": "同一点位"}))
 	deadline := w.now().Add(48 * time.Hour).Format(time.RFC3339)
-	w.done(w.flow.ReturnReport(w.ctx, w.act("cai"), report, w.v(now.report), []field.ReturnedItem{{Item: "roof", Comment: "哪一处？"}}, deadline))
+	w.done(w.click("cai", field.KindReport, field.RecordID(report), w.v(now.report), "return", map[string]any{"items": []field.ReturnedItem{{Item: "roof", Comment: "哪一处？"}}, "deadline": deadline}))
 
 	// As inspector: the returned work is on top of the inbox.
 	inbox, err := w.flow.Inbox(w.ctx, w.as("ann"), "", workflow.Ask{})
@@ -87,9 +87,9 @@ func TestFromTheReportToTheRelapse(t *testing.T) {
 	}
 	notice := inbox.Items[0]
 	w.refuses(field.CodeNotFound, func() (*field.Record, error) {
-		return w.flow.ReadNotice(w.ctx, w.act("gus"), notice.ID, notice.Version)
+		return w.click("gus", field.KindNotice, field.RecordID(notice.ID), notice.Version, "read", nil)
 	})
-	w.done(w.flow.ReadNotice(w.ctx, w.act("ann"), notice.ID, notice.Version))
+	w.done(w.click("ann", field.KindNotice, field.RecordID(notice.ID), notice.Version, "read", nil))
 	w.push("ann", siteScope(site),
 		protocol.Operation{ID: now.report, Kind: field.KindReport, Base: w.v(now.report), Set: quoted(map[string]any{"answers": map[string]any{"roof": map[string]any{"value": true, "note": "东侧"}}})},
 		protocol.Operation{ID: now.report, Kind: field.KindReport, Base: w.v(now.report), Command: "resubmit"},
@@ -100,16 +100,16 @@ func TestFromTheReportToTheRelapse(t *testing.T) {
 		t.Errorf("the returned item is %+v", view.Items[0])
 	}
 	w.refuses(field.CodePhotosUnexamined, func() (*field.Record, error) {
-		return w.flow.ApproveReport(w.ctx, w.act("cai"), report, w.v(now.report), nil)
+		return w.click("cai", field.KindReport, field.RecordID(report), w.v(now.report), "approve", nil)
 	})
 	w.examined(now.photo)
-	w.done(w.flow.ApproveReport(w.ctx, w.act("cai"), report, w.v(now.report), nil))
-	w.done(w.flow.ArchiveReport(w.ctx, w.act("cai"), report, w.v(now.report)))
+	w.done(w.click("cai", field.KindReport, field.RecordID(report), w.v(now.report), "approve", nil))
+	w.done(w.click("cai", field.KindReport, field.RecordID(report), w.v(now.report), "archive", nil))
 	w.refuses(field.CodeNotNow, func() (*field.Record, error) {
-		return w.flow.VoidReport(w.ctx, w.act("cai"), report, w.v(now.report), "不要了")
+		return w.click("cai", field.KindReport, field.RecordID(report), w.v(now.report), "void", map[string]any{"reason": "不要了"})
 	})
-	w.done(w.flow.ReviewInterview(w.ctx, w.act("cai"), field.InterviewID(now.interview), w.v(now.interview)))
-	w.done(w.flow.SealInterview(w.ctx, w.act("cai"), field.InterviewID(now.interview), w.v(now.interview)))
+	w.done(w.click("cai", field.KindInterview, field.RecordID(now.interview), w.v(now.interview), "review", nil))
+	w.done(w.click("cai", field.KindInterview, field.RecordID(now.interview), w.v(now.interview), "seal", nil))
 
 	clue := w.clueStory(before)
 	w.campaignStory(c, site, before, clue)
@@ -121,25 +121,27 @@ func (w *world) clueStory(v visit) field.ClueID {
 	t.Helper()
 	finding := field.FindingID(v.finding)
 	w.refuses(field.CodeViolationMissing, func() (*field.Record, error) {
-		return w.flow.ClassifyFinding(w.ctx, w.act("cai"), finding, w.v(v.finding), workflow.Class{Class: "clue"})
+		return w.click("cai", field.KindFinding, field.RecordID(finding), w.v(v.finding), "classify", map[string]any{"class": "clue"})
 	})
-	w.done(w.flow.ClassifyFinding(w.ctx, w.act("cai"), finding, w.v(v.finding), workflow.Class{Class: "clue", Violation: "poor_quality"}))
+	w.done(w.click("cai", field.KindFinding, field.RecordID(finding), w.v(v.finding), "classify", map[string]any{"class": "clue", "violation": "poor_quality"}))
 	id := field.RecordID(w.get(v.finding).Text("clueId"))
 	clue := field.ClueID(id)
 	w.refuses(field.CodeNotFound, func() (*field.Record, error) {
-		return w.flow.AssignClue(w.ctx, w.act("han"), clue, w.v(id), w.people["han"].id)
+		return w.click("han", field.KindClue, field.RecordID(clue), w.v(id), "assign", map[string]any{"handler": w.people["han"].id})
 	})
-	w.done(w.flow.RegisterClue(w.ctx, w.act("dai"), clue, w.v(id)))
+	w.done(w.click("dai", field.KindClue, field.RecordID(clue), w.v(id), "register", nil))
 	if n := w.get(id).Text("number"); n != "gz-2026-0001" {
 		t.Errorf("number %s", n)
 	}
-	w.done(w.flow.EditClue(w.ctx, w.act("dai"), clue, w.v(id), quoted(map[string]any{"urgency": "major", "batch": "2026Q4-visits"})))
-	w.done(w.flow.AssignClue(w.ctx, w.act("dai"), clue, w.v(id), w.people["han"].id))
-	w.done(w.flow.ProposeDisposition(w.ctx, w.act("han"), clue, w.v(id), "verification", "可查"))
-	w.refuses(field.CodeNotPermitted, func() (*field.Record, error) { return w.flow.ApproveDisposition(w.ctx, w.act("han"), clue, w.v(id)) })
-	w.done(w.flow.ApproveDisposition(w.ctx, w.act("eva"), clue, w.v(id)))
-	w.done(w.flow.HandleClue(w.ctx, w.act("han"), clue, w.v(id)))
-	w.done(w.flow.ReportClue(w.ctx, w.act("han"), clue, w.v(id), "属实，已整改"))
+	w.done(w.flow.Edit(w.ctx, w.act("dai"), field.KindClue, field.RecordID(clue), w.v(id), quoted(map[string]any{"urgency": "major", "batch": "2026Q4-visits"})))
+	w.done(w.click("dai", field.KindClue, field.RecordID(clue), w.v(id), "assign", map[string]any{"handler": w.people["han"].id}))
+	w.done(w.click("han", field.KindClue, field.RecordID(clue), w.v(id), "propose", map[string]any{"disposition": "verification", "reason": "可查"}))
+	w.refuses(field.CodeNotPermitted, func() (*field.Record, error) {
+		return w.click("han", field.KindClue, field.RecordID(clue), w.v(id), "approve", nil)
+	})
+	w.done(w.click("eva", field.KindClue, field.RecordID(clue), w.v(id), "approve", nil))
+	w.done(w.click("han", field.KindClue, field.RecordID(clue), w.v(id), "handle", nil))
+	w.done(w.click("han", field.KindClue, field.RecordID(clue), w.v(id), "report", map[string]any{"outcome": "属实，已整改"}))
 	// The handler, who may not see the site, sees in the graph that it is there; when the clue is closed, not even the clue.
 	g, err := w.flow.ClueGraph(w.ctx, w.as("han"), clue)
 	w.must(err)
@@ -151,11 +153,11 @@ func (w *world) clueStory(v visit) field.ClueID {
 	if len(g.Nodes) != 5 {
 		t.Errorf("the handler's graph is %+v", g.Nodes)
 	}
-	w.done(w.flow.CloseClue(w.ctx, w.act("eva"), clue, w.v(id), "整改到位"))
+	w.done(w.click("eva", field.KindClue, field.RecordID(clue), w.v(id), "close", map[string]any{"reason": "整改到位"}))
 	if _, err := w.flow.ClueGraph(w.ctx, w.as("han"), clue); !field.Is(err, field.CodeNotFound) {
 		t.Errorf("the handler of a closed clue: %v", err)
 	}
-	w.done(w.flow.CloseFinding(w.ctx, w.act("cai"), finding, w.v(v.finding), "整改到位"))
+	w.done(w.click("cai", field.KindFinding, field.RecordID(finding), w.v(v.finding), "close", map[string]any{"reason": "整改到位"}))
 
 	// The clue manager sees everything in the graph.
 	g, err = w.flow.ClueGraph(w.ctx, w.as("dai"), clue)
@@ -182,9 +184,9 @@ func (w *world) clueStory(v visit) field.ClueID {
 	w.must(err)
 	for _, l := range links.Items {
 		if strings.Contains(string(l.Fields), string(v.interview)) {
-			w.done(w.flow.WithdrawEvidence(w.ctx, w.act("dai"), l.ID, l.Version, "证言撤回"))
+			w.done(w.click("dai", field.KindLink, field.RecordID(l.ID), l.Version, "withdraw", map[string]any{"reason": "证言撤回"}))
 		} else if strings.Contains(string(l.Fields), string(v.photo)) {
-			w.done(w.flow.ConfirmEvidence(w.ctx, w.act("dai"), l.ID, l.Version))
+			w.done(w.click("dai", field.KindLink, field.RecordID(l.ID), l.Version, "confirm", nil))
 		}
 	}
 	return clue
@@ -195,7 +197,7 @@ func (w *world) campaignStory(c county, site field.SiteID, before visit, clue fi
 	t.Helper()
 	id := w.id()
 	campaign := field.CampaignID(id)
-	w.done(w.flow.PlanCampaign(w.ctx, w.act("cai"), campaign, quoted(map[string]any{
+	w.done(w.flow.Make(w.ctx, w.act("cai"), field.KindCampaign, field.RecordID(campaign), quoted(map[string]any{
 		"title": "回头看", "from": "2026-11-23", "to": "2026-12-31", "templateId": c.template,
 		"strata": []field.Stratum{{Stratum: "problems", Size: 5}, {Stratum: "unsampled", Size: 1}, {Stratum: "petitioners", Size: 5}},
 	})))
@@ -207,13 +209,13 @@ func (w *world) campaignStory(c county, site field.SiteID, before visit, clue fi
 		return w.flow.DrawSample(w.ctx, w.act("cai"), campaign, w.v(id), "2026-11-23")
 	})
 	w.refuses(field.CodeNotPermitted, func() (*field.Record, error) {
-		return w.flow.AnnounceSeed(w.ctx, w.act("eva"), campaign, w.v(id), workflow.Announcement{SeedHash: hashA})
+		return w.click("eva", field.KindCampaign, field.RecordID(campaign), w.v(id), "announce", map[string]any{"seedHash": hashA})
 	})
 	first := sha256.Sum256([]byte("first"))
-	w.done(w.flow.AnnounceSeed(w.ctx, w.act("cai"), campaign, w.v(id), workflow.Announcement{SeedHash: hex.EncodeToString(first[:])}))
+	w.done(w.click("cai", field.KindCampaign, field.RecordID(campaign), w.v(id), "announce", map[string]any{"seedHash": hex.EncodeToString(first[:])}))
 	dropped := w.done(w.flow.DrawSample(w.ctx, w.act("cai"), campaign, w.v(id), "first"))
 	seed := sha256.Sum256([]byte("2026-11-23"))
-	w.done(w.flow.AnnounceSeed(w.ctx, w.act("cai"), campaign, w.v(id), workflow.Announcement{SeedHash: hex.EncodeToString(seed[:]), Reason: "漏了一户"}))
+	w.done(w.click("cai", field.KindCampaign, field.RecordID(campaign), w.v(id), "announce", map[string]any{"seedHash": hex.EncodeToString(seed[:]), "reason": "漏了一户"}))
 	draw := w.act("cai")
 	sampled := w.done(w.flow.DrawSample(w.ctx, draw, campaign, w.v(id), "2026-11-23"))
 	again := w.done(w.flow.DrawSample(w.ctx, draw, campaign, sampled.Version, "2026-11-23"))
@@ -235,8 +237,8 @@ func (w *world) campaignStory(c county, site field.SiteID, before visit, clue fi
 		t.Errorf("drawn again: %v, stored: %v", drawn, sample)
 	}
 
-	w.done(w.flow.ApproveCampaign(w.ctx, w.act("eva"), campaign, w.v(id)))
-	w.done(w.flow.RunCampaign(w.ctx, w.act("cai"), campaign, w.v(id)))
+	w.done(w.click("eva", field.KindCampaign, field.RecordID(campaign), w.v(id), "approve", nil))
+	w.done(w.click("cai", field.KindCampaign, field.RecordID(campaign), w.v(id), "run", nil))
 	w.follow(id)
 	heads := w.heads()
 	w.follow(id)
@@ -256,23 +258,23 @@ func (w *world) campaignStory(c county, site field.SiteID, before visit, clue fi
 	if fields := string(w.get(task).Document()); !strings.Contains(fields, string(before.finding)) || !strings.Contains(fields, string(before.photo)) {
 		t.Errorf("the task is %s", fields)
 	}
-	team := workflow.Team{Assignee: w.people["ann"].id, Companion: w.people["gus"].id, Due: "2026-12-01"}
+	team := map[string]any{"assignee": w.people["ann"].id, "companion": w.people["gus"].id, "due": "2026-12-01"}
 	w.refuses(field.CodeNotPermitted, func() (*field.Record, error) {
-		return w.flow.AssignRevisit(w.ctx, w.act("eva"), field.RevisitID(task), w.v(task), team)
+		return w.click("eva", field.KindRevisit, field.RecordID(task), w.v(task), "assign", team)
 	})
-	w.done(w.flow.AssignRevisit(w.ctx, w.act("cai"), field.RevisitID(task), w.v(task), team))
-	team.Companion = w.people["ben"].id
-	w.done(w.flow.ReassignRevisit(w.ctx, w.act("cai"), field.RevisitID(task), w.v(task), team, "调岗"))
+	w.done(w.click("cai", field.KindRevisit, field.RecordID(task), w.v(task), "assign", team))
+	team["companion"], team["reason"] = w.people["ben"].id, "调岗"
+	w.done(w.click("cai", field.KindRevisit, field.RecordID(task), w.v(task), "reassign", team))
 	if seen := w.as("gus").Scopes; len(seen) != 0 {
 		t.Errorf("gus still sees %v", seen)
 	}
 	for i, u := range sample[1:] {
 		r := field.RevisitID(u.Revisit)
 		if i == 0 {
-			w.done(w.flow.MarkMissed(w.ctx, w.act("cai"), r, w.v(u.Revisit), "塌方"))
-			w.done(w.flow.ExcuseRevisit(w.ctx, w.act("cai"), r, w.v(u.Revisit), "道路中断"))
+			w.done(w.click("cai", field.KindRevisit, field.RecordID(r), w.v(u.Revisit), "miss", map[string]any{"reason": "塌方"}))
+			w.done(w.click("cai", field.KindRevisit, field.RecordID(r), w.v(u.Revisit), "excuse", map[string]any{"reason": "道路中断"}))
 		} else {
-			w.done(w.flow.CancelRevisit(w.ctx, w.act("cai"), r, w.v(u.Revisit), "已搬迁"))
+			w.done(w.click("cai", field.KindRevisit, field.RecordID(r), w.v(u.Revisit), "cancel", map[string]any{"reason": "已搬迁"}))
 		}
 	}
 
@@ -285,15 +287,17 @@ func (w *world) campaignStory(c county, site field.SiteID, before visit, clue fi
 		})})
 	}
 	submit()
-	w.done(w.flow.ReturnRevisit(w.ctx, w.act("cai"), field.RevisitID(task), w.v(task), "照片不清"))
+	w.done(w.click("cai", field.KindRevisit, field.RecordID(task), w.v(task), "return", map[string]any{"reason": "照片不清"}))
 	submit()
 	w.refuses(field.CodeNotNow, func() (*field.Record, error) {
-		return w.flow.AcceptRevisit(w.ctx, w.act("cai"), field.RevisitID(task), w.v(task))
+		return w.click("cai", field.KindRevisit, field.RecordID(task), w.v(task), "accept", nil)
 	})
 	w.examined(later.photo)
-	w.done(w.flow.ApproveReport(w.ctx, w.act("cai"), field.ReportID(later.report), w.v(later.report), nil))
-	w.refuses(field.CodeTasksOpen, func() (*field.Record, error) { return w.flow.CloseCampaign(w.ctx, w.act("cai"), campaign, w.v(id)) })
-	w.done(w.flow.AcceptRevisit(w.ctx, w.act("cai"), field.RevisitID(task), w.v(task)))
+	w.done(w.click("cai", field.KindReport, field.RecordID(later.report), w.v(later.report), "approve", nil))
+	w.refuses(field.CodeTasksOpen, func() (*field.Record, error) {
+		return w.click("cai", field.KindCampaign, field.RecordID(campaign), w.v(id), "close", nil)
+	})
+	w.done(w.click("cai", field.KindRevisit, field.RecordID(task), w.v(task), "accept", nil))
 	if f := w.get(before.finding); f.State != "open" || f.Int("reopened") != 1 {
 		t.Errorf("the finding is %s", f.State)
 	}
@@ -305,12 +309,12 @@ func (w *world) campaignStory(c county, site field.SiteID, before visit, clue fi
 	if p.Strata[0].Results["relapse"] != 1 || p.Total.Tasks[field.RevisitDone] != 1 || p.Total.Tasks[field.RevisitExcused] != 1 || p.Total.Tasks[field.RevisitCancelled] != 1 {
 		t.Errorf("progress %+v", p)
 	}
-	if c := w.done(w.flow.CloseCampaign(w.ctx, w.act("cai"), campaign, w.v(id))); string(c.Fields["ended"]) != `[{"state":"done","tasks":1},{"state":"excused","tasks":1},{"state":"cancelled","tasks":1}]` {
+	if c := w.done(w.click("cai", field.KindCampaign, field.RecordID(campaign), w.v(id), "close", nil)); string(c.Fields["ended"]) != `[{"state":"done","tasks":1},{"state":"excused","tasks":1},{"state":"cancelled","tasks":1}]` {
 		t.Errorf("it was closed with %s", c.Fields["ended"])
 	}
-	w.done(w.flow.ReportCampaign(w.ctx, w.act("cai"), campaign, w.v(id), "一处反弹"))
+	w.done(w.click("cai", field.KindCampaign, field.RecordID(campaign), w.v(id), "report", map[string]any{"text": "一处反弹"}))
 
-	tasks, err := w.flow.Revisits(w.ctx, w.as("cai"), workflow.RevisitFilter{CampaignID: campaign, State: field.RevisitDone}, workflow.Ask{})
+	tasks, err := w.flow.List(w.ctx, w.as("cai"), field.KindRevisit, map[string]string{"campaignId": string(campaign), "state": string(field.RevisitDone)}, workflow.Ask{})
 	w.must(err)
 	same(t, "done tasks", idsOf(tasks), []field.RecordID{task})
 	w.history(before.finding, task)

@@ -21,11 +21,11 @@ import (
 func (w *world) together(c county) field.SiteID {
 	w.t.Helper()
 	id := field.SiteID(w.id())
-	w.done(w.flow.AddSite(w.ctx, w.act("cai"), id, quoted(map[string]any{
+	w.done(w.flow.Make(w.ctx, w.act("cai"), field.KindSite, field.RecordID(id), quoted(map[string]any{
 		"name": "共管点", "projectId": c.project, "region": "520502", "orgs": []string{"gz", "elsewhere"}, "position": map[string]any{"lat": 27.3, "lon": 105.3},
 		"photoPoints": map[string]any{"gate": map[string]any{"label": "大门"}},
 	})))
-	w.done(w.flow.ActivateSite(w.ctx, w.act("cai"), id, w.v(field.RecordID(id))))
+	w.done(w.click("cai", field.KindSite, field.RecordID(id), w.v(field.RecordID(id)), "activate", nil))
 	w.see("ann", siteScope(id))
 	w.see("ben", siteScope(id))
 	return id

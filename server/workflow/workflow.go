@@ -1,11 +1,12 @@
-// Package workflow has one method per human action at the desk: return a report, register a clue, draw a sample. It
-// decides nothing that field and access decide; it puts the operation together, commits it on the one write path and
-// gives the record back as it stands then. It also answers what the desk's screens ask.
+// Package workflow carries out what people do at the desk, and answers what its screens ask. What there is to do with a kind says its
+// field.Desk; here are the four ways in which all of it is done: Make, Edit and Click, each of which commits one operation on the
+// one write path and gives back the record that it has committed, and List. It decides nothing that field and access decide.
 //
-// Open this file first: Flow, Act and command, over which every action is a few lines. review.go, clues.go,
-// campaigns.go, reference.go and inbox.go hold the actions and the lists of one desk each; view.go, graph.go,
-// alike.go, history.go and custody.go put together what one screen shows; views.go notes who looks at photos; followers.go and aliases.go hold what follows the log. Nothing here knows HTTP, and
-// nothing here writes to the store.
+// Open this file first. An act that takes more than one operation of what a person sent has a method of its own: to draw a sample,
+// to link evidence, to grant access, to declare a recusal, to hand work over. review.go, clues.go, campaigns.go, reference.go and inbox.go hold
+// these and the views of one desk each; view.go, graph.go, alike.go, history.go and custody.go put together what one screen shows;
+// views.go notes who looks at photos; followers.go and aliases.go hold what follows the log. Nothing here knows HTTP, and nothing
+// here writes to the store.
 package workflow
 
 import (
@@ -56,20 +57,20 @@ type Act struct {
 	Number int64
 }
 
-// command gives a command to a record that was last seen at version. A record of another kind, or one that the actor
-// may neither read nor act on, is CodeNotFound: strangers cannot probe for existence. The other refusals are those of
-// access.May and of the kind's life cycle; nothing has changed then.
-func (f *Flow) command(ctx context.Context, act Act, kind field.Kind, id field.RecordID, version int64, name string, args values) (*field.Record, error) {
-	r, err := f.reach(ctx, act, kind, id, name)
+// Click gives a command to a record that was last seen at version, and gives back the record as this click left it. A record of
+// another kind, or one that the actor may neither read nor act on, is CodeNotFound: strangers cannot probe for existence. The
+// other refusals are those of access.Judge and of the kind's life cycle; nothing has changed then.
+func (f *Flow) Click(ctx context.Context, act Act, kind field.Kind, id field.RecordID, version int64, command string, args map[string]field.Value) (*field.Record, error) {
+	r, err := f.reach(ctx, act, kind, id, command)
 	if err != nil {
 		return nil, err
 	}
-	return f.run(ctx, act, r.Scope, false, protocol.Operation{ID: id, Kind: kind, Base: version, Command: name, Args: args.quoted()})
+	return f.run(ctx, act, r.Scope, false, protocol.Operation{ID: id, Kind: kind, Base: version, Command: command, Args: args})
 }
 
-// edit sets fields of a record that was last seen at version.
-func (f *Flow) edit(ctx context.Context, act Act, kind field.Kind, id field.RecordID, version int64, fields map[string]field.Value) (*field.Record, error) {
-	r, err := f.reach(ctx, act, kind, id, "edit")
+// Edit sets fields of a record that was last seen at version; otherwise it is as Click.
+func (f *Flow) Edit(ctx context.Context, act Act, kind field.Kind, id field.RecordID, version int64, fields map[string]field.Value) (*field.Record, error) {
+	r, err := f.reach(ctx, act, kind, id, field.VerbEdit)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +80,55 @@ func (f *Flow) edit(ctx context.Context, act Act, kind field.Kind, id field.Reco
 	return f.run(ctx, act, r.Scope, false, protocol.Operation{ID: id, Kind: kind, Base: version, Set: fields})
 }
 
-// create makes a record in its home scope. An id that is taken is refused, unless this very click made the record.
+// Make makes a record where those of its kind are made (field.Spec.Place). An id that is taken is refused, unless this very click
+// made the record.
+func (f *Flow) Make(ctx context.Context, act Act, kind field.Kind, id field.RecordID, fields map[string]field.Value) (*field.Record, error) {
+	spec := field.KindOf(kind)
+	scope, named := spec.Place(act.Actor.Org, id, fields)
+	if named {
+		if err := f.mayMakeIn(ctx, act, kind, scope); err != nil {
+			return nil, err
+		}
+	}
+	return f.create(ctx, act, kind, scope, id, fields)
+}
+
+// mayMakeIn refuses to make a record of a kind in a scope that is not there, or not for the actor.
+func (f *Flow) mayMakeIn(ctx context.Context, act Act, kind field.Kind, scope field.Scope) error {
+	if scope == "" {
+		name := field.KindOf(kind).Desk.Within
+		return field.Refuse(field.CodeMissingField, "%s is missing, or is no id.", name).InChinese("缺少 %s，或其不是编号。", name)
+	}
+	head, err := f.store.Head(ctx, scope)
+	if field.Is(err, field.CodeNotFound) {
+		return field.Refuse(field.CodeNotFound, "There is no such scope, or you may not see it.").InChinese("没有该范围，或您无权查看。")
+	}
+	if err != nil {
+		return err
+	}
+	return access.May(act.Actor, access.ActionFor(kind, field.VerbCreate), scope, head.Info)
+}
+
+// List lists what somebody may see of a kind, in the order of its rank. by are values of the filters of its field.Desk, by their names; an
+// empty one leaves all.
+func (f *Flow) List(ctx context.Context, who *access.Actor, kind field.Kind, by map[string]string, ask Ask) (Records, error) {
+	spec := field.KindOf(kind)
+	q := store.Query{Kinds: []field.Kind{kind}}
+	for _, filter := range spec.Desk.Filters {
+		switch value := by[filter.Name]; {
+		case value == "":
+		case filter.Name == "state":
+			q.States = []field.State{field.State(value)}
+		case filter.Home:
+			q.Scope = field.MakeScope(spec.Home, value)
+		default:
+			q.Keys = append(q.Keys, field.KeyFor(filter.Key, value))
+		}
+	}
+	return f.page(ctx, who, q, ask)
+}
+
+// create is Make in a scope that is known.
 func (f *Flow) create(ctx context.Context, act Act, kind field.Kind, scope field.Scope, id field.RecordID, fields map[string]field.Value) (*field.Record, error) {
 	if !field.ValidID(string(id)) {
 		return nil, field.Refuse(field.CodeBadID, "")
@@ -109,13 +158,18 @@ func (f *Flow) done(ctx context.Context, act Act, scope field.Scope) (bool, erro
 	return err == nil, err
 }
 
+// run commits one operation. What is given back is what it came to, and not what somebody else has made of the record since. Only a
+// click that was in the log already, whose answer was lost, gets the record as it stands now.
 func (f *Flow) run(ctx context.Context, act Act, scope field.Scope, trusted bool, op protocol.Operation) (*field.Record, error) {
-	_, err := f.commit.Commit(ctx, protocol.Batch{
+	done, err := f.commit.Commit(ctx, protocol.Batch{
 		Actor: act.Actor, Device: act.Device, Number: act.Number, Scope: scope,
 		Operations: []protocol.Operation{op}, Strict: true, Trusted: trusted,
 	})
 	if err != nil {
 		return nil, err
+	}
+	if r := done.Records[op.ID]; r != nil {
+		return r, nil
 	}
 	return f.load(ctx, op.Kind, op.ID)
 }

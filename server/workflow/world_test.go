@@ -192,6 +192,12 @@ func (w *world) act(name string) workflow.Act {
 	return workflow.Act{Actor: a, Device: "desk/" + a.Device, Number: w.next()}
 }
 
+// click is somebody's command to a record at the desk.
+func (w *world) click(name string, kind field.Kind, id field.RecordID, version int64, command string, args map[string]any) (*field.Record, error) {
+	w.t.Helper()
+	return w.flow.Click(w.ctx, w.act(name), kind, id, version, command, quoted(args))
+}
+
 // push sends a batch from somebody's phone; every operation must be applied.
 func (w *world) push(name string, scope field.Scope, ops ...protocol.Operation) {
 	w.t.Helper()
@@ -276,36 +282,36 @@ type county struct {
 func (w *world) county() county {
 	w.t.Helper()
 	c := county{project: field.ProjectID(w.id()), template: field.TemplateID(w.id())}
-	w.done(w.flow.RegisterProject(w.ctx, w.act("cai"), c.project, quoted(map[string]any{
+	w.done(w.flow.Make(w.ctx, w.act("cai"), field.KindProject, field.RecordID(c.project), quoted(map[string]any{
 		"externalId": "P-1", "name": "饮水工程", "type": "infrastructure", "county": "520502", "budget": 1000,
 		"milestones": []map[string]any{{"name": "管网", "weight": 60, "planned": "2026-06-01", "actual": "2026-07-01"}, {"name": "水厂", "weight": 40, "planned": "2026-09-01"}},
 	})))
 	for _, p := range []map[string]any{{"date": "2026-01-01", "amount": 700}, {"date": "2026-02-01", "amount": 50}} {
 		p["projectId"] = c.project
-		w.done(w.flow.EnterPayment(w.ctx, w.act("cai"), w.id(), quoted(p)))
+		w.done(w.flow.Make(w.ctx, w.act("cai"), field.KindPayment, field.RecordID(w.id()), quoted(p)))
 	}
-	w.done(w.flow.DraftTemplate(w.ctx, w.act("cai"), c.template, quoted(map[string]any{
+	w.done(w.flow.Make(w.ctx, w.act("cai"), field.KindTemplate, field.RecordID(c.template), quoted(map[string]any{
 		"title": "清单", "version": 1, "items": []map[string]any{
 			{"id": "roof", "zh": "屋面漏水？", "type": "yes_no", "required": true},
 			{"id": "front", "zh": "正面照片", "type": "photo"},
 		},
 	})))
-	w.done(w.flow.PublishTemplate(w.ctx, w.act("cai"), c.template, w.v(field.RecordID(c.template))))
+	w.done(w.click("cai", field.KindTemplate, field.RecordID(c.template), w.v(field.RecordID(c.template)), "publish", nil))
 	for i := range 4 {
 		id := field.SiteID(w.id())
 		set := map[string]any{
 			"name": fmt.Sprintf("水厂%d", i), "projectId": c.project, "region": "520502", "position": map[string]any{"lat": 27.3, "lon": 105.3},
 			"photoPoints": map[string]any{"gate": map[string]any{"label": "大门"}},
 		}
-		w.done(w.flow.AddSite(w.ctx, w.act("cai"), id, quoted(set)))
+		w.done(w.flow.Make(w.ctx, w.act("cai"), field.KindSite, field.RecordID(id), quoted(set)))
 		if i == 2 {
 			for _, h := range []map[string]any{{"alias": "甲户", "petitioned": true}, {"alias": "乙户"}} {
 				h["siteId"] = id
-				w.done(w.flow.AddHousehold(w.ctx, w.act("cai"), w.id(), quoted(h)))
+				w.done(w.flow.Make(w.ctx, w.act("cai"), field.KindHousehold, field.RecordID(w.id()), quoted(h)))
 			}
 		}
 		if i < 3 {
-			w.done(w.flow.ActivateSite(w.ctx, w.act("cai"), id, w.v(field.RecordID(id))))
+			w.done(w.click("cai", field.KindSite, field.RecordID(id), w.v(field.RecordID(id)), "activate", nil))
 			c.sites = append(c.sites, id)
 		}
 	}

@@ -1,6 +1,6 @@
-// Command schemagen writes the part of openapi.yaml that follows from server/field: the codes of errors, and a schema for each enum, for the
-// fields of each kind and for the record of each kind. It replaces what stands between two marker lines and leaves the
-// rest alone:
+// Command schemagen writes the parts of openapi.yaml that follow from server/field: the paths of what the desk offers of each kind
+// (paths.go), the bodies and pages of these, the codes of errors, and a schema for each enum, for the fields of each kind and for
+// the record of each kind. It replaces what stands between two pairs of marker lines and leaves the rest alone:
 //
 //	go run ./server/api/schemagen openapi.yaml
 //
@@ -19,10 +19,12 @@ import (
 	"fieldclue/server/field"
 )
 
-// The lines between which the generated part stands.
+// The lines between which the generated parts stand: in paths, and in components.schemas.
 const (
-	begin = "    # From here to the end mark: written by server/api/schemagen from server/field."
-	end   = "    # End of what server/api/schemagen writes."
+	begin      = "    # From here to the end mark: written by server/api/schemagen from server/field."
+	end        = "    # End of what server/api/schemagen writes."
+	beginPaths = "  # From here to the end mark: paths that server/api/schemagen writes from server/field."
+	endPaths   = "  # End of the paths that server/api/schemagen writes."
 )
 
 func main() {
@@ -48,13 +50,26 @@ func run(path string) error {
 	return os.WriteFile(path, now, 0o644)
 }
 
-// replace puts the generated part between the marks.
+// replace puts the generated parts between the marks.
 func replace(doc []byte) ([]byte, error) {
+	var err error
+	for _, part := range []struct {
+		begin, end string
+		write      func() []byte
+	}{{beginPaths, endPaths, generatePaths}, {begin, end, generate}} {
+		if doc, err = between(doc, part.begin, part.end, part.write()); err != nil {
+			return nil, err
+		}
+	}
+	return doc, nil
+}
+
+func between(doc []byte, begin, end string, text []byte) ([]byte, error) {
 	i, j := bytes.Index(doc, []byte(begin+"\n")), bytes.Index(doc, []byte(end+"\n"))
 	if i < 0 || j < i {
 		return nil, fmt.Errorf("the marks %q and %q are not there, each on a line of its own", begin, end)
 	}
-	return slices.Concat(doc[:i], []byte(begin+"\n"), generate(), doc[j:]), nil
+	return slices.Concat(doc[:i], []byte(begin+"\n"), text, doc[j:]), nil
 }
 
 // generate writes the schemas, indented as members of components.schemas.
@@ -74,6 +89,7 @@ func generate() []byte {
 		w.kind(s)
 	}
 	w.any()
+	w.bodies()
 	w.operations()
 	w.allCommands()
 	return w.out.Bytes()
@@ -196,7 +212,10 @@ func (w *writer) allCommands() {
 	}
 }
 
-type writer struct{ out bytes.Buffer }
+type writer struct {
+	out  bytes.Buffer
+	full bool // a text that is required has at least one character
+}
 
 func (w *writer) line(depth int, format string, args ...any) {
 	w.out.WriteString(strings.Repeat("  ", depth))
@@ -389,6 +408,9 @@ func (w *writer) value(depth int, f *field.Field) {
 			limit = 200
 		}
 		w.line(depth, "type: string")
+		if w.full && f.Required {
+			w.line(depth, "minLength: 1")
+		}
 		w.line(depth, "maxLength: %d", limit)
 	case field.Number, field.Integer:
 		w.line(depth, "type: %s", f.Type)
@@ -435,6 +457,11 @@ func enumOf(choices []field.Choice) string {
 	for name, all := range field.Enums() {
 		if len(all) == len(choices) && &all[0] == &choices[0] {
 			return upper(name)
+		}
+	}
+	for _, s := range field.Kinds() {
+		if len(s.States) == len(choices) && &s.States[0] == &choices[0] {
+			return upper(string(s.Kind)) + "State"
 		}
 	}
 	return ""
