@@ -122,16 +122,16 @@ func eachSource(t *testing.T, fn func(files *token.FileSet, path string, file *a
 
 // englishOnly are the places whose refusals no client gets to read, and who reads them instead.
 var englishOnly = map[string]string{
-	"media/blob/dir/":        "who starts the server: its settings",
-	"media/blob/minio/":      "who starts the server: its settings",
-	"media/receipt/":         "who runs verify, and the log: a receipt that does not hold is never sent",
-	"media/sandbox/":         "the facts of a photo, in English words; the flag beside them says it in both languages",
-	"media/thumb/":           "the facts of a photo, as in media/sandbox",
-	"server/app/backup.go":   "who runs backup, restore or move",
-	"server/store/sqlite/":   "who starts the server: its data directory",
-	"sync/anchor/":           "who runs verify, and the log: a statement that does not hold",
-	"sync/engine/copy.go":    "who runs move",
-	"sync/engine/rebuild.go": "who runs rebuild",
+	"media/blob/dir/":         "who starts the server: its settings",
+	"media/blob/minio/":       "who starts the server: its settings",
+	"media/receipt/":          "who runs verify, and the log: a receipt that does not hold is never sent",
+	"media/sandbox/":          "the facts of a photo, in English words; the flag beside them says it in both languages",
+	"media/thumb/":            "the facts of a photo, as in media/sandbox",
+	"server/upkeep/backup.go": "who runs backup, restore or move",
+	"server/store/sqlite/":    "who starts the server: its data directory",
+	"sync/anchor/":            "who runs verify, and the log: a statement that does not hold",
+	"sync/engine/copy.go":     "who runs move",
+	"sync/engine/rebuild.go":  "who runs rebuild",
 }
 
 // What is refused is said in both languages: the sentence of the code alone says less. Both put in the same values, or the labels of

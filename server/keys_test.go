@@ -12,6 +12,7 @@ import (
 	"fieldclue/media/receipt"
 	"fieldclue/server/app"
 	"fieldclue/server/config"
+	"fieldclue/server/upkeep"
 )
 
 // The command as it is typed: what it prints can be given to "verify FILE --key".
@@ -74,7 +75,7 @@ func TestKeysAreRotatedWhileTheServerServes(t *testing.T) {
 		if err := a.Stop(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if report, err := app.Verify(t.Context(), cfg, slog.New(slog.DiscardHandler), app.Look{}); err != nil || !report.Sound() {
+		if report, err := upkeep.Verify(t.Context(), cfg, slog.New(slog.DiscardHandler), upkeep.Look{}); err != nil || !report.Sound() {
 			t.Errorf("%v %s", err, report)
 		}
 	}()

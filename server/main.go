@@ -19,6 +19,7 @@ import (
 	"fieldclue/server/app"
 	"fieldclue/server/config"
 	"fieldclue/server/field"
+	"fieldclue/server/storage"
 )
 
 const help = `Fieldclue, the server for field inspection.
@@ -66,7 +67,7 @@ const firstSteps = `
 
 func main() {
 	sandbox.Main()
-	app.Private()
+	storage.Private()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Environ(), console{os.Stdout}); err != nil {

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -73,15 +72,6 @@ type health struct {
 type Warning struct {
 	EN string `json:"warning"`
 	ZH string `json:"warningZh"`
-}
-
-// Warn is a warning in both languages that names the same times.
-func Warn(en, zh string, times ...time.Time) *Warning {
-	var named []any
-	for _, t := range times {
-		named = append(named, t.UTC().Format(time.RFC3339))
-	}
-	return &Warning{EN: fmt.Sprintf(en, named...), ZH: fmt.Sprintf(zh, named...)}
 }
 
 // healthz says that the process answers.

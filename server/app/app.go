@@ -1,11 +1,9 @@
 // Package app builds the whole program from a configuration: store, blobs, engine, accounts, uploads, workers, HTTP. The
 // main program, the demo and the tests start it the same way.
 //
-// Start is the one to read. open.go chooses the engines, watch.go hears what other servers write, photos.go joins uploads
-// to the log, examine.go and recheck.go look at what arrived, holds.go keeps legal holds, apart.go moves what lies elsewhere now, space.go tells of space that runs
-// out, archive.go moves what is old out of the log, clock.go
-// doubts the server's clock, keys.go keeps the key that signs, verify.go checks everything that is
-// stored. Nothing here decides anything about a record.
+// Start is the one to read. watch.go hears what other servers write; export.go is the command that writes the file of a
+// case. Which engines there are is in server/storage, what becomes of photos in server/evidence, what is stored is looked
+// after in server/upkeep. Nothing here decides anything about a record. The tests play the whole server.
 package app
 
 import (
@@ -20,7 +18,7 @@ import (
 	"time"
 
 	"fieldclue/media/intake"
-	"fieldclue/media/sandbox"
+	"fieldclue/media/receipt"
 	"fieldclue/media/worker"
 	"fieldclue/server/access"
 	"fieldclue/server/accounts"
@@ -28,10 +26,12 @@ import (
 	"fieldclue/server/api"
 	"fieldclue/server/api/guard"
 	"fieldclue/server/casefile"
-	"fieldclue/server/checks"
 	"fieldclue/server/config"
+	"fieldclue/server/evidence"
 	"fieldclue/server/field"
 	"fieldclue/server/space"
+	"fieldclue/server/storage"
+	"fieldclue/server/upkeep"
 	"fieldclue/server/workflow"
 	"fieldclue/sync/engine"
 )
@@ -40,15 +40,15 @@ import (
 type App struct {
 	cfg     config.Config
 	log     *slog.Logger
-	parts   *parts
+	parts   *storage.Engines
 	engine  *engine.Engine
 	users   *accounts.Accounts
-	ledger  *ledger
+	ledger  *evidence.Ledger
 	alike   *alike.Index
 	space   *space.Index
 	uploads *intake.Service
 	pool    *worker.Pool
-	holds   *holds
+	holds   *evidence.Holds
 	doubt   atomic.Pointer[api.Warning] // of the clock; nil: none
 	http    *api.Server
 	ln      net.Listener
@@ -62,23 +62,23 @@ type App struct {
 
 // Start builds the program, listens and serves. The caller calls Stop.
 func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (*App, error) {
-	p, err := open(ctx, cfg, log)
+	p, err := storage.Open(ctx, cfg, log)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.cleanTemp(cfg); err != nil {
-		return nil, errors.Join(fmt.Errorf("the photo store: %w", err), p.close())
+	if err := p.CleanTemp(cfg); err != nil {
+		return nil, errors.Join(fmt.Errorf("the photo store: %w", err), p.Close())
 	}
 	a := &App{cfg: cfg, log: log, parts: p, failed: make(chan error, 1)}
 	if err := a.wire(ctx); err != nil {
-		return nil, errors.Join(err, p.close())
+		return nil, errors.Join(err, p.Close())
 	}
 	if a.ln, err = net.Listen("tcp", cfg.Listen); err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot listen on %s: %w", cfg.Listen, err), p.close())
+		return nil, errors.Join(fmt.Errorf("cannot listen on %s: %w", cfg.Listen, err), p.Close())
 	}
 	if cfg.MetricsListen != "" {
 		if a.watched, err = net.Listen("tcp", cfg.MetricsListen); err != nil {
-			return nil, errors.Join(fmt.Errorf("cannot listen on %s for the metrics: %w", cfg.MetricsListen, err), a.ln.Close(), p.close())
+			return nil, errors.Join(fmt.Errorf("cannot listen on %s for the metrics: %w", cfg.MetricsListen, err), a.ln.Close(), p.Close())
 		}
 		mux := http.NewServeMux()
 		mux.Handle("GET /metrics", a.http.MetricsHandler())
@@ -90,38 +90,38 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (*App, erro
 
 func (a *App) wire(ctx context.Context) error {
 	p := a.parts
-	if _, err := p.keys(ctx); err != nil { // made at the first start, or what is wrong with them is said at once
+	if _, err := a.keys(ctx); err != nil { // made at the first start, or what is wrong with them is said at once
 		return err
 	}
-	a.engine = engine.New(engine.Options{Store: p.store, Log: a.log, Now: p.now, Horizon: days(a.cfg.HorizonDays), Kept: a.cfg.Kept, KeptBytes: a.cfg.KeptBytes, ImageMax: a.cfg.UploadMax, ActorOf: func(ctx context.Context, user field.UserID) (*access.Actor, error) {
+	a.engine = engine.New(engine.Options{Store: p.Store, Log: a.log, Now: p.Now, Horizon: time.Duration(a.cfg.HorizonDays) * 24 * time.Hour, Kept: a.cfg.Kept, KeptBytes: a.cfg.KeptBytes, ImageMax: a.cfg.UploadMax, ActorOf: func(ctx context.Context, user field.UserID) (*access.Actor, error) {
 		return a.users.Past(ctx, user)
 	}})
-	a.setApart(ctx)
-	a.users = accounts.New(accounts.Options{Docs: p.store, Records: p.store, Commit: a.engine, AccessTTL: a.cfg.AccessTTL, Devices: a.cfg.Devices, CodeTTL: a.cfg.CodeTTL, Now: p.now, Log: a.log})
+	upkeep.MoveHouseholds(ctx, p.Store, a.engine, a.log)
+	a.users = accounts.New(accounts.Options{Docs: p.Store, Records: p.Store, Commit: a.engine, AccessTTL: a.cfg.AccessTTL, Devices: a.cfg.Devices, CodeTTL: a.cfg.CodeTTL, Now: p.Now, Log: a.log})
 	if err := a.users.MarkFounder(ctx); err != nil {
 		return err
 	}
 	if err := a.users.Upgrade(ctx); err != nil {
 		return fmt.Errorf("lifting accounts, devices and sessions into the log: %w", err)
 	}
-	a.space = space.New(p.store, p.now)
-	a.ledger = &ledger{engine: a.engine, store: p.store, users: a.users, space: a.space}
-	a.alike = alike.New(p.store, p.now)
+	a.space = space.New(p.Store, p.Now)
+	a.ledger = evidence.NewLedger(a.engine, p.Store, a.users, a.space)
+	a.alike = alike.New(p.Store, p.Now)
 	a.uploads = intake.New(intake.Config{
-		Blobs: p.originals, Staging: p.staging, Docs: p.store, Ledger: a.ledger, Keys: p.keys, Now: p.now, MaxImage: a.cfg.UploadMax,
+		Blobs: p.Originals, Staging: p.Staging, Docs: p.Store, Ledger: a.ledger, Keys: a.keys, Now: p.Now, MaxImage: a.cfg.UploadMax,
 		Begun: a.cfg.Begun, BegunBytes: a.cfg.BegunBytes,
 		Keep:       space.Waits, // a declaration counts for as long as half an upload is kept
-		SealedLife: p.sealedLife,
+		SealedLife: p.SealedLife,
 	})
-	a.pool = worker.New(worker.Config{Docs: p.store, Workers: a.cfg.Workers, Log: a.log, Now: p.now})
+	a.pool = worker.New(worker.Config{Docs: p.Store, Workers: a.cfg.Workers, Log: a.log, Now: p.Now})
 	if err := a.lookAtClock(ctx); err != nil {
 		return err
 	}
-	a.holds = &holds{store: p.store, commit: a.engine, originals: p.originals, log: a.log}
+	a.holds = evidence.NewHolds(p.Store, a.engine, p.Originals, a.log)
 	a.http = api.New(api.Options{
-		Accounts: a.users, Engine: a.engine, Pokes: a.engine, Store: p.store, Blobs: photoBytes{p},
-		Flow: workflow.New(p.store, a.engine, a.alike, p.now), Cases: &casefile.Maker{Store: p.store, Blobs: photoBytes{p}, Keys: p.keys},
-		Uploads: a.uploads, Jobs: a.pool, Space: a.space, Receipts: p.keys, Now: p.now, Doubt: a.doubt.Load, Log: a.log,
+		Accounts: a.users, Engine: a.engine, Pokes: a.engine, Store: p.Store, Blobs: storage.PhotoBytes{Engines: p},
+		Flow: workflow.New(p.Store, a.engine, a.alike, p.Now), Cases: &casefile.Maker{Store: p.Store, Blobs: storage.PhotoBytes{Engines: p}, Keys: a.keys},
+		Uploads: a.uploads, Jobs: a.pool, Space: a.space, Receipts: a.keys, Now: p.Now, Doubt: a.doubt.Load, Log: a.log,
 		Guard: guard.Config{
 			Uploads: a.cfg.Uploads, UserUploads: a.cfg.UploadsUser, Memory: a.cfg.BodyMemory, UserMemory: a.cfg.BodyMemoryUser,
 		},
@@ -130,6 +130,9 @@ func (a *App) wire(ctx context.Context) error {
 	})
 	return nil
 }
+
+// keys gives the keys that sign receipts, statements and case files, as they are now.
+func (a *App) keys(ctx context.Context) (receipt.Ring, error) { return upkeep.Ring(ctx, a.parts) }
 
 // start begins to serve, and everything that goes on beside the requests.
 func (a *App) start() {
@@ -154,32 +157,23 @@ func (a *App) start() {
 			}
 		})
 	}
-	examine := &examiner{
-		parts: a.parts, ledger: a.ledger, alike: a.alike, thresholds: checks.DefaultThresholds, later: a.pool.Enqueue,
-		quick: sandbox.New(sandbox.Limits{Children: max(1, a.cfg.Workers), Time: quickTime, Wall: quickWall}),
-		large: sandbox.New(sandbox.Limits{Time: largeTime, Wall: quickWall}),
-		slow:  sandbox.New(sandbox.Limits{Memory: slowMemory, Time: slowTime, Background: true}),
-	}
-	a.pool.Handle(examineJob, examine.by(examine.quick))
-	a.pool.HandleApart(largeJob, examine.by(examine.large))
-	a.pool.HandleApart(slowJob, examine.by(examine.slow))
-	a.pool.Handle(recheckJob, examine.report)
+	examine := evidence.NewExaminer(a.parts, a.ledger, a.alike, a.pool, a.cfg.Workers)
 	goOn("the examination of photos", func(ctx context.Context) error {
-		defer examine.close()
+		defer examine.Close()
 		return a.pool.Run(ctx)
 	})
 	goOn("following the log", func(ctx context.Context) error {
-		return a.engine.Follow(ctx, a.parts.store, workflow.NewCampaigns(a.parts.store, a.engine), workflow.NewAliases(a.parts.store, a.engine), &arrivals{pool: a.pool}, a.holds, engine.Shredder{Engine: a.engine})
+		return a.engine.Follow(ctx, a.parts.Store, workflow.NewCampaigns(a.parts.Store, a.engine), workflow.NewAliases(a.parts.Store, a.engine), &evidence.Arrivals{Pool: a.pool}, a.holds, engine.Shredder{Engine: a.engine})
 	})
 	goOn("taking in what newer apps had sent", a.reconsider)
 	goOn("hearing what other servers write", a.hearOthers)
 	goOn("reading the hashes of photos", a.readHashes)
-	goOn("counting the space of photos", a.watchSpace)
+	goOn("counting the space of photos", func(ctx context.Context) error { return a.ledger.WatchSpace(ctx, a.log) })
 	goOn("keeping access fresh", a.keepAccessFresh)
 	goOn("housekeeping", a.keepHouse)
-	goOn("keeping signed statements of the logs", a.anchorDaily)
-	goOn("archiving", a.archiveDaily)
-	goOn("mending legal holds", a.mendHolds)
+	goOn("keeping signed statements of the logs", func(ctx context.Context) error { return upkeep.AnchorDaily(ctx, a.parts, a.log) })
+	goOn("archiving", func(ctx context.Context) error { return upkeep.ArchiveDaily(ctx, a.parts, a.cfg, a.log) })
+	goOn("mending legal holds", a.holds.MendDaily)
 }
 
 // keepAccessFresh forgets what is remembered about people as soon as this process commits something about them.
@@ -233,7 +227,7 @@ func (a *App) keepHouse(ctx context.Context) error {
 		a.log.Warn("tidying up uploads", "error", err)
 	}
 	for {
-		if _, err := a.uploads.Sweep(ctx, 100, a.ledger.uploadExpired); err != nil && ctx.Err() == nil {
+		if _, err := a.uploads.Sweep(ctx, 100, a.ledger.UploadExpired); err != nil && ctx.Err() == nil {
 			a.log.Warn("sweeping uploads", "error", err)
 		}
 		if _, err := a.users.Sweep(ctx, 1000); err != nil && ctx.Err() == nil {
@@ -250,6 +244,23 @@ func (a *App) keepHouse(ctx context.Context) error {
 	}
 }
 
+// lookAtClock keeps what /readyz warns of, and logs it when it begins.
+func (a *App) lookAtClock(ctx context.Context) error {
+	doubt, err := upkeep.Doubt(ctx, a.parts)
+	if err != nil {
+		return err
+	}
+	if before := a.doubt.Swap((*api.Warning)(doubt)); doubt != nil && before == nil {
+		a.log.Warn(doubt.EN)
+	}
+	return nil
+}
+
+// Verify checks everything that this server stores.
+func (a *App) Verify(ctx context.Context) (*upkeep.Report, error) {
+	return upkeep.Check(ctx, a.parts, upkeep.Look{})
+}
+
 // URL is where the server answers.
 func (a *App) URL() string { return "http://" + a.ln.Addr().String() }
 
@@ -263,11 +274,11 @@ func (a *App) MetricsAddress() string {
 
 // Engines names the store and the blob store with their versions, for people.
 func (a *App) Engines(ctx context.Context) string {
-	name, version, err := a.parts.store.Engine(ctx)
+	name, version, err := a.parts.Store.Engine(ctx)
 	if err != nil {
 		name, version = "store", "unknown"
 	}
-	return fmt.Sprintf("%s %s, %s", name, version, a.parts.originals.Engine())
+	return fmt.Sprintf("%s %s, %s", name, version, a.parts.Originals.Engine())
 }
 
 // SetupCode is the one-time code with which the first administrator is made; empty once there is one.
@@ -284,5 +295,5 @@ func (a *App) Stop(ctx context.Context) error {
 	}
 	a.background()
 	a.running.Wait()
-	return errors.Join(err, a.parts.close())
+	return errors.Join(err, a.parts.Close())
 }

@@ -22,6 +22,7 @@ import (
 	"fieldclue/server/config"
 	"fieldclue/server/demo"
 	"fieldclue/server/store/mongotest"
+	"fieldclue/server/upkeep"
 )
 
 // The examination of a photo may start this program again as a decoder.
@@ -110,7 +111,7 @@ func TestTheStoryOnMongoDBAndMinIO(t *testing.T) {
 	}
 	cfg := onEngines(t)
 	play(t, start(t, cfg), t.TempDir())
-	report, err := app.Verify(t.Context(), cfg, slog.New(slog.DiscardHandler), app.Look{})
+	report, err := upkeep.Verify(t.Context(), cfg, slog.New(slog.DiscardHandler), upkeep.Look{})
 	if err != nil || !report.Sound() || report.Photos != 15 || report.Renditions != 30 || report.Records < 100 {
 		t.Fatalf("%v\n%v", err, report)
 	}
@@ -144,7 +145,7 @@ func TestVerifyNamesWhatWasChanged(t *testing.T) {
 	dir := t.TempDir()
 	a := start(t, configured(t, dir))
 	play(t, a, t.TempDir())
-	beside, err := app.Verify(t.Context(), configured(t, dir), slog.New(slog.DiscardHandler), app.Look{})
+	beside, err := upkeep.Verify(t.Context(), configured(t, dir), slog.New(slog.DiscardHandler), upkeep.Look{})
 	if err != nil || !beside.Sound() || beside.Photos != 15 {
 		t.Fatalf("beside the running server: %v\n%v", err, beside)
 	}
@@ -200,7 +201,7 @@ func TestVerifyNamesWhatWasChanged(t *testing.T) {
 				t.Fatal(err)
 			}
 			tc.harm(t, harmed)
-			report, err := app.Verify(t.Context(), configured(t, harmed), slog.New(slog.DiscardHandler), app.Look{})
+			report, err := upkeep.Verify(t.Context(), configured(t, harmed), slog.New(slog.DiscardHandler), upkeep.Look{})
 			if err != nil {
 				t.Fatal(err)
 			}

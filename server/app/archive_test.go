@@ -11,6 +11,7 @@ import (
 
 	"fieldclue/server/config"
 	"fieldclue/server/field"
+	"fieldclue/server/upkeep"
 	"fieldclue/sync/engine"
 	"fieldclue/sync/protocol"
 )
@@ -34,14 +35,14 @@ func TestTheProgramReadsThroughTheArchive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if done, err := a.parts.archive(ctx, cfg, time.Now(), nil); err != nil || done.Entries != 0 {
+	if done, err := upkeep.ArchiveOnce(ctx, a.parts, cfg, time.Now(), nil); err != nil || done.Entries != 0 {
 		t.Fatalf("an entry of today: %+v, %v", done, err)
 	}
-	done, err := a.parts.archive(ctx, cfg, time.Now().AddDate(1, 0, 0), nil)
+	done, err := upkeep.ArchiveOnce(ctx, a.parts, cfg, time.Now().AddDate(1, 0, 0), nil)
 	if err != nil || done.Entries == 0 {
 		t.Fatalf("%+v, %v", done, err)
 	}
-	e, err := a.parts.raw.Entry(ctx, batch.Scope, 1)
+	e, err := a.parts.Raw.Entry(ctx, batch.Scope, 1)
 	if err != nil || e.Bundle == "" {
 		t.Fatalf("%+v, %v", e, err)
 	}
@@ -51,7 +52,7 @@ func TestTheProgramReadsThroughTheArchive(t *testing.T) {
 	if report, err := a.Verify(ctx); err != nil || !report.Sound() || report.Entries != int64(done.Entries) {
 		t.Errorf("%v\n%v", err, report)
 	}
-	if err := Archive(ctx, cfg, quiet, func(string) {}); err == nil {
+	if err := upkeep.Archive(ctx, cfg, quiet, func(string) {}); err == nil {
 		t.Error("the command archived under a running server")
 	}
 	last, cancel := context.WithTimeout(ctx, time.Minute)
@@ -61,18 +62,18 @@ func TestTheProgramReadsThroughTheArchive(t *testing.T) {
 	}
 
 	var said []string
-	if err := Archive(ctx, cfg, quiet, func(line string) { said = append(said, line) }); err != nil || len(said) != 1 || !strings.HasPrefix(said[0], "0 entries") {
+	if err := upkeep.Archive(ctx, cfg, quiet, func(line string) { said = append(said, line) }); err != nil || len(said) != 1 || !strings.HasPrefix(said[0], "0 entries") {
 		t.Errorf("the command: %q, %v", said, err)
 	}
 	never := cfg
 	never.ArchiveDays = 0
-	if err := Archive(ctx, never, quiet, func(string) {}); err == nil || !strings.Contains(err.Error(), "FIELDCLUE_ARCHIVE_DAYS") {
+	if err := upkeep.Archive(ctx, never, quiet, func(string) {}); err == nil || !strings.Contains(err.Error(), "FIELDCLUE_ARCHIVE_DAYS") {
 		t.Errorf("without an age: %v", err)
 	}
 	if err := os.Remove(filepath.Join(dir, "photos", "data", e.Bundle[:2], e.Bundle)); err != nil {
 		t.Fatal(err)
 	}
-	report, err := Verify(ctx, cfg, quiet, Look{})
+	report, err := upkeep.Verify(ctx, cfg, quiet, upkeep.Look{})
 	if err != nil || report.Sound() || !strings.Contains(report.String(), e.Bundle) {
 		t.Errorf("a lost bundle: %v\n%v", err, report)
 	}

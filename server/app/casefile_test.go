@@ -8,7 +8,9 @@ import (
 	"testing"
 
 	"fieldclue/server/app"
+	"fieldclue/server/casefile"
 	"fieldclue/server/config"
+	"fieldclue/server/upkeep"
 )
 
 // exportCase writes the file of a clue of the demo with the command, and gives its bytes.
@@ -43,12 +45,12 @@ func TestTheSameCaseGivesTheSameFile(t *testing.T) {
 	if err := os.WriteFile(path, first, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if report, err := app.VerifyCase(path, ""); err != nil || !report.Sound() || report.Photos != 2 {
+	if report, err := casefile.CheckFile(path, ""); err != nil || !report.Sound() || report.Photos != 2 {
 		t.Errorf("%v\n%v", err, report)
 	}
 	t.Run("after moving to MongoDB and MinIO", func(t *testing.T) {
 		to := onEngines(t)
-		if _, err := app.Move(t.Context(), cfg, to, slog.New(slog.DiscardHandler), nil); err != nil {
+		if _, err := upkeep.Move(t.Context(), cfg, to, slog.New(slog.DiscardHandler), nil); err != nil {
 			t.Fatal(err)
 		}
 		if again := exportCase(t, to, "gz-liwan-2026-0001"); !bytes.Equal(first, again) {

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"fieldclue/media/receipt"
-	"fieldclue/server/app"
 	"fieldclue/server/config"
 	"fieldclue/server/field"
+	"fieldclue/server/upkeep"
 )
 
 // wrong is how far the clock of a server is ahead.
@@ -84,7 +84,7 @@ func TestReceiptsHoldAfterTheClockWasPutRight(t *testing.T) {
 		o := open(t, cfg)
 		_, first := o.photo(1)
 		stop(t, o.a)
-		if _, n, _, err := app.Anchor(t.Context(), cfg, quiet, false); err != nil || n == 0 {
+		if _, n, _, err := upkeep.Anchor(t.Context(), cfg, quiet, false); err != nil || n == 0 {
 			t.Fatal(n, err)
 		}
 		w.set(0)
@@ -95,7 +95,7 @@ func TestReceiptsHoldAfterTheClockWasPutRight(t *testing.T) {
 			t.Errorf("%q %q", warning, zh)
 		}
 		stop(t, o.a)
-		if _, statement, err := app.RotateKey(t.Context(), cfg, quiet, false); err != nil || statement == "" {
+		if _, statement, err := upkeep.RotateKey(t.Context(), cfg, quiet, false); err != nil || statement == "" {
 			t.Fatal(statement, err)
 		}
 		o.anew(cfg)
@@ -115,7 +115,7 @@ func TestTheKeyIsChangedWhileTheClockIsWrong(t *testing.T) {
 		change := func() {
 			t.Helper()
 			stop(t, o.a)
-			if _, statement, err := app.RotateKey(t.Context(), cfg, quiet, false); err != nil || statement == "" {
+			if _, statement, err := upkeep.RotateKey(t.Context(), cfg, quiet, false); err != nil || statement == "" {
 				t.Fatal(statement, err)
 			}
 			o.anew(cfg)
@@ -167,11 +167,11 @@ func TestTheFirstKeyOfAnOlderProgram(t *testing.T) {
 	_, first := o.photo(1)
 	stop(t, o.a)
 	execute(t, dir, `UPDATE docs SET body = CAST(json_set(CAST(body AS TEXT), '$.from', '2099-01-02T03:04:05Z') AS BLOB) WHERE shelf = 'keys' AND id = 'receipts'`)
-	keys, err := app.Keys(t.Context(), cfg, quiet)
+	keys, err := upkeep.Keys(t.Context(), cfg, quiet)
 	if err != nil || !keys[0].From.IsZero() {
 		t.Fatalf("%+v %v", keys, err)
 	}
-	if _, _, _, err := app.Anchor(t.Context(), cfg, quiet, false); err != nil {
+	if _, _, _, err := upkeep.Anchor(t.Context(), cfg, quiet, false); err != nil {
 		t.Fatal(err)
 	}
 	o.anew(cfg)

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"fieldclue/server/app"
+	"fieldclue/server/upkeep"
 )
 
 // A file that nobody of this program put into the data directory is remarked, each by its name; the phones of the demo, which the demo
@@ -24,7 +24,7 @@ func TestStrangeFilesAreRemarked(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	report, err := app.Verify(t.Context(), cfg, slog.New(slog.DiscardHandler), app.Look{})
+	report, err := upkeep.Verify(t.Context(), cfg, slog.New(slog.DiscardHandler), upkeep.Look{})
 	if err != nil || !report.Sound() {
 		t.Fatalf("%v\n%v", err, report)
 	}

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"fieldclue/server/app"
+	"fieldclue/server/upkeep"
 )
 
 // Through the whole program: a photo that is linked to a registered clue is held, a hold that somebody takes off is
@@ -29,9 +29,9 @@ func TestTheServerKeepsLegalHolds(t *testing.T) {
 	o.ok("POST", "/v1/clues", dai, obj{"fields": obj{"title": "信访件", "channel": "petition"}}, &clue)
 	o.ok("POST", "/v1/clues/"+clue.ID+"/links", dai, obj{"targetKind": "photo", "targetId": photo, "relation": "supports"}, nil)
 	o.ok("POST", "/v1/clues/"+clue.ID+"/register", dai, obj{"version": clue.Version}, nil)
-	verify := func() *app.Report {
+	verify := func() *upkeep.Report {
 		t.Helper()
-		r, err := app.Verify(t.Context(), cfg, slog.New(slog.DiscardHandler), app.Look{})
+		r, err := upkeep.Verify(t.Context(), cfg, slog.New(slog.DiscardHandler), upkeep.Look{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,9 +7,9 @@ import (
 	"testing"
 
 	"fieldclue/media/receipt"
-	"fieldclue/server/app"
 	"fieldclue/server/config"
 	"fieldclue/server/field"
+	"fieldclue/server/upkeep"
 )
 
 // published are the server's keys as anybody is told them.
@@ -74,10 +74,10 @@ func TestTheKeyIsChanged(t *testing.T) {
 			t.Fatalf("%+v", keys)
 		}
 		o.end(cfg)
-		if _, _, _, err := app.Anchor(t.Context(), cfg, quiet, false); err != nil { // by the old key
+		if _, _, _, err := upkeep.Anchor(t.Context(), cfg, quiet, false); err != nil { // by the old key
 			t.Fatal(err)
 		}
-		changed, statement, err := app.RotateKey(t.Context(), cfg, quiet, true)
+		changed, statement, err := upkeep.RotateKey(t.Context(), cfg, quiet, true)
 		if err != nil || statement == "" {
 			t.Fatal(statement, err)
 		}
@@ -103,22 +103,22 @@ func TestTheKeyIsChanged(t *testing.T) {
 		}
 		// A routine change, of which it is found out later that it came too late.
 		o.end(cfg)
-		if keys, _, err = app.RotateKey(t.Context(), cfg, quiet, false); err != nil || len(keys) != 3 || keys[1].Leaked {
+		if keys, _, err = upkeep.RotateKey(t.Context(), cfg, quiet, false); err != nil || len(keys) != 3 || keys[1].Leaked {
 			t.Fatalf("%v %+v", err, keys)
 		}
 		for id, says := range map[string]string{keys[0].KeyID: "keys rotate --leaked", "0123456789abcdef": "never had the key"} {
-			if _, err := app.MarkLeaked(t.Context(), cfg, quiet, id); err == nil || !strings.Contains(err.Error(), says) {
+			if _, err := upkeep.MarkLeaked(t.Context(), cfg, quiet, id); err == nil || !strings.Contains(err.Error(), says) {
 				t.Errorf("%s: %v", id, err)
 			}
 		}
-		if keys, err = app.MarkLeaked(t.Context(), cfg, quiet, keys[1].KeyID); err != nil || !keys[1].Leaked || !keys[2].Leaked || keys[0].Leaked {
+		if keys, err = upkeep.MarkLeaked(t.Context(), cfg, quiet, keys[1].KeyID); err != nil || !keys[1].Leaked || !keys[2].Leaked || keys[0].Leaked {
 			t.Fatalf("%v %+v", err, keys)
 		}
-		listed, err := app.Keys(t.Context(), cfg, quiet)
+		listed, err := upkeep.Keys(t.Context(), cfg, quiet)
 		if err != nil || len(listed) != 3 || listed[0].KeyID != keys[0].KeyID {
 			t.Errorf("%v %+v", err, listed)
 		}
-		report, err = app.Verify(t.Context(), cfg, quiet, app.Look{})
+		report, err = upkeep.Verify(t.Context(), cfg, quiet, upkeep.Look{})
 		if err != nil || !report.Sound() || report.Photos != 2 || strings.Count(report.String(), "REMARK") != 2 {
 			t.Errorf("%v\n%v", err, report)
 		}
@@ -132,14 +132,14 @@ func TestAKeyThatTheStoreDoesNotKnowIsNamed(t *testing.T) {
 	o := open(t, cfg)
 	_, paper := o.photo(1)
 	o.end(cfg)
-	if _, _, _, err := app.Anchor(t.Context(), cfg, quiet, false); err != nil {
+	if _, _, _, err := upkeep.Anchor(t.Context(), cfg, quiet, false); err != nil {
 		t.Fatal(err)
 	}
 	execute(t, dir, `DELETE FROM docs WHERE shelf = 'keys' AND id = 'receipts'`)
-	if _, err := app.Keys(t.Context(), cfg, quiet); err == nil || !strings.Contains(err.Error(), "there is no key yet") {
+	if _, err := upkeep.Keys(t.Context(), cfg, quiet); err == nil || !strings.Contains(err.Error(), "there is no key yet") {
 		t.Errorf("keys of a store without: %v", err)
 	}
-	if _, _, err := app.RotateKey(t.Context(), cfg, quiet, false); err == nil || !strings.Contains(err.Error(), "there is no key yet") {
+	if _, _, err := upkeep.RotateKey(t.Context(), cfg, quiet, false); err == nil || !strings.Contains(err.Error(), "there is no key yet") {
 		t.Errorf("changing the key of a store without: %v", err)
 	}
 	o.again(cfg)

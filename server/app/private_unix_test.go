@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"fieldclue/server/app"
+	"fieldclue/server/upkeep"
 )
 
 // loose lists what others than the owner reach.
@@ -59,7 +60,7 @@ func TestNobodyElseReachesTheDataDirectory(t *testing.T) {
 	if found := loose(t, data); len(found) > 0 {
 		t.Errorf("while it serves, others reach\n%s", strings.Join(found, "\n"))
 	}
-	if _, err := app.Backup(t.Context(), cfg, backup, func(*app.Done) {}); err != nil {
+	if _, err := upkeep.Backup(t.Context(), cfg, backup, func(*upkeep.Done) {}); err != nil {
 		t.Fatal(err)
 	}
 	if found := loose(t, backup); len(found) > 0 {

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"fieldclue/server/app"
 	"fieldclue/server/config"
 	"fieldclue/server/field"
+	"fieldclue/server/upkeep"
 	"fieldclue/sync/phone"
 )
 
@@ -157,12 +157,12 @@ func TestAfterARestoreNothingIsGivenTwiceAndPhotosComeAgain(t *testing.T) {
 		var putBack func() (config.Config, []string)
 		if cfg.MongoDB.URI == "" {
 			backup := t.TempDir()
-			if _, err := app.Backup(t.Context(), cfg, backup, nil); err != nil {
+			if _, err := upkeep.Backup(t.Context(), cfg, backup, nil); err != nil {
 				t.Fatal(err)
 			}
 			putBack = func() (config.Config, []string) {
 				fresh := configured(t, t.TempDir())
-				done, err := app.Restore(t.Context(), fresh, quiet, backup, nil)
+				done, err := upkeep.Restore(t.Context(), fresh, quiet, backup, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -175,7 +175,7 @@ func TestAfterARestoreNothingIsGivenTwiceAndPhotosComeAgain(t *testing.T) {
 				to := from
 				to.MongoDB.Database += strconv.Itoa(copies)
 				o.until("nobody writes any more", func() bool { // the server, which examines the photo, goes on meanwhile
-					_, err := app.Move(t.Context(), from, to, quiet, nil)
+					_, err := upkeep.Move(t.Context(), from, to, quiet, nil)
 					if err != nil && !strings.Contains(err.Error(), "run this once more") {
 						t.Fatal(err)
 					}
@@ -186,7 +186,7 @@ func TestAfterARestoreNothingIsGivenTwiceAndPhotosComeAgain(t *testing.T) {
 			dump := copied(cfg)
 			putBack = func() (config.Config, []string) {
 				fresh := copied(dump)
-				_, _, told, err := app.Anchor(t.Context(), fresh, quiet, true)
+				_, _, told, err := upkeep.Anchor(t.Context(), fresh, quiet, true)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"fieldclue/server/app"
 	"fieldclue/server/config"
 	"fieldclue/server/store/mongotest"
+	"fieldclue/server/upkeep"
 )
 
 // Every member of a document of every collection is changed, one is added, one taken out; verification names it.
@@ -22,7 +22,7 @@ func TestEveryMemberOfEveryCollection(t *testing.T) {
 	cfg := configured(t, t.TempDir())
 	cfg.MongoDB = config.MongoDB{URI: config.Secret(server.URI), Database: fmt.Sprintf("tamper-%d-%d", os.Getpid(), time.Now().UnixNano()), AllowStandIn: true}
 	full(t, cfg)
-	if text, sound := said(t, cfg, app.Look{}); !sound {
+	if text, sound := said(t, cfg, upkeep.Look{}); !sound {
 		t.Fatal(text)
 	}
 	hands := mongotest.Reach(t, server, cfg.MongoDB.Database)
@@ -35,14 +35,14 @@ func TestEveryMemberOfEveryCollection(t *testing.T) {
 			where = map[string]string{"kind": "photo", "state": "analysed"}
 		}
 		hands.EachHarm(name, where, name == "keys" || name == "cursors", func(id, what string) {
-			text, sound := said(t, cfg, app.Look{})
+			text, sound := said(t, cfg, upkeep.Look{})
 			if sound && !free(name, id, what) {
 				t.Errorf("nobody noticed %s %s: %s\n%s", name, id, what, text)
 			}
 		})
 	}
 	hands.Make("notes")
-	if text, sound := said(t, cfg, app.Look{}); sound || !strings.Contains(text, "notes: this program did not make it") {
+	if text, sound := said(t, cfg, upkeep.Look{}); sound || !strings.Contains(text, "notes: this program did not make it") {
 		t.Errorf("another collection:\n%s", text)
 	}
 	hands.Drop("notes")
@@ -54,13 +54,13 @@ func TestEveryMemberOfEveryCollection(t *testing.T) {
 		"heads":           func() { hands.Set("scopes", "type", "site", "type", "x") },
 	} {
 		harm()
-		if text, sound := said(t, cfg, app.Look{}); sound {
+		if text, sound := said(t, cfg, upkeep.Look{}); sound {
 			t.Errorf("nobody noticed %s:\n%s", name, text)
 		}
-		if done, err := app.Rebuild(t.Context(), cfg, quiet, nil); err != nil || len(done.Failed) > 0 {
+		if done, err := upkeep.Rebuild(t.Context(), cfg, quiet, nil); err != nil || len(done.Failed) > 0 {
 			t.Fatalf("%s: %v, %+v", name, err, done)
 		}
-		if text, sound := said(t, cfg, app.Look{}); !sound {
+		if text, sound := said(t, cfg, upkeep.Look{}); !sound {
 			t.Errorf("%s, after rebuilding:\n%s", name, text)
 		}
 	}

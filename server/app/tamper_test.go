@@ -13,9 +13,9 @@ import (
 	"strings"
 	"testing"
 
-	"fieldclue/server/app"
 	"fieldclue/server/config"
 	"fieldclue/server/store"
+	"fieldclue/server/upkeep"
 )
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -43,10 +43,10 @@ func full(t *testing.T, cfg config.Config) *office {
 		}}}, nil)
 	}
 	stop(t, o.a)
-	if _, n, _, err := app.Anchor(t.Context(), cfg, quiet, false); err != nil || n == 0 {
+	if _, n, _, err := upkeep.Anchor(t.Context(), cfg, quiet, false); err != nil || n == 0 {
 		t.Fatalf("%d logs in a statement: %v", n, err)
 	}
-	if _, n, _, err := app.Anchor(t.Context(), cfg, quiet, false); err != nil || n == 0 {
+	if _, n, _, err := upkeep.Anchor(t.Context(), cfg, quiet, false); err != nil || n == 0 {
 		t.Fatalf("%d logs in a second statement: %v", n, err)
 	}
 	return o
@@ -63,9 +63,9 @@ func copied(t *testing.T, dir string) string {
 }
 
 // said is everything that verification has to say; sound is false when it found a fault, or could not even begin.
-func said(t *testing.T, cfg config.Config, look app.Look) (text string, sound bool) {
+func said(t *testing.T, cfg config.Config, look upkeep.Look) (text string, sound bool) {
 	t.Helper()
-	report, err := app.Verify(t.Context(), cfg, quiet, look)
+	report, err := upkeep.Verify(t.Context(), cfg, quiet, look)
 	if err != nil {
 		text = "ERROR " + err.Error() + "\n"
 	}
@@ -129,7 +129,7 @@ func TestEveryColumnOfEveryTable(t *testing.T) {
 	}
 	dir := t.TempDir()
 	full(t, configured(t, dir))
-	if text, sound := said(t, configured(t, dir), app.Look{}); !sound {
+	if text, sound := said(t, configured(t, dir), upkeep.Look{}); !sound {
 		t.Fatal(text)
 	}
 	db := database(t, copied(t, dir))
@@ -207,7 +207,7 @@ func tamper(t *testing.T, dir, table, row, name, statement string) {
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
 		}
-		text, sound := said(t, configured(t, harmed), app.Look{})
+		text, sound := said(t, configured(t, harmed), upkeep.Look{})
 		if sound {
 			for what := range harmless {
 				if strings.HasPrefix(name, what) || strings.HasPrefix(strings.Replace(name, " "+shelf+".", ".", 1), what) {
@@ -223,13 +223,13 @@ func tamper(t *testing.T, dir, table, row, name, statement string) {
 			return
 		}
 		evidence := strings.Contains(text, store.HelpRestore) // a head that knows more than the log: nobody can say which is right
-		if done, err := app.Rebuild(t.Context(), configured(t, harmed), quiet, nil); err != nil || len(done.Failed) > 0 {
+		if done, err := upkeep.Rebuild(t.Context(), configured(t, harmed), quiet, nil); err != nil || len(done.Failed) > 0 {
 			if !evidence {
 				t.Fatalf("%v, %+v", err, done)
 			}
 			return
 		}
-		if text, sound := said(t, configured(t, harmed), app.Look{}); !sound && !evidence {
+		if text, sound := said(t, configured(t, harmed), upkeep.Look{}); !sound && !evidence {
 			t.Errorf("after rebuilding:\n%s", text)
 		}
 	})
@@ -265,7 +265,7 @@ func TestEveryMemberOfAWorkingDocument(t *testing.T) {
 					if n, err := done.RowsAffected(); err != nil || n != 1 {
 						t.Fatalf("%d rows, %v", n, err)
 					}
-					text, sound := said(t, configured(t, harmed), app.Look{})
+					text, sound := said(t, configured(t, harmed), upkeep.Look{})
 					if sound && free[shelf] == "" && free[name] == "" && free[member] == "" {
 						t.Errorf("nobody noticed:\n%s", text)
 					}
@@ -285,16 +285,16 @@ func TestEveryMemberOfAWorkingDocument(t *testing.T) {
 		t.Run(statement, func(t *testing.T) {
 			harmed := copied(t, dir)
 			execute(t, harmed, statement)
-			if text, sound := said(t, configured(t, harmed), app.Look{}); sound || !strings.Contains(text, want) {
+			if text, sound := said(t, configured(t, harmed), upkeep.Look{}); sound || !strings.Contains(text, want) {
 				t.Errorf("want %q in:\n%s", want, text)
 			}
 			if strings.Contains(statement, "'receipts'") || strings.Contains(statement, "'mine'") {
 				return // no image of anything else
 			}
-			if _, err := app.Rebuild(t.Context(), configured(t, harmed), quiet, nil); err != nil {
+			if _, err := upkeep.Rebuild(t.Context(), configured(t, harmed), quiet, nil); err != nil {
 				t.Fatal(err)
 			}
-			if text, sound := said(t, configured(t, harmed), app.Look{}); !sound {
+			if text, sound := said(t, configured(t, harmed), upkeep.Look{}); !sound {
 				t.Errorf("after rebuilding:\n%s", text)
 			}
 		})
@@ -355,7 +355,7 @@ func TestEveryFileOfTheDataDirectory(t *testing.T) {
 				if err := harm(path); err != nil {
 					t.Fatal(err)
 				}
-				text, sound := said(t, configured(t, harmed), app.Look{})
+				text, sound := said(t, configured(t, harmed), upkeep.Look{})
 				switch {
 				case scratch(name):
 					if !sound && what != "linked elsewhere" {
@@ -369,7 +369,7 @@ func TestEveryFileOfTheDataDirectory(t *testing.T) {
 				if !strings.HasPrefix(name, "renditions/") || what == "linked elsewhere" {
 					return
 				}
-				done, err := app.Rebuild(t.Context(), configured(t, harmed), quiet, nil)
+				done, err := upkeep.Rebuild(t.Context(), configured(t, harmed), quiet, nil)
 				if err != nil || done.Renditions != 1 || len(done.Failed) > 0 {
 					t.Fatalf("%v, %+v", err, done)
 				}
@@ -378,7 +378,7 @@ func TestEveryFileOfTheDataDirectory(t *testing.T) {
 				if errors.Join(err, err2) != nil || !bytes.Equal(b, was) {
 					t.Errorf("it is not what it was: %v, %v", err, err2)
 				}
-				if text, sound := said(t, configured(t, harmed), app.Look{}); !sound {
+				if text, sound := said(t, configured(t, harmed), upkeep.Look{}); !sound {
 					t.Errorf("after rebuilding:\n%s", text)
 				}
 			})
@@ -395,7 +395,7 @@ func TestEveryFileOfTheDataDirectory(t *testing.T) {
 			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte("x"), 0o600)); err != nil {
 				t.Fatal(err)
 			}
-			if text, sound := said(t, configured(t, harmed), app.Look{}); sound == fault || !strings.Contains(text, filepath.Base(name)) {
+			if text, sound := said(t, configured(t, harmed), upkeep.Look{}); sound == fault || !strings.Contains(text, filepath.Base(name)) {
 				t.Errorf("sound %v:\n%s", sound, text)
 			}
 		})
@@ -408,7 +408,7 @@ func TestWhatWasPutBackIsFoundByAWitness(t *testing.T) {
 	dir, witness := t.TempDir(), filepath.Join(t.TempDir(), "witness")
 	cfg := configured(t, dir)
 	o := full(t, cfg)
-	look := app.Look{Witness: witness}
+	look := upkeep.Look{Witness: witness}
 	if text, sound := said(t, cfg, look); !sound { // there is none yet: it is begun
 		t.Fatal(text)
 	}
@@ -421,10 +421,10 @@ func TestWhatWasPutBackIsFoundByAWitness(t *testing.T) {
 	o.a = start(t, cfg)
 	o.declare(picture(t, 3), "image/jpeg")
 	stop(t, o.a)
-	if _, _, _, err := app.Anchor(t.Context(), cfg, quiet, false); err != nil {
+	if _, _, _, err := upkeep.Anchor(t.Context(), cfg, quiet, false); err != nil {
 		t.Fatal(err)
 	}
-	if err := app.Testify(t.Context(), cfg, quiet, witness); err != nil {
+	if err := upkeep.Testify(t.Context(), cfg, quiet, witness); err != nil {
 		t.Fatal(err)
 	}
 	before, err := os.ReadFile(witness)
@@ -432,7 +432,7 @@ func TestWhatWasPutBackIsFoundByAWitness(t *testing.T) {
 		t.Fatal(err)
 	}
 	put := configured(t, older)
-	if text, sound := said(t, put, app.Look{}); !sound {
+	if text, sound := said(t, put, upkeep.Look{}); !sound {
 		t.Errorf("by itself it is consistent:\n%s", text)
 	}
 	if text, sound := said(t, put, look); sound || !strings.Contains(text, "the witness of") {
@@ -448,7 +448,7 @@ func TestWhatWasPutBackIsFoundByAWitness(t *testing.T) {
 	}
 	alone := copied(t, dir)
 	rewrite(t, filepath.Join(alone, "fieldclue.db"), database)
-	if text, sound := said(t, configured(t, alone), app.Look{}); sound || !strings.Contains(text, "put back to an older state") {
+	if text, sound := said(t, configured(t, alone), upkeep.Look{}); sound || !strings.Contains(text, "put back to an older state") {
 		t.Errorf("the database put back:\n%s", text)
 	}
 	for _, forged := range [][]byte{{}, bytes.Replace(before, []byte("site/"), []byte("sitf/"), 1), before[:len(before)-9]} {
@@ -458,7 +458,7 @@ func TestWhatWasPutBackIsFoundByAWitness(t *testing.T) {
 		if text, sound := said(t, cfg, look); sound || !strings.Contains(text, "witness") {
 			t.Errorf("a witness that does not hold:\n%s", text)
 		}
-		if err := app.Testify(t.Context(), cfg, quiet, witness); err == nil {
+		if err := upkeep.Testify(t.Context(), cfg, quiet, witness); err == nil {
 			t.Error("it was overwritten")
 		}
 	}

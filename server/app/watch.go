@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"fieldclue/server/access"
 	"fieldclue/server/field"
 	"fieldclue/server/store"
 	"fieldclue/sync/engine"
@@ -25,7 +26,7 @@ const (
 // hearOthers tells the engine what other processes have written, so that listeners, followers and what is remembered of
 // people learn of it here. The embedded store has one process, and nobody to hear of.
 func (a *App) hearOthers(ctx context.Context) error {
-	s, ok := a.parts.raw.(shared)
+	s, ok := a.parts.Raw.(shared)
 	if !ok {
 		return nil
 	}
@@ -86,9 +87,9 @@ func (a *App) keepStream(ctx context.Context, s shared, streams chan<- bool) {
 
 // askHeads tells of the heads that have moved. The first time there is nobody to tell: followers have just read all.
 func (a *App) askHeads(ctx context.Context, known map[field.Scope]int64, first bool) error {
-	q := store.ListScopes{Visible: everything, Limit: 1000}
+	q := store.ListScopes{Visible: access.Everything, Limit: 1000}
 	for {
-		heads, err := a.parts.store.Heads(ctx, q)
+		heads, err := a.parts.Store.Heads(ctx, q)
 		if err != nil {
 			return err
 		}

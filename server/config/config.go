@@ -2,7 +2,7 @@
 // Config, and tells every fault at once.
 //
 // Here: the settings, their defaults, their limits, where a secret may be read
-// from. Not here: what is built from them (server/app) and the commands of the
+// from. Not here: what is built from them (server/storage and server/app) and the commands of the
 // program (server). Open settings.go first: it is the list that the page
 // docs/operations.md shows.
 package config
