@@ -1,7 +1,7 @@
 // Package casefile makes the file of a case: a ZIP that a stranger can check without the server, years later, with nothing
 // but the published key. It also checks such files.
 //
-// Maker.Gather decides what belongs to a case (gather.go) and what of each entry of the log may be shown (cut.go); File
+// Maker.Gather decides what belongs to a case (gather.go) and what of each entry of the log may be shown (redact.go); File
 // writes it (write.go, zip.go); page.go makes the page that people read. Check (check.go) trusts nothing that a file says.
 // Why a file looks as it does, and what a stranger can and cannot check, stands in docs/decisions/case-file.md. Not here:
 // who may export, and that it is written into the log (server/workflow).
@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"fieldclue/server/field"
-	"fieldclue/server/workflow"
 	"fieldclue/sync/protocol"
 )
 
@@ -81,7 +80,7 @@ const (
 // Filed is the content of a file in records/: a record as it stands, and its history from the log.
 type Filed struct {
 	Record  protocol.PulledRecord `json:"record"`
-	History []workflow.Event      `json:"history"`
+	History []protocol.Event      `json:"history"`
 }
 
 // Part is what may be shown of an entry that also speaks of something else.

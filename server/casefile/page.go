@@ -15,7 +15,7 @@ import (
 
 	"fieldclue/media/receipt"
 	"fieldclue/server/field"
-	"fieldclue/server/workflow"
+	"fieldclue/sync/protocol"
 )
 
 //go:embed page.html
@@ -319,7 +319,7 @@ func (g *sealer) history() (all []eventView) {
 		seq   int64
 	}
 	type told struct {
-		event workflow.Event
+		event protocol.Event
 		what  []string
 	}
 	entries := map[place]*told{}
@@ -353,7 +353,7 @@ func (g *sealer) history() (all []eventView) {
 }
 
 // what says in a few words what an entry did to a record.
-func (g *sealer) what(r *field.Record, e workflow.Event) (what []string) {
+func (g *sealer) what(r *field.Record, e protocol.Event) (what []string) {
 	kind := kindOf(r.Kind)
 	spec := field.KindOf(r.Kind)
 	say := func(zh, en string) {
@@ -388,7 +388,7 @@ func (g *sealer) what(r *field.Record, e workflow.Event) (what []string) {
 	return what
 }
 
-func firstSeq(events []workflow.Event) int64 { return events[0].Seq }
+func firstSeq(events []protocol.Event) int64 { return events[0].Seq }
 
 // rows lists the fields of a record in the order of their declaration, but for those named.
 func (g *sealer) rows(r *field.Record, but ...string) (rows []row) {

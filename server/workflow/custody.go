@@ -500,7 +500,7 @@ func (c *chain) steps(r *field.Record, do func(t told, e Event) error) error {
 		if err != nil {
 			return err
 		}
-		if e, ok := EventOf(body, t.place.Hash, r.ID); ok {
+		if e, ok := protocol.EventOf(body, t.place.Hash, r.ID); ok {
 			if err := do(t, e); err != nil {
 				return err
 			}
@@ -525,7 +525,7 @@ func (c *chain) between(r *field.Record, from, upTo int64, do func(t told, e Eve
 			if err != nil {
 				return err
 			}
-			if event, ok := EventOf(body, t.place.Hash, r.ID); ok && !do(t, event) {
+			if event, ok := protocol.EventOf(body, t.place.Hash, r.ID); ok && !do(t, event) {
 				return nil
 			}
 		}

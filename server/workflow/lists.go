@@ -250,10 +250,7 @@ func states(s field.State) []field.State {
 }
 
 // Named is a record in short: enough to show it in a line.
-type Named struct {
-	ID   field.RecordID `json:"id"`
-	Name string         `json:"name,omitempty"` // left out when the reader may not see the record
-}
+type Named = protocol.Named
 
 // named looks up names of people, sites and clues, as far as the reader may see them.
 func (f *Flow) named(ctx context.Context, who *access.Actor, ids []field.RecordID) (func(id field.RecordID) *Named, error) {

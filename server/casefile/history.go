@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"fieldclue/server/field"
-	"fieldclue/server/workflow"
 	"fieldclue/sync/protocol"
 )
 
@@ -13,11 +12,11 @@ import (
 // it tell it from the same bytes.
 type tale struct {
 	image  map[field.RecordID]*field.Record
-	events map[field.RecordID][]workflow.Event
+	events map[field.RecordID][]protocol.Event
 }
 
 func newTale() *tale {
-	return &tale{image: map[field.RecordID]*field.Record{}, events: map[field.RecordID][]workflow.Event{}}
+	return &tale{image: map[field.RecordID]*field.Record{}, events: map[field.RecordID][]protocol.Event{}}
 }
 
 // hear takes the next entry of a scope in. An entry that cannot be is an error, and changes nothing.
@@ -48,9 +47,9 @@ func (t *tale) hear(b *protocol.Body, hash string) error {
 		t.image[c.ID] = protocol.Apply(b, c, at, t.image[c.ID], field.ScopeInfo{})
 	}
 	for id := range ids {
-		if e, ok := workflow.EventOf(b, hash, id); ok {
+		if e, ok := protocol.EventOf(b, hash, id); ok {
 			if b.Actor != "" {
-				e.By = &workflow.Named{ID: field.RecordID(b.Actor)}
+				e.By = &protocol.Named{ID: field.RecordID(b.Actor)}
 			}
 			t.events[id] = append(t.events[id], e)
 		}
