@@ -121,6 +121,7 @@ func serve(ctx context.Context, args, environ []string, out console) error {
 	if err != nil {
 		return helpOr(err, out)
 	}
+	signal.Ignore(syscall.SIGHUP) // a terminal that closes ends no server; what is set is read at the start alone
 	a, err := app.Start(ctx, cfg, logger(cfg, os.Stderr))
 	if err != nil {
 		return err

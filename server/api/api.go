@@ -72,6 +72,7 @@ type Options struct {
 	Log            *slog.Logger     // nil: discards
 	Guard          guard.Config     // limits of time for bodies; its rules are set here
 	RequestTimeout time.Duration    // of one request; 0: 30 s
+	Connections    int              // that may be open at once; 0: as many as come
 	Heartbeat      time.Duration    // of event streams; 0: 15 s
 	Streams        int              // live event streams in all; 0: 20,000
 	UserStreams    int              // of one person; 0: 8
@@ -104,9 +105,10 @@ type Server struct {
 	trusted      trust
 	metricsToken string
 
-	exports  exports
-	stopping chan struct{} // closed when the server shall take no new work
-	stopOnce sync.Once
+	exports     exports
+	connections int           // that may be open at once
+	stopping    chan struct{} // closed when the server shall take no new work
+	stopOnce    sync.Once
 
 	mu      sync.Mutex   // guards what follows
 	ln      net.Listener // from Serve on
@@ -119,7 +121,7 @@ func New(o Options) *Server {
 		accounts: o.Accounts, engine: o.Engine, store: o.Store, blobs: o.Blobs, flow: o.Flow, jobs: o.Jobs, space: o.Space,
 		trusted: trustIn(o.TrustedProxies), metricsToken: o.MetricsToken,
 		cases: o.Cases, exports: exports{user: map[field.UserID]int{}},
-		now: o.Now, doubt: o.Doubt, log: o.Log, timeout: o.RequestTimeout, metrics: newMetrics(o.Space), stopping: make(chan struct{}),
+		now: o.Now, doubt: o.Doubt, log: o.Log, timeout: o.RequestTimeout, connections: o.Connections, metrics: newMetrics(o.Space), stopping: make(chan struct{}),
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -183,7 +185,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	if stopped {
 		return ln.Close()
 	}
-	err := s.app.Listener(guard.Listener(ln, 2*time.Second))
+	err := s.app.Listener(guard.Listener(ln, 2*time.Second, s.connections))
 	select {
 	case <-s.stopping:
 		return nil

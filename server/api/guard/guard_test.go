@@ -129,7 +129,7 @@ func start(t *testing.T, change func(*guard.Config)) *server {
 	}
 	s.addr = ln.Addr().String()
 	done := make(chan error, 1)
-	go func() { done <- app.Listener(guard.Listener(ln, time.Second)) }()
+	go func() { done <- app.Listener(guard.Listener(ln, time.Second, 0)) }()
 	t.Cleanup(func() {
 		if err := app.ShutdownWithTimeout(5 * time.Second); err != nil {
 			t.Error(err)

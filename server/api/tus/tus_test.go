@@ -79,7 +79,7 @@ func start(t *testing.T) *server {
 	must(t, err)
 	s.addr = ln.Addr().String()
 	done := make(chan error, 1)
-	go func() { done <- app.Listener(guard.Listener(ln, time.Second)) }()
+	go func() { done <- app.Listener(guard.Listener(ln, time.Second, 0)) }()
 	t.Cleanup(func() {
 		http.DefaultClient.CloseIdleConnections()
 		if err := app.ShutdownWithTimeout(5 * time.Second); err != nil {

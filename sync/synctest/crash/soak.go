@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -112,6 +113,9 @@ func (s *soak) cycle(ctx context.Context, life **process) error {
 			return err
 		}
 		s.longestStart = max(s.longestStart, time.Since(next.begun))
+		if err := next.cmd.Process.Signal(syscall.SIGHUP); err != nil { // as from a terminal that closes: it must not end
+			return err
+		}
 		var timer *time.Timer
 		if s.kills < s.o.kills && s.random.IntN(8) == 0 { // while everything is counted
 			after := time.Duration(s.random.Int64N(int64(max(s.lastCount, time.Millisecond))))
