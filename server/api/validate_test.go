@@ -79,6 +79,9 @@ func (v validating) check(req *http.Request, sent []byte, resp *http.Response) {
 		}
 		return
 	}
+	if resp.StatusCode < 400 {
+		noteCall(req.Method, route.Path)
+	}
 	options := &openapi3filter.Options{
 		AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, IncludeResponseStatus: true, MultiError: true, SkipSettingDefaults: true,
 	}

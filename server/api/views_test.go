@@ -109,6 +109,8 @@ func TestNoBytesLeaveBeforeTheViewIsNoted(t *testing.T) {
 		}
 		cai.do("GET", path+"/original", nil, "If-None-Match", `"`+w.record(photo).Text("sha256")+`"`).want(304)
 		looks("looking again at what the browser has", 4)
+		cai.do("GET", path+"/large", nil).want(200)
+		looks("the large one", 5)
 	}, fallibleLog(log))
 }
 

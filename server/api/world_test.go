@@ -148,6 +148,7 @@ func startOn(t *testing.T, s storetest.Store, options ...option) *world {
 		change(&o)
 	}
 	w.api = api.New(o)
+	noteRoutes(w.api.Routes())
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
