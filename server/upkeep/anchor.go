@@ -130,7 +130,7 @@ func keepStatement(ctx context.Context, p *storage.Engines, now time.Time, resto
 	return sum, n, nil
 }
 
-// sign makes a statement say where all logs stand, and which keys the server has. n is the number of logs; without any there
+// signHeads makes a statement say where all logs stand, and which keys the server has. n is the number of logs; without any there
 // is nothing to sign.
 func signHeads(ctx context.Context, p *storage.Engines, ring receipt.Ring, s anchor.Statement) (msg []byte, n int, err error) {
 	err = storage.EachHead(ctx, p.Store, func(h store.Head) error {

@@ -62,7 +62,7 @@ func newKey(from time.Time) keyBody {
 	return k
 }
 
-// keys gives the server's keys as they are now; the first process to need them makes one.
+// Ring gives the server's keys as they are now; the first process to need them makes one.
 func Ring(ctx context.Context, p *storage.Engines) (receipt.Ring, error) {
 	for range 3 {
 		k, _, err := storedKey(ctx, p.Store)
