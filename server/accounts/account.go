@@ -101,15 +101,15 @@ func (a *Accounts) find(ctx context.Context, kind field.Kind, id field.RecordID)
 
 // accountOf gives the account of a person; nil when there is none. One that is not in the log is none.
 func (a *Accounts) accountOf(ctx context.Context, user field.UserID) (*field.Record, error) {
-	found, err := a.records.List(ctx, store.Query{
-		Visible: access.Everything, Kinds: []field.Kind{field.KindAccount}, Keys: []string{field.KeyFor("personId", user)}, Limit: 10,
-	})
-	for _, r := range found {
-		if acc, err := a.logged(ctx, r); err != nil || acc != nil {
-			return acc, err
+	q := store.Query{Visible: access.Everything, Kinds: []field.Kind{field.KindAccount}, Keys: []string{field.KeyFor("personId", user)}, Limit: 10}
+	var acc *field.Record
+	err := store.EachPage(ctx, a.records, q, func(page []*field.Record) (err error) {
+		for i := 0; i < len(page) && acc == nil && err == nil; i++ {
+			acc, err = a.logged(ctx, page[i])
 		}
-	}
-	return nil, err
+		return err
+	})
+	return acc, err
 }
 
 // first gives the first record of a kind with a key; nil when there is none.

@@ -512,7 +512,7 @@ func (x *Examiner) inputs(ctx context.Context, photo *field.Record, seen analysi
 	return in, err
 }
 
-// mostSame bounds how many photos with the same bytes are looked at.
+// mostSame bounds how many photos with the same bytes are counted.
 const mostSame = 200
 
 // same counts the other photos with the same bytes, and names the first. That the bytes are elsewhere is told; where, to those
@@ -528,14 +528,20 @@ func (l *Ledger) same(ctx context.Context, photo *field.Record) (n int, named []
 	return len(same), named, err
 }
 
-// sameBytes finds the other photos with the same SHA-256, in other reports or at other sites.
-func (l *Ledger) sameBytes(ctx context.Context, photo *field.Record) ([]*field.Record, error) {
-	same, err := l.store.List(ctx, store.Query{
-		Visible: access.Everything, Kinds: []field.Kind{field.KindPhoto}, Keys: []string{field.KeyFor("sha256", photo.Text("sha256"))}, Limit: mostSame,
+// sameBytes finds the other photos with the same SHA-256, in other reports or at other sites: as many as are counted. Those of
+// the photo's own report fill no bound, however often it is declared there.
+func (l *Ledger) sameBytes(ctx context.Context, photo *field.Record) (same []*field.Record, err error) {
+	q := store.Query{Visible: access.Everything, Kinds: []field.Kind{field.KindPhoto}, Keys: []string{field.KeyFor("sha256", photo.Text("sha256"))}, Limit: mostSame}
+	err = store.EachPage(ctx, l.store, q, func(page []*field.Record) error {
+		for _, p := range page {
+			elsewhere := p.Scope != photo.Scope || p.Text("reportId") != photo.Text("reportId")
+			if p.ID != photo.ID && elsewhere && len(same) < mostSame {
+				same = append(same, p)
+			}
+		}
+		return nil
 	})
-	return slices.DeleteFunc(same, func(p *field.Record) bool {
-		return p.ID == photo.ID || p.Scope == photo.Scope && p.Text("reportId") == photo.Text("reportId")
-	}), err
+	return same, err
 }
 
 // area is where a site is, in WGS-84.

@@ -177,6 +177,15 @@ type Lookup interface {
 	In(scope Scope, kind Kind) ([]*Record, error)
 }
 
+// MostFound bounds what a guard looks through: photos of a report, flags of a report, links of a photo, people of an organisation.
+const MostFound = 5000
+
+// FoundTooMany is what a Lookup answers where there are more records of a kind than MostFound.
+func FoundTooMany(kind Kind) error {
+	return Refuse(CodeTooLong, "There are more than %d records of kind %s to look through; nothing is decided on a part of them.", MostFound, kind).
+		InChinese("需要查阅的%s超过 %d 条，不能只凭其中一部分作出决定。", kind.ZH(), MostFound)
+}
+
 // Effect is a change to another record, in this scope or in another one.
 type Effect struct {
 	ID    RecordID

@@ -117,7 +117,7 @@ func (f *Flow) unitsOf(ctx context.Context, who *access.Actor, site *field.Recor
 // problemsAt is the unit of a site's problems; without findings there are none.
 func (f *Flow) problemsAt(ctx context.Context, who *access.Actor, site field.Scope, begins time.Time) (field.Unit, error) {
 	unit := field.Unit{Stratum: stratumProblems}
-	findings, _, err := f.all(ctx, who, store.Query{Scope: site, Kinds: []field.Kind{field.KindFinding}}, mostParts)
+	findings, err := f.every(ctx, who, store.Query{Scope: site, Kinds: []field.Kind{field.KindFinding}})
 	if err != nil {
 		return unit, err
 	}

@@ -128,18 +128,15 @@ func (l *looking) Several(ids []field.RecordID) ([]*field.Record, error) {
 }
 
 func (l *looking) Find(kind field.Kind, key string) ([]*field.Record, error) {
-	found, _, err := l.flow.all(l.ctx, l.who, store.Query{Kinds: []field.Kind{kind}, Keys: []string{key}}, mostLinks)
-	return found, err
+	return l.flow.every(l.ctx, l.who, store.Query{Kinds: []field.Kind{kind}, Keys: []string{key}})
 }
 
 func (l *looking) FindIn(scope field.Scope, kind field.Kind, key string) ([]*field.Record, error) {
-	found, _, err := l.flow.all(l.ctx, l.who, store.Query{Scope: scope, Kinds: []field.Kind{kind}, Keys: []string{key}}, mostLinks)
-	return found, err
+	return l.flow.every(l.ctx, l.who, store.Query{Scope: scope, Kinds: []field.Kind{kind}, Keys: []string{key}})
 }
 
 func (l *looking) In(scope field.Scope, kind field.Kind) ([]*field.Record, error) {
-	found, _, err := l.flow.all(l.ctx, l.who, store.Query{Scope: scope, Kinds: []field.Kind{kind}}, mostLinks)
-	return found, err
+	return l.flow.every(l.ctx, l.who, store.Query{Scope: scope, Kinds: []field.Kind{kind}})
 }
 
 // falling counts what stands without a photo.
@@ -258,9 +255,9 @@ func (w *falling) finding(r *field.Record) (int, error) {
 
 // revisit counts what else was brought home from the visit that answered it.
 func (w *falling) revisit(r *field.Record) (int, error) {
-	found, _, err := w.flow.all(w.ctx, theServer, store.Query{
+	found, err := w.flow.every(w.ctx, theServer, store.Query{
 		Scope: r.Scope, Kinds: []field.Kind{field.KindPhoto, field.KindInterview}, Keys: where{}.is("reportId", r.Text("reportId")),
-	}, mostParts)
+	})
 	s := newSources()
 	for _, e := range found {
 		w.add(s, e, nil)
@@ -271,9 +268,9 @@ func (w *falling) revisit(r *field.Record) (int, error) {
 // clue gives the links of a clue that support it without the photo, and the number of their sources. One that contradicts
 // is no support.
 func (w *falling) clue(id field.RecordID) ([]*field.Record, int, error) {
-	links, _, err := w.flow.all(w.ctx, theServer, store.Query{
+	links, err := w.flow.every(w.ctx, theServer, store.Query{
 		Kinds: []field.Kind{field.KindLink}, States: []field.State{field.LinkProposed, field.LinkConfirmed}, Keys: where{}.is("clueId", string(id)),
-	}, mostLinks)
+	})
 	if err != nil {
 		return nil, 0, err
 	}
@@ -298,12 +295,12 @@ func (w *falling) clue(id field.RecordID) ([]*field.Record, int, error) {
 
 // resting finds the links and findings that name a photo.
 func (f *Flow) resting(ctx context.Context, who *access.Actor, photo *field.Record) (links, findings []*field.Record, err error) {
-	links, _, err = f.all(ctx, who, store.Query{
+	links, err = f.every(ctx, who, store.Query{
 		Kinds: []field.Kind{field.KindLink}, States: []field.State{field.LinkProposed, field.LinkConfirmed}, Keys: where{}.is("targetId", string(photo.ID)),
-	}, mostLinks)
+	})
 	if err != nil {
 		return nil, nil, err
 	}
-	findings, _, err = f.all(ctx, who, store.Query{Scope: photo.Scope, Kinds: []field.Kind{field.KindFinding}, Keys: where{}.is("evidence", string(photo.ID))}, mostLinks)
+	findings, err = f.every(ctx, who, store.Query{Scope: photo.Scope, Kinds: []field.Kind{field.KindFinding}, Keys: where{}.is("evidence", string(photo.ID))})
 	return links, findings, err
 }

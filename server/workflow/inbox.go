@@ -59,9 +59,9 @@ func keptViews(records []*field.Record) []Kept {
 
 // keptFor lists what was kept for a report and its parts and nobody has decided, as far as the reader may see it, the oldest first.
 func (f *Flow) keptFor(ctx context.Context, who *access.Actor, report *field.Record) ([]Kept, error) {
-	found, _, err := f.upTo(ctx, store.Query{
+	found, err := f.everyOf(ctx, store.Query{
 		Visible: access.Quarantine(who), Kinds: []field.Kind{field.KindParked}, States: []field.State{field.StateOpen}, Keys: where{}.is("reportId", string(report.ID)),
-	}, mostParts)
+	})
 	return keptViews(field.SentTo(found, report.Scope)), err
 }
 

@@ -167,6 +167,24 @@ func (f *Flow) all(ctx context.Context, who *access.Actor, q store.Query, most i
 	return f.upTo(ctx, q, most)
 }
 
+// every is all for what is counted or decided on: more than a guard may look through is an error, as it is at the commit.
+func (f *Flow) every(ctx context.Context, who *access.Actor, q store.Query) ([]*field.Record, error) {
+	q.Visible = access.Visible(who)
+	return f.everyOf(ctx, q)
+}
+
+// everyOf is every for a query that says itself what is visible.
+func (f *Flow) everyOf(ctx context.Context, q store.Query) ([]*field.Record, error) {
+	found, whole, err := f.upTo(ctx, q, field.MostFound)
+	if err == nil && !whole {
+		err = field.FoundTooMany(q.Kinds[0])
+	}
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
 // upTo is all for a query that says itself what is visible.
 func (f *Flow) upTo(ctx context.Context, q store.Query, most int) (found []*field.Record, whole bool, err error) {
 	for {

@@ -165,7 +165,7 @@ type earlierThan struct {
 
 // earlierPhoto is the latest photo of a point that another report took before a visit; nil when there is none.
 func (f *Flow) earlierPhoto(ctx context.Context, who *access.Actor, visit earlierThan, point string) (*field.Record, error) {
-	found, _, err := f.all(ctx, who, store.Query{Scope: visit.scope, Kinds: []field.Kind{field.KindPhoto}, Keys: where{}.is("photoPoint", point)}, mostParts)
+	found, err := f.every(ctx, who, store.Query{Scope: visit.scope, Kinds: []field.Kind{field.KindPhoto}, Keys: where{}.is("photoPoint", point)})
 	if err != nil {
 		return nil, err
 	}

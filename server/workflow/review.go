@@ -62,7 +62,7 @@ func (f *Flow) ReviewQueue(ctx context.Context, who *access.Actor, ask Ask) (Pag
 	}
 	page := Page[QueueItem]{Items: make([]QueueItem, 0, len(reports)), Next: next}
 	for _, r := range reports {
-		parts, err := f.parts(ctx, who, r)
+		parts, _, err := f.parts(ctx, who, r) // one report of more is counted cut: the queue does not end at it, its own page does
 		if err != nil {
 			return Page[QueueItem]{}, err
 		}
@@ -87,15 +87,12 @@ func (f *Flow) ReviewQueue(ctx context.Context, who *access.Actor, ask Ask) (Pag
 // parts are the records that belong to a report.
 type parts struct{ photos, findings, interviews, flags []*field.Record }
 
-// mostParts is how many records of a report are read; a report of more is shown cut.
-const mostParts = 2000
-
-func (f *Flow) parts(ctx context.Context, who *access.Actor, report *field.Record) (parts, error) {
-	found, _, err := f.all(ctx, who, store.Query{
+// parts reads the records of a report, as many as a guard looks through; whole is false when there are more.
+func (f *Flow) parts(ctx context.Context, who *access.Actor, report *field.Record) (p parts, whole bool, err error) {
+	found, whole, err := f.all(ctx, who, store.Query{
 		Scope: report.Scope, Kinds: []field.Kind{field.KindPhoto, field.KindFinding, field.KindInterview, field.KindFlag},
 		Keys: where{}.is("reportId", string(report.ID)),
-	}, mostParts)
-	var p parts
+	}, field.MostFound)
 	for _, r := range found {
 		switch r.Kind {
 		case field.KindPhoto:
@@ -108,7 +105,7 @@ func (f *Flow) parts(ctx context.Context, who *access.Actor, report *field.Recor
 			p.flags = append(p.flags, r)
 		}
 	}
-	return p, err
+	return p, whole, err
 }
 
 func (p parts) counts(report *field.Record) Counts {

@@ -82,9 +82,9 @@ func (f *Flow) WhoSees(ctx context.Context, who *access.Actor, scope field.Scope
 		return nil, err
 	}
 	about := func(kind field.Kind) (map[field.UserID][]*field.Record, error) {
-		found, _, err := f.upTo(ctx, store.Query{
+		found, err := f.everyOf(ctx, store.Query{
 			Visible: access.Everything, Kinds: []field.Kind{kind}, States: []field.State{field.StateActive}, Keys: where{}.is("scope", string(scope)),
-		}, mostPeople)
+		})
 		by := map[field.UserID][]*field.Record{}
 		for _, r := range found {
 			id := field.UserID(r.Scope.ID())
@@ -128,9 +128,9 @@ func (f *Flow) WhoSees(ctx context.Context, who *access.Actor, scope field.Scope
 
 // mandatesOf lists the mandates of an organisation that count now.
 func (f *Flow) mandatesOf(ctx context.Context, principal field.OrgID) ([]field.Mandate, error) {
-	records, _, err := f.upTo(ctx, store.Query{
+	records, err := f.everyOf(ctx, store.Query{
 		Visible: access.Everything, Kinds: []field.Kind{field.KindMandate}, States: []field.State{field.MandateValid}, Keys: where{}.is("principal", string(principal)),
-	}, mostPeople)
+	})
 	var found []field.Mandate
 	for _, r := range records {
 		if m, ok := field.MandateOf(r, f.now()); ok {

@@ -91,9 +91,12 @@ func (f *Flow) ReportView(ctx context.Context, who *access.Actor, id field.Repor
 	if err != nil {
 		return nil, err
 	}
-	p, err := f.parts(ctx, who, r)
+	p, whole, err := f.parts(ctx, who, r)
 	if err != nil {
 		return nil, err
+	}
+	if !whole {
+		return nil, field.FoundTooMany(field.KindFlag) // that it may be one of these is enough
 	}
 	visits, err := f.visits(ctx, who, r.Scope)
 	if err != nil {
@@ -139,9 +142,9 @@ func (f *Flow) ReportView(ctx context.Context, who *access.Actor, id field.Repor
 
 // surroundings adds the open conflicts of the report, what was kept for it and the earlier findings of the site.
 func (f *Flow) surroundings(ctx context.Context, who *access.Actor, v *ReportView, r *field.Record) error {
-	conflicts, _, err := f.all(ctx, who, store.Query{
+	conflicts, err := f.every(ctx, who, store.Query{
 		Kinds: []field.Kind{field.KindConflicts}, States: []field.State{field.StateOpen}, Keys: where{}.is("recordId", string(r.ID)),
-	}, mostParts)
+	})
 	if err != nil {
 		return err
 	}
@@ -149,7 +152,7 @@ func (f *Flow) surroundings(ctx context.Context, who *access.Actor, v *ReportVie
 	if v.Kept, err = f.keptFor(ctx, who, r); err != nil {
 		return err
 	}
-	findings, _, err := f.all(ctx, who, store.Query{Scope: r.Scope, Kinds: []field.Kind{field.KindFinding}}, mostParts)
+	findings, err := f.every(ctx, who, store.Query{Scope: r.Scope, Kinds: []field.Kind{field.KindFinding}})
 	if err != nil {
 		return err
 	}
@@ -199,7 +202,7 @@ var visited = []field.State{
 
 // visits are the reports of a site that count as visits: a desk review never does.
 func (f *Flow) visits(ctx context.Context, who *access.Actor, site field.Scope) ([]*field.Record, error) {
-	reports, _, err := f.all(ctx, who, store.Query{Scope: site, Kinds: []field.Kind{field.KindReport}, States: visited}, mostParts)
+	reports, err := f.every(ctx, who, store.Query{Scope: site, Kinds: []field.Kind{field.KindReport}, States: visited})
 	if err != nil {
 		return nil, err
 	}

@@ -337,17 +337,11 @@ func (e *Engine) Reconsider(ctx context.Context, actorOf func(context.Context, f
 func (e *Engine) keptBy(ctx context.Context, key string) ([]*field.Record, error) {
 	q := store.Query{Visible: everything, Kinds: []field.Kind{field.KindParked}, States: []field.State{field.StateOpen}, Keys: []string{key}, Limit: 500}
 	var all []*field.Record
-	for {
-		page, err := e.store.List(ctx, q)
-		if err != nil {
-			return nil, err
-		}
+	err := store.EachPage(ctx, e.store, q, func(page []*field.Record) error {
 		all = append(all, page...)
-		if len(page) < q.Limit {
-			return all, nil
-		}
-		q.After = store.PlaceOf(page[len(page)-1])
-	}
+		return nil
+	})
+	return all, err
 }
 
 // senderOf is the phone behind the device under which a refused batch was kept.

@@ -201,10 +201,13 @@ func (e *Engine) lacking(ctx context.Context, actor Actor, receipted []protocol.
 	for _, r := range receipted {
 		kept := found[r.Photo]
 		if len(kept) == 0 && field.ValidID(string(r.Photo)) {
-			var err error
-			kept, err = e.store.List(ctx, store.Query{
+			q := store.Query{
 				Visible: everything, Scope: field.MakeScope(field.ScopeUser, string(actor.User)), Kinds: []field.Kind{field.KindParked},
 				Keys: []string{field.KeyFor("recordId", r.Photo)}, Limit: 100,
+			}
+			err := store.EachPage(ctx, e.store, q, func(page []*field.Record) error {
+				kept = append(kept, page...)
+				return nil
 			})
 			if err != nil {
 				return nil, err

@@ -106,10 +106,6 @@ func (v *view) load(ids ...field.RecordID) error {
 	return nil
 }
 
-// findLimit bounds what a guard may look through: photos of a report, flags of a report, links of a photo, people of an
-// organisation. A guard that would see only a part of what there is must not decide.
-const findLimit = 5000
-
 // Find implements field.Lookup: what is stored, with what the views have changed laid over it.
 func (v *view) Find(kind field.Kind, key string) ([]*field.Record, error) {
 	return v.find(kind, store.Query{Keys: []string{key}}, func(r *field.Record) bool { return slices.Contains(r.Keys, key) })
@@ -126,14 +122,13 @@ func (v *view) In(scope field.Scope, kind field.Kind) ([]*field.Record, error) {
 }
 
 func (v *view) find(kind field.Kind, q store.Query, fits func(*field.Record) bool) ([]*field.Record, error) {
-	q.Visible, q.Kinds, q.Limit = everything, []field.Kind{kind}, findLimit+1
+	q.Visible, q.Kinds, q.Limit = everything, []field.Kind{kind}, field.MostFound+1
 	stored, err := v.store.List(v.ctx, q)
 	if err != nil {
 		return nil, err
 	}
-	if len(stored) > findLimit {
-		return nil, field.Refuse(field.CodeTooLong, "There are more than %d records of kind %s to look through; nothing is decided on a part of them.", findLimit, kind).
-			InChinese("需要查阅的%s超过 %d 条，不能只凭其中一部分作出决定。", kind.ZH(), findLimit)
+	if len(stored) > field.MostFound {
+		return nil, field.FoundTooMany(kind)
 	}
 	found := map[field.RecordID]*field.Record{}
 	var order []field.RecordID
