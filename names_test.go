@@ -475,7 +475,7 @@ func (w standing) call(n *ast.CallExpr) {
 				c.say(n.Args[0], "no kind has a key %s", name)
 			}
 		}
-	case strings.HasPrefix(f, "fieldclue/sync/synctest."): // Create(scope, kind, id, {…}), Command(scope, kind, id, name, {…})
+	case strings.HasPrefix(f, "fieldclue/sync/phone."): // Create(scope, kind, id, {…}), Command(scope, kind, id, name, {…})
 		if len(n.Args) < 4 {
 			return
 		}
