@@ -51,6 +51,7 @@ type Spec struct {
 	Kind     Kind
 	ZH, EN   string
 	Home     ScopeType // "": the scope of the record that it is about
+	Opens    Opening   // whether its scope is made with it; every kind says it
 	Fields   []Field
 	Initial  State
 	States   []Choice
@@ -76,6 +77,19 @@ type Spec struct {
 	field   map[string]*Field   // filled by init
 	command map[string]*Command //
 }
+
+// Opening says whether a record makes the scope that it lives in.
+type Opening string
+
+// The ways. A kind that says none of them is a failing test.
+const (
+	OpensNone   Opening = "none"    // it lives in a scope that is there
+	OpensByID   Opening = "by id"   // the scope bears the id of the record, and belongs to the organisation of who makes it
+	OpensByName Opening = "by name" // the scope bears a name; the id of the record follows from it, and is the server's to know
+)
+
+// Scope reports whether a scope is made with the record.
+func (o Opening) Scope() bool { return o == OpensByID || o == OpensByName }
 
 // Command is one step of a life cycle.
 type Command struct {

@@ -16,7 +16,7 @@ const (
 )
 
 var projectSpec = &Spec{
-	Kind: KindProject, ZH: "项目", EN: "project", Home: ScopeOrg,
+	Kind: KindProject, ZH: "项目", EN: "project", Opens: OpensNone, Home: ScopeOrg,
 	Initial: ProjectDeclared,
 	States: []Choice{
 		{Code: "declared", ZH: "申报", EN: "declared"},
@@ -132,7 +132,7 @@ func advanceProject(c *Case) error {
 }
 
 var siteSpec = &Spec{
-	Kind: KindSite, ZH: "项目点", EN: "site", Home: ScopeOrg,
+	Kind: KindSite, ZH: "项目点", EN: "site", Opens: OpensNone, Home: ScopeOrg,
 	Initial: StateDraft, States: []Choice{{Code: "draft", ZH: "草稿", EN: "draft"}, {Code: "active", ZH: "有效", EN: "active"}, {Code: "closed", ZH: "关闭", EN: "closed"}},
 	Editable: []State{StateDraft, StateActive},
 	Fields: []Field{
@@ -267,7 +267,7 @@ const (
 )
 
 var templateSpec = &Spec{
-	Kind: KindTemplate, ZH: "检查清单模板", EN: "checklist template", Home: ScopeOrg,
+	Kind: KindTemplate, ZH: "检查清单模板", EN: "checklist template", Opens: OpensNone, Home: ScopeOrg,
 	Initial: StateDraft, States: []Choice{{Code: "draft", ZH: "草稿", EN: "draft"}, {Code: "published", ZH: "已发布", EN: "published"}, {Code: "retired", ZH: "停用", EN: "retired"}},
 	Editable: []State{StateDraft},
 	Fields: []Field{

@@ -39,7 +39,7 @@ func (s *step) apply(d *protocol.Decided) (protocol.Outcome, error) {
 	if err := s.spoken(spec, op); err != nil {
 		return protocol.Outcome{}, err
 	}
-	if op.Base == 0 && op.Command == "" && !s.b.in.Trusted && op.Kind != field.KindOrg && field.ReservedID(op.ID) {
+	if op.Base == 0 && op.Command == "" && !s.b.in.Trusted && spec.Opens != field.OpensByName && field.ReservedID(op.ID) {
 		return protocol.Outcome{}, field.Refuse(field.CodeBadID, "")
 	}
 	old, err := s.view.Get(op.ID)
@@ -138,7 +138,7 @@ func (s *step) make(spec *field.Spec, d *protocol.Decided) (protocol.Outcome, er
 	if op.Command != "" || op.Base != 0 {
 		return protocol.Outcome{}, field.Refuse(field.CodeUnknownRecord, "")
 	}
-	if spec.Home != "" && spec.Home != in.Scope.Type() || ownScope(spec.Kind) && spec.Kind != field.KindOrg && string(op.ID) != in.Scope.ID() {
+	if spec.Home != "" && spec.Home != in.Scope.Type() || spec.Opens == field.OpensByID && string(op.ID) != in.Scope.ID() {
 		return protocol.Outcome{}, field.Refuse(field.CodeWrongScope, "A %s lives in another scope.", spec.Kind).
 			InChinese("%s应存于另一种范围中。", spec.Kind.ZH())
 	}
@@ -152,11 +152,11 @@ func (s *step) make(spec *field.Spec, d *protocol.Decided) (protocol.Outcome, er
 	}
 	info := s.infoOf(in.Scope)
 	create := access.ActionFor(spec.Kind, "create")
-	if fresh := body.Seq == 1 && len(info.Orgs) == 0; fresh && ownScope(spec.Kind) {
+	if fresh := body.Seq == 1 && len(info.Orgs) == 0; fresh && spec.Opens.Scope() {
 		if !access.MayAnywhere(in.Actor, create) {
 			return protocol.Outcome{}, field.Refuse(field.CodeNotPermitted, "")
 		}
-		if spec.Kind != field.KindOrg {
+		if spec.Opens == field.OpensByID {
 			info = field.ScopeInfo{Orgs: []field.OrgID{in.Actor.Org}}
 			if err := s.setInfo(in.Scope, info); err != nil {
 				return protocol.Outcome{}, err

@@ -158,7 +158,7 @@ func (b *batch) scopeRefused() (*field.Error, error) {
 	if head == nil {
 		op := b.in.Operations[0]
 		spec := b.e.kindOf(op.Kind)
-		if spec != nil && ownScope(spec.Kind) && spec.Home == scope.Type() && (string(op.ID) == scope.ID() || spec.Kind == field.KindOrg) &&
+		if spec != nil && spec.Opens.Scope() && spec.Home == scope.Type() && (spec.Opens == field.OpensByName || string(op.ID) == scope.ID()) &&
 			op.Command == "" && op.Base == 0 && access.MayAnywhere(actor, access.ActionFor(op.Kind, "create")) {
 			return nil, nil
 		}
@@ -289,11 +289,6 @@ func (b *batch) hasForked() (bool, error) {
 		b.forked = &forked
 	}
 	return *b.forked, nil
-}
-
-// ownScope reports whether a record of the kind lives in a scope of its own, which is made with it.
-func ownScope(k field.Kind) bool {
-	return k == field.KindClue || k == field.KindCampaign || k == field.KindOrg
 }
 
 // own is the scope of who sent the batch.

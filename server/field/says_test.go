@@ -1,0 +1,20 @@
+package field_test
+
+import (
+	"slices"
+	"testing"
+
+	"fieldclue/server/field"
+)
+
+// A kind says all about itself, also that something does not concern it. What it leaves out would be missing where nobody looks for it.
+func TestEveryKindSaysAllAboutItself(t *testing.T) {
+	for _, s := range field.Kinds() {
+		if !slices.Contains([]field.Opening{field.OpensNone, field.OpensByID, field.OpensByName}, s.Opens) {
+			t.Errorf("%s does not say in Opens whether its scope is made with it", s.Kind)
+		}
+		if s.Opens.Scope() && s.Home == "" {
+			t.Errorf("%s opens a scope and does not say in Home of which type", s.Kind)
+		}
+	}
+}
