@@ -125,14 +125,18 @@ func (a *Accounts) MoveDevice(ctx context.Context, act Act, id field.DeviceID, v
 	if err != nil {
 		return Enrolled{}, err
 	}
-	_, err = a.commit.Commit(ctx, act.desk(r.Scope, protocol.Operation{
+	done, err := a.commit.Commit(ctx, act.desk(r.Scope, protocol.Operation{
 		ID: r.ID, Kind: field.KindDevice, Base: version, Command: "move", Args: map[string]field.Value{"reason": field.Quote(reason)},
 	}))
 	if err != nil {
 		return Enrolled{}, err
 	}
 	a.actors.dropDevice(id)
-	return a.reread(ctx, id)
+	moved, err := a.left(ctx, done, field.KindDevice, r.ID)
+	if err != nil {
+		return Enrolled{}, err
+	}
+	return enrolled(moved), nil
 }
 
 // HandedIn is said by a device that is being moved: nothing is left on it. Its sessions end, and the hardware is free for
@@ -156,12 +160,4 @@ func (a *Accounts) HandedIn(ctx context.Context, p Pass, id field.DeviceID) erro
 	}
 	a.actors.dropDevice(id)
 	return nil
-}
-
-func (a *Accounts) reread(ctx context.Context, id field.DeviceID) (Enrolled, error) {
-	r, err := a.record(ctx, field.KindDevice, field.DeviceRecord(id))
-	if err != nil {
-		return Enrolled{}, err
-	}
-	return enrolled(r), nil
 }

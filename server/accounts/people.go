@@ -71,10 +71,24 @@ func (a *Accounts) CreateOrg(ctx context.Context, act Act, o Org) (*field.Record
 			return nil, err
 		}
 	}
-	if _, err := a.commit.Commit(ctx, act.batch(scope, protocol.Operation{ID: id, Kind: field.KindOrg, Set: o.fields()})); err != nil {
+	return a.click(ctx, act, scope, protocol.Operation{ID: id, Kind: field.KindOrg, Set: o.fields()})
+}
+
+// click commits one operation and gives back the record as it left it, or of a repetition as it stands.
+func (a *Accounts) click(ctx context.Context, act Act, scope field.Scope, op protocol.Operation) (*field.Record, error) {
+	done, err := a.commit.Commit(ctx, act.batch(scope, op))
+	if err != nil {
 		return nil, err
 	}
-	return a.record(ctx, field.KindOrg, id)
+	return a.left(ctx, done, op.Kind, op.ID)
+}
+
+// left is a record as a commit left it, and not as somebody else has changed it since.
+func (a *Accounts) left(ctx context.Context, done protocol.PushResponse, kind field.Kind, id field.RecordID) (*field.Record, error) {
+	if r := done.Records[id]; r != nil {
+		return r, nil
+	}
+	return a.record(ctx, kind, id)
 }
 
 // EditOrg changes an organisation that was last seen at version. The limit of its space is for an administrator of the
@@ -87,10 +101,7 @@ func (a *Accounts) EditOrg(ctx context.Context, act Act, code field.OrgID, versi
 	if len(set) == 0 {
 		return nil, field.Refuse(field.CodeMissingField, "Name at least one field to change.").InChinese("请至少列明一个要更改的字段。")
 	}
-	if _, err := a.commit.Commit(ctx, act.batch(r.Scope, protocol.Operation{ID: r.ID, Kind: field.KindOrg, Base: version, Set: set})); err != nil {
-		return nil, err
-	}
-	return a.record(ctx, field.KindOrg, r.ID)
+	return a.click(ctx, act, r.Scope, protocol.Operation{ID: r.ID, Kind: field.KindOrg, Base: version, Set: set})
 }
 
 // MayManage refuses who administers neither the organisation nor, as the founder does, all of them.
@@ -187,7 +198,7 @@ func (a *Accounts) CreatePerson(ctx context.Context, act Act, org field.OrgID, p
 	if err != nil {
 		return nil, Code{}, err
 	}
-	r, err := a.record(ctx, field.KindPerson, p.ID)
+	r, err := a.left(ctx, res, field.KindPerson, p.ID)
 	return r, Code{Code: word, Until: until}, err
 }
 
@@ -229,11 +240,8 @@ func (a *Accounts) EditPerson(ctx context.Context, act Act, id field.UserID, ver
 	if len(set) == 0 {
 		return nil, field.Refuse(field.CodeMissingField, "Name at least one field to change.").InChinese("请至少列明一个要更改的字段。")
 	}
-	if _, err := a.commit.Commit(ctx, act.batch(r.Scope, protocol.Operation{ID: r.ID, Kind: field.KindPerson, Base: version, Set: set})); err != nil {
-		return nil, err
-	}
-	a.actors.dropUser(id)
-	return a.record(ctx, field.KindPerson, r.ID)
+	defer a.actors.dropUser(id)
+	return a.click(ctx, act, r.Scope, protocol.Operation{ID: r.ID, Kind: field.KindPerson, Base: version, Set: set})
 }
 
 // Leave ends somebody's work here: their password is good for nothing from now on, and their sessions for handing in what is
@@ -244,11 +252,8 @@ func (a *Accounts) Leave(ctx context.Context, act Act, id field.UserID, version 
 		return nil, err
 	}
 	op := protocol.Operation{ID: r.ID, Kind: field.KindPerson, Base: version, Command: "leave", Args: map[string]field.Value{"reason": field.Quote(reason)}}
-	if _, err := a.commit.Commit(ctx, act.batch(r.Scope, op)); err != nil {
-		return nil, err
-	}
-	a.actors.dropUser(id)
-	return a.record(ctx, field.KindPerson, r.ID)
+	defer a.actors.dropUser(id)
+	return a.click(ctx, act, r.Scope, op)
 }
 
 func (a *Accounts) record(ctx context.Context, kind field.Kind, id field.RecordID) (*field.Record, error) {

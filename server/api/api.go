@@ -3,8 +3,9 @@
 // Open this file first: Options says what is needed, New puts the app together, route registers one route with its
 // operationId and its rule. problem.go alone knows HTTP statuses. auth.go, people.go, sync.go, events.go, photos.go, sealed.go,
 // space.go and ops.go hold the routes of sign-in, administration, sync, live events, photo bytes, sealed puts, space and
-// operation; desk.go and the files it names hold those of the desk. Not here: what the bodies of uploads mean (api/tus), and how bodies are kept
-// honest before any handler sees them (api/guard).
+// operation; kinds.go makes the routes of what the desk does with each kind (field.Desk), desk.go and the files it names hold its
+// views. Not here: what the bodies of uploads mean (api/tus), and how bodies are kept honest before any handler sees them
+// (api/guard).
 package api
 
 import (

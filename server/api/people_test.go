@@ -1,12 +1,14 @@
 package api_test
 
 import (
+	"context"
 	"maps"
 	"sync"
 	"testing"
 	"time"
 
 	"fieldclue/server/access"
+	"fieldclue/server/accounts"
 	"fieldclue/server/field"
 	"fieldclue/sync/protocol"
 )
@@ -262,6 +264,40 @@ func TestARevokedDeviceHandsIn(t *testing.T) {
 		ann.refresh(ann.RefreshToken).refused(403, field.CodeDeviceRevoked)
 		if w.state() != state {
 			t.Error("it still writes")
+		}
+	})
+}
+
+// meanwhile lets somebody else write as soon as something is committed, before who committed it is answered.
+type meanwhile struct {
+	accounts.Committer
+	other func()
+}
+
+func (m meanwhile) Commit(ctx context.Context, b protocol.Batch) (protocol.PushResponse, error) {
+	done, err := m.Committer.Commit(ctx, b)
+	m.other()
+	return done, err
+}
+
+// Who administers is answered with what he did, and not with what another administrator has made of it since.
+func TestAnAdministratorIsAnsweredWithWhatHeDid(t *testing.T) {
+	onBothStores(t, func(t *testing.T, w *world) {
+		admin := w.setUp()
+		who, err := w.users.Authenticate(t.Context(), admin.AccessToken)
+		if err != nil {
+			t.Fatal(err)
+		}
+		org := string(field.OrgRecord("gz-liwan"))
+		users := accounts.New(accounts.Options{Docs: w.store, Records: w.store, Now: w.clock.now, Commit: meanwhile{w.engine, func() {
+			admin.do("PATCH", "/v1/orgs/gz-liwan", obj{"version": w.version(org), "name": "另一个名称"}).want(200)
+		}}})
+		r, err := users.EditOrg(t.Context(), accounts.Act{Actor: who.Actor, Device: "desk/" + who.Actor.Device, Number: 7}, "gz-liwan", w.version(org), map[string]field.Value{"name": field.Quote("荔湾")})
+		if err != nil || r.Text("name") != "荔湾" || r.Version >= w.version(org) {
+			t.Errorf("who changed it is told %+v, version %d of %d: %v", r, r.Version, w.version(org), err)
+		}
+		if now := w.record(org).Text("name"); now != "另一个名称" {
+			t.Errorf("nobody has written in between: %s", now)
 		}
 	})
 }
