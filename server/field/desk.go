@@ -100,18 +100,18 @@ func (a *Act) Asked() []Field {
 // Said is the name of an argument in the body of an act.
 func (f *Field) Said() string { return cmp.Or(f.As, f.Name) }
 
-// Place is the scope in which somebody of an organisation makes a record of the kind: the one that a field names by its id, that of the
-// organisation, or a new one of the record's own. named: it is one that must be there already. It is empty when the field holds no id.
+// Place is the scope in which somebody of an organisation makes a record of the kind: a new one of the record's own, the one that a field
+// names by its id, or that of the organisation. named: it is one that must be there already; it is empty when the field holds no id.
 func (s *Spec) Place(org OrgID, id RecordID, fields map[string]Value) (scope Scope, named bool) {
 	switch {
-	case s.Desk != nil && s.Desk.Within != "":
-		within := (&Record{Fields: fields}).Text(s.Desk.Within)
-		if !ValidID(within) {
-			return "", true
-		}
-		return MakeScope(s.Home, within), true
-	case s.Home == ScopeOrg:
+	case s.Opens == OpensByID:
+		return MakeScope(s.Home, string(id)), false
+	case s.Desk.Within == "":
 		return MakeScope(s.Home, string(org)), false
 	}
-	return MakeScope(s.Home, string(id)), false
+	within := (&Record{Fields: fields}).Text(s.Desk.Within)
+	if !ValidID(within) {
+		return "", true
+	}
+	return MakeScope(s.Home, within), true
 }
