@@ -62,7 +62,7 @@ type App struct {
 
 // Start builds the program, listens and serves. The caller calls Stop.
 func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (*App, error) {
-	p, err := storage.Open(ctx, cfg, log)
+	p, err := upkeep.OpenToServe(ctx, cfg, log)
 	if err != nil {
 		return nil, err
 	}

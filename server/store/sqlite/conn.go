@@ -160,6 +160,11 @@ func resultCode(err error) int {
 	return 0
 }
 
+// Damaged reports whether an error says that the file is no database, or no longer one.
+func Damaged(err error) bool {
+	return resultCode(err) == codeCorrupt || resultCode(err) == codeNoDatabase
+}
+
 func isBusy(err error) bool { return resultCode(err) == codeBusy }
 
 // broken gives an error of the engine a code. Errors that have one, or that the contract names, pass as they are.
