@@ -149,7 +149,7 @@ func (u *user) events(query string) *http.Response {
 // hears waits for the poke of a scope.
 func hears(t *testing.T, lines <-chan string, scope string, from int64) {
 	t.Helper()
-	limit := time.NewTimer(20 * time.Second)
+	limit := time.NewTimer(2 * time.Minute)
 	defer limit.Stop()
 	for {
 		select {
@@ -178,7 +178,7 @@ func TestListenersArePoked(t *testing.T) {
 	var res protocol.PushResponse
 	far.push(elsewhere, w.finding(other)).want(200)
 	ann.push(scope, w.finding(site)).want(200).into(&res)
-	limit := time.NewTimer(20 * time.Second)
+	limit := time.NewTimer(2 * time.Minute)
 	defer limit.Stop()
 	for heard := false; !heard; {
 		select {
@@ -207,7 +207,7 @@ func TestAStreamEndsWithItsToken(t *testing.T) {
 	lines, ended := ann.stream()
 	hears(t, lines, scope, 1)
 	before := w.heads()
-	limit := time.NewTimer(20 * time.Second)
+	limit := time.NewTimer(2 * time.Minute)
 	defer limit.Stop()
 	w.clock.move(14 * time.Minute)
 	for beats := 0; beats < 3; { // it lives as long as the token

@@ -19,7 +19,7 @@ func rarely(o *api.Options) { o.Heartbeat = time.Hour }
 
 func ends(t *testing.T, lines <-chan string, ended <-chan struct{}) {
 	t.Helper()
-	limit := time.NewTimer(20 * time.Second)
+	limit := time.NewTimer(2 * time.Minute)
 	defer limit.Stop()
 	for {
 		select {
