@@ -540,11 +540,11 @@ func (c *checker) records() {
 			continue
 		}
 		c.Records++
-		if r.Kind == field.KindPhoto {
+		if r.Kind.Filing() == field.FiledPicture {
 			c.photo(r)
 		}
 	}
-	if clue := c.tale.image[c.About.Clue]; clue == nil || clue.Kind != field.KindClue || clue.Text("number") != c.About.Number {
+	if clue := c.tale.image[c.About.Clue]; clue == nil || clue.Kind.Filing() != field.FiledClue || clue.Text("number") != c.About.Number {
 		c.fault(aboutName, "speaks of a clue that is not in the log")
 	}
 }

@@ -57,12 +57,12 @@ func collect(ctx context.Context, s Source, visible access.Filter, id field.Clue
 	if err != nil {
 		return nil, err
 	}
-	if len(found) == 0 || found[0].Kind != field.KindClue || !visible.Match(found[0].Scope, found[0].Info) {
+	if len(found) == 0 || found[0].Kind.Filing() != field.FiledClue || !visible.Match(found[0].Scope, found[0].Info) {
 		return nil, field.Refuse(field.CodeNotFound, "")
 	}
 	n.clue = found[0]
 	n.in[n.clue.ID] = n.clue
-	links, err := n.list(store.Query{Scope: n.clue.Scope, Kinds: []field.Kind{field.KindLink}})
+	links, err := n.list(store.Query{Scope: n.clue.Scope, Kinds: field.FiledAs(field.FiledLink)})
 	if err != nil {
 		return nil, err
 	}
@@ -123,15 +123,15 @@ func (n *near) take(in field.Scope, ids []field.RecordID) error {
 			continue
 		}
 		var on []field.RecordID
-		switch r.Kind {
-		case field.KindReport:
+		switch r.Kind.Filing() {
+		case field.FiledVisit:
 			n.reports = append(n.reports, r)
-		case field.KindFinding:
+		case field.FiledProblem:
 			for _, e := range r.Texts("evidence") {
 				on = append(on, field.RecordID(e))
 			}
 			on = append(on, field.RecordID(r.Text("reportId")))
-		case field.KindPhoto, field.KindInterview:
+		case field.FiledPicture, field.FiledWords:
 			on = append(on, field.RecordID(r.Text("reportId")))
 		}
 		if err := n.take(r.Scope, on); err != nil {
@@ -147,7 +147,7 @@ func (n *near) keep(r *field.Record) bool {
 	switch {
 	case !n.visible.Match(r.Scope, r.Info):
 		why = whyHidden
-	case r.Kind == field.KindInterview && r.Deleted:
+	case r.Kind.Filing() == field.FiledWords && r.Deleted:
 		why = whyVoided
 	case r.Scope.Type() != field.ScopeSite:
 		why = whyElsewhere
@@ -169,13 +169,13 @@ func (n *near) leave(r *field.Record, why string) {
 func (n *near) parts(report *field.Record) error {
 	all, err := n.list(store.Query{
 		Scope: report.Scope, Keys: []string{field.KeyFor("reportId", report.ID)},
-		Kinds: []field.Kind{field.KindFinding, field.KindPhoto, field.KindInterview},
+		Kinds: field.FiledAs(field.FiledProblem, field.FiledPicture, field.FiledWords),
 	})
 	if err != nil {
 		return err
 	}
 	slices.SortStableFunc(all, func(a, b *field.Record) int { // findings first: they say whose the rest is
-		return cmp.Compare(b2i(a.Kind != field.KindFinding), b2i(b.Kind != field.KindFinding))
+		return cmp.Compare(b2i(a.Kind.Filing() != field.FiledProblem), b2i(b.Kind.Filing() != field.FiledProblem))
 	})
 	others := map[string]bool{} // evidence of findings of other clues
 	for _, r := range all {
@@ -209,11 +209,11 @@ func b2i(b bool) int {
 
 // elsewhere reports whether a record, which no link ties to this case, is tied to another one.
 func (n *near) elsewhere(r *field.Record) (bool, error) {
-	if r.Kind == field.KindFinding && r.Text("clueId") != "" && r.Text("clueId") != string(n.clue.ID) {
+	if r.Kind.Filing() == field.FiledProblem && r.Text("clueId") != "" && r.Text("clueId") != string(n.clue.ID) {
 		return true, nil
 	}
 	links, err := n.list(store.Query{
-		Kinds: []field.Kind{field.KindLink}, States: []field.State{field.LinkProposed, field.LinkConfirmed}, Keys: []string{field.KeyFor("targetId", r.ID)},
+		Kinds: field.FiledAs(field.FiledLink), States: []field.State{field.LinkProposed, field.LinkConfirmed}, Keys: []string{field.KeyFor("targetId", r.ID)},
 	})
 	return len(links) > 0, err
 }
@@ -224,12 +224,12 @@ func (n *near) remarks() error {
 	for _, r := range n.sorted() {
 		var flags, conflicts []*field.Record
 		var err error
-		if r.Kind == field.KindReport {
-			if flags, err = n.list(store.Query{Scope: r.Scope, Kinds: []field.Kind{field.KindFlag}, Keys: []string{field.KeyFor("reportId", r.ID)}}); err != nil {
+		if r.Kind.Filing() == field.FiledVisit {
+			if flags, err = n.list(store.Query{Scope: r.Scope, Kinds: field.FiledAs(field.FiledFlag), Keys: []string{field.KeyFor("reportId", r.ID)}}); err != nil {
 				return err
 			}
 		}
-		if conflicts, err = n.list(store.Query{Scope: r.Scope, Kinds: []field.Kind{field.KindConflicts}, Keys: []string{field.KeyFor("recordId", r.ID)}}); err != nil {
+		if conflicts, err = n.list(store.Query{Scope: r.Scope, Kinds: field.FiledAs(field.FiledConflict), Keys: []string{field.KeyFor("recordId", r.ID)}}); err != nil {
 			return err
 		}
 		for _, f := range flags {
@@ -238,7 +238,7 @@ func (n *near) remarks() error {
 				n.keep(f)
 			case target == nil:
 				n.leave(f, whyElsewhere)
-			case target.Kind == field.KindInterview:
+			case target.Kind.Filing() == field.FiledWords:
 				n.leave(f, whyInterview)
 			default:
 				n.keep(f)
@@ -246,7 +246,7 @@ func (n *near) remarks() error {
 		}
 		for _, c := range conflicts {
 			switch {
-			case r.Kind == field.KindInterview:
+			case r.Kind.Filing() == field.FiledWords:
 				n.leave(c, whyInterview)
 			case c.Scope == n.clue.Scope:
 				n.in[c.ID] = c
@@ -262,7 +262,7 @@ func (n *near) remarks() error {
 func (n *near) surroundings() error {
 	var ids []field.RecordID
 	for _, r := range n.sorted() {
-		ids = append(ids, field.RecordID(r.Text("siteId")), field.RecordID(r.Text("templateId")))
+		ids = append(ids, named(r, field.FiledAround)...)
 		ids = append(ids, peopleOf(r)...)
 	}
 	return n.beside(ids)
@@ -294,13 +294,17 @@ func (n *near) beside(ids []field.RecordID) error {
 
 // peopleOf are the people whom a record names.
 func peopleOf(r *field.Record) []field.RecordID {
-	ids := []field.RecordID{field.RecordID(r.Author)}
+	return append([]field.RecordID{field.RecordID(r.Author)}, named(r, field.FiledPerson)...)
+}
+
+// named are the records of a place that a record names in its fields.
+func named(r *field.Record, place field.Filing) (ids []field.RecordID) {
 	spec := field.KindOf(r.Kind)
 	if spec == nil {
-		return ids
+		return nil
 	}
 	for i := range spec.Fields {
-		if f := &spec.Fields[i]; f.Of == field.KindPerson {
+		if f := &spec.Fields[i]; f.Of != "" && f.Of.Filing() == place {
 			ids = append(ids, f.Refs(r.Fields[f.Name])...)
 		}
 	}

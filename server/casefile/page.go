@@ -122,20 +122,20 @@ func (g *sealer) page() ([]byte, error) {
 	if err := g.subjects(&v, clue); err != nil {
 		return nil, err
 	}
-	for _, l := range g.of(field.KindLink, "", "") {
+	for _, l := range g.of(field.FiledLink, "", "") {
 		v.Links = append(v.Links, g.link(l))
 	}
-	for _, r := range g.of(field.KindFinding, "", "") {
+	for _, r := range g.of(field.FiledProblem, "", "") {
 		v.Findings = append(v.Findings, section{r.ID, r.Text("title"), stateOf(r), g.rows(r, "title", "evidence", "reportId", "siteId", "clueId", "item")})
 	}
-	for _, r := range g.of(field.KindReport, "", "") {
+	for _, r := range g.of(field.FiledVisit, "", "") {
 		report, err := g.report(r)
 		if err != nil {
 			return nil, err
 		}
 		v.Reports = append(v.Reports, report)
 	}
-	for _, r := range g.of(field.KindPhoto, "", "") {
+	for _, r := range g.of(field.FiledPicture, "", "") {
 		if g.tale.image[field.RecordID(r.Text("reportId"))] == nil {
 			v.Photos = append(v.Photos, g.photo(r))
 		}
@@ -148,7 +148,7 @@ func (g *sealer) page() ([]byte, error) {
 		}
 		v.Receipts = append(v.Receipts, receiptView{paper.Number, readable(paper.ReceivedAt), paper.SHA256, originalName(paper.SHA256, r.Text("type")), paper.Size})
 	}
-	for _, r := range g.of(field.KindInterview, "", "") {
+	for _, r := range g.of(field.FiledWords, "", "") {
 		if g.tale.image[field.RecordID(r.Text("reportId"))] == nil {
 			v.Interviews = append(v.Interviews, g.interview(r))
 		}
@@ -158,10 +158,10 @@ func (g *sealer) page() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// of lists the records of a kind, those alone that carry a value in a field when one is named, the oldest first.
-func (g *sealer) of(kind field.Kind, name, value string) (found []*field.Record) {
+// of lists the records of a place in the file, those alone that carry a value in a field when one is named, the oldest first.
+func (g *sealer) of(place field.Filing, name, value string) (found []*field.Record) {
 	for _, r := range g.tale.image {
-		if r.Kind == kind && (name == "" || r.Text(name) == value) {
+		if r.Kind.Filing() == place && (name == "" || r.Text(name) == value) {
 			found = append(found, r)
 		}
 	}
@@ -174,7 +174,7 @@ func (g *sealer) subjects(v *view, clue *field.Record) error {
 	if err := clue.Decode("subjects", &subjects); err != nil {
 		return err
 	}
-	kind := choicesOf(field.KindClue, "subjects", "kind")
+	kind := choicesOf(clue.Kind, "subjects", "kind")
 	for _, s := range subjects {
 		v.Subjects = append(v.Subjects, subject{chosen(kind, s.Kind), s.Name})
 	}
@@ -184,7 +184,7 @@ func (g *sealer) subjects(v *view, clue *field.Record) error {
 func (g *sealer) link(l *field.Record) linkView {
 	target := g.tale.image[field.RecordID(l.Text("targetId"))]
 	v := linkView{
-		Relation: chosen(choicesOf(field.KindLink, "relation", ""), l.Text("relation")), State: stateOf(l), Target: l.Text("targetId"), Why: l.Text("why"),
+		Relation: chosen(choicesOf(l.Kind, "relation", ""), l.Text("relation")), State: stateOf(l), Target: l.Text("targetId"), Why: l.Text("why"),
 		Withdrawn: l.Text("withdrawReason"), By: g.name(string(l.Author)), At: readable(l.CreatedAt), Here: target != nil,
 	}
 	v.Kind = kindOf(field.Kind(l.Text("targetKind")))
@@ -200,19 +200,19 @@ func (g *sealer) report(r *field.Record) (reportView, error) {
 		ID: r.ID, Site: g.name(r.Text("siteId")), State: stateOf(r),
 		Rows: g.rows(r, "siteId", "answers", "photos", "revisitId", "severity", "returnedItems", "templateVersion"),
 	}
-	for _, f := range g.of(field.KindFlag, "reportId", id) {
+	for _, f := range g.of(field.FiledFlag, "reportId", id) {
 		v.Flags = append(v.Flags, flagView{
 			Code: f.Text("code"), ZH: f.Text("zh"), EN: f.Text("en"), Reason: f.Text("reason"), By: g.name(f.Text("decidedBy")), State: stateOf(f),
 			Severity: chosen(choicesOf(f.Kind, "severity", ""), f.Text("severity")), Decision: chosen(choicesOf(f.Kind, "decision", ""), f.Text("decision")),
 		})
 	}
-	for _, c := range g.of(field.KindConflicts, "recordId", id) {
+	for _, c := range g.of(field.FiledConflict, "recordId", id) {
 		v.Conflicts = append(v.Conflicts, conflictView{
 			Path: c.Text("path"), Current: plain(c.Fields["current"]), Offered: plain(c.Fields["offered"]), By: g.name(c.Text("offeredBy")),
 			State: stateOf(c), Take: chosen(choicesOf(c.Kind, "take", ""), c.Text("take")),
 		})
 	}
-	for _, i := range g.of(field.KindInterview, "reportId", id) {
+	for _, i := range g.of(field.FiledWords, "reportId", id) {
 		v.Interviews = append(v.Interviews, g.interview(i))
 	}
 	var items []field.Item
@@ -223,7 +223,7 @@ func (g *sealer) report(r *field.Record) (reportView, error) {
 		}
 	}
 	photos := map[string][]photoView{}
-	for _, p := range g.of(field.KindPhoto, "reportId", id) {
+	for _, p := range g.of(field.FiledPicture, "reportId", id) {
 		photos[p.Text("item")] = append(photos[p.Text("item")], g.photo(p))
 	}
 	keys, answers := r.Keyed("answers")
@@ -435,7 +435,7 @@ func (g *sealer) label(r *field.Record) string {
 			return t
 		}
 	}
-	if r.Kind == field.KindReport {
+	if r.Kind.Filing() == field.FiledVisit {
 		return strings.TrimSpace(g.name(r.Text("siteId")) + " " + strings.SplitN(readableText(r.Text("startedAt")), " ", 2)[0])
 	}
 	return string(r.ID)

@@ -2,6 +2,7 @@ package casefile
 
 import (
 	"bytes"
+	"slices"
 
 	"fieldclue/server/field"
 	"fieldclue/sync/protocol"
@@ -86,15 +87,15 @@ func (c *cutter) cut(b *protocol.Body) (part *protocol.Body, whole, bared bool) 
 	return &p, false, bared
 }
 
-// shown are those of the values that may be shown: of an interview those which the record still has from this entry, of a
-// site all but its households, of all else everything.
+// shown are those of the values that may be shown: all but those of fields that are withheld, such as the households of a site, and of
+// an interview those which the record still has from this entry.
 func (c *cutter) shown(id field.RecordID, seq int64, set map[string]field.Value) (kept map[string]field.Value, less bool) {
-	final, site := c.final[id], c.kinds[id] == field.KindSite
-	if final == nil && !site {
+	final, withheld := c.final[id], withheldOf(c.kinds[id])
+	if final == nil && len(withheld) == 0 {
 		return set, false
 	}
 	for path, v := range set {
-		if site && path == "households" || final != nil && !stands(final, seq, path, v) {
+		if slices.Contains(withheld, path) || final != nil && !stands(final, seq, path, v) {
 			less = true
 			continue
 		}
@@ -104,6 +105,18 @@ func (c *cutter) shown(id field.RecordID, seq int64, set map[string]field.Value)
 		kept[path] = v
 	}
 	return kept, less
+}
+
+// withheldOf are the fields of a kind that are not shown.
+func withheldOf(k field.Kind) (names []string) {
+	if spec := field.KindOf(k); spec != nil {
+		for i := range spec.Fields {
+			if spec.Fields[i].Withheld {
+				names = append(names, spec.Fields[i].Name)
+			}
+		}
+	}
+	return names
 }
 
 func stands(r *field.Record, seq int64, path string, v field.Value) bool {

@@ -103,7 +103,7 @@ func (g *sealer) readLogs() error {
 		}
 	}
 	for id, r := range image {
-		if r.Kind == field.KindInterview {
+		if r.Kind.Filing() == field.FiledWords {
 			g.cut.final[id] = r
 		}
 	}
@@ -341,7 +341,7 @@ func (g *sealer) writeChain(ctx context.Context, w io.Writer, l *scopeLog) error
 // addRecord adds a record, and of a photo that has arrived its receipt, its bytes and its small rendition.
 func (g *sealer) addRecord(r *field.Record) error {
 	g.addBytes(recordName(r.Kind, r.ID), document(g.tale.filed(r)))
-	if r.Kind != field.KindPhoto || r.Fields["receipt"] == nil {
+	if r.Kind.Filing() != field.FiledPicture || r.Fields["receipt"] == nil {
 		return nil
 	}
 	var paper receipt.Receipt

@@ -67,7 +67,7 @@ func (g *sealer) file(ctx context.Context) (*File, error) {
 		}
 	}
 	for id, r := range g.tale.image {
-		if r.Kind == field.KindPhoto && r.Fields["receipt"] != nil {
+		if r.Kind.Filing() == field.FiledPicture && r.Fields["receipt"] != nil {
 			f.Photos = append(f.Photos, id)
 		}
 	}

@@ -83,7 +83,7 @@ var unitFields = []Field{
 }
 
 var campaignSpec = &Spec{
-	Long: true, Kind: KindCampaign, ZH: "回头看", EN: "revisit campaign", Opens: OpensByID, Home: ScopeCampaign,
+	Long: true, Kind: KindCampaign, ZH: "回头看", EN: "revisit campaign", Opens: OpensByID, Filed: FiledNone, Home: ScopeCampaign,
 	Initial: StateDraft,
 	States: []Choice{
 		{Code: "draft", ZH: "草稿", EN: "draft"},

@@ -26,7 +26,7 @@ const (
 )
 
 var clueSpec = &Spec{
-	Kind: KindClue, ZH: "问题线索", EN: "clue", Opens: OpensByID, Home: ScopeClue,
+	Kind: KindClue, ZH: "问题线索", EN: "clue", Opens: OpensByID, Filed: FiledClue, Home: ScopeClue,
 	Whose: byHandler, EditOwn: true,
 	Initial: ClueReceived,
 	States: []Choice{
@@ -314,7 +314,7 @@ func GrantID(to UserID, scope Scope) RecordID {
 }
 
 var linkSpec = &Spec{
-	Kind: KindLink, ZH: "证据关联", EN: "evidence link", Opens: OpensNone, Home: ScopeClue,
+	Kind: KindLink, ZH: "证据关联", EN: "evidence link", Opens: OpensNone, Filed: FiledLink, Home: ScopeClue,
 	Initial: LinkProposed,
 	States:  []Choice{{Code: "proposed", ZH: "拟关联", EN: "proposed"}, {Code: "confirmed", ZH: "已确认", EN: "confirmed"}, {Code: "withdrawn", ZH: "已撤回", EN: "withdrawn"}},
 	Fields: []Field{

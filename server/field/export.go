@@ -7,7 +7,7 @@ const ExportMade State = "made"
 // of the managing organisation and not in the scope of the clue, so that exporting changes nothing about the case: the same
 // case gives the same file again.
 var exportSpec = &Spec{
-	Long: true, Kind: KindExport, ZH: "案卷导出", EN: "export of a case file", Home: ScopeRegister, Opens: OpensNone, ServerOK: true,
+	Long: true, Kind: KindExport, ZH: "案卷导出", EN: "export of a case file", Home: ScopeRegister, Opens: OpensNone, Filed: FiledNone, ServerOK: true,
 	Initial: ExportMade, States: []Choice{{Code: "made", ZH: "已导出", EN: "made"}},
 	Fields: []Field{
 		{Name: "clueId", Type: ID, Of: KindClue, Required: true, Server: true, Key: true, ZH: "线索", EN: "clue"},

@@ -6,7 +6,7 @@ import "slices"
 const FindingClassified State = "classified"
 
 var findingSpec = &Spec{
-	Kind: KindFinding, ZH: "发现问题", EN: "finding", Opens: OpensNone, Home: ScopeSite,
+	Kind: KindFinding, ZH: "发现问题", EN: "finding", Opens: OpensNone, Filed: FiledProblem, Home: ScopeSite,
 	Whose: byTeam, EditOwn: true, Part: "reportId",
 	Initial: StateOpen,
 	States: []Choice{

@@ -9,7 +9,7 @@ const (
 // holdSpec says that an original is under legal hold, as the server has set it where the bytes lie. It stands in the register
 // of the organisation whose clue asks for it, because whoever hears of a hold hears of a registered clue.
 var holdSpec = &Spec{
-	Kind: KindHold, ZH: "法律保全", EN: "legal hold of an original", Home: ScopeRegister, Opens: OpensNone, ServerOK: true,
+	Kind: KindHold, ZH: "法律保全", EN: "legal hold of an original", Home: ScopeRegister, Opens: OpensNone, Filed: FiledNone, ServerOK: true,
 	Initial: HoldHeld, States: []Choice{{Code: "held", ZH: "保全中", EN: "held"}, {Code: "released", ZH: "已解除", EN: "released"}},
 	Fields: []Field{
 		{Name: "sha256", Type: Hash, Required: true, Once: true, Server: true, Key: true, ZH: "原件的 SHA-256", EN: "SHA-256 of the original"},

@@ -11,7 +11,7 @@ import (
 // could not be applied is a parked record.
 
 var conflictSpec = &Spec{
-	Kind: KindConflicts, ZH: "冲突", EN: "conflict", Opens: OpensNone, ServerOK: true,
+	Kind: KindConflicts, ZH: "冲突", EN: "conflict", Opens: OpensNone, Filed: FiledConflict, ServerOK: true,
 	Initial: StateOpen, States: []Choice{{Code: "open", ZH: "待处理", EN: "open"}, {Code: "resolved", ZH: "已处理", EN: "resolved"}},
 	Fields: []Field{
 		{Name: "recordId", Type: ID, Required: true, Server: true, Key: true, ZH: "记录", EN: "record"},
@@ -118,7 +118,7 @@ func resolveConflict(c *Case) error {
 }
 
 var parkedSpec = &Spec{
-	Kind: KindParked, ZH: "留存操作", EN: "parked operation", Opens: OpensNone, ServerOK: true, Keys: keptKeys,
+	Kind: KindParked, ZH: "留存操作", EN: "parked operation", Opens: OpensNone, Filed: FiledNone, ServerOK: true, Keys: keptKeys,
 	Initial: StateOpen, States: []Choice{{Code: "open", ZH: "待处理", EN: "open"}, {Code: "accepted", ZH: "已采纳", EN: "accepted"}, {Code: "settled", ZH: "已处理", EN: "settled"}, {Code: "taken", ZH: "已转录", EN: "taken over"}, {Code: "destroyed", ZH: "原文已销毁", EN: "content destroyed"}},
 	Fields: []Field{
 		{Name: "code", Type: Text, Server: true, Key: true, ZH: "原因代码", EN: "code of the reason"},

@@ -43,7 +43,7 @@ var mandateSubjects = []Choice{
 // for some time. It lives with the principal. Without a valid one a partner sees and does nothing here, whatever the roles of
 // its people are; with one they see what their role shows, and do what their role and the mandate both allow.
 var mandateSpec = &Spec{
-	Kind: KindMandate, ZH: "委托", EN: "mandate", Opens: OpensNone, Home: ScopeOrg,
+	Kind: KindMandate, ZH: "委托", EN: "mandate", Opens: OpensNone, Filed: FiledNone, Home: ScopeOrg,
 	Initial: StateDraft,
 	States: []Choice{
 		{Code: "draft", ZH: "拟定", EN: "draft"},

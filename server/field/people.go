@@ -39,7 +39,7 @@ func ownVoid(whose *Whose, from ...State) Command {
 var voidReason = Field{Name: "voidReason", Type: Text, Max: 1000, Server: true, ZH: "作废理由", EN: "reason for voiding"}
 
 var orgSpec = &Spec{
-	Kind: KindOrg, ZH: "组织", EN: "organisation", Opens: OpensByName, Home: ScopeOrg,
+	Kind: KindOrg, ZH: "组织", EN: "organisation", Opens: OpensByName, Filed: FiledNone, Home: ScopeOrg,
 	Initial: StateActive, States: []Choice{{Code: "active", ZH: "有效", EN: "active"}}, Editable: []State{StateActive},
 	Fields: []Field{
 		{Name: "code", Type: Org, Required: true, Once: true, ZH: "代码", EN: "short name"},
@@ -82,7 +82,7 @@ func orgScope(c *Case) error {
 }
 
 var personSpec = &Spec{
-	Kind: KindPerson, ZH: "人员", EN: "person", Opens: OpensNone, Home: ScopeOrg,
+	Kind: KindPerson, ZH: "人员", EN: "person", Opens: OpensNone, Filed: FiledPerson, Home: ScopeOrg,
 	Initial: StateActive, States: []Choice{{Code: "active", ZH: "在岗", EN: "active"}, {Code: "left", ZH: "离岗", EN: "left"}},
 	Editable: []State{StateActive},
 	Fields: []Field{
@@ -180,7 +180,7 @@ func knownRoles(person *Record) error {
 }
 
 var grantSpec = &Spec{
-	Kind: KindGrant, ZH: "授权", EN: "grant", Opens: OpensNone, Home: ScopeUser,
+	Kind: KindGrant, ZH: "授权", EN: "grant", Opens: OpensNone, Filed: FiledNone, Home: ScopeUser,
 	Initial: StateActive, States: []Choice{{Code: "active", ZH: "有效", EN: "active"}, {Code: "ended", ZH: "已结束", EN: "ended"}},
 	Fields: []Field{
 		{Name: "scope", Type: Home, Required: true, Once: true, Key: true, ZH: "范围", EN: "scope"},
@@ -288,7 +288,7 @@ func recusedFrom(look Lookup, id UserID, scope Scope, at time.Time) (bool, error
 }
 
 var recusalSpec = &Spec{
-	Kind: KindRecusal, ZH: "回避", EN: "recusal", Opens: OpensNone, Home: ScopeUser,
+	Kind: KindRecusal, ZH: "回避", EN: "recusal", Opens: OpensNone, Filed: FiledNone, Home: ScopeUser,
 	Initial: StateActive, States: grantSpec.States,
 	Fields: []Field{
 		{Name: "scope", Type: Home, Required: true, Once: true, Key: true, ZH: "范围", EN: "scope"},
@@ -406,7 +406,7 @@ const (
 )
 
 var noticeSpec = &Spec{
-	Kind: KindNotice, ZH: "收件箱", EN: "notice", Home: ScopeUser, Opens: OpensNone, ServerOK: true,
+	Kind: KindNotice, ZH: "收件箱", EN: "notice", Home: ScopeUser, Opens: OpensNone, Filed: FiledNone, ServerOK: true,
 	Initial: NoticeUnread, States: []Choice{{Code: "unread", ZH: "未读", EN: "unread"}, {Code: "read", ZH: "已读", EN: "read"}},
 	Fields: []Field{
 		{Name: "type", Type: Enum, Choices: noticeTypes, Required: true, Server: true},

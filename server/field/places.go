@@ -16,7 +16,7 @@ const (
 )
 
 var projectSpec = &Spec{
-	Kind: KindProject, ZH: "项目", EN: "project", Opens: OpensNone, Home: ScopeOrg,
+	Kind: KindProject, ZH: "项目", EN: "project", Opens: OpensNone, Filed: FiledNone, Home: ScopeOrg,
 	Initial: ProjectDeclared,
 	States: []Choice{
 		{Code: "declared", ZH: "申报", EN: "declared"},
@@ -132,7 +132,7 @@ func advanceProject(c *Case) error {
 }
 
 var siteSpec = &Spec{
-	Kind: KindSite, ZH: "项目点", EN: "site", Opens: OpensNone, Home: ScopeOrg,
+	Kind: KindSite, ZH: "项目点", EN: "site", Opens: OpensNone, Filed: FiledAround, Home: ScopeOrg,
 	Initial: StateDraft, States: []Choice{{Code: "draft", ZH: "草稿", EN: "draft"}, {Code: "active", ZH: "有效", EN: "active"}, {Code: "closed", ZH: "关闭", EN: "closed"}},
 	Editable: []State{StateDraft, StateActive},
 	Fields: []Field{
@@ -150,7 +150,7 @@ var siteSpec = &Spec{
 			{Name: "bearing", Type: Number, Low: 0, High: 360},
 		}},
 		{
-			Name: "households", Type: Object, List: true, Items: 500, Server: true, ZH: "走访户（旧）", EN: "households, as older servers kept them",
+			Name: "households", Type: Object, List: true, Items: 500, Server: true, Withheld: true, ZH: "走访户（旧）", EN: "households, as older servers kept them",
 			Moved:   "households are records of the kind household in the site's scope: who petitioned is not for everybody.",
 			MovedZH: "households 现为项目点范围中的 household 类记录：谁信访过不向所有人公开。",
 			Fields:  []Field{{Name: "alias", Type: Text, Max: 40, Required: true}, {Name: "petitioned", Type: Bool}},
@@ -267,7 +267,7 @@ const (
 )
 
 var templateSpec = &Spec{
-	Kind: KindTemplate, ZH: "检查清单模板", EN: "checklist template", Opens: OpensNone, Home: ScopeOrg,
+	Kind: KindTemplate, ZH: "检查清单模板", EN: "checklist template", Opens: OpensNone, Filed: FiledAround, Home: ScopeOrg,
 	Initial: StateDraft, States: []Choice{{Code: "draft", ZH: "草稿", EN: "draft"}, {Code: "published", ZH: "已发布", EN: "published"}, {Code: "retired", ZH: "停用", EN: "retired"}},
 	Editable: []State{StateDraft},
 	Fields: []Field{

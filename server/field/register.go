@@ -32,7 +32,7 @@ func Lost(copied, now time.Time, earlier int) int64 {
 }
 
 var registerSpec = &Spec{
-	Kind: KindRegister, ZH: "线索台账", EN: "clue register", Home: ScopeRegister, Opens: OpensNone, ServerOK: true,
+	Kind: KindRegister, ZH: "线索台账", EN: "clue register", Home: ScopeRegister, Opens: OpensNone, Filed: FiledNone, ServerOK: true,
 	Initial: StateActive, States: []Choice{{Code: "active", ZH: "有效", EN: "active"}},
 	Fields: []Field{
 		{Name: "year", Type: Integer, Low: 2000, High: 2100, Server: true, ZH: "年度", EN: "year"},

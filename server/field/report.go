@@ -42,7 +42,7 @@ type Answer struct {
 }
 
 var reportSpec = &Spec{
-	Kind: KindReport, ZH: "现场检查报告", EN: "site-visit report", Opens: OpensNone, Home: ScopeSite,
+	Kind: KindReport, ZH: "现场检查报告", EN: "site-visit report", Opens: OpensNone, Filed: FiledVisit, Home: ScopeSite,
 	Whose: byTeam, EditOwn: true,
 	Initial: StateDraft,
 	States: []Choice{

@@ -49,7 +49,7 @@ var revisitStates = []Choice{
 }
 
 var revisitSpec = &Spec{
-	Kind: KindRevisit, ZH: "回头看任务", EN: "revisit task", Home: ScopeSite, Opens: OpensNone, ServerOK: true, Whose: byAssignees,
+	Kind: KindRevisit, ZH: "回头看任务", EN: "revisit task", Home: ScopeSite, Opens: OpensNone, Filed: FiledNone, ServerOK: true, Whose: byAssignees,
 	Initial: RevisitPending,
 	States:  revisitStates,
 	Fields: []Field{

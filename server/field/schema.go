@@ -66,6 +66,7 @@ type Field struct {
 	Key      bool              // lists find the record by it
 	Roles    []Role            // who sets it; empty: every role that may make or change the record
 	Author   bool              // of those whose record it is, the author alone sets it once the record is made
+	Withheld bool              // not shown in the file of a case: of those who are named there most have no part in it
 	Long     bool              // an argument that may have more than MaxValue bytes: it is no value that phones pull
 	Moved    string            // older servers kept it here; the sentence that says where it lies now, for who still sets it
 	MovedZH  string            // and in Chinese

@@ -75,7 +75,7 @@ var (
 const SessionsOfDevice = 8
 
 var accountSpec = &Spec{
-	Kind: KindAccount, ZH: "登录账号", EN: "account", Home: ScopeSignin, Opens: OpensNone, ServerOK: true,
+	Kind: KindAccount, ZH: "登录账号", EN: "account", Home: ScopeSignin, Opens: OpensNone, Filed: FiledNone, ServerOK: true,
 	Initial: StateActive, States: []Choice{{Code: "active", ZH: "有效", EN: "active"}},
 	Fields: []Field{
 		{Name: "login", Type: Text, Max: 64, Required: true, Once: true, Server: true, Key: true, ZH: "登录名", EN: "sign-in name"},
@@ -108,7 +108,7 @@ var accountSpec = &Spec{
 }
 
 var deviceSpec = &Spec{
-	Kind: KindDevice, ZH: "设备", EN: "device", Home: ScopeSignin, Opens: OpensNone, ServerOK: true,
+	Kind: KindDevice, ZH: "设备", EN: "device", Home: ScopeSignin, Opens: OpensNone, Filed: FiledNone, ServerOK: true,
 	Initial: StateActive, States: []Choice{
 		{Code: "active", ZH: "在用", EN: "in use"},
 		{Code: "moving", ZH: "移交中", EN: "being moved"},
@@ -158,7 +158,7 @@ var deviceSpec = &Spec{
 }
 
 var oneTimeSpec = &Spec{
-	Kind: KindCode, ZH: "一次性代码", EN: "one-time code", Home: ScopeSignin, Opens: OpensNone, ServerOK: true,
+	Kind: KindCode, ZH: "一次性代码", EN: "one-time code", Home: ScopeSignin, Opens: OpensNone, Filed: FiledNone, ServerOK: true,
 	Initial: CodeOpen, States: []Choice{{Code: "open", ZH: "未使用", EN: "open"}, {Code: "used", ZH: "已使用", EN: "used"}, {Code: "withdrawn", ZH: "已撤回", EN: "withdrawn"}},
 	Fields: []Field{
 		{Name: "purpose", Type: Enum, Choices: codePurposes, Required: true, Once: true, Server: true, ZH: "用途", EN: "what it is good for"},
@@ -197,7 +197,7 @@ var oneTimeSpec = &Spec{
 }
 
 var sessionSpec = &Spec{
-	Kind: KindSession, ZH: "登录", EN: "sign-in", Home: ScopeSignin, Opens: OpensNone, ServerOK: true,
+	Kind: KindSession, ZH: "登录", EN: "sign-in", Home: ScopeSignin, Opens: OpensNone, Filed: FiledNone, ServerOK: true,
 	Initial: StateOpen, States: []Choice{{Code: "open", ZH: "在线", EN: "open"}, {Code: "closed", ZH: "已结束", EN: "closed"}},
 	Fields: []Field{
 		{Name: "personId", Type: ID, Of: KindPerson, Required: true, Once: true, Server: true, Key: true, ZH: "人员", EN: "who signed in"},

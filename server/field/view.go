@@ -12,7 +12,7 @@ const ViewSeen State = "seen"
 // whose photos they are, because a list shows many of them. It is written before the first byte leaves. Its keys have names
 // of their own: there are many views, and a list of what belongs to a report shall not wade through them.
 var viewSpec = &Spec{
-	Kind: KindView, ZH: "查看记录", EN: "view of a photo", Home: ScopeCustody, Opens: OpensNone, ServerOK: true,
+	Kind: KindView, ZH: "查看记录", EN: "view of a photo", Home: ScopeCustody, Opens: OpensNone, Filed: FiledNone, ServerOK: true,
 	Initial: ViewSeen, States: []Choice{{Code: "seen", ZH: "已查看", EN: "seen"}},
 	Fields: []Field{
 		{Name: "photo", Type: ID, Of: KindPhoto, Server: true, Key: true, ZH: "照片；空缺：报告的缩略图", EN: "photo; missing: small pictures of the report"},
