@@ -52,7 +52,7 @@ type Spec struct {
 	ZH, EN   string
 	Home     ScopeType // "": the scope of the record that it is about
 	Opens    Opening   // whether its scope is made with it; every kind says it
-	Filed    Filing    // its place in the file of a case; every kind says it
+	Filed    Filing    // its place in the file of a case and in the graph of a clue; every kind says it
 	Fields   []Field
 	Initial  State
 	States   []Choice
@@ -92,7 +92,7 @@ const (
 // Scope reports whether a scope is made with the record.
 func (o Opening) Scope() bool { return o == OpensByID || o == OpensByName }
 
-// Filing is the place that records of a kind have in the file of a case.
+// Filing is the place that records of a kind have in the file of a case, and in the graph of its clue.
 type Filing string
 
 // The places. A kind that says none of them is a failing test, and no gap in a file.

@@ -47,7 +47,7 @@ func (f *Flow) ClueGraph(ctx context.Context, who *access.Actor, id field.ClueID
 	if err != nil {
 		return nil, err
 	}
-	links, whole, err := f.all(ctx, who, store.Query{Scope: clue.Scope, Kinds: []field.Kind{field.KindLink}}, mostLinks)
+	links, whole, err := f.all(ctx, who, store.Query{Scope: clue.Scope, Kinds: field.FiledAs(field.FiledLink)}, mostLinks)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (f *Flow) ClueGraph(ctx context.Context, who *access.Actor, id field.ClueID
 	}
 	if into := field.RecordID(clue.Text("mergedInto")); into != "" {
 		targets = append(targets, into)
-		g.hint(into, field.KindClue)
+		g.hint(into, clue.Kind)
 		g.edges = append(g.edges, Edge{From: clue.ID, To: into, Relation: "merged"})
 	}
 	if err := g.follow(ctx, distinct(targets)); err != nil {
@@ -126,14 +126,14 @@ func (g *grapher) follow(ctx context.Context, ids []field.RecordID) error {
 				continue
 			}
 			g.see(r)
-			switch r.Kind {
-			case field.KindFinding:
-				refer(r, field.RecordID(r.Text("reportId")), field.KindReport, "report")
+			switch r.Kind.Filing() {
+			case field.FiledProblem:
+				refer(r, field.RecordID(r.Text("reportId")), kindIn(r, "reportId"), "report")
 				for _, e := range r.Texts("evidence") {
 					refer(r, field.RecordID(e), "", "evidence")
 				}
-			case field.KindPhoto, field.KindInterview:
-				refer(r, field.RecordID(r.Text("reportId")), field.KindReport, "report")
+			case field.FiledPicture, field.FiledWords:
+				refer(r, field.RecordID(r.Text("reportId")), kindIn(r, "reportId"), "report")
 			}
 		}
 		if ids = distinct(next); len(ids) == 0 {
@@ -143,11 +143,19 @@ func (g *grapher) follow(ctx context.Context, ids []field.RecordID) error {
 	return nil
 }
 
+// kindIn is the kind of record that a field of a record names.
+func kindIn(r *field.Record, name string) field.Kind {
+	if f := field.KindOf(r.Kind).Named(name); f != nil {
+		return f.Of
+	}
+	return ""
+}
+
 // otherClues adds the clues that rest on the same evidence.
 func (g *grapher) otherClues(ctx context.Context, clue *field.Record, targets []field.RecordID) error {
 	var others []field.RecordID
 	for _, t := range targets {
-		links, whole, err := g.flow.all(ctx, g.who, store.Query{Kinds: []field.Kind{field.KindLink}, Keys: where{}.is("targetId", string(t))}, mostLinks)
+		links, whole, err := g.flow.all(ctx, g.who, store.Query{Kinds: field.FiledAs(field.FiledLink), Keys: where{}.is("targetId", string(t))}, mostLinks)
 		if err != nil {
 			return err
 		}
