@@ -3,6 +3,10 @@
 // one entry per scope (lane.go), and everybody who listens is told (listen.go). Pull (pull.go) reads what has changed.
 // Followers (follow.go) do later what may come later. Verify (verify.go) checks that the records are the log's image.
 //
+// What is to be done with a kind is said by its field.Spec. Named here are the kinds that the engine writes itself (conflicts, kept
+// operations), those that it asks before it tells somebody (notices, people, recusals), and three of the field, as
+// docs/decisions/kinds.md says.
+//
 // Not here: who may do what (server/access), what a command means (server/field), how values merge (sync/merge), HTTP.
 package engine
 
