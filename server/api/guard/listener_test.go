@@ -25,7 +25,9 @@ func serveOn(t *testing.T, ln net.Listener) string {
 	go func() { done <- app.Listener(ln) }()
 	t.Cleanup(func() {
 		_ = app.ShutdownWithTimeout(time.Second) // those that still wait are cut
-		<-done
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	})
 	return ln.Addr().String()
 }
