@@ -182,7 +182,7 @@ func (s *Service) known(ctx context.Context, u *upload) (bool, error) {
 // gone reports whether an error says that the photo is not there for the sender, or that the bytes are not the photo's.
 func gone(err error) bool {
 	switch field.AsError(err).Kind {
-	case field.KindNotFound, field.KindForbidden, field.KindUnauthenticated, field.KindMismatch:
+	case field.ErrorNotFound, field.ErrorForbidden, field.ErrorUnauthenticated, field.ErrorMismatch:
 		return true
 	default:
 		return field.Is(err, field.CodePhotoNotDeclared) || field.Is(err, field.CodeNotAPhoto)

@@ -36,7 +36,7 @@ func FuzzFile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		facts, err := verify.File(bytes.NewReader(b))
 		if err != nil {
-			if field.AsError(err).Kind == field.KindInternal {
+			if field.AsError(err).Kind == field.ErrorInternal {
 				t.Fatal(err)
 			}
 			return

@@ -304,7 +304,7 @@ func momentary(err error) bool {
 		return false
 	}
 	kind := field.AsError(err).Kind
-	return kind == field.KindBusy || kind == field.KindInternal
+	return kind == field.ErrorBusy || kind == field.ErrorInternal
 }
 
 // begin puts an entry that is being loaded. mu is held.

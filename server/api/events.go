@@ -475,7 +475,7 @@ func (l *listener) stillGood() bool {
 	defer cancel()
 	again, err := s.accounts.Look(ctx, l.pass)
 	if err != nil {
-		return field.AsError(err).Kind == field.KindBusy // a store that is down for a moment ends no stream
+		return field.AsError(err).Kind == field.ErrorBusy // a store that is down for a moment ends no stream
 	}
 	return reflect.DeepEqual(access.Visible(again.Actor), l.sees)
 }

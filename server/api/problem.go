@@ -18,21 +18,21 @@ import (
 
 // statuses is the only place where kinds of error meet HTTP. Codes that need a status of their own stand in statusOf.
 var statuses = map[field.ErrorKind]int{
-	field.KindInvalid:         fiber.StatusBadRequest,
-	field.KindUnauthenticated: fiber.StatusUnauthorized,
-	field.KindForbidden:       fiber.StatusForbidden,
-	field.KindNotFound:        fiber.StatusNotFound,
-	field.KindConflict:        fiber.StatusConflict,
-	field.KindState:           fiber.StatusConflict,
-	field.KindTooLarge:        fiber.StatusRequestEntityTooLarge,
-	field.KindLengthRequired:  fiber.StatusLengthRequired,
-	field.KindUnsupported:     fiber.StatusUnsupportedMediaType,
-	field.KindMismatch:        460, // tus 1.0, checksum mismatch
-	field.KindTimeout:         fiber.StatusRequestTimeout,
-	field.KindBusy:            fiber.StatusServiceUnavailable,
-	field.KindFull:            fiber.StatusInsufficientStorage,
-	field.KindTooMany:         fiber.StatusTooManyRequests,
-	field.KindInternal:        fiber.StatusInternalServerError,
+	field.ErrorInvalid:         fiber.StatusBadRequest,
+	field.ErrorUnauthenticated: fiber.StatusUnauthorized,
+	field.ErrorForbidden:       fiber.StatusForbidden,
+	field.ErrorNotFound:        fiber.StatusNotFound,
+	field.ErrorConflict:        fiber.StatusConflict,
+	field.ErrorState:           fiber.StatusConflict,
+	field.ErrorTooLarge:        fiber.StatusRequestEntityTooLarge,
+	field.ErrorLengthRequired:  fiber.StatusLengthRequired,
+	field.ErrorUnsupported:     fiber.StatusUnsupportedMediaType,
+	field.ErrorMismatch:        460, // tus 1.0, checksum mismatch
+	field.ErrorTimeout:         fiber.StatusRequestTimeout,
+	field.ErrorBusy:            fiber.StatusServiceUnavailable,
+	field.ErrorFull:            fiber.StatusInsufficientStorage,
+	field.ErrorTooMany:         fiber.StatusTooManyRequests,
+	field.ErrorInternal:        fiber.StatusInternalServerError,
 }
 
 func statusOf(e *field.Error) int {
@@ -85,21 +85,21 @@ func missing(c *fiber.Ctx) bool {
 
 // titles are the short names of the kinds for people.
 var titles = map[field.ErrorKind]string{
-	field.KindInvalid:         "The request cannot be used",
-	field.KindUnauthenticated: "Not signed in",
-	field.KindForbidden:       "Not allowed",
-	field.KindNotFound:        "Not found",
-	field.KindConflict:        "Somebody was first",
-	field.KindState:           "Not in this state",
-	field.KindTooLarge:        "Too large",
-	field.KindLengthRequired:  "Length required",
-	field.KindUnsupported:     "Not spoken here",
-	field.KindMismatch:        "Other bytes than declared",
-	field.KindTimeout:         "The sender fell silent",
-	field.KindBusy:            "Busy",
-	field.KindFull:            "No room",
-	field.KindTooMany:         "Too many requests",
-	field.KindInternal:        "The server failed",
+	field.ErrorInvalid:         "The request cannot be used",
+	field.ErrorUnauthenticated: "Not signed in",
+	field.ErrorForbidden:       "Not allowed",
+	field.ErrorNotFound:        "Not found",
+	field.ErrorConflict:        "Somebody was first",
+	field.ErrorState:           "Not in this state",
+	field.ErrorTooLarge:        "Too large",
+	field.ErrorLengthRequired:  "Length required",
+	field.ErrorUnsupported:     "Not spoken here",
+	field.ErrorMismatch:        "Other bytes than declared",
+	field.ErrorTimeout:         "The sender fell silent",
+	field.ErrorBusy:            "Busy",
+	field.ErrorFull:            "No room",
+	field.ErrorTooMany:         "Too many requests",
+	field.ErrorInternal:        "The server failed",
 }
 
 // mediaProblem is the media type of RFC 9457.
@@ -126,25 +126,25 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 		Type: "urn:fieldclue:problem:" + string(e.Code), Title: titles[e.Kind], Status: status,
 		Detail: e.Sentence(), DetailZH: e.SentenceZH(), Code: e.Code, RequestID: requestID(c), RecordID: e.Record, Highest: e.Highest,
 	}
-	if e.Kind == field.KindInternal { // its text stays in the log
+	if e.Kind == field.ErrorInternal { // its text stays in the log
 		p.Detail, p.DetailZH = e.Code.Sentence(), e.Code.SentenceZH()
 	}
 	switch e.Kind {
-	case field.KindInternal:
+	case field.ErrorInternal:
 		s.log.LogAttrs(c.UserContext(), slog.LevelError, "failed", slog.String("requestId", p.RequestID), slog.String("error", err.Error()))
-	case field.KindFull: // somebody has to make room first
+	case field.ErrorFull: // somebody has to make room first
 		if e.Code == field.CodeSpaceLimit { // no fault of the server, and its administrators have a notice
 			c.Set(fiber.HeaderRetryAfter, "600")
 			break
 		}
 		c.Set(fiber.HeaderRetryAfter, "60")
 		s.log.LogAttrs(c.UserContext(), slog.LevelError, "no room", slog.String("requestId", p.RequestID), slog.String("error", err.Error()))
-	case field.KindBusy:
+	case field.ErrorBusy:
 		s.log.LogAttrs(c.UserContext(), slog.LevelWarn, "busy", slog.String("requestId", p.RequestID), slog.String("error", err.Error()))
 		again(c, e, 2*time.Second)
-	case field.KindTooMany:
+	case field.ErrorTooMany:
 		again(c, e, 30*time.Second)
-	case field.KindUnauthenticated:
+	case field.ErrorUnauthenticated:
 		c.Set(fiber.HeaderWWWAuthenticate, "Bearer")
 	}
 	body, err := json.Marshal(p)

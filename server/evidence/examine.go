@@ -295,7 +295,7 @@ func (x *Examiner) look(ctx context.Context, photo *field.Record, with *sandbox.
 	if err != nil {
 		// What is wrong with the file is a fact; what is wrong with us is an error.
 		e := field.AsError(err)
-		if e.Kind != field.KindInvalid && e.Kind != field.KindTooLarge && e.Kind != field.KindUnsupported {
+		if e.Kind != field.ErrorInvalid && e.Kind != field.ErrorTooLarge && e.Kind != field.ErrorUnsupported {
 			return analysis{}, nil, err
 		}
 		view.missing = e.Sentence()

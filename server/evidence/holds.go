@@ -151,7 +151,7 @@ func refused(err error) bool {
 		return false
 	}
 	switch e.Kind {
-	case field.KindInternal, field.KindBusy, field.KindConflict, field.KindTimeout, field.KindTooMany, field.KindFull:
+	case field.ErrorInternal, field.ErrorBusy, field.ErrorConflict, field.ErrorTimeout, field.ErrorTooMany, field.ErrorFull:
 		return false
 	}
 	return true

@@ -38,7 +38,7 @@ func TestEveryFieldHasABoundInBytes(t *testing.T) {
 			switch {
 			case err == nil && len(v) > most:
 				t.Errorf("%s takes %d bytes of absurd value %d, its bound is %d", where, len(v), i, most)
-			case err != nil && field.AsError(err).Kind != field.KindInvalid:
+			case err != nil && field.AsError(err).Kind != field.ErrorInvalid:
 				t.Errorf("%s, absurd value %d: %v", where, i, err)
 			}
 		}

@@ -192,8 +192,8 @@ func TestEvidenceIsLinkedOnceAndWithdrawnWithAReason(t *testing.T) {
 func TestTheLosingValueOfAConflictIsTakenOnlyWhereItCanBeEdited(t *testing.T) {
 	w := newWorld(t)
 	visit(w)
-	w.put(field.KindConflicts, id(80), "open", "", map[string]any{"recordId": reportID, "path": "summary", "offered": "另一句"})
-	w.put(field.KindConflicts, id(81), "open", "", map[string]any{"recordId": reportID, "path": "summary", "offered": "第三句"})
+	w.put(field.KindConflict, id(80), "open", "", map[string]any{"recordId": reportID, "path": "summary", "offered": "另一句"})
+	w.put(field.KindConflict, id(81), "open", "", map[string]any{"recordId": reportID, "path": "summary", "offered": "第三句"})
 	w.refuses(field.CodeBadChoice, func() error { return w.give(cai, id(80), "resolve", map[string]any{"take": "both"}) })
 	w.must(w.give(cai, id(80), "resolve", map[string]any{"take": "offered"}))
 	if got := w.records[reportID].Text("summary"); got != "另一句" {

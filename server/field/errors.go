@@ -12,21 +12,21 @@ type ErrorKind string
 
 // The kinds. Only server/api knows which HTTP status each becomes.
 const (
-	KindInvalid         ErrorKind = "invalid"         // the input can never be accepted as it is
-	KindUnauthenticated ErrorKind = "unauthenticated" // who is asking is not known, or no longer
-	KindForbidden       ErrorKind = "forbidden"       // known, and not allowed
-	KindNotFound        ErrorKind = "not_found"       // does not exist, or may not be known to exist
-	KindConflict        ErrorKind = "conflict"        // somebody else was first: read again, decide again
-	KindState           ErrorKind = "state"           // the life cycle does not allow this now
-	KindTooLarge        ErrorKind = "too_large"       // over a limit
-	KindLengthRequired  ErrorKind = "length_required" // a body without Content-Length
-	KindUnsupported     ErrorKind = "unsupported"     // a media type or protocol version that is not spoken here
-	KindMismatch        ErrorKind = "mismatch"        // bytes are not what was declared
-	KindTimeout         ErrorKind = "timeout"         // the sender fell silent
-	KindBusy            ErrorKind = "busy"            // try again after a while
-	KindFull            ErrorKind = "full"            // no room to store more
-	KindTooMany         ErrorKind = "too_many"        // asked too often
-	KindInternal        ErrorKind = "internal"        // a fault of the server; the text stays in the log
+	ErrorInvalid         ErrorKind = "invalid"         // the input can never be accepted as it is
+	ErrorUnauthenticated ErrorKind = "unauthenticated" // who is asking is not known, or no longer
+	ErrorForbidden       ErrorKind = "forbidden"       // known, and not allowed
+	ErrorNotFound        ErrorKind = "not_found"       // does not exist, or may not be known to exist
+	ErrorConflict        ErrorKind = "conflict"        // somebody else was first: read again, decide again
+	ErrorState           ErrorKind = "state"           // the life cycle does not allow this now
+	ErrorTooLarge        ErrorKind = "too_large"       // over a limit
+	ErrorLengthRequired  ErrorKind = "length_required" // a body without Content-Length
+	ErrorUnsupported     ErrorKind = "unsupported"     // a media type or protocol version that is not spoken here
+	ErrorMismatch        ErrorKind = "mismatch"        // bytes are not what was declared
+	ErrorTimeout         ErrorKind = "timeout"         // the sender fell silent
+	ErrorBusy            ErrorKind = "busy"            // try again after a while
+	ErrorFull            ErrorKind = "full"            // no room to store more
+	ErrorTooMany         ErrorKind = "too_many"        // asked too often
+	ErrorInternal        ErrorKind = "internal"        // a fault of the server; the text stays in the log
 )
 
 // Error is the one error type of the program.
@@ -108,7 +108,7 @@ func AsError(err error) *Error {
 	if errors.As(err, &e) {
 		return e
 	}
-	return &Error{Kind: KindInternal, Code: CodeInternal, Err: err}
+	return &Error{Kind: ErrorInternal, Code: CodeInternal, Err: err}
 }
 
 // Is reports whether err carries the given code.

@@ -11,7 +11,7 @@ import (
 // could not be applied is a parked record.
 
 var conflictSpec = &Spec{
-	Kind: KindConflicts, ZH: "冲突", EN: "conflict", Opens: OpensNone, Filed: FiledConflict, ServerOK: true,
+	Kind: KindConflict, ZH: "冲突", EN: "conflict", Opens: OpensNone, Filed: FiledConflict, ServerOK: true,
 	Initial: StateOpen, States: []Choice{{Code: "open", ZH: "待处理", EN: "open"}, {Code: "resolved", ZH: "已处理", EN: "resolved"}},
 	Fields: []Field{
 		{Name: "recordId", Type: ID, Required: true, Server: true, Key: true, ZH: "记录", EN: "record"},

@@ -30,7 +30,7 @@ const (
 	KindNotice    Kind = "notice"
 	KindGrant     Kind = "grant"
 	KindRecusal   Kind = "recusal"
-	KindConflicts Kind = "conflict"
+	KindConflict  Kind = "conflict"
 	KindParked    Kind = "parked"
 	KindRegister  Kind = "register"
 	KindExport    Kind = "export"

@@ -342,7 +342,7 @@ func photoArrived(c *Case) error {
 			if report.Fields["submittedAt"] == nil {
 				e.Set["submittedAt"] = Quote(stamp(c.Now))
 			}
-		case !errors.As(err, &unready) || unready.Kind == KindInternal || unready.Kind == KindBusy:
+		case !errors.As(err, &unready) || unready.Kind == ErrorInternal || unready.Kind == ErrorBusy:
 			return err
 		default: // a photo that it needs was voided or rejected after it was queued
 			whole.Notify(report.Author, Notice{Type: "info", ZH: "报告未能提交：" + clipTo(unready.SentenceZH(), 900), EN: "A report could not be submitted: " + clipTo(unready.Sentence(), 900)})
@@ -516,7 +516,7 @@ func BeforeApproval(look Lookup, report *Record) (Approval, error) {
 		if r.Kind == KindPhoto && PhotoIsStored(r) && !PhotoIsExamined(r) {
 			a.Unexamined = append(a.Unexamined, r.ID)
 		}
-		conflicts, err := look.FindIn(r.Scope, KindConflicts, KeyFor("recordId", r.ID))
+		conflicts, err := look.FindIn(r.Scope, KindConflict, KeyFor("recordId", r.ID))
 		if err != nil {
 			return a, err
 		}

@@ -137,7 +137,7 @@ func FuzzFlatten(f *testing.F) {
 			flat, err := spec.Flatten(set, server)
 			if err != nil {
 				var e *field.Error
-				if !errors.As(err, &e) || e.Kind == field.KindInternal {
+				if !errors.As(err, &e) || e.Kind == field.ErrorInternal {
 					t.Fatalf("%s: %v", raw, err)
 				}
 				continue

@@ -2,7 +2,7 @@
 // way. docs/decisions/space.md says what counts, for whom, and why.
 //
 // The count is derived: it is read from the records when the program starts, and then follows what changes, whoever wrote
-// it. Nothing of it is kept on disk, so nothing can go wrong there. Index is the count; Room (room.go) says whether one
+// it. Nothing of it is kept on disk, so nothing can go wrong there. Index is the count; Room (limit.go) says whether one
 // more photo fits. Not here: who is told, and when (server/evidence).
 package space
 

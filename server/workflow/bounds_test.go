@@ -22,7 +22,7 @@ func TestWhatIsDecidedOnIsReadWhole(t *testing.T) {
 			for n > 0 {
 				var conflicts []protocol.Operation
 				for range min(n, protocol.MaxOperations) {
-					conflicts = append(conflicts, protocol.Operation{ID: w.id(), Kind: field.KindConflicts, Set: quoted(map[string]any{
+					conflicts = append(conflicts, protocol.Operation{ID: w.id(), Kind: field.KindConflict, Set: quoted(map[string]any{
 						"recordId": v.report, "recordKind": field.KindReport, "path": "summary",
 					})})
 				}

@@ -4,8 +4,8 @@
 //
 // Open this file first. An act that takes more than one operation of what a person sent has a method of its own: to draw a sample,
 // to link evidence, to grant access, to declare a recusal, to hand work over. review.go, clues.go, campaigns.go, reference.go and inbox.go hold
-// these and the views of one desk each; view.go, graph.go, alike.go, history.go and custody.go put together what one screen shows;
-// views.go notes who looks at photos; followers.go and aliases.go hold what follows the log. Nothing here knows HTTP, and nothing
+// these and the views of one desk each; report_view.go, graph.go, alike.go, history.go and custody.go put together what one screen shows;
+// photo_views.go notes who looks at photos; followers.go and aliases.go hold what follows the log. Nothing here knows HTTP, and nothing
 // here writes to the store.
 package workflow
 

@@ -326,7 +326,7 @@ func (e *Engine) Reconsider(ctx context.Context, actorOf func(context.Context, f
 			}
 		case ctx.Err() != nil:
 			return taken, ctx.Err()
-		case !errors.As(err, &refused) || refused.Kind == field.KindInternal || refused.Kind == field.KindBusy:
+		case !errors.As(err, &refused) || refused.Kind == field.ErrorInternal || refused.Kind == field.ErrorBusy:
 			return taken, err
 		}
 	}

@@ -65,7 +65,7 @@ func TestWhatWasSentAfterTheAccessEndedIsAcceptedItemByItem(t *testing.T) {
 				t.Errorf("operation %d is %s: %s", i, r.State, r.Document())
 			}
 		}
-		if conflicts := c.list(field.KindConflicts); len(conflicts) != 0 {
+		if conflicts := c.list(field.KindConflict); len(conflicts) != 0 {
 			t.Errorf("the inspector's own writes conflict: %s", conflicts[0].Document())
 		}
 		c.sound()
@@ -81,7 +81,7 @@ func TestAnAcceptedEditOverwritesNothing(t *testing.T) {
 		c.chen.Scopes = nil
 		resp := c.push(c.chen, c.scope, protocol.Operation{ID: report, Kind: field.KindReport, Base: base, Set: fields(m{"summary": "陈"})})
 		c.must(c.click(c.zhao, c.get(c.outcome(resp, 0, protocol.Rejected).RecordID), "accept", nil))
-		conflicts := c.list(field.KindConflicts)
+		conflicts := c.list(field.KindConflict)
 		if c.get(report).Text("summary") != "林" || len(conflicts) != 1 || conflicts[0].Text("offered") != "陈" || conflicts[0].Text("offeredBy") != string(c.chen.User) {
 			t.Fatalf("%s, %d conflicts", c.get(report).Document(), len(conflicts))
 		}
@@ -105,7 +105,7 @@ func TestABatchOffersTwice(t *testing.T) {
 		}
 		offered := func(want string) {
 			t.Helper()
-			conflicts := c.list(field.KindConflicts)
+			conflicts := c.list(field.KindConflict)
 			if c.get(report).Text("summary") != "林" || len(conflicts) != 1 || conflicts[0].Text("offered") != want {
 				t.Fatalf("%s, %d conflicts, the first is %s", c.get(report).Document(), len(conflicts), conflicts[0].Document())
 			}
@@ -136,7 +136,7 @@ func TestOneBatchAcceptsTwoEditsOfAField(t *testing.T) {
 		for i := range accept {
 			c.outcome(resp, i, protocol.Applied)
 		}
-		conflicts := c.list(field.KindConflicts)
+		conflicts := c.list(field.KindConflict)
 		if c.get(report).Text("summary") != "一" || len(conflicts) != 1 || conflicts[0].Text("offered") != "二" || conflicts[0].Text("currentUser") != string(c.chen.User) {
 			t.Fatalf("%s, conflicts %v", c.get(report).Document(), conflicts)
 		}

@@ -375,7 +375,7 @@ func (s *step) conflict(r *field.Record, op *protocol.Operation, clash merge.Cla
 	if who != "" {
 		set["currentUser"] = field.Quote(who)
 	}
-	id, known, err := field.Own(s.view, id, field.KindConflicts, r.Scope)
+	id, known, err := field.Own(s.view, id, field.KindConflict, r.Scope)
 	if err != nil {
 		return "", err
 	}
@@ -388,14 +388,14 @@ func (s *step) conflict(r *field.Record, op *protocol.Operation, clash merge.Cla
 		}
 		if beside {
 			id = field.ServerID("conflict", string(r.ID), clash.Path, string(in.Device), strconv.FormatInt(clash.By.Seq, 10), strconv.FormatInt(in.Number, 10))
-			if id, known, err = field.Own(s.view, id, field.KindConflicts, r.Scope); err != nil {
+			if id, known, err = field.Own(s.view, id, field.KindConflict, r.Scope); err != nil {
 				return "", err
 			}
 		}
 	}
 	change := protocol.Change{ID: id, Set: set}
 	if known == nil {
-		change.Kind, change.Author = field.KindConflicts, in.Actor.User
+		change.Kind, change.Author = field.KindConflict, in.Actor.User
 	}
 	change.State = field.StateOpen // a resolved one opens again: something new was offered
 	_, err = s.write(r.Scope, change)

@@ -115,7 +115,7 @@ func TestACopyOfAPhoneOverwritesNothing(t *testing.T) {
 			conflict := c.outcome(resp, 0, protocol.Conflict).Conflicts[0]
 			offered = append(offered, c.get(conflict).Text("offered"))
 		}
-		for _, r := range c.list(field.KindConflicts, field.KeyFor("recordId", report)) {
+		for _, r := range c.list(field.KindConflict, field.KeyFor("recordId", report)) {
 			offered = slices.DeleteFunc(offered, func(text string) bool { return text == r.Text("offered") })
 		}
 		if r := c.get(report); r.Text("summary") != "原机后来写的" || len(offered) > 0 {

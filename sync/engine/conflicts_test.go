@@ -125,7 +125,7 @@ func TestConflictsAsTwoPeopleReadThem(t *testing.T) {
 			out := s.writes("09:20", s.lin, s.set(r, v, m{"summary": "两间"}))
 			conflict := out[0].Conflicts[0]
 			s.writes("09:40", s.chen, protocol.Operation{
-				ID: conflict, Kind: field.KindConflicts, Base: s.get(conflict).Version, Command: "resolve", Args: fields(m{"take": "offered"}),
+				ID: conflict, Kind: field.KindConflict, Base: s.get(conflict).Version, Command: "resolve", Args: fields(m{"take": "offered"}),
 			})
 			s.afterwards()
 		}},
@@ -253,7 +253,7 @@ func TestAConflictInOneCommitNamesBoth(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		conflicts := c.list(field.KindConflicts, field.KeyFor("recordId", report))
+		conflicts := c.list(field.KindConflict, field.KeyFor("recordId", report))
 		if len(conflicts) != len(writers)-1 {
 			t.Fatalf("%d conflicts of %d writers", len(conflicts), len(writers))
 		}

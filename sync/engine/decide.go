@@ -358,7 +358,7 @@ func (b *batch) operation(i int, refused *field.Error) (protocol.Outcome, error)
 	case err == nil && b.in.Strict && decided.Outcome.Outcome == protocol.Conflict:
 		return decided.Outcome, field.Refuse(field.CodeStale, "").About(string(decided.ID))
 	case err == nil:
-	case !errors.As(err, &fe) || fe.Kind == field.KindInternal || fe.Kind == field.KindBusy || fe.Kind == field.KindFull:
+	case !errors.As(err, &fe) || fe.Kind == field.ErrorInternal || fe.Kind == field.ErrorBusy || fe.Kind == field.ErrorFull:
 		return decided.Outcome, err
 	case b.in.Strict && fe.Record != "": // it names another: what stands in the way
 		return decided.Outcome, fe

@@ -279,7 +279,7 @@ func (s *story) afterwards() {
 		s.text.WriteString("\n```\n")
 		for _, path := range slices.Sorted(maps.Keys(r.Fields)) {
 			stamp := ""
-			if r.Kind != field.KindConflicts && r.Kind != field.KindParked { // those are the server's own
+			if r.Kind != field.KindConflict && r.Kind != field.KindParked { // those are the server's own
 				stamp = fmt.Sprintf("   (%s, %d)", r.Stamps[path].Device, r.Stamps[path].Seq)
 			}
 			_, _ = fmt.Fprintf(&s.text, "%-15s %s%s\n", path, plain(r.Fields[path]), stamp) // never fails

@@ -337,7 +337,7 @@ func says(image map[field.RecordID]*field.Record, body *protocol.Body) bool {
 func wrote(spec *field.Spec, set map[string]field.Value) bool {
 	for path, v := range set {
 		f := spec.Named(path)
-		kept := spec == field.KindOf(field.KindParked) && path == "operation" || spec == field.KindOf(field.KindConflicts) && path == "offered"
+		kept := spec == field.KindOf(field.KindParked) && path == "operation" || spec == field.KindOf(field.KindConflict) && path == "offered"
 		if (f == nil || !f.Server || kept) && spec.Identity(map[string]field.Value{path: v}, "", nil) != "" {
 			return true
 		}

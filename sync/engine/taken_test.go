@@ -76,7 +76,7 @@ func TestTheServersIdsAreTaken(t *testing.T) {
 		first := c.get(report)
 		take(take(field.ServerID("conflict", string(report), "summary", string(c.chen.Device), strconv.FormatInt(first.Version, 10))))
 		conflict := c.outcome(c.push(c.chen, c.scope, edit("二")), 0, protocol.Conflict).Conflicts[0]
-		if r := c.get(conflict); r == nil || r.Kind != field.KindConflicts || r.Text("offered") != "二" {
+		if r := c.get(conflict); r == nil || r.Kind != field.KindConflict || r.Text("offered") != "二" {
 			t.Errorf("the conflict is %+v", r)
 		}
 		if again := c.outcome(c.push(c.chen, c.scope, edit("三")), 0, protocol.Conflict).Conflicts; !slices.Equal(again, []field.RecordID{conflict}) || c.get(conflict).Text("offered") != "三" {

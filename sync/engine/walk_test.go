@@ -372,7 +372,7 @@ func (w *walk) may(row written, empowers map[access.Action]bool, who wanderer, r
 	case who.side == "stranger" || who.side == "partner" || reach == "" || reach == "granted" && !who.granted:
 		return false
 	case who.side == "agent":
-		others := !row.whose || row.verb == "create" || empowers[access.ActionFor(row.kind, row.verb+"_others")] || row.kind == field.KindConflicts && empowers["conflict.arbitrate"]
+		others := !row.whose || row.verb == "create" || empowers[access.ActionFor(row.kind, row.verb+"_others")] || row.kind == field.KindConflict && empowers["conflict.arbitrate"]
 		return (at == field.ScopeSite || at == field.ScopeClue) && empowers[access.ActionFor(row.kind, row.verb)] && others
 	}
 	return true

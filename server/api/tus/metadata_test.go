@@ -15,7 +15,7 @@ func FuzzMetadata(f *testing.F) {
 	f.Fuzz(func(t *testing.T, header string) {
 		m, err := metadata(header)
 		if err != nil {
-			if field.AsError(err).Kind == field.KindInternal {
+			if field.AsError(err).Kind == field.ErrorInternal {
 				t.Fatal(err)
 			}
 			return

@@ -59,8 +59,8 @@ func start(t *testing.T) *server {
 			status, ok := tus.Status(e.Code)
 			if !ok {
 				status = map[field.ErrorKind]int{
-					field.KindInvalid: 400, field.KindNotFound: 404, field.KindConflict: 409, field.KindUnsupported: 415,
-					field.KindTooLarge: 413, field.KindTimeout: 408, field.KindLengthRequired: 411,
+					field.ErrorInvalid: 400, field.ErrorNotFound: 404, field.ErrorConflict: 409, field.ErrorUnsupported: 415,
+					field.ErrorTooLarge: 413, field.ErrorTimeout: 408, field.ErrorLengthRequired: 411,
 				}[e.Kind]
 			}
 			if fe := (*fiber.Error)(nil); errors.As(err, &fe) && fe.Code == 405 || e.Code == field.CodeMethodNotAllowed {

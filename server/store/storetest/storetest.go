@@ -2,7 +2,7 @@
 // comments of server/store; a new promise starts here as a new case.
 //
 // Start with Store and Run. commit.go holds the log, archive.go its bundles, records.go the images, list.go lists and
-// visibility, hashes.go what looks alike, docs.go the working documents, durable.go what outlives a process, keep.go what verification and repair ask;
+// visibility, hashes.go what looks alike, docs.go the working documents, durable.go what outlives a process, repair.go what verification and repair ask;
 // desk.go is the caller that the cases share.
 //
 // A case that the engine under test cannot pass, because it has no transactions or no second process, is skipped with

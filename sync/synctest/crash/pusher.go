@@ -333,7 +333,7 @@ func (p *pusher) hold(r *protocol.PulledRecord) error {
 		return fmt.Errorf("TWICE: %s: record %s was pulled at version %d and comes again at %d", p.name, r.ID, old.version, r.Version)
 	}
 	k := kept{version: r.Version, title: f.Title, amount: f.Amount, kind: r.Kind}
-	if r.ID == p.site.shared || r.Kind == field.KindConflicts || r.Kind == field.KindParked {
+	if r.ID == p.site.shared || r.Kind == field.KindConflict || r.Kind == field.KindParked {
 		k.fields = r.Fields
 	}
 	if r.ID == p.site.shared {

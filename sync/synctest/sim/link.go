@@ -198,10 +198,10 @@ func (l *link) serve(push bool, body []byte) (status int, out []byte, err error)
 	fe := field.AsError(err)
 	problem := field.Quote(map[string]any{"code": fe.Code, "highestBatch": fe.Highest})
 	switch fe.Kind {
-	case field.KindInternal:
+	case field.ErrorInternal:
 		w.fault("an internal error: %v", err)
 		fallthrough
-	case field.KindBusy, field.KindFull:
+	case field.ErrorBusy, field.ErrorFull:
 		return 503, problem, nil
 	}
 	return 409, problem, nil

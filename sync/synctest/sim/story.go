@@ -324,7 +324,7 @@ func (w *world) backup() error {
 
 // deskWork is a supervisor who resolves a conflict, or accepts or settles an operation that was kept.
 func (w *world) deskWork() error {
-	kind, state := field.KindConflicts, field.State(field.StateOpen)
+	kind, state := field.KindConflict, field.State(field.StateOpen)
 	if w.choose(2) == 0 {
 		kind = field.KindParked
 	}
@@ -335,7 +335,7 @@ func (w *world) deskWork() error {
 	r := found[w.choose(len(found))]
 	op := protocol.Operation{ID: r.ID, Kind: r.Kind, Base: r.Version}
 	switch {
-	case kind == field.KindConflicts:
+	case kind == field.KindConflict:
 		op.Command, op.Args = "resolve", quoted(set{"take": []string{"current", "offered"}[w.choose(2)]})
 	case w.choose(3) == 0:
 		op.Command, op.Args = "settle", quoted(set{"reason": "重复"})
@@ -427,7 +427,7 @@ func (w *world) click(scope field.Scope, op protocol.Operation) (resp protocol.P
 			w.crash(i)
 			continue
 		}
-		if kind := field.AsError(err); err == nil || kind.Kind != field.KindBusy && kind.Kind != field.KindFull {
+		if kind := field.AsError(err); err == nil || kind.Kind != field.ErrorBusy && kind.Kind != field.ErrorFull {
 			return resp, err
 		}
 	}

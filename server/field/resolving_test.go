@@ -29,12 +29,12 @@ func TestEveryCodeHasItsWays(t *testing.T) {
 			t.Errorf("%s: %v", c, ways)
 		}
 		switch c.Kind() {
-		case field.KindInvalid, field.KindForbidden, field.KindNotFound, field.KindConflict, field.KindState:
+		case field.ErrorInvalid, field.ErrorForbidden, field.ErrorNotFound, field.ErrorConflict, field.ErrorState:
 		default:
 			continue // tried again, or the request as a whole
 		}
 		if slices.Contains(whole, c) == slices.Contains(field.KeptCodes(), c) {
-			t.Errorf("%s: say in ways.go how it is resolved, or here that it is of whole requests", c)
+			t.Errorf("%s: say in resolving.go how it is resolved, or here that it is of whole requests", c)
 		}
 	}
 	for _, c := range field.KeptCodes() {

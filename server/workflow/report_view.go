@@ -143,7 +143,7 @@ func (f *Flow) ReportView(ctx context.Context, who *access.Actor, id field.Repor
 // surroundings adds the open conflicts of the report, what was kept for it and the earlier findings of the site.
 func (f *Flow) surroundings(ctx context.Context, who *access.Actor, v *ReportView, r *field.Record) error {
 	conflicts, err := f.every(ctx, who, store.Query{
-		Kinds: []field.Kind{field.KindConflicts}, States: []field.State{field.StateOpen}, Keys: where{}.is("recordId", string(r.ID)),
+		Kinds: []field.Kind{field.KindConflict}, States: []field.State{field.StateOpen}, Keys: where{}.is("recordId", string(r.ID)),
 	})
 	if err != nil {
 		return err

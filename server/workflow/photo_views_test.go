@@ -192,7 +192,7 @@ func TestAViewThatCannotBeNotedIsRefused(t *testing.T) {
 	for _, cause := range []error{errors.New("disk I/O error"), field.Refuse(field.CodeStorageFull, ""), field.Refuse(field.CodeBusy, ""), context.DeadlineExceeded} {
 		f := workflow.New(w.store, brokenLog{cause}, alike.New(w.store, w.now), w.now)
 		for range 2 { // a failure is not remembered as a success
-			if err := f.RecordView(w.ctx, w.as("cai"), photo, workflow.ViewSmall); field.AsError(err).Kind != field.KindBusy || !errors.Is(err, cause) {
+			if err := f.RecordView(w.ctx, w.as("cai"), photo, workflow.ViewSmall); field.AsError(err).Kind != field.ErrorBusy || !errors.Is(err, cause) {
 				t.Errorf("%v: %v", cause, err)
 			}
 		}

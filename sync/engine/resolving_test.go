@@ -273,8 +273,8 @@ func TestAnAcceptedEditCountsFromWhatThePhoneHadRead(t *testing.T) {
 		kept := c.get(c.outcome(resp, 0, protocol.Rejected).RecordID)
 		c.chen.Scopes = scopes
 		c.must(c.click(c.zhao, kept, "accept", nil))
-		if got := c.get(report).Text("summary"); got != "同行所写" || len(c.list(field.KindConflicts)) != 1 {
-			t.Errorf("the summary is %s, with %d conflicts", got, len(c.list(field.KindConflicts)))
+		if got := c.get(report).Text("summary"); got != "同行所写" || len(c.list(field.KindConflict)) != 1 {
+			t.Errorf("the summary is %s, with %d conflicts", got, len(c.list(field.KindConflict)))
 		}
 	})
 }
