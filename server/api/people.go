@@ -1,9 +1,7 @@
 package api
 
 import (
-	"encoding/base64"
 	"maps"
-	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -272,17 +270,17 @@ func paged[T any](c *fiber.Ctx, list func(after store.Place, limit int) ([]T, []
 	if err != nil {
 		return err
 	}
-	after, err := openPlace(c.Query("after"))
+	after, err := store.ParseCursor(c.Query("after"))
 	if err != nil {
 		return err
 	}
-	items, places, err := list(after, limit+1)
+	items, places, err := list(after.Place, limit+1)
 	if err != nil {
 		return err
 	}
 	page := workflow.Page[T]{Items: items}
 	if len(items) > limit {
-		page.Items, page.Next = items[:limit], sealPlace(places[limit-1])
+		page.Items, page.Next = items[:limit], store.Cursor{Place: places[limit-1]}.String()
 	}
 	return reply(c, page)
 }
@@ -402,38 +400,11 @@ func (s *Server) listKind(c *fiber.Ctx, q store.Query) error {
 	if err != nil {
 		return err
 	}
-	if q.After, err = openPlace(c.Query("after")); err != nil {
-		return err
-	}
-	q.Visible, q.Limit = access.Visible(actor(c)), limit+1
-	records, err := s.store.List(c.UserContext(), q)
+	page, err := s.flow.Query(c.UserContext(), actor(c), q, workflow.Ask{After: c.Query("after"), Limit: limit})
 	if err != nil {
 		return err
 	}
-	page := workflow.Records{Items: []protocol.PulledRecord{}}
-	for i, r := range records {
-		if i == limit {
-			page.Next = sealPlace(store.PlaceOf(records[limit-1]))
-			break
-		}
-		page.Items = append(page.Items, protocol.FromRecord(r))
-	}
 	return reply(c, page)
-}
-
-func sealPlace(p store.Place) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(string(p.ID) + p.Rank))
-}
-
-func openPlace(s string) (store.Place, error) {
-	if s == "" {
-		return store.Place{}, nil
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil || len(raw) < 36 || len(raw) > 300 || !field.ValidID(string(raw[:36])) {
-		return store.Place{}, field.Refuse(field.CodeBadRequest, "after is not the next of an earlier page.").InChinese("after 不是此前某页的 next。")
-	}
-	return store.Place{ID: field.RecordID(raw[:36]), Rank: strings.Clone(string(raw[36:]))}, nil
 }
 
 type kindInfo struct {

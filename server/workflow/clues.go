@@ -32,5 +32,5 @@ func (f *Flow) Links(ctx context.Context, who *access.Actor, clue field.ClueID, 
 	if _, err := f.read(ctx, who, field.KindClue, field.RecordID(clue)); err != nil {
 		return Records{}, err
 	}
-	return f.page(ctx, who, store.Query{Kinds: []field.Kind{field.KindLink}, Keys: where{}.is("clueId", string(clue))}, ask)
+	return f.Query(ctx, who, store.Query{Kinds: []field.Kind{field.KindLink}, Keys: where{}.is("clueId", string(clue))}, ask)
 }

@@ -11,7 +11,7 @@ import (
 
 // Inbox lists what lies in the actor's own inbox: work that came back first, then the newest.
 func (f *Flow) Inbox(ctx context.Context, who *access.Actor, state field.State, ask Ask) (Records, error) {
-	return f.page(ctx, who, store.Query{
+	return f.Query(ctx, who, store.Query{
 		Scope: field.MakeScope(field.ScopeUser, string(who.User)), Kinds: []field.Kind{field.KindNotice}, States: states(state),
 	}, ask)
 }

@@ -3,9 +3,7 @@ package workflow
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -51,16 +49,17 @@ func (f *Flow) list(ctx context.Context, who *access.Actor, q store.Query, ask A
 }
 
 func (f *Flow) listOf(ctx context.Context, visible access.Filter, q store.Query, ask Ask) ([]*field.Record, string, error) {
-	after, since, err := openPlace(ask.After)
+	after, err := store.ParseCursor(ask.After)
 	if err != nil {
 		return nil, "", err
 	}
+	since := after.Since
 	moving := slices.ContainsFunc(q.Kinds, func(k field.Kind) bool { return field.KindOf(k).Moves })
 	if since.IsZero() && moving {
 		since = f.now().UTC().Truncate(time.Millisecond)
 	}
 	size := ask.size()
-	q.Visible, q.After, q.Limit = visible, after, size+1
+	q.Visible, q.After, q.Limit = visible, after.Place, size+1
 	var found []standing
 	if moving && ask.After != "" {
 		found, err = f.asItWas(ctx, q, since)
@@ -73,7 +72,7 @@ func (f *Flow) listOf(ctx context.Context, visible access.Filter, q store.Query,
 	next := ""
 	if len(found) > size {
 		found = found[:size]
-		next = sealPlace(found[size-1].at, since)
+		next = store.Cursor{Place: found[size-1].at, Since: since}.String()
 	}
 	records := make([]*field.Record, 0, len(found))
 	for _, s := range found {
@@ -153,7 +152,8 @@ func after(a, b store.Place) bool {
 	return cmp.Or(strings.Compare(a.Rank, b.Rank), strings.Compare(string(a.ID), string(b.ID))) > 0
 }
 
-func (f *Flow) page(ctx context.Context, who *access.Actor, q store.Query, ask Ask) (Records, error) {
+// Query reads a page of the records that the actor may see.
+func (f *Flow) Query(ctx context.Context, who *access.Actor, q store.Query, ask Ask) (Records, error) {
 	records, next, err := f.list(ctx, who, q, ask)
 	if err != nil {
 		return Records{}, err
@@ -218,36 +218,6 @@ func wireOne(r *field.Record) *protocol.PulledRecord {
 	}
 	w := protocol.FromRecord(r)
 	return &w
-}
-
-// Places travel as one opaque word: base64 of the rank, a space and the id, and for lists that move a space and when the first page was
-// read, in milliseconds.
-func sealPlace(p store.Place, since time.Time) string {
-	text := p.Rank + " " + string(p.ID)
-	if !since.IsZero() {
-		text += " " + strconv.FormatInt(since.UnixMilli(), 10)
-	}
-	return base64.RawURLEncoding.EncodeToString([]byte(text))
-}
-
-func openPlace(s string) (p store.Place, since time.Time, err error) {
-	if s == "" {
-		return p, since, nil
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(s)
-	text := string(raw)
-	if i := strings.LastIndexByte(text, ' '); err == nil && i >= 0 && !field.ValidID(text[i+1:]) {
-		var ms int64
-		if ms, err = strconv.ParseInt(text[i+1:], 10, 64); err == nil {
-			text, since = text[:i], time.UnixMilli(ms).UTC()
-		}
-	}
-	i := strings.LastIndexByte(text, ' ')
-	if err != nil || i < 0 || len(raw) > 300 || !field.ValidID(text[i+1:]) {
-		return store.Place{}, time.Time{}, field.Refuse(field.CodeBadRequest, "after is not the next of an earlier page.").
-			InChinese("after 不是此前某页的 next。")
-	}
-	return store.Place{Rank: text[:i], ID: field.RecordID(text[i+1:])}, since, nil
 }
 
 // where collects the keys of a query from filters; an empty value is no filter.

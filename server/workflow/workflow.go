@@ -125,7 +125,7 @@ func (f *Flow) List(ctx context.Context, who *access.Actor, kind field.Kind, by 
 			q.Keys = append(q.Keys, field.KeyFor(filter.Key, value))
 		}
 	}
-	return f.page(ctx, who, q, ask)
+	return f.Query(ctx, who, q, ask)
 }
 
 // create is Make in a scope that is known.
