@@ -33,8 +33,9 @@ type ReportView struct {
 	Revisit      *protocol.PulledRecord  `json:"revisit,omitempty"`      // the task that the visit answers
 	Previous     *PreviousVisit          `json:"previous,omitempty"`     // the visit before this one at the same site
 	PhotoPoints  []PhotoPair             `json:"photoPoints"`            // last visit and this visit at the same point
-	PastFindings []protocol.PulledRecord `json:"pastFindings,omitempty"` // of earlier visits to the site, not dismissed
-	People       []*Named                `json:"people"`                 // authors, reviewer, and whoever else is named
+	PastFindings []protocol.PulledRecord `json:"pastFindings,omitempty"` // of earlier visits to the site, not dismissed; the last 50, the oldest of them first
+	MorePast     bool                    `json:"morePastFindings,omitempty"`
+	People       []*Named                `json:"people"` // authors, reviewer, and whoever else is named
 }
 
 // ItemView is one item of the checklist with what belongs beside it.
@@ -152,17 +153,23 @@ func (f *Flow) surroundings(ctx context.Context, who *access.Actor, v *ReportVie
 	if v.Kept, err = f.keptFor(ctx, who, r); err != nil {
 		return err
 	}
-	findings, err := f.every(ctx, who, store.Query{Scope: r.Scope, Kinds: []field.Kind{field.KindFinding}})
-	if err != nil {
-		return err
-	}
-	for _, x := range findings {
-		if x.Text("reportId") != string(r.ID) && x.Text("class") != "dismissed" {
-			v.PastFindings = append(v.PastFindings, protocol.FromRecord(x))
+	past := store.Query{Visible: access.Visible(who), Scope: r.Scope, Kinds: []field.Kind{field.KindFinding}, Limit: wholePage}
+	return store.EachPage(ctx, f.store, past, func(page []*field.Record) error {
+		for _, x := range page {
+			if x.Text("reportId") != string(r.ID) && x.Text("class") != "dismissed" {
+				v.PastFindings = append(v.PastFindings, protocol.FromRecord(x))
+			}
 		}
-	}
-	return nil
+		if more := len(v.PastFindings) - mostPast; more > 0 {
+			v.PastFindings, v.MorePast = slices.Clone(v.PastFindings[more:]), true
+		}
+		return nil
+	})
 }
+
+// mostPast are the findings of earlier visits that the page of a report shows: a site that was visited for ten years has many, and
+// each page would carry them all. GET /v1/findings with siteId has the others.
+const mostPast = 50
 
 func (f *Flow) people(ctx context.Context, who *access.Actor, v *ReportView, r, previous *field.Record, p parts) error {
 	ids := []field.RecordID{field.RecordID(r.Text("reviewer"))}
