@@ -142,8 +142,8 @@ func TestAKeyThatTheStoreDoesNotKnowIsNamed(t *testing.T) {
 	if _, _, err := upkeep.RotateKey(t.Context(), cfg, quiet, false); err == nil || !strings.Contains(err.Error(), "there is no key yet") {
 		t.Errorf("changing the key of a store without: %v", err)
 	}
-	o.again(cfg)
-	report, err := o.a.Verify(t.Context())
+	refuses(t, cfg, "the key that signs receipts is gone")
+	report, err := upkeep.Verify(t.Context(), cfg, quiet, upkeep.Look{})
 	if err != nil || report.Sound() || !strings.Contains(report.String(), `its key "`+paper.KeyID+`" is not known`) ||
 		!strings.Contains(report.String(), `the key with which it was signed is not known ("fieldclue"+`) {
 		t.Errorf("%v\n%v", err, report)
