@@ -16,7 +16,6 @@ var readsInPart = map[string]string{
 	"(*fieldclue/sync/engine.page).tasksFirst":       "the order of a page, not what is on it",
 	"(*fieldclue/server/workflow.Flow).upTo":         "says whether it came to the end",
 	"(*fieldclue/server/workflow.Flow).asItIs":       "one page of a list that goes on",
-	"(*fieldclue/server/api.Server).listKind":        "one page of a list that goes on",
 	"(*fieldclue/server/accounts.Accounts).Devices":  "one page of a list that goes on",
 	"(*fieldclue/server/accounts.Accounts).Accounts": "one page of a list that goes on",
 	"(*fieldclue/server/accounts.Accounts).SignIns":  "one page of a list that goes on",
