@@ -130,6 +130,72 @@ func TestACopyOfAPhoneOverwritesNothing(t *testing.T) {
 	})
 }
 
+// Copies of a phone that write to one scope now and then never use a number twice there: they count on while they write elsewhere. What
+// each says it sealed before tells them apart, whichever comes first.
+func TestCopiesWhoseNumbersNeverMeetAreToldApart(t *testing.T) {
+	for name, order := range map[string][]int64{"the lower number first": {1002, 1004}, "the lower number late": {1004, 1002}} {
+		t.Run(name, func(t *testing.T) {
+			onBothStores(t, func(t *testing.T, c *county) {
+				report, device := c.newReport(c.chen), c.chen.Device
+				seen := c.get(report).Version
+				send := func(number, previous int64, set m) protocol.Outcome {
+					t.Helper()
+					resp, err := c.Push(c.ctx, c.chen, protocol.PushRequest{Device: device, Batch: number, Previous: &previous, Scope: c.scope, Operations: []protocol.Operation{
+						{ID: report, Kind: field.KindReport, Base: seen, Set: fields(set)},
+					}})
+					c.must(err)
+					return resp.Outcomes[0]
+				}
+				before, err := c.store.LastBatch(c.ctx, c.scope, device)
+				c.must(err)
+				send(1000, before, m{"summary": "副本之前"}) // both copies know of it
+				send(order[0], 1000, m{"summary": "甲"})
+				if out := send(order[1], 1000, m{"summary": "乙"}); out.Outcome != protocol.Conflict {
+					t.Errorf("%+v", out)
+				}
+				if out := send(1006, order[0], m{"summary": "甲又写的"}); out.Outcome != protocol.Conflict { // from now on only what was pulled is its own
+					t.Errorf("%+v", out)
+				}
+				if got := c.get(report).Text("summary"); got != "甲" {
+					t.Errorf("the summary is %s", got)
+				}
+				c.sound()
+			})
+		})
+	}
+}
+
+// One phone is not taken for two: not when a batch comes late, nor when one was refused as a whole or lost with a store that was put back.
+func TestOnePhoneIsNotTakenForTwo(t *testing.T) {
+	onBothStores(t, func(t *testing.T, c *county) {
+		report, device := c.newReport(c.chen), c.chen.Device
+		seen := c.get(report).Version
+		send := func(number, previous int64, text string, want protocol.OutcomeKind) {
+			t.Helper()
+			resp, err := c.Push(c.ctx, c.chen, protocol.PushRequest{Device: device, Batch: number, Previous: &previous, Scope: c.scope, Operations: []protocol.Operation{
+				{ID: report, Kind: field.KindReport, Base: seen, Set: fields(m{"summary": text})},
+			}})
+			c.must(err)
+			c.outcome(resp, 0, want)
+		}
+		before, err := c.store.LastBatch(c.ctx, c.scope, device)
+		c.must(err)
+		send(1000, before, "一", protocol.Applied)
+		send(1003, 1000, "二", protocol.Applied)
+		send(1009, 1006, "三", protocol.Applied)   // 1006 has not come
+		send(1006, 1003, "迟到", protocol.Conflict) // and meets one that was sealed later
+		scopes := c.chen.Scopes
+		c.chen.Scopes = nil
+		send(1010, 1009, "无权", protocol.Rejected) // refused as a whole: it stands in the sender's own scope
+		c.chen.Scopes = scopes
+		send(1012, 1010, "四", protocol.Applied)
+		if _, err := c.Push(c.ctx, c.chen, protocol.PushRequest{Device: device, Batch: 1013, Previous: new(int64(1013)), Scope: c.scope, Operations: []protocol.Operation{c.reportOp(id())}}); !field.Is(err, field.CodeBadRequest) {
+			t.Errorf("a batch before itself: %v", err)
+		}
+		c.sound()
+	})
+}
+
 // The sign that there are two copies is found in one scope and holds in all, and at once with every server: the next batch goes to
 // another one.
 func TestTheSignOfACopyHoldsEverywhere(t *testing.T) {

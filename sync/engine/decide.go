@@ -76,6 +76,9 @@ func (e *Engine) decideFrom(root *view, in *protocol.Batch, digest string, held 
 	if err := b.compareHistory(); err != nil {
 		return nil, err
 	}
+	if err := b.compareNumbers(); err != nil {
+		return nil, err
+	}
 	if refused != nil && !in.Strict {
 		b.home = b.own()
 	}
@@ -209,6 +212,48 @@ func (b *batch) compareHistory() error {
 	return nil
 }
 
+// compareNumbers finds out whether the device's batches in the scope are those of one phone: that which it says it sealed before this one
+// is the last that is there. A higher one that this phone does not know, or a later one that does not know of this, is another copy's, and
+// the device has forked although no number was used twice. One that is missing was refused as a whole, or lost with a store that was put back.
+func (b *batch) compareNumbers() error {
+	in := b.in
+	if in.Previous == nil || in.Actor.Server {
+		return nil
+	}
+	last, err := b.e.store.LastBatch(b.view.ctx, in.Scope, in.Device)
+	if err != nil {
+		return err
+	}
+	var newest *store.Entry
+	for v := b.view; v != nil; v = v.below {
+		for i := range v.decided {
+			if e := &v.decided[i]; e.Scope == in.Scope && e.Device == in.Device && e.Batch > last {
+				last, newest = e.Batch, e
+			}
+		}
+	}
+	if last <= *in.Previous {
+		return nil
+	}
+	if last > in.Number {
+		if newest == nil {
+			e, err := b.e.store.Batch(b.view.ctx, in.Scope, in.Device, last)
+			if err != nil {
+				return err
+			}
+			newest = &e
+		}
+		body, err := protocol.Open(*newest)
+		if err != nil || body.Previous == nil || *body.Previous >= in.Number {
+			return err
+		}
+	}
+	b.e.log.Warn("a device id stands for two phones: a batch does not know of another one", "scope", in.Scope, "device", in.Device, "batch", in.Number, "previous", *in.Previous, "last", last)
+	forked := true
+	b.forked = &forked
+	return b.e.forks.mark(b.view.ctx, in.Device)
+}
+
 // base is the version from which an operation on a record starts. One of a lost history says nothing, so whatever another device
 // has written stands against the operation. No device has seen more of a record than of its scope: a version that it learnt
 // from an outcome covers what others wrote in between, unseen, so what it had read when it sealed the batch bounds the base. Nor
@@ -319,9 +364,10 @@ func (b *batch) body(scope field.Scope) (*protocol.Body, error) {
 	}
 	body.Mandate = b.mandate
 	b.bodies[scope], b.infos[scope] = body, info
-	body.Device, body.Batch = b.in.Device, b.in.Number
+	body.Device, body.Batch, body.Previous = b.in.Device, b.in.Number, b.in.Previous
 	if scope != b.in.Scope {
 		body.Device, body.Batch = b.sideKey(scope)
+		body.Previous = nil
 	}
 	return body, nil
 }

@@ -112,6 +112,8 @@ func wellFormed(in *protocol.Batch) error {
 			InChinese("范围须为 user/、org/、site/、clue/、campaign/、ledger/、register/、custody/、signin/ 之一加编号。")
 	case in.Device == "" || in.Number < 1:
 		return field.Refuse(field.CodeBadRequest, "A batch needs a device and a number from 1.").InChinese("批次须有设备和从 1 起的批次号。")
+	case in.Previous != nil && (*in.Previous < 0 || *in.Previous >= in.Number):
+		return field.Refuse(field.CodeBadRequest, "previous is the number of an earlier batch of the scope, or 0.").InChinese("previous 须为该范围中较早批次的批次号，或为 0。")
 	case len(in.Operations) == 0:
 		return field.Refuse(field.CodeBadRequest, "A batch holds at least one operation.").InChinese("批次至少须有一项操作。")
 	case len(in.Operations) > protocol.MaxOperations:
@@ -539,7 +541,7 @@ func (e *Engine) Push(ctx context.Context, actor Actor, req protocol.PushRequest
 	}
 	resp, err := e.Commit(ctx, protocol.Batch{
 		Actor: actor, Device: req.Device, Number: req.Batch, Scope: req.Scope, Operations: req.Operations,
-		App: req.App, DeviceTime: req.DeviceTime, SkewMS: req.SkewMS, Seen: req.Seen,
+		App: req.App, DeviceTime: req.DeviceTime, SkewMS: req.SkewMS, Seen: req.Seen, Previous: req.Previous,
 	})
 	if err != nil {
 		return resp, fmt.Errorf("push to %s: %w", req.Scope, err)

@@ -33,6 +33,7 @@ type state struct {
 	Doubted   bool                                     `json:"doubted,omitempty"`   // the server has lost one of these: are the others there?
 	Bytes     int                                      `json:"bytes,omitempty"`     // of a page, as the link allows
 	LastBatch int64                                    `json:"lastBatch"`
+	Last      map[field.Scope]int64                    `json:"last,omitempty"` // the newest batch that was sealed for each scope
 	Photos    map[field.RecordID]*photo                `json:"photos"`
 	Written   map[field.RecordID]*Written              `json:"written"`
 	Order     []field.RecordID                         `json:"order"` // of Written
@@ -149,9 +150,10 @@ type sealEvent struct {
 
 // renumber gives a batch whose number was used for other content a new one.
 type renumber struct {
-	Old  int64           `json:"old"`
-	New  int64           `json:"new"`
-	Body json.RawMessage `json:"body"`
+	Old   int64           `json:"old"`
+	New   int64           `json:"new"`
+	Scope field.Scope     `json:"scope"`
+	Body  json.RawMessage `json:"body"`
 }
 
 type answerEvent struct {
@@ -197,7 +199,7 @@ func (s *state) apply(e event) {
 				s.Sealed[i].Batch, s.Sealed[i].Body, s.Sealed[i].Tried = e.Renumber.New, e.Renumber.Body, false
 			}
 		}
-		s.LastBatch = max(s.LastBatch, e.Renumber.New)
+		s.sealedLast(e.Renumber.Scope, e.Renumber.New)
 	case e.Answer != nil:
 		s.applyAnswer(e.Answer)
 	case e.Upload != nil:

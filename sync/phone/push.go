@@ -144,7 +144,7 @@ func sameCursor(a, b *protocol.Cursor) bool { return a == b || a != nil && b != 
 
 func (s *state) applySeal(e *sealEvent) {
 	s.Sealed = append(s.Sealed, e.sealed)
-	s.LastBatch = max(s.LastBatch, e.Batch)
+	s.sealedLast(e.Scope, e.Batch)
 	taken := map[int]bool{}
 	for _, k := range e.Places {
 		taken[k] = true
@@ -156,6 +156,15 @@ func (s *state) applySeal(e *sealEvent) {
 		}
 	}
 	s.Queue = left
+}
+
+// sealedLast counts a batch that was sealed for a scope.
+func (s *state) sealedLast(scope field.Scope, batch int64) {
+	s.LastBatch = max(s.LastBatch, batch)
+	if s.Last == nil {
+		s.Last = map[field.Scope]int64{}
+	}
+	s.Last[scope] = batch
 }
 
 func (s *state) applyAnswer(e *answerEvent) {
@@ -202,6 +211,8 @@ func (p *Phone) seal() (bool, error) {
 		Device: p.o.Device.ID, Batch: p.st.LastBatch + 1, Scope: scope, App: p.o.App,
 		DeviceTime: p.o.Now().Format("2006-01-02T15:04:05.000Z07:00"), SkewMS: p.st.SkewMS,
 	}
+	previous := p.st.Last[scope]
+	req.Previous = &previous
 	if at, ok := p.st.Cursors[scope]; ok {
 		req.Seen = &at
 	}
@@ -279,7 +290,7 @@ func (p *Phone) renumber(b sealed, highest int64) error {
 	if err != nil {
 		return err
 	}
-	if err := p.note(event{Renumber: &renumber{Old: b.Batch, New: req.Batch, Body: body}}); err != nil {
+	if err := p.note(event{Renumber: &renumber{Old: b.Batch, New: req.Batch, Scope: b.Scope, Body: body}}); err != nil {
 		return err
 	}
 	return errAgain

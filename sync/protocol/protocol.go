@@ -81,6 +81,10 @@ type PushRequest struct {
 	SkewMS     int64          `json:"skewMs,omitempty"`     // device clock minus server clock, as the device measured it
 	Seen       *Cursor        `json:"seen,omitempty"`       // how far the device had read the scope when it sealed the batch
 	Operations []Operation    `json:"operations"`
+
+	// The number of the batch that the device sealed before this one for the scope, 0 for the first; nil: not said. By it a device id that
+	// stands for two phones is found out although no number is used twice.
+	Previous *int64 `json:"previous,omitempty"`
 }
 
 // PushResponse answers a batch, and every repetition of it, with the same outcomes.
@@ -276,7 +280,8 @@ type Body struct {
 	Prev       string           `json:"prev"`
 	Device     field.DeviceID   `json:"device"`
 	Batch      int64            `json:"batch"`
-	Digest     string           `json:"digest"` // of the batch as it came
+	Previous   *int64           `json:"previous,omitempty"` // the device's batch before in the scope, as it said
+	Digest     string           `json:"digest"`             // of the batch as it came
 	Actor      field.UserID     `json:"actor,omitempty"`
 	Org        field.OrgID      `json:"org,omitempty"`
 	Mandate    field.RecordID   `json:"mandate,omitempty"` // under which somebody acted in the scope of another organisation
@@ -382,6 +387,7 @@ type Batch struct {
 	SkewMS     int64
 	KeptAt     time.Time // when the operation that is accepted now was kept; zero: it comes now
 	Seen       *Cursor   // nil: not said
+	Previous   *int64    // of the device in the scope; nil: not said
 
 	Strict  bool          // a click: a rejected or conflicting operation is an error, and nothing at all is written
 	Sender  *access.Actor // of a kept operation that the server itself tries again: who sent it, with what he may do now

@@ -44,6 +44,10 @@ func ReadPush(body []byte) (req PushRequest, ok bool) {
 		case "operations":
 			req.Operations = r.operations()
 			return 128
+		case "previous":
+			n := r.integer()
+			req.Previous = &n
+			return 256
 		}
 		return 0
 	})

@@ -19,6 +19,9 @@ func appendBody(b []byte, body *Body) ([]byte, error) {
 	w.text("prev", body.Prev)
 	w.text("device", string(body.Device))
 	w.number("batch", body.Batch)
+	if body.Previous != nil {
+		w.number("previous", *body.Previous)
+	}
 	w.text("digest", body.Digest)
 	w.textIf("actor", string(body.Actor))
 	w.textIf("org", string(body.Org))

@@ -220,10 +220,6 @@ func (w *world) mayOverwrite(by map[string]write, scope field.Scope, path string
 	if slices.ContainsFunc(x.read, func(read map[string]int64) bool { at := read[before.value]; return 0 < at && at <= until }) {
 		return
 	}
-	if twin == w.people[old.by].twin && (twin.forked == nil || now.seq <= twin.forked[scope]) && before.batch < now.batch {
-		w.report.Unnoticed++
-		return
-	}
 	w.fault("phone %d overwrote %s of phone %d, which it never read, with %s: %s in entry %d of %s", x.by, before.value, old.by, now.value, path, now.seq, scope)
 }
 

@@ -106,20 +106,6 @@ func (l *link) known(pushed bool, body, out []byte) {
 	}
 }
 
-// forked notes that the server said that a number was used twice: from here on it knows that there are copies of the phone.
-func (l *link) forked() error {
-	l.w.report.Forks++
-	if l.p.twin.forked != nil {
-		return nil
-	}
-	heads, err := l.w.heads(access.Everything)
-	l.p.twin.forked = map[field.Scope]int64{}
-	for _, h := range heads {
-		l.p.twin.forked[h.Scope] = h.Seq
-	}
-	return err
-}
-
 // sameContent checks that what is answered as a repetition stands in the log.
 func (l *link) sameContent(req protocol.PushRequest, resp protocol.PushResponse) error {
 	if !resp.Replayed {
@@ -222,7 +208,8 @@ func (l *link) push(s *server, body []byte) (any, error) {
 	resp, err := s.engine.Push(l.w.ctx, l.p.actor, req)
 	if field.Is(err, field.CodeBatchReused) {
 		if resp, err = l.breakReused(req, err); err != nil {
-			return nil, errors.Join(err, l.forked())
+			l.w.report.Forks++
+			return nil, err
 		}
 	}
 	if err != nil {

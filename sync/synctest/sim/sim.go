@@ -65,7 +65,6 @@ type Report struct {
 	Operations, Problems, Revoked, Upgrades, Restores, Desk, Reviews int
 	Frozen                                                           int // changes of parts that came too late and are kept
 	Copies, Forks                                                    int // phones that were put back or cloned, and numbers that were used twice
-	Unnoticed                                                        int // of what a copy overwrote unseen before there was a sign that it is one
 	Linear                                                           int // operations and reads whose order was checked
 	Points                                                           map[string]int
 	Digest                                                           string // of all heads: equal for equal seeds
@@ -126,7 +125,6 @@ type device struct {
 	n      int // of the person who had it first
 	copies int // phones that were put back to a copy or cloned
 	first  map[string]string
-	forked map[field.Scope]int64 // ends of the scopes when the server said that a number was used twice
 
 	claimed map[string][]protocol.Operation // by the bytes of the push: LastWins, ClockWins
 }

@@ -134,7 +134,7 @@ func (w *world) copyPhone(p *person) error {
 			if p.copied != "" {
 				continue
 			}
-			p.copied, p.copiedAt, p.hadRead = filepath.Join(w.o.Dir, fmt.Sprint("copy", p.n, "of", len(w.writes))), len(w.writes), maps.Clone(p.read)
+			p.copied, p.copiedAt, p.hadRead = filepath.Join(w.o.Dir, fmt.Sprint("copy", p.n, "of", len(w.writes), "-", w.report.Copies)), len(w.writes), maps.Clone(p.read)
 			if err := os.CopyFS(p.copied, os.DirFS(p.o.Dir)); err != nil {
 				return err
 			}
@@ -317,7 +317,7 @@ func (w *world) backup() error {
 		w.servers[i] = w.boot(s.old)
 	}
 	for _, p := range w.people {
-		p.twin.first, p.twin.forked = map[string]string{}, nil // what was answered then may be answered in another way now
+		p.twin.first = map[string]string{} // what was answered then may be answered in another way now
 	}
 	return nil
 }
