@@ -98,18 +98,7 @@ var planted = &field.Spec{
 	}}},
 }
 `
-	w, err := openWorkshop()
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := parser.ParseFile(w.fset, "planted.go", code, parser.SkipObjectResolution)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := w.typed("planted", []*ast.File{f})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := planted(t, "planted", code)
 	want := map[int]string{}
 	for i, line := range strings.Split(code, "\n") {
 		if _, said, planted := strings.Cut(line, "// fault: "); planted {
@@ -127,6 +116,24 @@ var planted = &field.Spec{
 			}
 		}
 	}
+}
+
+// planted reads code as a file of a package, for a guard that is to find the faults in it.
+func planted(t *testing.T, path, code string) source {
+	t.Helper()
+	w, err := openWorkshop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := parser.ParseFile(w.fset, "planted.go", code, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := w.typed(path, []*ast.File{f})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // vocabulary is what the kinds declare.

@@ -2,7 +2,6 @@ package fieldclue_test
 
 import (
 	"go/ast"
-	"go/parser"
 	"go/types"
 	"slices"
 	"strings"
@@ -71,18 +70,7 @@ func (f *Flow) blocking() bool {
 	return len(flags)+len(more) > 0
 }
 `
-	w, err := openWorkshop()
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := parser.ParseFile(w.fset, "planted.go", code, parser.SkipObjectResolution)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := w.typed("fieldclue/server/workflow", []*ast.File{f})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := planted(t, "fieldclue/server/workflow", code)
 	var lines []int
 	for _, wrong := range s.partial(map[string]bool{}) {
 		lines = append(lines, wrong.at.Line)

@@ -57,7 +57,7 @@ func (s *Service) enter(ctx context.Context, id string, stopper Interrupter) (fu
 	case <-ctx.Done():
 		err = field.Refuse(field.CodeBusy, "").Because(ctx.Err())
 	}
-	go func() { // whoever waits for us waits for the older one too
+	go func() { // who waits for us waits for the older one too
 		<-old.done
 		leave()
 	}()

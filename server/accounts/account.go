@@ -101,7 +101,9 @@ func (a *Accounts) find(ctx context.Context, kind field.Kind, id field.RecordID)
 
 // accountOf gives the account of a person; nil when there is none. One that is not in the log is none.
 func (a *Accounts) accountOf(ctx context.Context, user field.UserID) (*field.Record, error) {
-	q := store.Query{Visible: access.Everything, Kinds: []field.Kind{field.KindAccount}, Keys: []string{field.KeyFor("personId", user)}, Limit: 10}
+	q := store.Query{
+		Visible: access.Everything, Kinds: []field.Kind{field.KindAccount}, Keys: []string{field.KeyFor("personId", user)}, Limit: 10,
+	}
 	var acc *field.Record
 	err := store.EachPage(ctx, a.records, q, func(page []*field.Record) (err error) {
 		for i := 0; i < len(page) && acc == nil && err == nil; i++ {

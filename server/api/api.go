@@ -122,7 +122,8 @@ func New(o Options) *Server {
 		accounts: o.Accounts, engine: o.Engine, store: o.Store, blobs: o.Blobs, flow: o.Flow, jobs: o.Jobs, space: o.Space,
 		trusted: trustIn(o.TrustedProxies), metricsToken: o.MetricsToken,
 		cases: o.Cases, exports: exports{user: map[field.UserID]int{}},
-		now: o.Now, doubt: o.Doubt, log: o.Log, timeout: o.RequestTimeout, connections: o.Connections, metrics: newMetrics(o.Space), stopping: make(chan struct{}),
+		now: o.Now, doubt: o.Doubt, log: o.Log, timeout: o.RequestTimeout, connections: o.Connections,
+		metrics: newMetrics(o.Space), stopping: make(chan struct{}),
 	}
 	if s.now == nil {
 		s.now = time.Now

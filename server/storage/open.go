@@ -83,13 +83,18 @@ func OpenToRead(ctx context.Context, cfg config.Config, log *slog.Logger) (*Engi
 	if cfg.MongoDB.URI != "" {
 		return Open(ctx, cfg, log)
 	}
-	s, err := sqlite.OpenReadOnly(ctx, cfg.Data)
+	return beside(ctx, cfg, sqlite.OpenReadOnly)
+}
+
+// beside opens the embedded store in a way that leaves it to a running server, and the blobs.
+func beside(ctx context.Context, cfg config.Config, open func(ctx context.Context, dir string) (*sqlite.Store, error)) (*Engines, error) {
+	s, err := open(ctx, cfg.Data)
 	if err != nil {
 		return nil, fmt.Errorf("the store in %s: %w", cfg.Data, err)
 	}
-	p := &Engines{Now: cfg.Clock()}
-	if err := p.openBlobs(ctx, cfg); err != nil {
-		return nil, errors.Join(fmt.Errorf("the photo store: %w", err), s.Close())
+	p, err := OpenBlobs(ctx, cfg)
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	p.use(s)
 	return p, nil
@@ -97,14 +102,14 @@ func OpenToRead(ctx context.Context, cfg config.Config, log *slog.Logger) (*Engi
 
 // Open reaches the engines that the configuration names, or makes the embedded ones in the data directory.
 func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (*Engines, error) {
-	p := &Engines{Now: cfg.Clock()}
 	if cfg.MongoDB.URI == "" || cfg.S3.Endpoint == "" { // else nothing lies there
 		if err := KeepPrivate(cfg.Data, log); err != nil {
 			return nil, err
 		}
 	}
-	if err := p.openBlobs(ctx, cfg); err != nil {
-		return nil, fmt.Errorf("the photo store: %w", err)
+	p, err := OpenBlobs(ctx, cfg)
+	if err != nil {
+		return nil, err
 	}
 	if cfg.MongoDB.URI != "" {
 		s, err := mongo.Open(ctx, mongo.Options{URI: string(cfg.MongoDB.URI), Database: cfg.MongoDB.Database, Logger: log, Kinds: kinds(), AllowStandIn: cfg.MongoDB.AllowStandIn})
@@ -127,16 +132,7 @@ func OpenBeside(ctx context.Context, cfg config.Config, log *slog.Logger) (*Engi
 	if cfg.MongoDB.URI != "" {
 		return Open(ctx, cfg, log)
 	}
-	s, err := sqlite.OpenBeside(ctx, cfg.Data)
-	if err != nil {
-		return nil, fmt.Errorf("the store in %s: %w", cfg.Data, err)
-	}
-	p := &Engines{Now: cfg.Clock()}
-	if err := p.openBlobs(ctx, cfg); err != nil {
-		return nil, errors.Join(fmt.Errorf("the photo store: %w", err), s.Close())
-	}
-	p.use(s)
-	return p, nil
+	return beside(ctx, cfg, sqlite.OpenBeside)
 }
 
 // use takes a store. The blobs are open.
@@ -171,7 +167,10 @@ func kinds() []field.Kind {
 // OpenBlobs opens the stores of blobs alone.
 func OpenBlobs(ctx context.Context, cfg config.Config) (*Engines, error) {
 	p := &Engines{Now: cfg.Clock()}
-	return p, p.openBlobs(ctx, cfg)
+	if err := p.openBlobs(ctx, cfg); err != nil {
+		return nil, fmt.Errorf("the photo store: %w", err)
+	}
+	return p, nil
 }
 
 func (p *Engines) openBlobs(ctx context.Context, cfg config.Config) error {

@@ -65,7 +65,7 @@ func (r *Report) String() string {
 	} else {
 		b.WriteString("statements  none was kept yet: nothing outside of the database vouches for the log\n")
 	}
-	fmt.Fprintf(&b, "files       %d, each with the bytes that its name says; %d beside the originals that records name, bundles of old entries among them\n", r.Files, r.Unknown)
+	fmt.Fprintf(&b, "files       %d, each with the bytes that its name says; %d of them are no photo of a record: bundles of old entries, and bytes that no record names\n", r.Files, r.Unknown)
 	if !r.Witness.IsZero() {
 		fmt.Fprintf(&b, "witness     of %s, confirmed where no fault says otherwise\n", r.Witness.UTC().Format(time.RFC3339))
 	}

@@ -35,7 +35,7 @@ type ReportView struct {
 	PhotoPoints  []PhotoPair             `json:"photoPoints"`            // last visit and this visit at the same point
 	PastFindings []protocol.PulledRecord `json:"pastFindings,omitempty"` // of earlier visits to the site, not dismissed; the last 50, the oldest of them first
 	MorePast     bool                    `json:"morePastFindings,omitempty"`
-	People       []*Named                `json:"people"` // authors, reviewer, and whoever else is named
+	People       []*Named                `json:"people"` // authors, reviewer, and others who are named
 }
 
 // ItemView is one item of the checklist with what belongs beside it.

@@ -86,7 +86,7 @@ func (s *Store) open(ctx context.Context, dir string) error {
 // compare-and-swap, whichever process does it. The log is the server's: nobody commits to it from beside.
 func OpenBeside(ctx context.Context, dir string) (*Store, error) {
 	if _, err := os.Stat(filepath.Join(dir, DataFile)); err != nil {
-		return nil, fmt.Errorf("there is no store in %s: %w", dir, err)
+		return nil, fmt.Errorf("there is none: %w", err)
 	}
 	s := &Store{closing: make(chan struct{})}
 	if err := s.openData(ctx, dir, false); err != nil {
@@ -132,7 +132,7 @@ func (s *Store) openData(ctx context.Context, dir string, own bool) error {
 // OpenReadOnly opens the store in dir for reading, also while a server has it open. Its writing methods are refused.
 func OpenReadOnly(ctx context.Context, dir string) (*Store, error) {
 	if _, err := os.Stat(filepath.Join(dir, DataFile)); err != nil {
-		return nil, fmt.Errorf("there is no store in %s: %w", dir, err)
+		return nil, fmt.Errorf("there is none: %w", err)
 	}
 	s := &Store{closing: make(chan struct{})}
 	if err := s.openReaders(ctx, dir); err != nil {

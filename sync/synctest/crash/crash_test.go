@@ -14,7 +14,7 @@ import (
 	"fieldclue/media/blob/miniotest"
 )
 
-// long is the form that CI runs; the other is for whoever waits for it.
+// long asks for the form that CI runs; the short one is for a person who waits.
 var long = os.Getenv("FIELDCLUE_TEST_LONG") != ""
 
 // A few kills of each kind, so that the soak itself is known to work.

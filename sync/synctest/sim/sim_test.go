@@ -68,7 +68,7 @@ func (s *sum) String() string {
 		s.Operations, s.Problems, s.Frozen, s.Desk, s.Reviews, s.Revoked, s.Upgrades, s.Restores, s.Copies, s.Forks, s.Linear, s.points)
 }
 
-// long is the form that CI runs; the other is for whoever waits for it.
+// long asks for the form that CI runs; the short one is for a person who waits.
 var long = os.Getenv("FIELDCLUE_TEST_LONG") != ""
 
 func TestNothingIsLostDoubledOrLeaked(t *testing.T) {
