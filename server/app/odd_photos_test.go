@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"fieldclue/server/config"
 	"fieldclue/server/field"
@@ -96,14 +97,16 @@ func TestAPhotoBesideBombs(t *testing.T) {
 	content := picture(t, 21)
 	photo, sum := o.declare(content, "image/jpeg")
 	o.upload(o.ann, photo, sum, content)
+	begun := time.Now()
 	o.examined(photo)
+	took := time.Since(begun)
 	waiting := 0
 	for _, b := range bombs {
 		if state, _ := o.state(b); state != "analysed" {
 			waiting++
 		}
 	}
-	t.Logf("%d of %d bombs waited when the photo was examined", waiting, len(bombs))
+	t.Logf("%d of %d bombs waited when the photo was examined, after %s", waiting, len(bombs), took.Round(time.Millisecond))
 	for _, b := range bombs {
 		if fields := o.examined(b); fields["perceptual"] == nil {
 			t.Errorf("a bomb: %s", fields)
