@@ -67,7 +67,7 @@ type host interface {
 // past their end both begin again.
 type layout struct {
 	hands, sites, people int
-	reads                int // how many of the first sites everybody may see; 0: each person those of the own hands
+	reads                int // how many of the first sites everybody may see; 0: each person those of his own hands
 }
 
 // sees reports whether a person may see a site.

@@ -39,7 +39,7 @@ func serveApart(dir string) error {
 	if err == nil {
 		err = json.NewEncoder(os.Stdout).Encode(greeting{a.URL(), code})
 	}
-	for asks := bufio.NewScanner(os.Stdin); err == nil && asks.Scan(); { // until whoever measures has gone
+	for asks := bufio.NewScanner(os.Stdin); err == nil && asks.Scan(); { // until the process that measures has gone
 		debug.FreeOSMemory()
 		_, err = fmt.Println()
 	}

@@ -151,7 +151,7 @@ type Seals interface {
 
 // SealedPut is an address for one PUT. Every header must be sent as it stands here: they are signed.
 type SealedPut struct {
-	URL    string // whoever has it may put these bytes there while it is good: it belongs into no log
+	URL    string // anyone who has it may put these bytes there while it is good: it belongs into no log
 	Header map[string]string
 }
 

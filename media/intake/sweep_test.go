@@ -306,7 +306,7 @@ func TestStagedBytesThatCouldNotBeRemovedGoSoon(t *testing.T) {
 	p.check(t, u, b, req)
 }
 
-// A server is killed when the log knows the photo and the upload is not forgotten yet. Whoever comes first cleans up: the
+// A server is killed when the log knows the photo and the upload is not forgotten yet. The one that comes first cleans up: the
 // phone that asks again, in any way, or the start of the next server.
 func TestWhatACrashLeftOfACompleteUploadGoes(t *testing.T) {
 	for name, next := range map[string]func(t *testing.T, p *place, req intake.Request){

@@ -159,7 +159,7 @@ func (d *Decoder) Close() {
 	}
 }
 
-// child is a process. It belongs to whoever took it from the turns.
+// child is a process. It belongs to the one who took it from the turns.
 type child struct {
 	cmd    *exec.Cmd
 	in     io.WriteCloser

@@ -30,8 +30,8 @@ type Actor struct {
 	Scopes   []field.Scope   // granted one by one: the sites of tasks, the clues of a case
 	Until    time.Time       // when the first of these grants ends by itself; zero: none does
 	Recused  []field.Scope   // 回避: beats every grant
-	Mandates []field.Mandate // of other organisations, to the own one, that count today
-	Given    []field.Mandate // of the own organisation, to others, that count today
+	Mandates []field.Mandate // of other organisations, to one's own, that count today
+	Given    []field.Mandate // of one's own organisation, to others, that count today
 	HandsIn  bool            // the device was revoked, or the person has left: what is still sent is kept for review, and nothing else is allowed
 	Moving   bool            // the device is being moved to somebody else: it sends what is left on it, and reads nothing
 	Server   bool            // a follower, a worker, the set-up: no person
@@ -128,7 +128,7 @@ func (f Filter) Shows(m Matter) bool {
 	return slices.ContainsFunc(f.Any, func(c Clause) bool { return c.covers(m) })
 }
 
-// way is how somebody comes to cover scopes: a clause, and the mandate under which it counts, if it is not by the own
+// way is how somebody comes to cover scopes: a clause, and the mandate under which it counts, if it is not by one's own
 // organisation's right.
 type way struct {
 	Clause
@@ -163,7 +163,7 @@ func readable(a *Actor) []way {
 		m := &a.Mandates[i]
 		ways = append(ways, way{Clause: Clause{Scopes: []field.Scope{field.MakeScope(field.ScopeOrg, string(m.Principal))}}, mandate: m})
 	}
-	for i := range a.Given { // and whoever is acted for reads who it is that acts
+	for i := range a.Given { // and the one who is acted for reads who it is that acts
 		m := &a.Given[i]
 		ways = append(ways, way{Clause: Clause{Scopes: []field.Scope{field.MakeScope(field.ScopeOrg, string(m.Agent))}}, mandate: m})
 	}
@@ -231,7 +231,7 @@ func MayRead(a *Actor, scope field.Scope, info field.ScopeInfo) bool {
 	return Visible(a).Match(scope, info)
 }
 
-// ReadUnder is MayRead that tells the mandate under which it counts; empty where the own organisation's right is enough.
+// ReadUnder is MayRead that tells the mandate under which it counts; empty where one's own organisation's right is enough.
 func ReadUnder(a *Actor, scope field.Scope, info field.ScopeInfo) (mandate field.RecordID, ok bool) {
 	if a.Server || !MayRead(a, scope, info) {
 		return "", a.Server
@@ -369,7 +369,7 @@ type reach struct {
 	by    by
 }
 
-// ways are the clauses of a reach: one for what the own organisation owns, and for joint sites and clues one for each
+// ways are the clauses of a reach: one for what one's own organisation owns, and for joint sites and clues one for each
 // mandate and sort of subject.
 func (r reach) ways(a *Actor, g Grant) []way {
 	c := Clause{Types: []field.ScopeType{r.scope}}

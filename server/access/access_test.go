@@ -160,7 +160,7 @@ func TestWhatARefusalTells(t *testing.T) {
 		t.Errorf("what is the supervisor's: %v", err)
 	}
 	if err := May(actor(Inspector, nil), "notice.read", inbox, ours); err != nil {
-		t.Errorf("the own inbox: %v", err)
+		t.Errorf("ben's own inbox: %v", err)
 	}
 	if err := May(actor(Inspector, nil), "notice.read", others, ours); !field.Is(err, field.CodeNotFound) {
 		t.Errorf("somebody else's inbox: %v", err)

@@ -13,7 +13,7 @@ type Row struct {
 	Kind     field.Kind
 	Verb     string       // "create", "edit", or a command
 	Roles    []Role       // who has the action
-	Anyone   bool         // everybody, in the own scope
+	Anyone   bool         // everybody, in his own scope
 	Server   bool         // the server alone
 	Composed bool         // the server puts the operation together when one of the roles asks for it
 	Whose    *field.Whose // for these people's records only; nil: for every record

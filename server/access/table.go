@@ -46,7 +46,7 @@ func actions(list ...Action) map[Action]bool {
 	return m
 }
 
-// own are the actions that everybody has in the own user scope: to read the inbox, to stay away from a matter on one's own
+// own are the actions that everybody has in his user scope: to read the inbox, to stay away from a matter on one's own
 // account, and to say that an operation that was kept needs no decision any more, or by what it was replaced.
 var own = actions("notice.read", "recusal.create", "parked.settle", "parked.takeover", "parked.read", "parked.destroy")
 

@@ -129,7 +129,7 @@ func named(acc *field.Record, name string) bool {
 	return name == login || name == login+"@"+acc.Scope.ID()
 }
 
-// called finds the account that a name means to somebody of an organisation: the one that name@org says exactly, that of the own
+// called finds the account that a name means to somebody of an organisation: the one that name@org says exactly, that of one's own
 // organisation, or the oldest of all; nil when there is none.
 func (a *Accounts) called(ctx context.Context, name string, org field.OrgID) (*field.Record, error) {
 	ids := []field.RecordID{field.AccountID(org, name)}
@@ -158,7 +158,7 @@ func (a *Accounts) asPerson(who *access.Actor, org field.OrgID, what string, ops
 	}
 }
 
-// mayLook is CodeNotPermitted for who does not read the sign-in scope of the own organisation.
+// mayLook is CodeNotPermitted for who does not read the sign-in scope of one's own organisation.
 func mayLook(who *access.Actor) error {
 	if !access.MayRead(who, field.SigninScope(who.Org), field.ScopeInfo{Orgs: []field.OrgID{who.Org}}) {
 		return field.Refuse(field.CodeNotPermitted, "")

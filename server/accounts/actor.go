@@ -61,7 +61,7 @@ func (a *Accounts) Renew(ctx context.Context, p Pass) (Pass, error) {
 	return p, nil
 }
 
-// Look is Renew without what is remembered, for a right that lasts beyond a request: whoever uses it asks again and again,
+// Look is Renew without what is remembered, for a right that lasts beyond a request: anyone who uses it asks again and again,
 // and must hear at once of an end that another server wrote.
 func (a *Accounts) Look(ctx context.Context, p Pass) (Pass, error) {
 	actor, err := a.load(ctx, seat{user: p.Actor.User, device: p.Actor.Device, session: p.Session})

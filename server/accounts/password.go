@@ -67,7 +67,7 @@ func goodPassword(password string, words ...string) error {
 	return nil
 }
 
-// hasher computes hashes, few at a time, for all who wait in turn: whoever knocks on many doors at once waits behind himself, not
+// hasher computes hashes, few at a time, for all who wait in turn: anyone who knocks on many doors at once waits behind himself, not
 // in front of the others.
 type hasher struct {
 	cost  HashCost

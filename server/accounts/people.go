@@ -141,7 +141,7 @@ func (p Person) fields() map[string]field.Value {
 
 // CreatePerson makes a person, the account to sign in with and a one-time code for the first device, in one commit: all of it or
 // nothing. An administrator of the organisation may, and one of the founding organisation for every other. CodeTaken when the
-// organisation has the sign-in name, CodeBadID when the id is taken, whoever has it.
+// organisation has the sign-in name, CodeBadID when the id is taken, no matter by whom.
 func (a *Accounts) CreatePerson(ctx context.Context, act Act, org field.OrgID, p Person, login, password string) (*field.Record, Code, error) {
 	if _, err := a.managed(ctx, act.Actor, "person.create", field.KindOrg, field.OrgRecord(org)); err != nil {
 		return nil, Code{}, err

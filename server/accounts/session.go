@@ -19,8 +19,8 @@ import (
 
 // sessionBody holds the secrets of a session; whose it is and whether it is open says its record in the log, and a body without
 // one opens nothing. A refresh token is the session's id, a dot and 32 random bytes; only their
-// hash is kept. The next secret is kept masked by the present one, so that whoever has just used a token can be given
-// the same answer again, and whoever reads the store learns nothing.
+// hash is kept. The next secret is kept masked by the present one, so that anyone who has just used a token can be given
+// the same answer again, and anyone who reads the store learns nothing.
 type sessionBody struct {
 	User    field.UserID   `json:"user"`
 	Org     field.OrgID    `json:"org"`

@@ -95,7 +95,7 @@ func RotateTokenKey(ctx context.Context, docs Docs, life time.Duration) error {
 }
 
 // RenewTokenKey makes a new key for access tokens, because others may have the one before. Within a minute no server takes
-// a token of an old one any more, whatever it says; whoever has a session gets a new token for it.
+// a token of an old one any more, whatever it says; anyone who has a session gets a new token for it.
 func RenewTokenKey(ctx context.Context, docs Docs) error {
 	return changeTokenKey(ctx, docs, func(keyBody, time.Time) []olderKey { return nil })
 }

@@ -3,7 +3,7 @@
 // millisecond, and docs/decisions/perceptual.md says why nothing cleverer is here.
 //
 // The index is derived: it is read from the store (index.go) when the program starts, and then follows what changes,
-// whoever wrote it. A question (near.go) says how old the answer may be. Nothing here decides what a likeness means; that
+// no matter who wrote it. A question (near.go) says how old the answer may be. Nothing here decides what a likeness means; that
 // is server/checks.
 package alike
 

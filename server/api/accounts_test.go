@@ -38,7 +38,7 @@ func (w *world) sound() {
 	}
 }
 
-// A person who exists cannot be made again to get a name to sign in with, whoever asks and whatever the request says besides.
+// A person who exists cannot be made again to get a name to sign in with, no matter who asks and what the request says besides.
 func TestNobodyGetsANameForSomebodyElse(t *testing.T) {
 	onBothStores(t, func(t *testing.T, w *world) {
 		admin := w.setUp()
@@ -59,15 +59,15 @@ func TestNobodyGetsANameForSomebodyElse(t *testing.T) {
 			who  *user
 			body obj
 		}{
-			"of the own organisation":                  {admin, taken(string(chen.User.ID), nil)},
+			"of one's own organisation":                {admin, taken(string(chen.User.ID), nil)},
 			"with what is on record":                   {admin, taken(string(chen.User.ID), obj{"roles": []obj{{"role": "clue_manager"}}})},
 			"of another organisation":                  {wang, taken(string(chen.User.ID), nil)},
 			"the founder's administrator, by partner":  {wang, taken(string(admin.User.ID), obj{"roles": []obj{{"role": "administrator"}}})},
 			"the founder about a person elsewhere":     {admin, taken(string(wang.User.ID), obj{"org": "bijie"})},
-			"a person elsewhere as one of the own":     {admin, taken(string(wang.User.ID), nil)},
+			"a person elsewhere as one of one's own":   {admin, taken(string(wang.User.ID), nil)},
 			"an id that something else has":            {admin, taken(project, nil)},
 			"an id of the server's own":                {admin, taken(string(field.AccountID("gz-liwan", "spy")), nil)},
-			"the own id":                               {wang, taken(string(wang.User.ID), nil)},
+			"one's own id":                             {wang, taken(string(wang.User.ID), nil)},
 			"a role that there is not":                 {admin, taken(w.id(), obj{"roles": []obj{{"role": "king"}}})},
 			"a name too long":                          {admin, taken(w.id(), obj{"name": strings.Repeat("n", 51)})},
 			"no name":                                  {admin, taken(w.id(), obj{"name": ""})},

@@ -291,7 +291,7 @@ func documented(path string) string {
 // openMax is the largest body that somebody sends who is not signed in, in bytes.
 const openMax = guard.Free
 
-// sender tells the guard whose body it is, before the body is read. Whoever is not signed in is told what admit would say.
+// sender tells the guard whose body it is, before the body is read. Anyone who is not signed in is told what admit would say.
 func (s *Server) sender(ctx *fasthttp.RequestCtx) (string, error) {
 	token, err := bearer(string(ctx.Request.Header.Peek(fiber.HeaderAuthorization)))
 	if err != nil {

@@ -51,7 +51,7 @@ func (s *Server) client(c *fiber.Ctx) string {
 	for i := len(said) - 1; i >= 0 && s.trusted.has(at); i-- {
 		before, ok := addressIn(strings.TrimSpace(said[i]))
 		if !ok {
-			break // "unknown", or nonsense: the proxy that appended it stands for whoever that was
+			break // "unknown", or nonsense: the proxy that appended it stands for the client
 		}
 		at = before
 	}

@@ -165,7 +165,7 @@ func TestHugeNumbersRejectTheirOperation(t *testing.T) {
 	})
 }
 
-// A number that stands for other content already: refused, nothing moves, and the log holds both digests, so that whoever
+// A number that stands for other content already: refused, nothing moves, and the log holds both digests, so that anyone who
 // is called can tell a restored phone from a forged batch.
 func TestAReusedBatchNumberIsLoggedWithBothDigests(t *testing.T) {
 	onBothStores(t, func(t *testing.T, w *world) {

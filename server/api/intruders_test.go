@@ -111,7 +111,7 @@ func TestAPushTakesNoOrganisationOver(t *testing.T) {
 		j.refusedAll(u, "org/gz-liwan", attack...)
 		j.refusedAll(u, "user/"+string(j.eva.User.ID), j.op("grant", j.id(), obj{"scope": j.scope}), j.op("recusal", j.id(), obj{"scope": j.scope, "why": "w"}))
 	}
-	// At home, too: only administrators, and nobody the own roles or a second organisation.
+	// At home, too: only administrators, and nobody his own roles or a second organisation.
 	j.refusedAll(j.zhao, "org/bijie", j.set("person", string(j.zhao.User.ID), obj{"roles": roles}), j.op("person", j.id(), obj{"name": "新人"}))
 	j.refusedAll(j.wang, "org/bijie", j.set("person", string(j.wang.User.ID), obj{"roles": roles}), j.set("org", string(field.OrgRecord("bijie")), obj{"spaceLimit": 1 << 40}),
 		j.op("org", j.id(), obj{"code": "bijie", "name": "另一个", "region": "520500"}), j.op("org", j.id(), obj{"code": "qiannan", "name": "新", "region": "520500"}))
@@ -194,7 +194,7 @@ func TestAPartnerActsUnderAMandateAlone(t *testing.T) {
 	if res.Outcomes[0].Code != field.CodeNotFound || j.office.world.record(kept).Scope != field.MakeScope(field.ScopeUser, string(j.lin.User.ID)) {
 		t.Errorf("after the mandate: %+v", res.Outcomes[0])
 	}
-	// The principal's supervisor sees what was kept for the own site, and cannot let it in: the author acts under no mandate.
+	// The principal's supervisor sees what was kept for its own site, and cannot let it in: the author acts under no mandate.
 	j.listed(j.cai, "/v1/parked?author="+string(j.lin.User.ID), kept)
 	j.no(j.zhao, 404, field.CodeNotFound, "GET", "/v1/records/"+kept, nil)
 }

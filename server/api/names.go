@@ -42,7 +42,7 @@ func (n *names) repeated(name []byte) bool {
 
 // repeatedName finds a name that stands twice in one object, at any depth. Readers differ on which of the two counts, so
 // a body that has one is refused instead of being read in one of the two ways. The body must not be nested deeply; a text
-// that is no JSON may be answered either way, and is refused by whoever parses it.
+// that is no JSON may be answered either way, and is refused by the handler that parses it.
 func repeatedName(body []byte) (name string, found bool) {
 	var stack []names
 	for i := 0; i < len(body); i++ {

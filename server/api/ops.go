@@ -40,7 +40,7 @@ func (s *Server) registerOps() {
 // in memory.
 func wrapped(h http.Handler) fiber.Handler { return adaptor.HTTPHandler(h) }
 
-// MetricsHandler gives the figures to whoever reaches it: it is for a listener of its own.
+// MetricsHandler gives the figures to anyone who reaches it: it is for a listener of its own.
 func (s *Server) MetricsHandler() http.Handler {
 	return promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{})
 }

@@ -19,7 +19,7 @@ import (
 	"fieldclue/server/store"
 )
 
-// everybodys takes what was declared from whoever asks. Who may upload is told in server/app.
+// everybodys takes what was declared from anyone who asks. Who may upload is told in server/app.
 type everybodys struct{ *intaketest.Ledger }
 
 func (l everybodys) DeclaredPhoto(ctx context.Context, who intake.Uploader, id string) (intake.Declared, error) {

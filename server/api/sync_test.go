@@ -366,7 +366,7 @@ func TestAPhonePulls(t *testing.T) {
 
 		grant := slices.IndexFunc(ben.pull(nil).Records, func(r protocol.PulledRecord) bool { return r.Kind == field.KindGrant })
 		if grant < 0 {
-			t.Fatal("ben does not see the own grant")
+			t.Fatal("ben does not see his own grant")
 		}
 		g := ben.pull(nil).Records[grant]
 		w.by(string(g.Scope), protocol.Operation{ID: g.ID, Kind: g.Kind, Base: g.Version, Command: "end", Args: map[string]field.Value{"reason": field.Quote("调离")}})

@@ -137,7 +137,7 @@ func TestWhatAKilledServerLeftHalfWrittenIsRemoved(t *testing.T) {
 	}
 }
 
-// What "verify" is for: whoever reaches the disk and changes something there is found out, and named.
+// What "verify" is for: anyone who reaches the disk and changes something there is found out, and named.
 func TestVerifyNamesWhatWasChanged(t *testing.T) {
 	if testing.Short() {
 		t.Skip("plays the whole demo; skipped with -short")

@@ -38,7 +38,7 @@ type Reader struct {
 	opened []opened // guarded by mu; the one used last at the end
 }
 
-// opened is a bundle in memory. Whoever reads a log reads the entries of a bundle one after another.
+// opened is a bundle in memory. Anyone who reads a log reads the entries of a bundle one after another.
 type opened struct {
 	bundle string
 	bodies map[string][]byte

@@ -74,7 +74,7 @@ const (
 	whyElsewhere = "not part of this case"
 	whyVoided    = "a voided interview"
 	whyInterview = "a remark about an interview: it may quote what was said"
-	whyHidden    = "not open to whoever exported"
+	whyHidden    = "not open to the person who exported"
 )
 
 // Filed is the content of a file in records/: a record as it stands, and its history from the log.

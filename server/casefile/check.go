@@ -77,7 +77,7 @@ func (r *Report) String() string {
 		fmt.Fprintf(&b, "REMARK      %s\n", s)
 	}
 	if r.Believed {
-		b.WriteString("REMARK      the key was taken from the file itself: it is BELIEVED, NOT CHECKED. Whoever made a false file would have\n" +
+		b.WriteString("REMARK      the key was taken from the file itself: it is BELIEVED, NOT CHECKED. Anyone who made a false file would have\n" +
 			"            put his own key into it. Get the key from the office that made the file, and give it with --key\n")
 	}
 	if r.Sound() {
@@ -238,7 +238,7 @@ func (c *checker) notSigned(manifest []byte) {
 	c.fault(manifestName, "is not what was signed: %s, %s or the key is another", manifestName, signatureName)
 }
 
-// olderKeys takes the older keys that the file brings: whoever signed it vouches for them. What is said of a key by who
+// olderKeys takes the older keys that the file brings: the key that signed it vouches for them. What is said of a key by who
 // gave it to the checker counts more.
 func (c *checker) olderKeys() error {
 	if _, there := c.bag.find(keysName); !there {

@@ -36,7 +36,7 @@ func (c *cutter) holds(b *protocol.Body, id field.RecordID) bool {
 }
 
 // cut gives what may be shown of an entry. whole: all of it. bared: something about a record of the case itself is not
-// shown, so that nothing unknown but a short text is missing, and whoever guesses it could confirm the guess by the hash.
+// shown, so that nothing unknown but a short text is missing, and anyone who guesses it could confirm the guess by the hash.
 //
 // Not shown are operations and changes of other records; what a refused operation carried, for it may be the very name or
 // number for which it was refused (it stands with who sent it, and in entries of older servers here; the digest of the batch

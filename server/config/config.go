@@ -41,7 +41,7 @@ func (s Secret) GoString() string { return fmt.Sprintf("%q", s.String()) }
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // Config is everything that the server is told from outside. Load has checked
-// it: whoever reads it needs no second look.
+// it: anyone who reads it needs no second look.
 type Config struct {
 	// Data is the directory of the embedded store, the blobs and the keys.
 	Data string
@@ -97,7 +97,7 @@ type Config struct {
 	KeptBytes int64
 	// MetricsToken reads /metrics; empty: nothing does.
 	MetricsToken Secret
-	// MetricsListen is host:port of a listener that gives the metrics to whoever
+	// MetricsListen is host:port of a listener that gives the metrics to anyone who
 	// reaches it; empty: there is none.
 	MetricsListen string
 	// Workers is how many photos are examined at the same time.

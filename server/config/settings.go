@@ -221,7 +221,7 @@ var settings = []setting{
 	},
 	{
 		Variable: prefix + "METRICS_LISTEN",
-		Help:     "Host and port of a listener of its own that gives /metrics to whoever reaches it; without it there is none.",
+		Help:     "Host and port of a listener of its own that gives /metrics to anyone who reaches it; without it there is none.",
 		set:      setMetricsListen,
 	},
 	{

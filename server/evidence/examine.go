@@ -463,7 +463,7 @@ func (x *Examiner) flags(ctx context.Context, photo *field.Record, seen analysis
 	return raise(photo, checks.All(in, x.thresholds)), nil
 }
 
-// raise makes a flag of each thing that the rules saw. Their ids are random: whoever took the photo could otherwise work them
+// raise makes a flag of each thing that the rules saw. Their ids are random: anyone who took the photo could otherwise work them
 // out, and take them before.
 func raise(photo *field.Record, flags []checks.Flag) []protocol.Operation {
 	var ops []protocol.Operation

@@ -192,7 +192,7 @@ func (h *Holds) settle(ctx context.Context, sum blob.Sum) error {
 // note writes into the registers what holds there are: in that of each organisation whose clue asks for one that the store
 // keeps from now on, and none any more where no clue asks for it. It is done after the store has done it, and compared with
 // the registers each time, so that a crash between the two leaves nothing out.
-// The id of a hold is random: whoever could work it out could take it before, and learn from the attempt whether it is there.
+// The id of a hold is random: anyone who could work it out could take it before, and learn from the attempt whether it is there.
 // Of several servers that note the same the first is heard, because they give their batches the same numbers.
 func (h *Holds) note(ctx context.Context, sum blob.Sum, want map[string]*demand) (changed bool, err error) {
 	noted, open, err := h.noted(ctx, sum)

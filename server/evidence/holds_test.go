@@ -376,8 +376,8 @@ func TestTheLastToSetAHoldLooksAgain(t *testing.T) {
 	})
 }
 
-// The id under which a hold was noted once followed from what an inspector knows of a photo. Whoever takes it before keeps no
-// original from being held, and whoever takes it afterwards does not learn that there is a hold.
+// The id under which a hold was noted once followed from what an inspector knows of a photo. Anyone who takes it before keeps no
+// original from being held, and anyone who takes it afterwards does not learn that there is a hold.
 func TestNobodyTakesTheIdOfAHold(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, f *file) {
 		taken := func(content []byte) field.RecordID {

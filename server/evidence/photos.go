@@ -120,7 +120,7 @@ func (l *Ledger) declaredIn(ctx context.Context, r *field.Record, photoID string
 }
 
 // Has reports whether the sender has sent the same bytes before, or may read a photo with them that has arrived. A hash is no
-// secret, and the receipt of a photo opens its original: whoever names a hash must have the bytes, or be able to read them anyway.
+// secret, and the receipt of a photo opens its original: anyone who names a hash must have the bytes, or be able to read them anyway.
 func (l *Ledger) Has(ctx context.Context, who intake.Uploader, d intake.Declared) (bool, error) {
 	actor, err := l.users.Actor(ctx, field.UserID(who.User))
 	if err != nil {

@@ -51,7 +51,7 @@ func sortedFrame(frame []Unit) []Unit {
 	return s
 }
 
-// Draw takes the sample: in each stratum, the units with the smallest SHA-256 of (frame hash, seed, unit). Whoever has
+// Draw takes the sample: in each stratum, the units with the smallest SHA-256 of (frame hash, seed, unit). Anyone who has
 // the frame and the seed draws the same sample again. How the seed comes about, so that nobody chooses it, says Drawing.
 func Draw(frame []Unit, seed string, strata []Stratum) []Unit {
 	frameHash := FrameHash(frame)

@@ -223,7 +223,7 @@ var clueDesk = &Desk{
 	},
 }
 
-// byHandler is whose a clue is: who handles it now. Whoever handled it before does not, whatever he was granted.
+// byHandler is whose a clue is: who handles it now. A person who handled it before does not, whatever he was granted.
 var byHandler = &Whose{ZH: "现承办人", EN: "who handles it now", People: func(_ Lookup, clue *Record) ([]UserID, error) {
 	return []UserID{UserID(clue.Text("handler"))}, nil
 }}

@@ -53,7 +53,7 @@ var findingSpec = &Spec{
 		},
 		{Name: "close", ZH: "关闭", EN: "close", From: []State{FindingClassified}, To: StateClosed, Args: []Field{reason}, Do: func(c *Case) error {
 			if err := notItsAuthor(c, c.Record); err != nil {
-				return Refuse(CodeSecondPerson, "Whoever wrote a finding does not close it.").InChinese("发现问题的填写人不得将其关闭。")
+				return Refuse(CodeSecondPerson, "The person who wrote a finding does not close it.").InChinese("发现问题的填写人不得将其关闭。")
 			}
 			c.Set("closeReason", c.Arg("reason"))
 			return nil

@@ -78,7 +78,7 @@ func NewID(at time.Time, random [10]byte) RecordID {
 	return RecordID(formatUUID(b))
 }
 
-// RandomID makes the id of a record that is made on the server and that nobody may know before: whoever can work an id out
+// RandomID makes the id of a record that is made on the server and that nobody may know before: anyone who can work an id out
 // can take it first, and by trying to can ask whether the record is there.
 func RandomID(at time.Time) RecordID {
 	var r [10]byte

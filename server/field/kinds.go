@@ -251,7 +251,7 @@ type Effect struct {
 }
 
 // Own finds a record that the server makes under a derived id, or the id under which it is to make it; then the record is nil.
-// Before such ids were reserved, whoever knew what one is derived from could take it for a record of his own. Then the next one
+// Before such ids were reserved, anyone who knew what one is derived from could take it for a record of his own. Then the next one
 // counts, and so on: nobody keeps the server from writing its record that way, or has it write into his.
 func Own(look Lookup, id RecordID, kind Kind, scope Scope) (RecordID, *Record, error) {
 	for {

@@ -12,7 +12,7 @@ const (
 	MandateRevoked State = "revoked"
 )
 
-// Power is one thing that a mandate empowers the agent's people to do, beyond reading, each within the own role.
+// Power is one thing that a mandate empowers the agent's people to do, beyond reading, each within their own role.
 type Power string
 
 // The powers. What each comes to stands in server/access/table.go.
@@ -114,7 +114,7 @@ var mandateDesk = &Desk{
 	Acts: []Act{
 		{
 			Verb: "create", Says: "Draft a mandate.",
-			More: "The own organisation would let another one act about some of its sites, projects, regions or clues " +
+			More: "Your organisation would let another one act about some of its sites, projects, regions or clues " +
 				"(委托). It counts once a leader approves it, from its first to its last day in Beijing. Without one " +
 				"a partner reads and does nothing here.",
 			Example: "principal: gz-liwan, agent: bijie, subjects: [{kind: region, ref: '520502'}], powers: [inspect], " +

@@ -146,7 +146,7 @@ func (c *Case) leadFindings(from, to RecordID) error {
 	return err
 }
 
-// voidClue takes a clue out of view. The clues that were merged into it are clues again, as they were, and whoever classifies
+// voidClue takes a clue out of view. The clues that were merged into it are clues again, as they were, and the one who classifies
 // findings is told of those that led to it.
 func voidClue(from ...State) Command {
 	cmd := void(from...)

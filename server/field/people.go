@@ -208,7 +208,7 @@ var grantDesk = &Desk{
 	},
 }
 
-// giveGrant lets somebody of the own organisation see one site or clue. Nobody gives what he cannot see himself.
+// giveGrant lets somebody of their own organisation see one site or clue. Nobody gives what he cannot see himself.
 func giveGrant(c *Case) error {
 	scope := Scope(c.Record.Text("scope"))
 	if t := scope.Type(); t != ScopeSite && t != ScopeClue {

@@ -429,7 +429,7 @@ var flagDesk = &Desk{
 }
 
 // flagRaised puts a report that was approved back under review when something was found in it since that would have kept it from
-// being approved, or would have had to be named. Whoever approved it is told, and so are its authors.
+// being approved, or would have had to be named. The person who approved it is told, and so are its authors.
 func flagRaised(c *Case) error {
 	report, err := ReportOf(c.Look, c.Record)
 	if err != nil || report == nil {

@@ -9,7 +9,7 @@ const (
 )
 
 // reviewSpec is a question that the server puts about a record whose ground has moved: a photo on which it rests was
-// discredited, evidence was voided. It lives beside the record that it asks about, so that whoever decides about a clue sees it there.
+// discredited, evidence was voided. It lives beside the record that it asks about, so that the person who decides about a clue sees it there.
 var reviewSpec = &Spec{
 	Kind: KindReview, ZH: "复核事项", EN: "review item", Opens: OpensNone, Filed: FiledNone, ServerOK: true,
 	Initial: StateOpen, States: []Choice{

@@ -1,7 +1,7 @@
 // Package space counts the bytes of originals for each organisation: what is stored, and what was declared and is on its
 // way. docs/decisions/space.md says what counts, for whom, and why.
 //
-// The count is derived: it is read from the records when the program starts, and then follows what changes, whoever wrote
+// The count is derived: it is read from the records when the program starts, and then follows what changes, no matter who wrote
 // it. Nothing of it is kept on disk, so nothing can go wrong there. Index is the count; Room (limit.go) says whether one
 // more photo fits. Not here: who is told, and when (server/evidence).
 package space

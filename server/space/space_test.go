@@ -216,7 +216,7 @@ func plain(l *log, org string) space.Use {
 	return u
 }
 
-// The room goes to those who declared first, whoever asks first, and what was declared more than 30 days ago and never
+// The room goes to those who declared first, no matter who asks first, and what was declared more than 30 days ago and never
 // came stands in nobody's way.
 func TestTheRoomGoesInTheOrderOfTheDeclarations(t *testing.T) {
 	l := newLog()

@@ -22,7 +22,7 @@ import "fieldclue/server/field"
 type Flaw struct {
 	Where string // the table or collection and the row, or the file
 	What  string
-	Help  string // what whoever keeps the store can do about it
+	Help  string // what the keeper of the store can do about it
 	Blind bool   // nothing that is read from the store can be believed, so looking on is of no use
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 // Tail keeps something that is derived from records, and held in memory, equal to what the log says: it reads everything
-// once, and after that what has changed in the scopes whose log has grown, whoever wrote to them. One goroutine at a time
+// once, and after that what has changed in the scopes whose log has grown, no matter who wrote to them. One goroutine at a time
 // may use it. The zero Tail of some types of scopes has seen nothing.
 type Tail struct {
 	Types []field.ScopeType

@@ -23,7 +23,7 @@ import (
 
 // Once a day the server signs where all logs stand and keeps the statement outside of the database: on MinIO in a bucket of
 // its own, where nobody can remove it for ten years, whatever keys he holds; in the embedded directory as a read-only file,
-// of which whoever distrusts the machine keeps a copy elsewhere.
+// of which anyone who distrusts the machine keeps a copy elsewhere.
 const (
 	anchorEvery = 24 * time.Hour
 	anchorDoc   = "anchor"

@@ -152,7 +152,7 @@ func (r *Report) walk(ctx context.Context, p *storage.Engines, progress func(str
 	return r.files.small.read(ctx, p.Small, seen)
 }
 
-// unclaimed names the files that are wrong and that no record names: whoever sends their bytes would be told that they are there.
+// unclaimed names the files that are wrong and that no record names: anyone who sends their bytes would be told that they are there.
 func (r *Report) unclaimed() {
 	for _, t := range []struct {
 		place string

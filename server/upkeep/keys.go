@@ -19,7 +19,7 @@ import (
 )
 
 // serverKey is the document with the key that signs receipts, statements and case files. It lies in the store, so every
-// server has the same one, and whoever changes it changes it for all in one write.
+// server has the same one, and anyone who changes it changes it for all in one write.
 const serverKey = "receipts"
 
 // keyBody is that document. Of older keys it has the public part alone: nobody signs with them again.

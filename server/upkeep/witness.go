@@ -18,7 +18,7 @@ import (
 )
 
 // A witness is a file outside of everything that the server keeps: one signed statement of where all logs stood, on another
-// disk or another machine. Whoever puts database, photos and statements back to an older state, all together, contradicts it.
+// disk or another machine. Anyone who puts database, photos and statements back to an older state, all together, contradicts it.
 // What was put back on purpose contradicts it too; only the operator knows that, and begins another file.
 
 const (

@@ -20,8 +20,8 @@ import (
 type Custody struct {
 	Photo   protocol.PulledRecord `json:"photo"`
 	Events  []CustodyEvent        `json:"events"`
-	Views   bool                  `json:"views"`   // the reader is told who of the own organisation looked
-	Exports bool                  `json:"exports"` // the reader is told of holds and exports that the own organisation has registered
+	Views   bool                  `json:"views"`   // the reader is told who of his own organisation looked
+	Exports bool                  `json:"exports"` // the reader is told of holds and exports that his own organisation has registered
 	More    bool                  `json:"more"`    // there is more than is listed
 }
 
@@ -130,7 +130,7 @@ func read(e store.Entry) (told, *protocol.Body, error) {
 	return told{EntryRef{body.Scope, body.Seq, e.Hash}, e.At, body.Actor, body.Device, body.DeviceTime}, &body, nil
 }
 
-// step begins the event of an entry: by whoever sent it, at the server's time.
+// step begins the event of an entry: by the person who sent it, at the server's time.
 func (t told) step(code string, details map[string]field.Value) CustodyEvent {
 	e := CustodyEvent{
 		Code: code, At: protocol.Stamp(t.at), Clock: "server", by: t.by, when: t.at,
@@ -422,7 +422,7 @@ func (c *chain) holds() error {
 	})
 }
 
-// views are those of the own organisation: of the photo itself, and of the small pictures of its report since it has one.
+// views are those of the reader's own organisation: of the photo itself, and of the small pictures of its report since it has one.
 // Those are noted once in a quarter of an hour, so who looked earlier in the one in which it came may have seen it too: the
 // step stands where that begins to be possible.
 func (c *chain) views() error {

@@ -132,7 +132,7 @@ func TestWhatRestsOnADiscreditedPhotoIsAskedAbout(t *testing.T) {
 			t.Error("a link to a discredited photo is not marked")
 		}
 
-		// Who decides: not the author, and not whoever handles the case.
+		// Who decides: not the author, and not the one who handles the case.
 		item := asked[v.finding]
 		w.refuses(field.CodeReviewerIsAuthor, func() (*field.Record, error) {
 			return w.click("ben", field.KindReview, field.RecordID(item.ID), item.Version, "decide", map[string]any{"decision": "stands", "reason": "看得见"})

@@ -50,7 +50,7 @@ var openRevisits = []field.State{
 	field.RevisitAssigned, field.RevisitDownloaded, field.RevisitInProgress, field.RevisitSubmitted, field.RevisitReturned, field.RevisitMissed,
 }
 
-// WorkOf lists the open work of a person of the own organisation.
+// WorkOf lists the open work of a person of one's own organisation.
 func (f *Flow) WorkOf(ctx context.Context, who *access.Actor, id field.UserID) (OpenWork, error) {
 	if _, err := f.read(ctx, who, field.KindPerson, field.RecordID(id)); err != nil {
 		return OpenWork{}, err
@@ -233,7 +233,7 @@ func (f *Flow) move(ctx context.Context, act Act, item Work, from, to field.User
 	}.quoted())
 }
 
-// Person is a person of an organisation that one sees: the own one and its partners.
+// Person is a person of an organisation that one sees: one's own and its partners.
 func (f *Flow) Person(ctx context.Context, who *access.Actor, id field.UserID) (*field.Record, error) {
 	return f.read(ctx, who, field.KindPerson, field.RecordID(id))
 }

@@ -220,7 +220,7 @@ func (w *falling) word(s *sources, report string) bool {
 	return true
 }
 
-// records loads records whoever may see them.
+// records loads records, no matter who may see them.
 func (w *falling) records(ids []field.RecordID) (map[field.RecordID]*field.Record, error) {
 	return w.flow.readMany(w.ctx, theServer, distinct(ids))
 }

@@ -22,7 +22,7 @@ const (
 //
 // It is written once for each person, device, photo, rendition and quarter of an hour, and small renditions once for each
 // report: the number of the batch follows from these, so a second request, also at another server, writes nothing more. The
-// id of the record is random: whoever could work it out could ask whether somebody looked, or take it and so keep him out.
+// id of the record is random: anyone who could work it out could ask whether somebody looked, or take it and so keep him out.
 func (f *Flow) RecordView(ctx context.Context, who *access.Actor, photo *field.Record, what string) error {
 	since := f.now().UTC().Truncate(field.ViewWindow)
 	set := values{"what": what, "by": who.User, "device": who.Device, "since": since}

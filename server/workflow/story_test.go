@@ -64,7 +64,7 @@ func TestFromTheReportToTheRelapse(t *testing.T) {
 		t.Errorf("past findings %v, flags %v, interviews %v", view.PastFindings, view.Flags, view.Interviews)
 	}
 
-	// As the author: no word on the own report.
+	// As the author: no word on one's own report.
 	w.refuses(field.CodeNotPermitted, func() (*field.Record, error) {
 		return w.click("ann", field.KindReport, field.RecordID(now.report), w.v(now.report), "take", nil)
 	})

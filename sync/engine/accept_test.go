@@ -206,7 +206,7 @@ func TestBatchesThatTheLogDoesNotHoldAreNamed(t *testing.T) {
 		first := c.push(c.chen, c.scope, c.reportOp(id()))
 		second := c.batches
 		c.stranger.Scopes = nil
-		away := c.push(c.stranger, c.scope, c.reportOp(id())) // kept in the own scope
+		away := c.push(c.stranger, c.scope, c.reportOp(id())) // kept in the author's own scope
 		third := c.batches
 		ask := func(who *access.Actor, acked ...protocol.Acknowledged) []int64 {
 			t.Helper()

@@ -171,7 +171,7 @@ func TestTimesOfAGoodClockStandForThemselves(t *testing.T) {
 	})
 }
 
-// What was kept is judged by the clocks of the hour in which it came, whoever accepts it and when; the flag that a phone's clock
+// What was kept is judged by the clocks of the hour in which it came, no matter who accepts it and when; the flag that a phone's clock
 // raised once is raised anew when it was decided and the phone is still wrong.
 func TestAKeptOperationIsJudgedByTheClockOfItsTime(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {

@@ -20,7 +20,7 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// How a lane works: one batch after another is decided and committed in a scope. Whoever comes while the lane is busy
+// How a lane works: one batch after another is decided and committed in a scope. Anyone who comes while the lane is busy
 // waits in the queue; the next one to hold the lane commits everything that waits in one transaction, several entries.
 const (
 	maxGroup      = 64               // batches in one transaction
@@ -30,7 +30,7 @@ const (
 )
 
 type lane struct {
-	token   chan struct{} // holds one value; whoever took it decides and commits
+	token   chan struct{} // holds one value; the one who took it decides and commits
 	head    *store.Head   // as this process committed it last; nil: ask. Guarded by the token
 	waiting []*request    // guarded by Engine.mu
 	refs    int           // guarded by Engine.mu

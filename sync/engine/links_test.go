@@ -93,7 +93,7 @@ func (r *rewritten) LastEntries(ctx context.Context, after field.Scope, limit in
 	return ends, err
 }
 
-// Two logs were written together: whoever rewrites one of them, hashes and all, contradicts the other.
+// Two logs were written together: anyone who rewrites one of them, hashes and all, contradicts the other.
 func TestEntriesOfOneCommitVouchForEachOther(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {
 		inbox, scope := pairOfEntries(c)

@@ -16,7 +16,7 @@ type Rebuilt struct {
 	Records int64            // that the log says there are: all were written anew
 	Wrong   int64            // of these were not as the log says
 	Heads   int              // were missing or wrong
-	Strange []*field.Record  // were stored and are in no log; removed, and here for whoever wants to know what they were
+	Strange []*field.Record  // were stored and are in no log; removed, and here for anyone who wants to know what they were
 	Gone    []field.RecordID // the same, of scopes that have no log
 }
 

@@ -32,7 +32,7 @@ type Verification struct {
 
 const maxFaults = 200
 
-// Fault adds one. help is what whoever keeps the store can do about it; empty: the text says so itself.
+// Fault adds one. help is what the keeper of the store can do about it; empty: the text says so itself.
 func (v *Verification) Fault(help, format string, args ...any) {
 	if len(v.Faults) >= maxFaults {
 		v.More++

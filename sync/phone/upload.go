@@ -29,7 +29,7 @@ type PhotoFile struct {
 	Size   int64 // bytes
 }
 
-// Keep stores a picture under a name until its bytes are on the server. The same name is replaced: whoever makes the
+// Keep stores a picture under a name until its bytes are on the server. The same name is replaced: anyone who makes the
 // same picture again after a crash has it once.
 func (p *Phone) Keep(name string, content []byte) (PhotoFile, error) {
 	path := filepath.Join("photos", name)

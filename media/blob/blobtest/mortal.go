@@ -23,7 +23,7 @@ type Mortal interface {
 }
 
 // RunKilled checks what the contract promises when the process that keeps the bytes is killed in the middle of a call
-// and restarted: whoever was in a call is told CodeStoreDown; what was acknowledged is there, byte for byte; what failed
+// and restarted: the caller in a call is told CodeStoreDown; what was acknowledged is there, byte for byte; what failed
 // is not there or there whole, never half; and the same instances go on as soon as it serves again.
 func RunKilled(t *testing.T, open func(t *testing.T) Pair, place Mortal) {
 	p := open(t)

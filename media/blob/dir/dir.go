@@ -191,7 +191,7 @@ func (s *Store) publish(from string, sum blob.Sum) (bool, error) {
 	return created, nil
 }
 
-// settled makes sure that the name of a blob that is there survives a crash: whoever put it may still be at that.
+// settled makes sure that the name of a blob that is there survives a crash: the writer that put it may still be at that.
 func (s *Store) settled(sum blob.Sum) error {
 	if err := s.flush(filepath.Dir(s.path(sum))); err != nil {
 		return down(err)

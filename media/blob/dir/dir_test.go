@@ -141,7 +141,7 @@ func TestADirectoryThatIsGoneIsDown(t *testing.T) {
 	}
 }
 
-// A file that lost its bytes does not stand for them: whoever sends them again mends it.
+// A file that lost its bytes does not stand for them: anyone who sends them again mends it.
 func TestAnEmptiedFileIsNotTakenForTheBytes(t *testing.T) {
 	root := t.TempDir()
 	s := open(t, root)

@@ -206,7 +206,7 @@ func (s *Store) write(ctx context.Context, sum blob.Sum, size int64, r io.Reader
 	case exact.Err() != nil:
 		return false, exact.Err()
 	case code == "PreconditionFailed", code == "ConditionalRequestConflict":
-		// It was there, and the store may say so before it has read a byte: whoever has the blob's name has not shown the bytes.
+		// It was there, and the store may say so before it has read a byte: anyone who has the blob's name has not shown the bytes.
 		if _, err := io.Copy(io.Discard, exact); err != nil {
 			return false, err
 		}

@@ -230,7 +230,7 @@ func TestASealedAddressExpires(t *testing.T) {
 	}
 }
 
-// A put whose link is gone hangs at the server, which holds the name locked. Whoever asks what came, and tus that takes the
+// A put whose link is gone hangs at the server, which holds the name locked. Anyone who asks what came, and tus that takes the
 // upload over, must not wait for it.
 func TestAHangingPutKeepsNobodyWaiting(t *testing.T) {
 	_, s, staging := sealing(t)
@@ -260,7 +260,7 @@ func TestAHangingPutKeepsNobodyWaiting(t *testing.T) {
 	if _, err := conn.Write(append([]byte(request+"\r\n"), b[:len(b)-1]...)); err != nil {
 		t.Fatal(err)
 	}
-	// Whoever waits for the lock waits for half a minute, and gets the same answer then.
+	// Anyone who waits for the lock waits for half a minute, and gets the same answer then.
 	soon, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 	defer cancel()
 	if err := staging.CheckSealed(soon, "one", sum, size); !field.Is(err, field.CodeNotFound) {

@@ -130,7 +130,7 @@ func (s *stream) broken(err error) error {
 		return field.Refuse(field.CodeBodySlow, "").Because(err)
 	default: // a FIN reads as io.EOF, a reset as an error of the network: both are a body that is not complete
 		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF // whoever asks errors.Is for io.EOF must not take this for a complete body
+			err = io.ErrUnexpectedEOF // code that asks errors.Is for io.EOF must not take this for a complete body
 		}
 		return field.Refuse(field.CodeBodyTruncated, "").Because(err)
 	}

@@ -207,7 +207,7 @@ func TestUnpackedBodiesInMemory(t *testing.T) {
 	}
 }
 
-// Whoever sends more than a little says first who it is, and is refused before the body is read.
+// Anyone who sends more than a little says first who it is, and is refused before the body is read.
 func TestStrangersSendLittle(t *testing.T) {
 	s := start(t, bounded(func(*guard.Config) {}))
 	for _, path := range []string{"/json", "/up", "/nowhere"} {

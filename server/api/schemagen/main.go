@@ -257,7 +257,7 @@ func (w *writer) enum(depth int, choices []field.Choice) {
 	}
 }
 
-// labels writes what the choices are called, for whoever makes a screen.
+// labels writes what the choices are called, for anyone who makes a screen.
 func (w *writer) labels(depth int, choices []field.Choice) {
 	w.line(depth, "x-labels:")
 	for _, c := range choices {

@@ -40,7 +40,7 @@ type writer struct {
 	poisoned atomic.Pointer[error] // after a failed write or flush nothing is written until the file is opened again
 }
 
-// A request is cancelled by its caller or taken by the writer, whoever is first.
+// A request is cancelled by its caller or taken by the writer, by the one that is first.
 const (
 	waiting = iota
 	taken

@@ -66,7 +66,7 @@ type pusher struct {
 	touched []field.RecordID          // own records of the batches since the last count
 	base    int64                     // version of the shared record that this device last saw
 
-	held    map[field.RecordID]kept // as pulled, of the site, and what is kept in the own scope
+	held    map[field.RecordID]kept // as pulled, of the site, and what is kept in the author's own scope
 	cursors map[field.Scope]protocol.Cursor
 
 	inLog, notInLog int64 // batches that had no answer, by what their repetition showed
