@@ -73,3 +73,73 @@ func sources(t *testing.T, place string, tests bool) string {
 	}
 	return all.String()
 }
+
+// A decision is one page, and so is the README: what needs more is two decisions.
+func TestADecisionIsOnePage(t *testing.T) {
+	pages, err := filepath.Glob("docs/decisions/*.md")
+	if err != nil || len(pages) < 20 {
+		t.Fatalf("%d decisions, %v", len(pages), err)
+	}
+	onePage(t, "README.md", 150)
+	for _, page := range pages {
+		onePage(t, page, 82)
+	}
+}
+
+func onePage(t *testing.T, page string, most int) {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Count(string(text), "\n"); lines > most {
+		t.Errorf("%s has %d lines; a page has %d", page, lines, most)
+	}
+}
+
+var (
+	linked    = regexp.MustCompile(`\]\(([^)#:\s]+)(?:#[^)]*)?\)`)           // [a page](decisions/keys.md#how)
+	citedPage = regexp.MustCompile("(?:`|docs/)((?:[a-z-]+/)*[a-z-]+\\.md)") // `keys.md`, docs/decisions/keys.md
+)
+
+// What a page links to, and what code and pages cite by its name, is there.
+func TestPagesThatAreCitedAreThere(t *testing.T) {
+	found := 0
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			if err == nil && (d.Name() == ".git" || d.Name() == "testdata" || d.Name() == "node_modules") {
+				return filepath.SkipDir
+			}
+			return err
+		}
+		page, code := strings.HasSuffix(path, ".md"), strings.HasSuffix(path, ".go")
+		if !page && !code {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		there := func(name string, folders ...string) {
+			found++
+			for _, folder := range folders {
+				if _, err := os.Stat(filepath.Join(folder, name)); err == nil {
+					return
+				}
+			}
+			t.Errorf("%s cites %s, which is not there", path, name)
+		}
+		if page {
+			for _, m := range linked.FindAllStringSubmatch(string(text), -1) {
+				there(m[1], filepath.Dir(path))
+			}
+		}
+		for _, m := range citedPage.FindAllStringSubmatch(string(text), -1) {
+			there(m[1], filepath.Dir(path), ".", "docs", "docs/decisions")
+		}
+		return nil
+	})
+	if err != nil || found < 100 {
+		t.Errorf("%d pages are cited, %v", found, err)
+	}
+}

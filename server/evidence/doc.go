@@ -4,7 +4,7 @@
 // photos.go is the ledger of uploads: what was declared there, also in operations that were kept for review, that the
 // bytes are safe, and the flag of bytes that stand elsewhere. examine.go turns an original into facts, renditions and
 // flags, recheck.go judges again when the times of a visit are corrected, renditions.go makes small pictures anew.
-// holds.go holds the originals that a registered clue rests on, as docs/decisions/custody.md says. space.go tells
+// holds.go holds the originals that a registered clue rests on, as docs/decisions/holds.md says. space.go tells
 // administrators when the space for photos runs out.
 //
 // Not here: how bytes come (media/intake), what they say (media/verify), the rules that raise flags (server/checks), how

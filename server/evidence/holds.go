@@ -23,7 +23,7 @@ import (
 
 // Holds keeps the legal holds of originals equal to what the records say: an original is held while a photo with its
 // bytes is linked to a clue that has a number. It follows the logs of the cases, and those of the sites for photos that
-// arrive after they were linked. docs/decisions/custody.md says what counts.
+// arrive after they were linked. docs/decisions/holds.md says what counts.
 type Holds struct {
 	store     storage.Store
 	commit    Committer
