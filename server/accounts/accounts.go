@@ -80,10 +80,11 @@ type Accounts struct {
 	throttle *throttle
 	actors   actors
 
-	keyMu sync.Mutex // guards keys and keyAt
-	keys  ring
-	keyAt time.Time // when they were read
-	known verified
+	keyMu  sync.Mutex // guards keys and keyAt
+	keys   ring
+	keyAt  time.Time // when they were read
+	known  remembered[*claims]
+	visits remembered[visit] // by the hash of a browser's secret: the access token that stands for it for a moment
 }
 
 // Contradictions counts the times since the start that a secret or a record was not what the log says, and let nobody in.

@@ -26,12 +26,13 @@ type sessionBody struct {
 	Org     field.OrgID    `json:"org"`
 	Device  field.DeviceID `json:"device"`
 	Made    time.Time      `json:"made"`
-	Hash    string         `json:"hash"`             // of the secret that is good now
-	Used    []string       `json:"used,omitempty"`   // hashes of the secrets before it, the newest first
-	Masked  []byte         `json:"masked,omitempty"` // the secret that is good now, masked by the one before it
-	Rotated time.Time      `json:"rotated,omitzero"` //
-	Nonce   string         `json:"nonce,omitempty"`  // hash of the name of the request that brought it; empty: it had none
-	Closed  string         `json:"closed,omitempty"` // by an older server, which did not write it into the log
+	Hash    string         `json:"hash"`              // of the secret that is good now
+	Used    []string       `json:"used,omitempty"`    // hashes of the secrets before it, the newest first
+	Masked  []byte         `json:"masked,omitempty"`  // the secret that is good now, masked by the one before it
+	Rotated time.Time      `json:"rotated,omitzero"`  //
+	Nonce   string         `json:"nonce,omitempty"`   // hash of the name of the request that brought it; empty: it had none
+	Browser bool           `json:"browser,omitempty"` // the secret lies in a browser's cookie and is not exchanged
+	Closed  string         `json:"closed,omitempty"`  // by an older server, which did not write it into the log
 }
 
 const (
@@ -69,14 +70,14 @@ func splitRefresh(token string) (session string, secret []byte, err error) {
 	return session, secret, nil
 }
 
-// begin keeps the secrets of a session that is about to be opened, and returns its first refresh token.
-func (a *Accounts) begin(ctx context.Context, user field.UserID, org field.OrgID, device field.DeviceID) (session, refresh string, doc store.Doc, err error) {
+// begin keeps the secrets of a session that is about to be opened, and returns its first refresh token, or a browser's secret.
+func (a *Accounts) begin(ctx context.Context, user field.UserID, org field.OrgID, device field.DeviceID, browser bool) (session, refresh string, doc store.Doc, err error) {
 	secret := make([]byte, sha256.Size)
 	random(secret)
 	session = string(field.RandomID(a.now()))
 	now := a.now().UTC()
 	doc = store.Doc{Shelf: store.Sessions, ID: session, Key: string(user), Due: now.Add(a.sessionTTL)}
-	body := sessionBody{User: user, Org: org, Device: device, Made: now, Hash: hashSecret(secret)}
+	body := sessionBody{User: user, Org: org, Device: device, Made: now, Hash: hashSecret(secret), Browser: browser}
 	return session, refreshToken(session, secret), doc, write(ctx, a.docs, doc, body)
 }
 
@@ -115,7 +116,7 @@ func (a *Accounts) rotate(ctx context.Context, token string, device field.Device
 		hash := hashSecret(secret)
 		used := slices.Index(body.Used, hash)
 		switch {
-		case !found || r == nil || hash != body.Hash && used < 0 || !now.Before(doc.Due):
+		case !found || r == nil || body.Browser || hash != body.Hash && used < 0 || !now.Before(doc.Due):
 			return body, "", "", field.Refuse(field.CodeTokenInvalid, "")
 		case r.Text("personId") != string(body.User) || r.Text("deviceId") != string(body.Device):
 			a.log.ErrorContext(ctx, "the secrets of a session are kept for somebody else than the log says; they open nothing", "session", session)

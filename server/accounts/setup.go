@@ -176,7 +176,7 @@ func (a *Accounts) found(ctx context.Context, s Setup, login string, body setupB
 	if device != nil && device.Text("personId") != string(user) {
 		return Tokens{}, field.Refuse(field.CodeForeignDevice, "")
 	}
-	tokens, err := a.enter(ctx, who, s.Device, nil, enrol)
+	tokens, err := a.enter(ctx, who, s.Device, false, nil, enrol)
 	if err != nil {
 		return Tokens{}, err
 	}

@@ -45,6 +45,7 @@ type Attempt struct {
 	Login, Password string
 	Device          Device
 	Code            string // of a device that is not enrolled yet
+	Browser         bool   // the session is a browser's: Tokens.RefreshToken is the secret of BrowserToken
 }
 
 // SignIn opens a session. It starts from the device, not from the name: one that is enrolled is one person's, and one that is not
@@ -112,7 +113,7 @@ func (a *Accounts) SignIn(ctx context.Context, s Attempt, ip string) (Tokens, er
 		return Tokens{}, err
 	}
 	a.throttle.succeeded(ctx, budget)
-	return a.enter(ctx, who, s.Device, code, nil)
+	return a.enter(ctx, who, s.Device, s.Browser, code, nil)
 }
 
 // prove finds out who shows a name and a password on the device, or with the code, of somebody; nil when they do not fit. own says
@@ -153,8 +154,8 @@ func (a *Accounts) prove(ctx context.Context, whose *field.Record, key, name, pa
 
 // enter opens the session of somebody who has shown who they are, and uses the code up that enrols the device; nil: it is enrolled.
 // also is what is done in the same commit; nil: nothing.
-func (a *Accounts) enter(ctx context.Context, who *access.Actor, d Device, code *field.Record, also func(*field.Case) error) (Tokens, error) {
-	session, refresh, doc, err := a.begin(ctx, who.User, who.Org, d.ID)
+func (a *Accounts) enter(ctx context.Context, who *access.Actor, d Device, browser bool, code *field.Record, also func(*field.Case) error) (Tokens, error) {
+	session, refresh, doc, err := a.begin(ctx, who.User, who.Org, d.ID, browser)
 	if err != nil {
 		return Tokens{}, err
 	}

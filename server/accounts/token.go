@@ -247,35 +247,39 @@ func (a *Accounts) timely(c *claims) bool {
 	return now.Before(c.ExpiresAt.Time) && !c.ExpiresAt.After(now.Add(a.accessTTL+clocks))
 }
 
-// verified remembers tokens whose signature was found good: checking Ed25519 costs more than the rest of a request.
-type verified struct {
+// over reports whether a token's time has passed.
+func (c *claims) over(now time.Time) bool { return !now.Before(c.ExpiresAt.Time) }
+
+// remembered keeps by the hash of a secret what was found out about it: checking Ed25519 costs more than the rest of a request.
+type remembered[T interface{ over(now time.Time) bool }] struct {
 	mu    sync.Mutex // guards bySum
-	bySum map[[32]byte]*claims
+	bySum map[[sha256.Size]byte]T
 }
 
-const verifiedMost = 20_000
+const rememberedMost = 20_000
 
-func (v *verified) get(sum [32]byte) *claims {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.bySum[sum]
+// get gives what is known; the zero value when nothing is.
+func (r *remembered[T]) get(sum [sha256.Size]byte) T {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.bySum[sum]
 }
 
-func (v *verified) put(sum [32]byte, c *claims, now time.Time) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.bySum == nil {
-		v.bySum = map[[32]byte]*claims{}
+func (r *remembered[T]) put(sum [sha256.Size]byte, known T, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.bySum == nil {
+		r.bySum = map[[sha256.Size]byte]T{}
 	}
-	if len(v.bySum) >= verifiedMost {
-		for s, old := range v.bySum {
-			if !now.Before(old.ExpiresAt.Time) {
-				delete(v.bySum, s)
+	if len(r.bySum) >= rememberedMost {
+		for s, old := range r.bySum {
+			if old.over(now) {
+				delete(r.bySum, s)
 			}
 		}
-		if len(v.bySum) >= verifiedMost {
-			clear(v.bySum)
+		if len(r.bySum) >= rememberedMost {
+			clear(r.bySum)
 		}
 	}
-	v.bySum[sum] = c
+	r.bySum[sum] = known
 }

@@ -1,8 +1,8 @@
 // Package api is the HTTP door: routes, decoding, tokens, the problem table. It decides nothing.
 //
 // Open this file first: Options says what is needed, New puts the app together, route registers one route with its
-// operationId and its rule. problem.go alone knows HTTP statuses. auth.go, people.go, sync.go, events.go, photos.go, sealed.go,
-// space.go and ops.go hold the routes of sign-in, administration, sync, live events, photo bytes, sealed puts, space and
+// operationId and its rule. problem.go alone knows HTTP statuses. auth.go, browser.go, people.go, sync.go, events.go, photos.go, sealed.go,
+// space.go and ops.go hold the routes of sign-in, of the cookies of browsers, administration, sync, live events, photo bytes, sealed puts, space and
 // operation; kinds.go makes the routes of what the desk does with each kind (field.Desk), desk.go and the files it names hold its
 // views. Not here: what the bodies of uploads mean (api/tus), and how bodies are kept honest before any handler sees them
 // (api/guard).
@@ -14,6 +14,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -79,6 +80,8 @@ type Options struct {
 	UserStreams    int              // of one person; 0: 8
 	Others         bool             // other servers write to the same store: event streams look in turns at what they may have ended
 	TrustedProxies []string         // addresses and networks whose X-Forwarded-For is believed; empty: nobody's
+	PublicURL      string           // address under which browsers reach the server; empty: the Host that they ask for
+	AppOrigins     []string         // origins whose pages may ask this server with a token, such as https://localhost; empty: none
 	MetricsToken   string           // with which /metrics is read; "": there is no such route, and MetricsHandler alone gives them
 }
 
@@ -105,6 +108,8 @@ type Server struct {
 
 	trusted      trust
 	metricsToken string
+	ownPages     *http.CrossOriginProtection
+	appOrigins   []string
 
 	exports     exports
 	connections int           // that may be open at once
@@ -121,6 +126,7 @@ func New(o Options) *Server {
 	s := &Server{
 		accounts: o.Accounts, engine: o.Engine, store: o.Store, blobs: o.Blobs, flow: o.Flow, jobs: o.Jobs, space: o.Space,
 		trusted: trustIn(o.TrustedProxies), metricsToken: o.MetricsToken,
+		ownPages: ownPages(o.PublicURL), appOrigins: o.AppOrigins,
 		cases: o.Cases, exports: exports{user: map[field.UserID]int{}},
 		now: o.Now, doubt: o.Doubt, log: o.Log, timeout: o.RequestTimeout, connections: o.Connections,
 		metrics: newMetrics(o.Space), stopping: make(chan struct{}),
@@ -149,6 +155,7 @@ func New(o Options) *Server {
 	})
 	s.app.Use(s.around)
 	s.registerAuth()
+	s.registerBrowser()
 	s.registerPeople()
 	s.registerSync()
 	s.registerEvents()
@@ -161,6 +168,7 @@ func New(o Options) *Server {
 
 	o.Guard.Rules = []guard.Rule{
 		{Prefix: "/v1/auth/sign-in", Max: openMax},
+		{Prefix: "/v1/auth/browser", Max: openMax},
 		{Prefix: "/v1/auth/refresh", Max: openMax},
 		{Prefix: "/v1/auth/reset", Max: openMax},
 		{Prefix: "/v1/setup", Max: openMax},
@@ -172,6 +180,7 @@ func New(o Options) *Server {
 	s.app.Server().KeepHijackedConns = true // event streams take their connection over
 	s.metrics.bodies(guard.Install(s.app, o.Guard))
 	tus.Install(s.app)
+	share(s.app, o.AppOrigins)
 	return s
 }
 
@@ -293,7 +302,7 @@ const openMax = guard.Free
 
 // sender tells the guard whose body it is, before the body is read. Anyone who is not signed in is told what admit would say.
 func (s *Server) sender(ctx *fasthttp.RequestCtx) (string, error) {
-	token, err := bearer(string(ctx.Request.Header.Peek(fiber.HeaderAuthorization)))
+	token, err := s.credential(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -320,7 +329,7 @@ func (s *Server) admit(c *fiber.Ctx, rule Rule) error {
 	if !rule.signedIn {
 		return nil
 	}
-	token, err := bearer(c.Get(fiber.HeaderAuthorization))
+	token, err := s.credential(c.Context())
 	if err != nil {
 		return err
 	}

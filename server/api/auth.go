@@ -81,6 +81,9 @@ func (s *Server) signOut(c *fiber.Ctx) error {
 	if err := s.accounts.SignOut(c.UserContext(), pass(c)); err != nil {
 		return err
 	}
+	if c.Cookies(sessionCookie) != "" {
+		s.giveCookie(c, "")
+	}
 	return done(c)
 }
 
@@ -115,6 +118,9 @@ func (s *Server) resetPassword(c *fiber.Ctx) error {
 }
 
 func (s *Server) me(c *fiber.Ctx) error {
+	if secret := c.Cookies(sessionCookie); secret != "" {
+		s.giveCookie(c, secret) // for as long again: a page asks this first
+	}
 	return reply(c, struct {
 		User   accounts.User  `json:"user"`
 		Device field.DeviceID `json:"device"`

@@ -54,6 +54,9 @@ func (s *Server) events(c *fiber.Ctx) error {
 	if s.overTLS(c) {
 		l.head += fiber.HeaderStrictTransportSecurity + ": " + tlsOnly + "\r\n"
 	}
+	if origin := sharedWith(s.appOrigins, c.Context()); origin != "" {
+		l.head += fiber.HeaderAccessControlAllowOrigin + ": " + origin + "\r\n" + fiber.HeaderVary + ": " + fiber.HeaderOrigin + "\r\n"
+	}
 	asked, err := askedScopes(c.Query("scopes"))
 	if err != nil {
 		return err

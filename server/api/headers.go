@@ -26,6 +26,7 @@ func (s *Server) secure(c *fiber.Ctx) {
 	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
 	c.Set(fiber.HeaderContentSecurityPolicy, nothingRuns)
 	c.Set(fiber.HeaderReferrerPolicy, "no-referrer")
+	c.Set(fiber.HeaderCrossOriginResourcePolicy, "same-origin")
 	c.Set(fiber.HeaderCacheControl, "no-store")
 	if s.overTLS(c) {
 		c.Set(fiber.HeaderStrictTransportSecurity, tlsOnly)

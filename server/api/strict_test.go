@@ -84,7 +84,7 @@ func TestMembersInOtherLettersAreRefusedEverywhere(t *testing.T) {
 			w.t = t
 			refused := false
 			for _, who := range []*user{ann, admin} { // who may not do it is told so first
-				a := w.send(method, path, obj{other: nil}, "Authorization", "Bearer "+who.AccessToken)
+				a := w.send(method, path, obj{other: nil}, "Authorization", "Bearer "+who.AccessToken, "Sec-Fetch-Site", "same-origin")
 				var p api.Problem
 				if a.status >= 500 || json.Unmarshal(a.body, &p) != nil {
 					t.Fatalf("%s: %d %s", other, a.status, clip(a.body))

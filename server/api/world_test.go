@@ -288,7 +288,12 @@ func (w *world) send(method, path string, body any, headers ...string) answer {
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}
-	resp, err := w.http.Do(req)
+	return w.answer(w.http, req)
+}
+
+func (w *world) answer(client *http.Client, req *http.Request) answer {
+	w.t.Helper()
+	resp, err := client.Do(req)
 	if err != nil {
 		w.t.Fatal(err)
 	}

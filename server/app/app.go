@@ -125,7 +125,7 @@ func (a *App) wire(ctx context.Context) error {
 		Guard: guard.Config{
 			Uploads: a.cfg.Uploads, UserUploads: a.cfg.UploadsUser, Memory: a.cfg.BodyMemory, UserMemory: a.cfg.BodyMemoryUser,
 		},
-		Connections: connections(), RequestTimeout: a.cfg.RequestTimeout, TrustedProxies: a.cfg.TrustedProxies, MetricsToken: string(a.cfg.MetricsToken),
+		Connections: connections(), RequestTimeout: a.cfg.RequestTimeout, TrustedProxies: a.cfg.TrustedProxies, PublicURL: a.cfg.PublicURL, AppOrigins: a.cfg.AppOrigins, MetricsToken: string(a.cfg.MetricsToken),
 		Streams: a.cfg.Streams, UserStreams: a.cfg.StreamsUser, Others: a.cfg.MongoDB.URI != "",
 	})
 	return nil

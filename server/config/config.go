@@ -50,6 +50,9 @@ type Config struct {
 	// PublicURL is the address that phones and browsers use, without a slash
 	// at its end; empty when it was not given and the system chooses the port.
 	PublicURL string
+	// AppOrigins are the origins of apps in a WebView, whose pages may ask the
+	// server with a token: scheme, host and port.
+	AppOrigins []string
 	// TrustedProxies are addresses and networks whose X-Forwarded-For is
 	// believed; sign-in counts failures by the client's address.
 	TrustedProxies []string

@@ -56,6 +56,11 @@ var settings = []setting{
 		set:  setPublicURL,
 	},
 	{
+		Variable: prefix + "APP_ORIGINS",
+		Help:     "Origins of apps in a WebView (https://localhost, capacitor://localhost), separated by commas, whose pages may ask the server with a token; without them none may.",
+		set:      setAppOrigins,
+	},
+	{
 		Variable: prefix + "TRUSTED_PROXIES",
 		Help:     "Addresses or networks (10.0.0.0/8), separated by commas, whose X-Forwarded-For names the client; without them nobody's does.",
 		set:      setTrustedProxies,
@@ -364,6 +369,17 @@ func webAddress(text string) *url.URL {
 		return nil
 	}
 	return u
+}
+
+func setAppOrigins(c *Config, text string) error {
+	for _, one := range strings.Split(text, ",") {
+		one = strings.TrimSpace(one)
+		if u, err := url.Parse(one); err != nil || u.Scheme == "" || u.Host == "" || one != strings.ToLower(u.Scheme+"://"+u.Host) || strings.Contains(u.Host, "*") {
+			return fmt.Errorf("%q is no origin. Write them as https://localhost or capacitor://localhost, without a path and in lower case, separated by commas", redactURL(one))
+		}
+		c.AppOrigins = append(c.AppOrigins, one)
+	}
+	return nil
 }
 
 func setTrustedProxies(c *Config, text string) error {

@@ -24,6 +24,8 @@ const (
 	CodeTokenInvalid     Code = "token_invalid"
 	CodeTokenExpired     Code = "token_expired"
 	CodeTokenReused      Code = "token_reused"
+	CodeCrossSite        Code = "cross_site"
+	CodeTLSRequired      Code = "tls_required"
 	CodeBadCredentials   Code = "bad_credentials"
 	CodeSetupClosed      Code = "setup_closed"
 	CodeTokenKeyUnknown  Code = "token_key_unknown"
@@ -136,6 +138,8 @@ var codes = map[Code]codeSpec{
 	CodeTokenInvalid:     {ErrorUnauthenticated, "The token is not valid. Sign in again.", "令牌无效，请重新登录。"},
 	CodeTokenExpired:     {ErrorUnauthenticated, "The token has expired. Refresh it and repeat the request.", "令牌已过期，请刷新后重试。"},
 	CodeTokenReused:      {ErrorUnauthenticated, "This refresh token was used before. The session is closed; sign in again.", "刷新令牌已被使用过，会话已关闭，请重新登录。"},
+	CodeCrossSite:        {ErrorForbidden, "Another site asks in your name, and that is refused. Open the page of this server and do it there.", "请求来自其他网站，已被拒绝。请打开本系统的页面操作。"},
+	CodeTLSRequired:      {ErrorForbidden, "A browser signs in only over https. Open this page by its https address.", "浏览器只能通过 https 登录，请使用本系统的 https 地址。"},
 	CodeBadCredentials:   {ErrorUnauthenticated, "Name or password is wrong.", "用户名或密码错误。"},
 	CodeSetupClosed:      {ErrorForbidden, "The server is set up already, or the setup code is wrong.", "服务器已完成初始化，或初始化代码错误。"},
 	CodeWeakPassword:     {ErrorInvalid, "Choose a longer password: at least 12 characters, no common word or pattern alone, nothing made of your name, sign-in name or organisation.", "请换一个更长的密码：至少 12 个字符，不得为常见词语或规律组合，也不得由姓名、登录名或单位名构成。"},

@@ -15,6 +15,7 @@ var whole = []field.Code{
 	field.CodeSetupClosed, field.CodeDeviceUnknown, field.CodeInvalidCode, field.CodeTooManyDevices, field.CodeDeviceMoving, field.CodeForeignDevice,
 	field.CodeTaken, field.CodeLastAdmin, field.CodeOffsetMismatch, field.CodeSizeMismatch, field.CodeUploadUnknown, field.CodeUploadReplaced,
 	field.CodeUploadExpired, field.CodeSealedPutOff, field.CodeSealedPutMissing, field.CodePhotoNotDeclared, field.CodeNotAPhoto, field.CodeRangeInvalid,
+	field.CodeCrossSite, field.CodeTLSRequired,
 }
 
 // Every code of an operation stands in the table of ways, in the program and in the guide.
