@@ -69,7 +69,7 @@ func collect(ctx context.Context, s Source, visible access.Filter, id field.Clue
 	roots := []field.RecordID{field.RecordID(n.clue.Text("findingId"))}
 	for _, l := range links {
 		n.in[l.ID] = l
-		if l.State != field.LinkWithdrawn {
+		if field.KindOf(l.Kind).Ties.Stands(l) {
 			roots = append(roots, field.RecordID(l.Text("targetId")))
 		}
 	}
@@ -212,10 +212,13 @@ func (n *near) elsewhere(r *field.Record) (bool, error) {
 	if r.Kind.Filing() == field.FiledProblem && r.Text("clueId") != "" && r.Text("clueId") != string(n.clue.ID) {
 		return true, nil
 	}
-	links, err := n.list(store.Query{
-		Kinds: field.FiledAs(field.FiledLink), States: []field.State{field.LinkProposed, field.LinkConfirmed}, Keys: []string{field.KeyFor("targetId", r.ID)},
-	})
-	return len(links) > 0, err
+	for _, spec := range field.Tying() {
+		links, err := n.list(store.Query{Kinds: []field.Kind{spec.Kind}, States: spec.Ties.Counts, Keys: []string{field.KeyFor(spec.Ties.Evidence, r.ID)}})
+		if err != nil || len(links) > 0 {
+			return len(links) > 0, err
+		}
+	}
+	return false, nil
 }
 
 // remarks takes in flags and conflicts about records of the case.

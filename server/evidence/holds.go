@@ -41,6 +41,9 @@ func NewHolds(s storage.Store, commit Committer, originals blob.Store, log *slog
 	return &Holds{store: s, commit: commit, originals: originals, log: log}
 }
 
+// holdKind is the kind in which it is noted what is held.
+var holdKind = field.KindFor(field.UseHold)
+
 // Name implements engine.Follower.
 func (h *Holds) Name() string { return "holds" }
 
@@ -73,12 +76,13 @@ func (h *Holds) Entry(ctx context.Context, e store.Entry) error {
 	}
 	for _, r := range records {
 		var failed error
-		switch r.Kind {
-		case field.KindPhoto:
+		switch spec := field.KindOf(r.Kind); {
+		case spec == nil:
+		case spec.Bytes != "":
 			failed = h.arrived(ctx, r)
-		case field.KindLink:
+		case spec.Ties != nil:
 			failed = h.link(ctx, r)
-		case field.KindClue:
+		case spec.Holds != nil:
 			failed = h.clue(ctx, r.ID, 0)
 		}
 		if failed != nil && err == nil {
@@ -93,23 +97,36 @@ const mostMerged = 20
 
 // clue settles what a clue is linked to, and what those are linked to that were merged into it.
 func (h *Holds) clue(ctx context.Context, id field.RecordID, depth int) error {
-	err := h.each(ctx, store.Query{Kinds: []field.Kind{field.KindLink}, Keys: []string{field.KeyFor("clueId", id)}}, h.link)
-	if err != nil || depth == mostMerged {
-		return err
-	}
-	return h.each(ctx, store.Query{Kinds: []field.Kind{field.KindClue}, States: []field.State{field.ClueMerged}}, func(ctx context.Context, c *field.Record) error {
-		if c.Text("mergedInto") != string(id) {
-			return nil
+	for _, link := range field.Tying() {
+		err := h.each(ctx, store.Query{Kinds: []field.Kind{link.Kind}, Keys: []string{field.KeyFor(link.Ties.Case, id)}}, h.link)
+		if err != nil {
+			return err
 		}
-		return h.clue(ctx, c.ID, depth+1)
-	})
+	}
+	if depth == mostMerged {
+		return nil
+	}
+	for _, clue := range field.Holders() {
+		err := h.each(ctx, store.Query{Kinds: []field.Kind{clue.Kind}, States: []field.State{clue.Holds.Merged}}, func(ctx context.Context, c *field.Record) error {
+			if c.Text(clue.Holds.Into) != string(id) {
+				return nil
+			}
+			return h.clue(ctx, c.ID, depth+1)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (h *Holds) link(ctx context.Context, l *field.Record) error {
-	if l.Text("targetKind") != string(field.KindPhoto) {
+	tie := field.KindOf(l.Kind).Ties
+	if of := field.KindOf(field.Kind(l.Text(tie.Kind))); of == nil || of.Bytes == "" {
 		return nil
 	}
-	return h.photo(ctx, field.RecordID(l.Text("targetId")))
+	_, photo := tie.Of(l)
+	return h.photo(ctx, photo)
 }
 
 // photo sees to the hold of a photo's bytes. Bytes that have not arrived are held when they do.
@@ -211,7 +228,7 @@ func (h *Holds) note(ctx context.Context, sum blob.Sum, want map[string]*demand)
 		if slices.ContainsFunc(open, func(r *field.Record) bool { return r.Scope == register }) {
 			continue
 		}
-		op := protocol.Operation{ID: field.RandomID(time.Now()), Kind: field.KindHold, Set: map[string]field.Value{
+		op := protocol.Operation{ID: field.RandomID(time.Now()), Kind: holdKind, Set: map[string]field.Value{
 			"sha256": field.Quote(sum), "clueId": field.Quote(want[org].clue.ID()),
 		}}
 		write(register, string(sum), noted[register]+1, op)
@@ -220,7 +237,7 @@ func (h *Holds) note(ctx context.Context, sum blob.Sum, want map[string]*demand)
 		if want[r.Scope.ID()] != nil {
 			continue
 		}
-		op := protocol.Operation{ID: r.ID, Kind: field.KindHold, Base: r.Version, Command: "release"}
+		op := protocol.Operation{ID: r.ID, Kind: holdKind, Base: r.Version, Command: "release"}
 		write(r.Scope, string(r.ID), 1+r.Version, op)
 	}
 	return changed, err
@@ -229,7 +246,7 @@ func (h *Holds) note(ctx context.Context, sum blob.Sum, want map[string]*demand)
 // noted counts the holds of an original that stand in each register, and lists those that were not released.
 func (h *Holds) noted(ctx context.Context, sum blob.Sum) (n map[field.Scope]int64, open []*field.Record, err error) {
 	n = map[field.Scope]int64{}
-	err = h.each(ctx, store.Query{Kinds: []field.Kind{field.KindHold}, Keys: []string{field.KeyFor("sha256", sum)}}, func(_ context.Context, r *field.Record) error {
+	err = h.each(ctx, store.Query{Kinds: []field.Kind{holdKind}, Keys: []string{field.KeyFor("sha256", sum)}}, func(_ context.Context, r *field.Record) error {
 		n[r.Scope]++
 		if r.State == field.HoldHeld {
 			open = append(open, r)
@@ -272,18 +289,15 @@ type demand struct {
 // wanted says why an original is to be held, for each organisation whose clues ask for it; empty when nothing does.
 func (h *Holds) wanted(ctx context.Context, sum blob.Sum) (map[string]*demand, error) {
 	wanted := map[string]*demand{}
-	photos := store.Query{Kinds: []field.Kind{field.KindPhoto}, Keys: []string{field.KeyFor("sha256", sum)}, Deleted: true} // a voided one may be evidence of that
+	photos := store.Query{Kinds: field.WithBytes(), Keys: []string{field.KeyFor("sha256", sum)}, Deleted: true} // a voided one may be evidence of that
 	err := h.each(ctx, photos, func(ctx context.Context, p *field.Record) error {
-		links := store.Query{
-			Kinds: []field.Kind{field.KindLink}, States: []field.State{field.LinkProposed, field.LinkConfirmed}, Keys: []string{field.KeyFor("targetId", p.ID)},
-		}
-		return h.each(ctx, links, func(ctx context.Context, l *field.Record) error {
-			clue, err := h.standing(ctx, field.RecordID(l.Text("clueId")))
-			if err != nil || clue == nil || wanted[clue.Text("managingOrg")] != nil {
+		return h.links(ctx, func(t *field.Tie) []string { return []string{field.KeyFor(t.Evidence, p.ID)} }, func(ctx context.Context, l *field.Record) error {
+			clue, forOrg, err := h.standing(ctx, l)
+			if err != nil || clue == nil || wanted[forOrg] != nil {
 				return err
 			}
 			found := &demand{clue: clue.Scope, said: map[field.Scope]int64{p.Scope: p.Stamps["receipt"].Seq}}
-			wanted[clue.Text("managingOrg")] = found
+			wanted[forOrg] = found
 			for _, r := range []*field.Record{l, clue} {
 				found.said[r.Scope] = max(found.said[r.Scope], r.Version)
 			}
@@ -298,23 +312,40 @@ func (h *Holds) wanted(ctx context.Context, sum blob.Sum) (map[string]*demand, e
 	return wanted, err
 }
 
-// standing is the clue, or the one that it was merged into, if that one has a number and was not voided.
-func (h *Holds) standing(ctx context.Context, id field.RecordID) (*field.Record, error) {
+// links calls fn for the links that count and have one of the keys that keys makes of how their kind ties evidence.
+func (h *Holds) links(ctx context.Context, keys func(*field.Tie) []string, fn func(context.Context, *field.Record) error) error {
+	for _, link := range field.Tying() {
+		if err := h.each(ctx, store.Query{Kinds: []field.Kind{link.Kind}, States: link.Ties.Counts, Keys: keys(link.Ties)}, fn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// standing is the clue of a link, or the one that it was merged into, if that one has a number and was not voided; with the organisation
+// for which it holds its evidence.
+func (h *Holds) standing(ctx context.Context, link *field.Record) (clue *field.Record, forOrg string, err error) {
+	id, _ := field.KindOf(link.Kind).Ties.Of(link)
 	for range mostMerged {
 		records, err := h.store.Records(ctx, []field.RecordID{id})
 		if err != nil || len(records) == 0 {
-			return nil, err
+			return nil, "", err
 		}
-		switch clue := records[0]; clue.State {
-		case field.ClueMerged:
-			id = field.RecordID(clue.Text("mergedInto"))
-		case field.ClueReceived, field.StateVoided:
-			return nil, nil
+		clue := records[0]
+		spec := field.KindOf(clue.Kind)
+		if spec == nil || spec.Holds == nil {
+			return nil, "", nil
+		}
+		switch holds := spec.Holds; {
+		case clue.State == holds.Merged:
+			id = field.RecordID(clue.Text(holds.Into))
+		case slices.Contains(holds.Not, clue.State):
+			return nil, "", nil
 		default:
-			return clue, nil
+			return clue, clue.Text(holds.For), nil
 		}
 	}
-	return nil, nil
+	return nil, "", nil
 }
 
 // each calls fn for all records of a query, also after it has failed for one, and returns its first error.
@@ -341,13 +372,12 @@ func (h *Holds) each(ctx context.Context, q store.Query, fn func(context.Context
 // outside of them: a hold that somebody took off, a photo store that was put back from a copy. It releases nothing, because
 // a hold that nobody's link asks for may have been set by hand.
 func (h *Holds) Mend(ctx context.Context) error {
-	return h.each(ctx, store.Query{Kinds: []field.Kind{field.KindLink}, States: []field.State{field.LinkProposed, field.LinkConfirmed}},
-		func(ctx context.Context, l *field.Record) error {
-			if clue, err := h.standing(ctx, field.RecordID(l.Text("clueId"))); err != nil || clue == nil {
-				return err
-			}
-			return h.link(ctx, l)
-		})
+	return h.links(ctx, func(*field.Tie) []string { return nil }, func(ctx context.Context, l *field.Record) error {
+		if clue, _, err := h.standing(ctx, l); err != nil || clue == nil {
+			return err
+		}
+		return h.link(ctx, l)
+	})
 }
 
 // MendDaily looks for missing holds at the start and once a day.

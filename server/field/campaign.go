@@ -78,7 +78,7 @@ var unitFields = []Field{
 	{Name: "siteId", Type: ID, Of: KindSite, Required: true},
 	{Name: "alias", Type: Text, Max: 40},
 	{Name: "findings", Type: ID, Of: KindFinding, List: true},
-	{Name: "photos", Type: ID, Of: KindPhoto, List: true},
+	{Name: "photos", Type: ID, Of: KindPhoto, Evidence: OnlyNamed, List: true},
 	{Name: "revisit", Type: ID, Of: KindRevisit},
 }
 

@@ -28,6 +28,18 @@ const (
 var clueSpec = &Spec{
 	Kind: KindClue, ZH: "问题线索", EN: "clue", Opens: OpensByID, Filed: FiledClue, Home: ScopeClue,
 	Whose: byHandler, EditOwn: true,
+	Holds: &Holding{For: "managingOrg", Not: []State{ClueReceived, StateVoided}, Merged: ClueMerged, Into: "mergedInto"},
+	Work: []Work{{
+		As: "handler", Open: []State{ClueAssigned, ClueProposed, ClueApproved, ClueHandling, ClueReported}, Move: "assign", Takes: []Role{RoleHandler},
+		Args: func(_ *Record, _, to UserID, _, _ string) map[string]Value {
+			return map[string]Value{"handler": Quote(to)}
+		},
+	}},
+	Told: &Told{
+		ZH: "您承办的%s", EN: "a %s that you handle", People: func(r *Record) []UserID { return []UserID{UserID(r.Text("handler"))} },
+		Role: RoleClueManager,
+		Else: Notice{Type: "info", ZH: "一件未分办的问题线索，其依据有变动，请复核。", EN: "The ground of a clue that nobody handles yet has moved. Look at it."},
+	},
 	Initial: ClueReceived,
 	States: []Choice{
 		{Code: "received", ZH: "已收到", EN: "received"},
@@ -315,12 +327,18 @@ func GrantID(to UserID, scope Scope) RecordID {
 
 var linkSpec = &Spec{
 	Kind: KindLink, ZH: "证据关联", EN: "evidence link", Opens: OpensNone, Filed: FiledLink, Home: ScopeClue,
+	Ties: &Tie{Case: "clueId", Evidence: "targetId", Kind: "targetKind", Relation: "relation", Against: "contradicts", Counts: []State{LinkProposed, LinkConfirmed}},
+	Trace: &Trace{Key: "targetId", ID: "linkId", Steps: []Step{
+		{Code: StepLinked, Set: []string{"targetId"}, Shows: []string{"relation"}, Now: []string{"clueId"}},
+		{Code: StepLinkConfirmed, State: LinkConfirmed, Now: []string{"clueId"}, Lost: &Between{After: "targetId", Before: "withdrawReason"}},
+		{Code: StepLinkWithdrawn, Set: []string{"withdrawReason"}, Shows: []string{"withdrawReason"}, Now: []string{"clueId"}},
+	}},
 	Initial: LinkProposed,
 	States:  []Choice{{Code: "proposed", ZH: "拟关联", EN: "proposed"}, {Code: "confirmed", ZH: "已确认", EN: "confirmed"}, {Code: "withdrawn", ZH: "已撤回", EN: "withdrawn"}},
 	Fields: []Field{
 		{Name: "clueId", Type: ID, Of: KindClue, Required: true, Once: true, Key: true, ZH: "线索", EN: "clue"},
 		{Name: "targetKind", Type: Enum, Choices: evidenceKinds, Required: true, Once: true, ZH: "证据类型", EN: "kind of evidence"},
-		{Name: "targetId", Type: ID, Required: true, Once: true, Key: true, ZH: "证据", EN: "evidence"},
+		{Name: "targetId", Type: ID, Evidence: RestsOnIt, Required: true, Once: true, Key: true, ZH: "证据", EN: "evidence"},
 		{Name: "targetScope", Type: Home, Once: true, ZH: "证据所在范围", EN: "where the evidence lives"},
 		{Name: "relation", Type: Enum, Choices: relations, Required: true, Once: true, ZH: "关系", EN: "relation"},
 		{Name: "why", Type: Text, Max: 1000, Once: true, ZH: "理由", EN: "why"},

@@ -7,7 +7,7 @@ const FindingClassified State = "classified"
 
 var findingSpec = &Spec{
 	Kind: KindFinding, ZH: "发现问题", EN: "finding", Opens: OpensNone, Filed: FiledProblem, Home: ScopeSite,
-	Whose: byTeam, EditOwn: true, Part: "reportId",
+	Whose: byTeam, EditOwn: true, Part: "reportId", Matters: []State{FindingClassified, StateClosed}, Told: nobody,
 	Initial: StateOpen,
 	States: []Choice{
 		{Code: "open", ZH: "待分类", EN: "open"},
@@ -26,7 +26,7 @@ var findingSpec = &Spec{
 		{Name: "redLine", Type: Enum, Choices: RedLines, ZH: "红线", EN: "red line"},
 		{Name: "severity", Type: Enum, Choices: findingSeverities, ZH: "程度", EN: "severity"},
 		{Name: "amount", Type: Number, Low: 0, High: 1e12, ZH: "金额（元）", EN: "amount (CNY)"},
-		{Name: "evidence", Type: ID, List: true, Key: true, ZH: "证据", EN: "evidence: photos, interviews"},
+		{Name: "evidence", Type: ID, Evidence: RestsOnIt, List: true, Key: true, ZH: "证据", EN: "evidence: photos, interviews"},
 		{Name: "helpNeeded", Type: Bool, ZH: "需协助解决的困难，非违规违纪", EN: "a blocker, not misconduct"},
 		{Name: "promise", Type: Text, Max: 1000, ZH: "整改承诺", EN: "what was promised"},
 
@@ -124,7 +124,7 @@ func classifyFinding(c *Case) error {
 	if r := c.Arg("reason"); !Blank(r) {
 		c.Set("classReason", r)
 	}
-	before, err := StandingClue(c.Look, RecordID(c.Record.Text("clueId")))
+	before, err := Standing(c.Look, RecordID(c.Record.Text("clueId")))
 	if err != nil {
 		return err
 	}

@@ -71,9 +71,9 @@ func (c *Case) tellReviewer(report *Record, n Notice) {
 	}
 }
 
-// Kept tells who reviews a report that something was sent for it which could not be applied and is kept.
-func (c *Case) Kept(report *Record) {
-	c.tellReviewer(report, Notice{Type: "parked", ZH: "有人为您审核的报告发来内容，未予采用，已留存待查。", EN: "Something was sent for a report that you review. It was not applied and is kept."})
+// tellOfKept tells who reviews a report that something was sent for it which could not be applied and is kept.
+func tellOfKept(c *Case) {
+	c.tellReviewer(c.Record, Notice{Type: "parked", ZH: "有人为您审核的报告发来内容，未予采用，已留存待查。", EN: "Something was sent for a report that you review. It was not applied and is kept."})
 }
 
 // partVoid takes a part out of view: for its people until the report is handed in, for who has the action "void_others" until it

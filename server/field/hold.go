@@ -16,5 +16,10 @@ var holdSpec = &Spec{
 		{Name: "clueId", Type: ID, Of: KindClue, Required: true, Once: true, Server: true, Key: true, ZH: "线索", EN: "the clue that asked for it first"},
 	},
 	Commands: []Command{{Name: "release", ZH: "解除", EN: "release", Server: true, From: []State{HoldHeld}, To: HoldReleased}},
-	Rank:     func(r *Record) string { return RankNewest(r.CreatedAt) },
+	Use:      UseHold,
+	Trace: &Trace{Key: "sha256", Bytes: true, ID: "holdId", Steps: []Step{
+		{Code: StepHoldSet, Set: []string{"sha256"}, Now: []string{"clueId"}},
+		{Code: StepHoldReleased, State: HoldReleased, Now: []string{"clueId"}},
+	}},
+	Rank: func(r *Record) string { return RankNewest(r.CreatedAt) },
 }

@@ -11,7 +11,7 @@ import (
 // could not be applied is a parked record.
 
 var conflictSpec = &Spec{
-	Kind: KindConflict, ZH: "冲突", EN: "conflict", Opens: OpensNone, Filed: FiledConflict, ServerOK: true,
+	Kind: KindConflict, ZH: "冲突", EN: "conflict", Opens: OpensNone, Filed: FiledConflict, Use: UseConflict, ServerOK: true,
 	Initial: StateOpen, States: []Choice{{Code: "open", ZH: "待处理", EN: "open"}, {Code: "resolved", ZH: "已处理", EN: "resolved"}},
 	Fields: []Field{
 		{Name: "recordId", Type: ID, Required: true, Server: true, Key: true, ZH: "记录", EN: "record"},
@@ -118,7 +118,7 @@ func resolveConflict(c *Case) error {
 }
 
 var parkedSpec = &Spec{
-	Kind: KindParked, ZH: "留存操作", EN: "parked operation", Opens: OpensNone, Filed: FiledNone, ServerOK: true, Keys: keptKeys,
+	Kind: KindParked, ZH: "留存操作", EN: "parked operation", Opens: OpensNone, Filed: FiledNone, Use: UseKept, ServerOK: true, Keys: keptKeys,
 	Initial: StateOpen, States: []Choice{{Code: "open", ZH: "待处理", EN: "open"}, {Code: "accepted", ZH: "已采纳", EN: "accepted"}, {Code: "settled", ZH: "已处理", EN: "settled"}, {Code: "taken", ZH: "已转录", EN: "taken over"}, {Code: "destroyed", ZH: "原文已销毁", EN: "content destroyed"}},
 	Fields: []Field{
 		{Name: "code", Type: Text, Server: true, Key: true, ZH: "原因代码", EN: "code of the reason"},
@@ -135,7 +135,7 @@ var parkedSpec = &Spec{
 		{Name: "device", Type: Text, Max: 200, Server: true, ZH: "设备", EN: "on which device"},
 		{Name: "deviceTime", Type: Text, Server: true, ZH: "设备时间", EN: "device time"},
 		{Name: "skewMs", Type: Integer, Server: true, ZH: "设备时钟偏差（毫秒）", EN: "device clock minus server clock, in ms, as the device measured it"},
-		{Name: "reportId", Type: ID, Of: KindReport, Server: true, Key: true, ZH: "报告", EN: "report to which what was meant belongs"},
+		{Name: "reportId", Type: ID, Of: KindReport, Evidence: OnlyNamed, Server: true, Key: true, ZH: "报告", EN: "report to which what was meant belongs"},
 		{Name: "seen", Type: Integer, Low: 0, High: 1 << 53, Server: true, ZH: "设备已读到何处", EN: "how far the device had read the scope that was meant"},
 		{Name: "outcome", Type: JSON, Server: true, ZH: "采纳结果", EN: "what came of it when it was accepted"},
 		{Name: "correction", Type: JSON, Max: 2 * maxCorrection, Server: true, ZH: "更正", EN: "what was corrected when it was accepted: by path what was sent and what stands in its place"},
@@ -309,6 +309,7 @@ func keptKeys(r *Record) []string {
 
 // Declaration is what a kept operation declares of a photo.
 type Declaration struct {
+	Kind   Kind
 	ID     RecordID
 	SHA256 string
 	Size   int64 // bytes
@@ -319,11 +320,12 @@ type Declaration struct {
 // KeptDeclaration reads the declaration of a photo that a kept operation is, whatever else is wrong with it; ok is false when it
 // is none.
 func KeptDeclaration(parked *Record) (d Declaration, ok bool) {
-	if parked.Text("recordKind") != string(KindPhoto) {
+	kind := Kind(parked.Text("recordKind"))
+	if s := KindOf(kind); s == nil || s.Bytes == "" {
 		return d, false
 	}
 	op, set := keptOperation(parked)
-	d = Declaration{ID: RecordID(parked.Text("recordId")), SHA256: textOf(set["sha256"]), Type: textOf(set["type"]), Report: RecordID(textOf(set["reportId"]))}
+	d = Declaration{Kind: kind, ID: RecordID(parked.Text("recordId")), SHA256: textOf(set["sha256"]), Type: textOf(set["type"]), Report: RecordID(textOf(set["reportId"]))}
 	_ = json.Unmarshal(set["size"], &d.Size) // no number: 0 bytes, which nothing has
 	if t, ok := PhotoTypeOf(d.Type); ok {
 		d.Type = t.Code

@@ -75,7 +75,20 @@ type Spec struct {
 	EditOwn bool
 	Part    string
 
-	field   map[string]*Field   // filled by init
+	// What only some kinds have to say (says.go).
+	Use       Use                               // what the server itself keeps in its records; empty: nothing, they are people's
+	Bytes     string                            // the command that notes that the bytes have come which a record declares; empty: it declares none
+	Ties      *Tie                              // it ties evidence to a case
+	Holds     *Holding                          // it is a case: what is tied to it is held
+	Matters   []State                           // in which the desk has built on what it rests on
+	Told      *Told                             // who is told when what it rests on no longer counts
+	Trace     *Trace                            // what it adds to the custody of a photo
+	Work      []Work                            // whose work it is
+	TellsKept func(*Case)                       // tells of what was sent for a record or a part of it, and was kept; nil: nobody is told
+	Spares    func(*Case, Effect) (bool, error) // whether a record that a command of another one makes is not made after all; nil: all are made
+
+	rests   []*Field            // filled by init: what it names and rests on
+	field   map[string]*Field   //
 	command map[string]*Command //
 }
 
@@ -298,7 +311,7 @@ func chosen(choices []Choice, code string) Choice {
 }
 
 // Kinds lists the declarations.
-func Kinds() []*Spec { return kinds }
+func Kinds() []*Spec { return known }
 
 // Field returns the field that a path belongs to and the key within it; nil when there is none.
 func (s *Spec) Field(path string) (f *Field, key string) {
@@ -483,16 +496,26 @@ var kinds = []*Spec{
 	householdSpec, paymentSpec,
 }
 
-var byKind = map[Kind]*Spec{}
+// What the rules of the kinds themselves look up; filled by init.
+var (
+	known  []*Spec
+	byKind = map[Kind]*Spec{}
+	byUse  = map[Use]Kind{}
+)
 
 func init() {
-	for _, s := range kinds {
+	known = kinds
+	for _, s := range known {
 		if s.Moves {
 			s.Fields = append(s.Fields, moves)
 		}
 		s.field = map[string]*Field{}
 		for i := range s.Fields {
-			s.field[s.Fields[i].Name] = &s.Fields[i]
+			f := &s.Fields[i]
+			s.field[f.Name] = f
+			if f.Evidence == RestsOnIt && s.Ties == nil {
+				s.rests = append(s.rests, f)
+			}
 		}
 		s.command = map[string]*Command{}
 		for i := range s.Commands {
@@ -502,5 +525,8 @@ func init() {
 			s.Desk.fill(s)
 		}
 		byKind[s.Kind] = s
+		if s.Use != "" {
+			byUse[s.Use] = s.Kind
+		}
 	}
 }

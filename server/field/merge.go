@@ -9,18 +9,6 @@ import "slices"
 // mostMerged is how far a chain of clues that were merged into each other is followed.
 const mostMerged = 20
 
-// StandingClue is the clue itself, or the one into which it was merged; nil when it is not there.
-func StandingClue(look Lookup, id RecordID) (*Record, error) {
-	for range mostMerged {
-		clue, err := look.Get(id)
-		if err != nil || clue == nil || clue.Kind != KindClue || clue.State != ClueMerged {
-			return clue, err
-		}
-		id = RecordID(clue.Text("mergedInto"))
-	}
-	return nil, nil
-}
-
 // goesOn reports whether a clue has not come to its end.
 func goesOn(clue *Record) bool {
 	switch clue.State {

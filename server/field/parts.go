@@ -15,6 +15,16 @@ func ReportOf(look Lookup, part *Record) (*Record, error) {
 	return report, nil
 }
 
+// Parts lists the kinds whose records are parts of a report.
+func Parts() (all []*Spec) {
+	for _, s := range known {
+		if s.Part != "" {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
 // PartsOf are the records of a kind that belong to a report.
 func PartsOf(look Lookup, kind Kind, report *Record) ([]*Record, error) {
 	return look.FindIn(report.Scope, kind, KeyFor("reportId", report.ID))
@@ -23,14 +33,24 @@ func PartsOf(look Lookup, kind Kind, report *Record) ([]*Record, error) {
 // EvidenceOf are the photos and interviews that a finding names and that are there, voided ones too.
 func EvidenceOf(look Lookup, finding *Record) ([]*Record, error) {
 	var found []*Record
-	for _, id := range finding.Texts("evidence") {
-		e, err := look.Get(RecordID(id))
+	for _, id := range Named(finding) {
+		e, err := look.Get(id)
 		if err != nil {
 			return nil, err
 		}
-		if e != nil && e.Scope == finding.Scope && (e.Kind == KindPhoto || e.Kind == KindInterview) && !slices.Contains(found, e) {
+		if e != nil && e.Scope == finding.Scope && (e.Kind.Filing() == FiledPicture || e.Kind.Filing() == FiledWords) && !slices.Contains(found, e) {
 			found = append(found, e)
 		}
 	}
 	return found, nil
+}
+
+// Named are the ids of the evidence on which a record rests, as it names them.
+func Named(r *Record) (ids []RecordID) {
+	if s := KindOf(r.Kind); s != nil {
+		for _, f := range s.rests {
+			ids = append(ids, f.Refs(r.Fields[f.Name])...)
+		}
+	}
+	return ids
 }

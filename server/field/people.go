@@ -399,6 +399,26 @@ func (c *Case) NotifyRole(org OrgID, role Role, n Notice) error {
 	return err
 }
 
+// staysAway reports whether a notice would tell somebody of a matter from which he stays away, or of one of an organisation for
+// which his own does not act, or not any more: a report can name anybody as its inspector.
+func staysAway(c *Case, e Effect) (bool, error) {
+	if info := c.Record.Info; info.Owner() != "" {
+		person, err := c.Look.Get(RecordID(e.Scope.ID()))
+		if err != nil {
+			return false, err
+		}
+		if person == nil || person.Kind != KindPerson {
+			return true, nil
+		}
+		if ours, err := c.Concerns(OrgID(person.Scope.ID()), c.Record.Scope, info); err != nil || !ours {
+			return true, err
+		}
+	}
+	about := (&Record{Fields: e.Set}).Text("recordScope")
+	found, err := c.Look.Find(KindRecusal, KeyFor("scope", about))
+	return slices.ContainsFunc(found, func(r *Record) bool { return r.Scope == e.Scope && r.State == StateActive }), err
+}
+
 // States of a notice.
 const (
 	NoticeUnread State = "unread"
@@ -406,7 +426,7 @@ const (
 )
 
 var noticeSpec = &Spec{
-	Kind: KindNotice, ZH: "收件箱", EN: "notice", Home: ScopeUser, Opens: OpensNone, Filed: FiledNone, ServerOK: true,
+	Kind: KindNotice, ZH: "收件箱", EN: "notice", Home: ScopeUser, Opens: OpensNone, Filed: FiledNone, Use: UseNotice, ServerOK: true, Spares: staysAway,
 	Initial: NoticeUnread, States: []Choice{{Code: "unread", ZH: "未读", EN: "unread"}, {Code: "read", ZH: "已读", EN: "read"}},
 	Fields: []Field{
 		{Name: "type", Type: Enum, Choices: noticeTypes, Required: true, Server: true},

@@ -174,7 +174,7 @@ func PhotoIsExamined(p *Record) bool {
 
 var photoSpec = &Spec{
 	Kind: KindPhoto, ZH: "照片", EN: "photo", Opens: OpensNone, Filed: FiledPicture, Home: ScopeSite,
-	Whose: byAuthor, EditOwn: true, Part: "reportId",
+	Whose: byAuthor, EditOwn: true, Part: "reportId", Bytes: "store",
 	Initial: PhotoDeclared,
 	States: []Choice{
 		{Code: "declared", ZH: "已声明", EN: "declared"},
@@ -376,7 +376,7 @@ var flagSpec = &Spec{
 		{Name: "code", Type: Text, Max: 60, Required: true, Server: true, Key: true, ZH: "规则", EN: "code"},
 		{Name: "rule", Type: Text, Max: 60, Server: true, ZH: "规则版本", EN: "rule version"},
 		{Name: "severity", Type: Enum, Choices: severities, Required: true, Server: true, ZH: "等级", EN: "severity"},
-		{Name: "reportId", Type: ID, Of: KindReport, Server: true, Key: true, ZH: "报告", EN: "report"},
+		{Name: "reportId", Type: ID, Of: KindReport, Evidence: OnlyNamed, Server: true, Key: true, ZH: "报告", EN: "report"},
 		{Name: "targetId", Type: Text, Max: 80, Server: true, Key: true, ZH: "对象", EN: "about"},
 		{Name: "inputs", Type: JSON, Server: true, ZH: "依据", EN: "inputs"},
 		{Name: "zh", Type: Text, Max: 1000, Server: true, ZH: "说明", EN: "sentence in Chinese"},
@@ -386,6 +386,10 @@ var flagSpec = &Spec{
 		{Name: "decidedBy", Type: ID, Of: KindPerson, Server: true, ZH: "处理人", EN: "decided by"},
 	},
 	Made: flagRaised,
+	Trace: &Trace{Key: "targetId", ID: "flagId", Steps: []Step{
+		{Code: StepFlagRaised, Set: []string{"code"}, Shows: []string{"code", "rule", "severity", "inputs"}, Words: true},
+		{Code: StepFlagDecided, Set: []string{"decision", "reason"}, Shows: []string{"decision", "reason"}, Now: []string{"code"}},
+	}},
 	Commands: []Command{{
 		Name: "decide", ZH: "处理", EN: "decide", From: []State{FlagRaised}, To: FlagDecided,
 		Args: []Field{{Name: "decision", Type: Enum, Choices: decisions, Required: true}, reason},

@@ -15,14 +15,15 @@ var viewSpec = &Spec{
 	Kind: KindView, ZH: "查看记录", EN: "view of a photo", Home: ScopeCustody, Opens: OpensNone, Filed: FiledNone, ServerOK: true,
 	Initial: ViewSeen, States: []Choice{{Code: "seen", ZH: "已查看", EN: "seen"}},
 	Fields: []Field{
-		{Name: "photo", Type: ID, Of: KindPhoto, Server: true, Key: true, ZH: "照片；空缺：报告的缩略图", EN: "photo; missing: small pictures of the report"},
-		{Name: "report", Type: ID, Of: KindReport, Server: true, Key: true, ZH: "报告", EN: "report whose small pictures were shown"},
+		{Name: "photo", Type: ID, Of: KindPhoto, Evidence: OnlyNamed, Server: true, Key: true, ZH: "照片；空缺：报告的缩略图", EN: "photo; missing: small pictures of the report"},
+		{Name: "report", Type: ID, Of: KindReport, Evidence: OnlyNamed, Server: true, Key: true, ZH: "报告", EN: "report whose small pictures were shown"},
 		{Name: "what", Type: Enum, Choices: viewParts, Required: true, Server: true, ZH: "查看内容", EN: "what was shown"},
 		{Name: "by", Type: ID, Of: KindPerson, Required: true, Server: true, ZH: "查看人", EN: "who looked"},
 		{Name: "device", Type: Text, Max: 80, Server: true, ZH: "设备", EN: "on which device"},
 		{Name: "mandate", Type: ID, Of: KindMandate, Server: true, ZH: "委托", EN: "the mandate under which it was seen"},
 		{Name: "since", Type: Time, Required: true, Server: true, ZH: "时段起点", EN: "start of the quarter of an hour in which it was"},
 	},
+	Use:  UseView,
 	Made: viewScope,
 	Rank: func(r *Record) string { return RankNewest(r.CreatedAt) },
 }

@@ -43,7 +43,10 @@ type Answer struct {
 
 var reportSpec = &Spec{
 	Kind: KindReport, ZH: "现场检查报告", EN: "site-visit report", Opens: OpensNone, Filed: FiledVisit, Home: ScopeSite,
-	Whose: byTeam, EditOwn: true,
+	Whose: byTeam, EditOwn: true, Told: nobody, TellsKept: tellOfKept,
+	Work: []Work{{As: "inspectors", Role: "inspector", Open: []State{
+		StateDraft, ReportQueued, ReportReceiving, ReportSubmitted, ReportUnderReview, ReportReturned, ReportResubmitted,
+	}}},
 	Initial: StateDraft,
 	States: []Choice{
 		{Code: "draft", ZH: "草稿", EN: "draft"},
@@ -505,8 +508,10 @@ func BeforeApproval(look Lookup, report *Record) (Approval, error) {
 	}
 	a.Missing = append(a.Missing, missing...)
 	whole := []*Record{report}
-	for _, kind := range []Kind{KindPhoto, KindInterview, KindFinding} {
-		parts, err := PartsOf(look, kind, report)
+	of := Parts()
+	slices.SortStableFunc(of, func(a, b *Spec) int { return len(a.rests) - len(b.rests) }) // what findings rest on before the findings
+	for _, kind := range of {
+		parts, err := PartsOf(look, kind.Kind, report)
 		if err != nil {
 			return a, err
 		}

@@ -1,6 +1,9 @@
 package field
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // cause is why the ground of a record has moved.
 type cause string
@@ -28,38 +31,27 @@ func (w cause) sentences(about, evidence *Spec) (zh, en string) {
 		fmt.Sprintf("Of what this %s rests on, one %s was voided. Say whether the %s still stands.", about.EN, evidence.EN, about.EN)
 }
 
-// toHandler is what the handler of a clue is told.
-func (w cause) toHandler(evidence *Spec) Notice {
+// toOwner is what those are told who answer for a record.
+func (w cause) toOwner(t *Told, about, evidence *Spec) Notice {
+	zh, en := fmt.Sprintf(t.ZH, about.ZH), fmt.Sprintf(t.EN, about.EN)
 	switch w {
 	case causeDiscredited:
-		return Notice{Type: "info", ZH: "您承办的问题线索所依据的一张照片已被认定不可采信。", EN: "A photo on which a clue that you handle rests was discredited."}
+		return Notice{Type: "info", ZH: zh + "所依据的一张照片已被认定不可采信。", EN: fmt.Sprintf("A photo on which %s rests was discredited.", en)}
 	case causeDismissed:
-		return Notice{Type: "info", ZH: "您承办的问题线索，其来源的发现问题已重新分类，不再作为问题线索。", EN: "The finding from which a clue that you handle came was classified anew, as no clue."}
+		return Notice{Type: "info", ZH: zh + "，其来源的发现问题已重新分类，不再作为问题线索。", EN: fmt.Sprintf("The finding from which %s came was classified anew, as no clue.", en)}
 	}
-	return Notice{
-		Type: "info", ZH: fmt.Sprintf("您承办的问题线索所依据的%s已作废。", evidence.ZH),
-		EN: fmt.Sprintf("Of what a clue that you handle rests on, one %s was voided.", evidence.EN),
-	}
+	return Notice{Type: "info", ZH: fmt.Sprintf("%s所依据的%s已作废。", zh, evidence.ZH), EN: fmt.Sprintf("Of what %s rests on, one %s was voided.", en, evidence.EN)}
 }
 
 // groundMoved asks about everything that rests on the case's record, in the same commit and wherever that lives, because it no
-// longer counts: links to it say so, each record gets a review item beside it, and handlers are told; of a clue that nobody
-// handles, those who manage clues.
+// longer counts: links to it say so, each record gets a review item beside it, and those are told whom its kind names (Told).
 func groundMoved(c *Case, resting Resting, because cause, why string) error {
-	evidence := KindOf(c.Record.Kind)
 	for _, l := range resting.Links {
-		c.Effect(Effect{ID: l.ID, Kind: KindLink, Scope: l.Scope, Set: map[string]Value{"discredited": Quote(true)}})
+		c.Effect(Effect{ID: l.ID, Kind: l.Kind, Scope: l.Scope, Set: map[string]Value{"discredited": Quote(true)}})
 	}
 	for _, r := range resting.Records {
 		ask(c, r, because, why)
-		if r.Kind != KindClue {
-			continue
-		}
-		if h := UserID(r.Text("handler")); h != "" {
-			c.Notify(h, because.toHandler(evidence))
-		} else if err := c.NotifyRole(r.Info.Owner(), RoleClueManager, Notice{
-			Type: "info", ZH: "一件未分办的问题线索，其依据有变动，请复核。", EN: "The ground of a clue that nobody handles yet has moved. Look at it.",
-		}); err != nil {
+		if err := KindOf(r.Kind).Told.tell(c, r, because); err != nil {
 			return err
 		}
 	}
@@ -82,27 +74,25 @@ func ask(c *Case, about *Record, because cause, why string) {
 // Resting is what rests on a piece of evidence.
 type Resting struct {
 	Links   []*Record // evidence links that lead to it and are not withdrawn
-	Records []*Record // its report, findings, answered revisits and clues, in this order, each once
+	Records []*Record // its report, what names it as evidence, what was answered with its report, and the cases, in this order, each once
 }
 
-// Matters reports whether the desk has built on it: a clue or a link leads to it, a finding that rests on it was classified, or a
-// revisit was ended with it. What lies with its authors alone is theirs to take back.
+// Matters reports whether the desk has built on it: a case or a link leads to it, a finding that rests on it was classified, or a
+// revisit was ended with it (the Matters of their kinds). What lies with its authors alone is theirs to take back.
 func (r Resting) Matters() bool {
-	for _, x := range r.Records {
-		if x.Kind == KindClue || x.Kind == KindFinding && x.State != StateOpen || x.Kind == KindRevisit && x.State == RevisitDone {
-			return true
-		}
-	}
-	return len(r.Links) > 0
+	return len(r.Links) > 0 || slices.ContainsFunc(r.Records, func(x *Record) bool {
+		s := KindOf(x.Kind)
+		return s.Holds != nil || slices.Contains(s.Matters, x.State)
+	})
 }
 
 // RestingOn finds what rests on a photo, an interview, a finding or a report, wherever it lives. On a report rests what rests on
-// one of its parts.
+// one of its parts. What names what stands with the kinds: Part, the Evidence of fields, Ties and Holds.
 func RestingOn(look Lookup, evidence *Record) (Resting, error) {
 	w := resting{look: look, seen: map[RecordID]bool{}}
 	err := w.evidence(evidence)
 	if err == nil {
-		err = w.clues()
+		err = w.cases()
 	}
 	return w.Resting, err
 }
@@ -111,7 +101,7 @@ type resting struct {
 	Resting
 	look Lookup
 	seen map[RecordID]bool
-	ids  []RecordID // of clues
+	ids  []RecordID // of cases
 }
 
 func (w *resting) add(r *Record) {
@@ -122,11 +112,12 @@ func (w *resting) add(r *Record) {
 }
 
 func (w *resting) evidence(e *Record) error {
-	switch e.Kind {
-	case KindReport:
+	spec := KindOf(e.Kind)
+	switch {
+	case spec.Filed == FiledVisit:
 		return w.report(e)
-	case KindFinding:
-		return w.finding(e, true)
+	case len(spec.rests) > 0:
+		return w.conclusion(e, true)
 	}
 	report, err := ReportOf(w.look, e)
 	if err != nil {
@@ -136,18 +127,20 @@ func (w *resting) evidence(e *Record) error {
 	if err := w.linked(e.ID, true); err != nil {
 		return err
 	}
-	findings, err := w.look.FindIn(e.Scope, KindFinding, KeyFor("evidence", e.ID))
-	if err != nil {
-		return err
-	}
-	for _, f := range findings {
-		w.add(f)
-		if err := w.finding(f, false); err != nil {
+	for _, on := range Grounds(false) {
+		found, err := w.look.FindIn(e.Scope, on.Kind, KeyFor(on.Name, e.ID))
+		if err != nil {
 			return err
+		}
+		for _, r := range found {
+			w.add(r)
+			if err := w.conclusion(r, false); err != nil {
+				return err
+			}
 		}
 	}
 	if report != nil {
-		return w.revisits(report)
+		return w.answered(report)
 	}
 	return nil
 }
@@ -157,17 +150,17 @@ func (w *resting) report(report *Record) error {
 	if err := w.linked(report.ID, true); err != nil {
 		return err
 	}
-	for _, kind := range []Kind{KindFinding, KindPhoto, KindInterview} {
-		parts, err := PartsOf(w.look, kind, report)
+	for _, part := range Parts() {
+		found, err := PartsOf(w.look, part.Kind, report)
 		if err != nil {
 			return err
 		}
-		for _, p := range parts {
-			if kind != KindFinding {
+		for _, p := range found {
+			if len(part.rests) == 0 {
 				err = w.linked(p.ID, true)
 			} else {
-				err = w.finding(p, true)
-				if p.State != StateOpen {
+				err = w.conclusion(p, true)
+				if slices.Contains(part.Matters, p.State) {
 					w.add(p)
 				}
 			}
@@ -176,48 +169,61 @@ func (w *resting) report(report *Record) error {
 			}
 		}
 	}
-	return w.revisits(report)
+	return w.answered(report)
 }
 
-// finding notes the clues that a finding leads to. own: it is itself the evidence, and links to it count as such.
-func (w *resting) finding(f *Record, own bool) error {
-	w.ids = append(w.ids, RecordID(f.Text("clueId")))
-	return w.linked(f.ID, own)
+// conclusion notes the cases to which something leads that was concluded from evidence, as a finding is. own: it is itself what was
+// asked about, and links to it count as such.
+func (w *resting) conclusion(r *Record, own bool) error {
+	w.ids = append(w.ids, KindOf(r.Kind).Cases(r)...)
+	return w.linked(r.ID, own)
 }
 
-// linked notes the clues to which something is linked. own: the links are part of what was asked for.
+// linked notes the cases to which something is linked. own: the links are part of what was asked for.
 func (w *resting) linked(target RecordID, own bool) error {
-	links, err := w.look.Find(KindLink, KeyFor("targetId", target))
-	for _, l := range links {
-		if l.State == LinkWithdrawn {
-			continue
-		}
-		w.ids = append(w.ids, RecordID(l.Text("clueId")))
-		if own {
-			w.Links = append(w.Links, l)
-		}
-	}
-	return err
-}
-
-func (w *resting) revisits(report *Record) error {
-	tasks, err := w.look.FindIn(report.Scope, KindRevisit, KeyFor("siteId", report.Text("siteId")))
-	for _, r := range tasks {
-		if r.Text("reportId") == string(report.ID) {
-			w.add(r)
-		}
-	}
-	return err
-}
-
-func (w *resting) clues() error {
-	for _, id := range w.ids {
-		clue, err := StandingClue(w.look, id)
+	for _, s := range Tying() {
+		links, err := w.look.Find(s.Kind, KeyFor(s.Ties.Evidence, target))
 		if err != nil {
 			return err
 		}
-		if clue != nil && clue.State != StateVoided {
-			w.add(clue)
+		for _, l := range links {
+			if !s.Ties.Stands(l) {
+				continue
+			}
+			which, _ := s.Ties.Of(l)
+			w.ids = append(w.ids, which)
+			if own {
+				w.Links = append(w.Links, l)
+			}
+		}
+	}
+	return nil
+}
+
+// answered adds what was answered with a report.
+func (w *resting) answered(report *Record) error {
+	for _, on := range Grounds(true) {
+		found, err := w.look.In(report.Scope, on.Kind)
+		if err != nil {
+			return err
+		}
+		for _, r := range found {
+			if slices.Contains(on.Refs(r.Fields[on.Name]), report.ID) {
+				w.add(r)
+			}
+		}
+	}
+	return nil
+}
+
+func (w *resting) cases() error {
+	for _, id := range w.ids {
+		r, err := Standing(w.look, id)
+		if err != nil {
+			return err
+		}
+		if r != nil && r.State != StateVoided {
+			w.add(r)
 		}
 	}
 	return nil

@@ -20,7 +20,7 @@ var reviewSpec = &Spec{
 		{Name: "recordKind", Type: Text, Max: 40, Required: true, Server: true, Key: true, ZH: "类型", EN: "kind of that record"},
 		{Name: "cause", Type: Enum, Choices: reviewCauses, Required: true, Server: true, Key: true, ZH: "起因", EN: "what it is about"},
 		{Name: "evidenceId", Type: ID, Server: true, Key: true, ZH: "证据", EN: "what no longer counts"},
-		{Name: "photoId", Type: ID, Of: KindPhoto, Server: true, Key: true, ZH: "照片", EN: "photo, if it is one"},
+		{Name: "photoId", Type: ID, Of: KindPhoto, Evidence: OnlyNamed, Server: true, Key: true, ZH: "照片", EN: "photo, if it is one"},
 		{Name: "reason", Type: Text, Max: 1000, Server: true, ZH: "理由", EN: "reason that was given"},
 		{Name: "zh", Type: Text, Max: 1000, Server: true, ZH: "说明", EN: "sentence in Chinese"},
 		{Name: "en", Type: Text, Max: 1000, Server: true, ZH: "英文说明", EN: "sentence in English"},

@@ -48,8 +48,38 @@ var revisitStates = []Choice{
 	{Code: "cancelled", ZH: "已取消", EN: "cancelled"},
 }
 
+// revisitWork is the work of two people: both go.
+var revisitWork = func() (both []Work) {
+	for _, as := range []string{"assignee", "companion"} {
+		both = append(both, Work{
+			As:   as,
+			Open: []State{RevisitAssigned, RevisitDownloaded, RevisitInProgress, RevisitSubmitted, RevisitReturned, RevisitMissed},
+			Next: []State{RevisitAssigned, RevisitDownloaded, RevisitInProgress, RevisitReturned},
+			Move: "reassign", Takes: []Role{RoleInspector, RoleTeamLead}, Args: reassigned,
+		})
+	}
+	return both
+}()
+
+// reassigned puts another person in the place of one of the two. What is overdue is due today.
+func reassigned(r *Record, from, to UserID, reason, today string) map[string]Value {
+	args := map[string]Value{"reason": Quote(reason), "due": Quote(max(r.Text("due"), today))}
+	for _, as := range []string{"assignee", "companion"} {
+		if v := r.Fields[as]; v != nil {
+			args[as] = v
+		}
+	}
+	as := "companion"
+	if r.Text("assignee") == string(from) {
+		as = "assignee"
+	}
+	args[as] = Quote(to)
+	return args
+}
+
 var revisitSpec = &Spec{
 	Kind: KindRevisit, ZH: "回头看任务", EN: "revisit task", Home: ScopeSite, Opens: OpensNone, Filed: FiledNone, ServerOK: true, Whose: byAssignees,
+	Matters: []State{RevisitDone}, Told: nobody, Work: revisitWork,
 	Initial: RevisitPending,
 	States:  revisitStates,
 	Fields: []Field{
@@ -59,12 +89,12 @@ var revisitSpec = &Spec{
 		{Name: "stratum", Type: Enum, Choices: strata, Required: true, Server: true, Key: true, ZH: "层", EN: "stratum"},
 		{Name: "alias", Type: Text, Max: 40, Server: true, ZH: "户化名", EN: "household's alias"},
 		{Name: "findings", Type: ID, Of: KindFinding, List: true, Server: true, Key: true, ZH: "上次发现的问题", EN: "previous findings"},
-		{Name: "photos", Type: ID, Of: KindPhoto, List: true, Server: true, ZH: "上次的照片", EN: "previous photos"},
+		{Name: "photos", Type: ID, Of: KindPhoto, Evidence: OnlyNamed, List: true, Server: true, ZH: "上次的照片", EN: "previous photos"},
 		{Name: "assignee", Type: ID, Of: KindPerson, Server: true, Key: true, ZH: "承办人", EN: "assignee"},
 		{Name: "companion", Type: ID, Of: KindPerson, Server: true, Key: true, ZH: "同行人", EN: "companion"},
 		{Name: "assignedAt", Type: Time, Server: true, ZH: "首次派单时间", EN: "when it was first given to a team"},
 		{Name: "due", Type: Date, Server: true, ZH: "期限", EN: "due"},
-		{Name: "reportId", Type: ID, Of: KindReport, Server: true, ZH: "报告", EN: "report"},
+		{Name: "reportId", Type: ID, Of: KindReport, Evidence: RestsOnIt, Server: true, ZH: "报告", EN: "report"},
 		{Name: "results", Type: Object, List: true, Server: true, Fields: resultFields, ZH: "逐项结果", EN: "result per problem"},
 		{Name: "reason", Type: Text, Max: 1000, Server: true, ZH: "理由", EN: "reason"},
 		{Name: "reassigned", Type: Integer, Low: 0, High: 1000, Server: true, ZH: "改派次数", EN: "times reassigned"},
@@ -539,7 +569,7 @@ func reopenFinding(c *Case, r RevisitResult) error {
 	if err := tellReopened(c, finding); err != nil {
 		return err
 	}
-	clue, err := StandingClue(c.Look, RecordID(finding.Text("clueId")))
+	clue, err := Standing(c.Look, RecordID(finding.Text("clueId")))
 	if err != nil || clue == nil || clue.State != StateClosed {
 		return err
 	}

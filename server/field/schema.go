@@ -71,6 +71,7 @@ type Field struct {
 	Moved    string            // older servers kept it here; the sentence that says where it lies now, for who still sets it
 	MovedZH  string            // and in Chinese
 	As       string            // the name of an argument in a body of the desk, where it is another one
+	Evidence Bearing           // of an id of a photo, an interview or a visit: whether the record rests on it; every such field says it
 }
 
 const (

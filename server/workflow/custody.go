@@ -56,7 +56,7 @@ const mostLooks = 300
 // have no stamp left: they are looked for between two entries that are known. Who may see the photo sees its steps in the site;
 // links, holds, exports and views are for those who read the scope in which they stand.
 func (f *Flow) PhotoCustody(ctx context.Context, who *access.Actor, id field.PhotoID) (*Custody, error) {
-	photo, err := f.read(ctx, who, field.KindPhoto, field.RecordID(id))
+	photo, err := f.readFiled(ctx, who, field.RecordID(id), field.FiledPicture)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func (f *Flow) PhotoCustody(ctx context.Context, who *access.Actor, id field.Pho
 		Exports: access.MayRead(who, field.MakeScope(field.ScopeRegister, string(who.Org)), at),
 	}
 	c := &chain{flow: f, ctx: ctx, who: who, photo: photo}
-	for _, part := range []func() error{c.kept, c.own, c.flags, c.evidence, c.links, c.holds, c.exports, c.views} {
+	for _, part := range []func() error{c.kept, c.own, c.evidence, c.traces, c.views} {
 		if err := part(); err != nil {
 			return nil, err
 		}
@@ -151,7 +151,7 @@ func (t told) step(code string, details map[string]field.Value) CustodyEvent {
 // under its id.
 func (c *chain) kept() error {
 	found, whole, err := c.flow.upTo(c.ctx, store.Query{
-		Visible: access.Quarantine(c.who), Kinds: []field.Kind{field.KindParked}, Keys: where{}.is("recordId", string(c.photo.ID)).is("author", string(c.photo.Author)),
+		Visible: access.Quarantine(c.who), Kinds: []field.Kind{keptKind}, Keys: where{}.is("recordId", string(c.photo.ID)).is("author", string(c.photo.Author)),
 	}, mostLinks)
 	if err != nil {
 		return err
@@ -164,7 +164,7 @@ func (c *chain) kept() error {
 	}
 	for _, p := range found {
 		var op protocol.Operation
-		if p.Text("target") != string(c.photo.Scope) || p.Text("recordKind") != string(field.KindPhoto) || p.Decode("operation", &op) != nil {
+		if p.Text("target") != string(c.photo.Scope) || p.Text("recordKind") != string(c.photo.Kind) || p.Decode("operation", &op) != nil {
 			continue // what does not read as an operation cannot have been accepted
 		}
 		if op.Base != 0 || op.Command != "" || !bytes.EqualFold(op.Set["sha256"], first) {
@@ -300,50 +300,122 @@ func (c *chain) received(t told, set map[string]field.Value) error {
 	return nil
 }
 
-// flags are the flags about the photo, and what became of them.
-func (c *chain) flags() error {
-	return c.each(store.Query{Scope: c.photo.Scope, Kinds: []field.Kind{field.KindFlag}, Keys: where{}.is("targetId", string(c.photo.ID))}, func(r *field.Record, t told, e Event) error {
-		if raised := part(e.Set, "code", "rule", "severity", "inputs"); e.Set["code"] != nil {
-			s := t.step(field.StepFlagRaised, with(raised, "flagId", field.Quote(r.ID)))
-			s.ZH, s.EN = cmp.Or(r.Text("zh"), s.ZH), cmp.Or(r.Text("en"), s.EN)
-			c.add(s)
+// traces are the steps that records of other kinds add: their Trace says how they name the photo, and what an entry of theirs tells.
+// What stands in a register about a clue from which the reader stays away is not told.
+func (c *chain) traces() error {
+	for _, spec := range field.Kinds() {
+		trace := spec.Trace
+		if trace == nil {
+			continue
 		}
-		if decided := part(e.Set, "decision", "reason"); decided != nil {
-			c.add(t.step(field.StepFlagDecided, with(with(decided, "flagId", field.Quote(r.ID)), "code", r.Fields["code"])))
+		name := string(c.photo.ID)
+		if trace.Bytes {
+			name = c.photo.Text("sha256")
 		}
-		return nil
-	})
+		found, err := c.all(store.Query{Scope: c.beside(spec), Kinds: []field.Kind{spec.Kind}, Keys: where{}.is(trace.Key, name)})
+		if err != nil {
+			return err
+		}
+		for _, r := range found {
+			if slices.Contains(c.who.Recused, field.MakeScope(field.ScopeClue, r.Text("clueId"))) {
+				continue
+			}
+			if err := c.steps(r, func(t told, e Event) error {
+				for i := range trace.Steps {
+					if err := c.trace(trace, &trace.Steps[i], r, t, e); err != nil {
+						return err
+					}
+				}
+				return nil
+			}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
-// evidence are the findings that name the photo, and those that did: who wrote a finding may change what it names while it is
-// open, and the stamp knows the last change alone. The others lie between it and the entry that made the finding.
+// beside is the scope of the photo for a kind that lives with it; empty, which is all of them, for another one.
+func (c *chain) beside(spec *field.Spec) field.Scope {
+	if spec.Home == c.photo.Scope.Type() {
+		return c.photo.Scope
+	}
+	return ""
+}
+
+// trace adds a step of a record, if the entry tells it. A step whose entry no stamp names any more lies in the log between two that are
+// known.
+func (c *chain) trace(trace *field.Trace, step *field.Step, r *field.Record, t told, e Event) error {
+	if lost := step.Lost; lost != nil && e.Set[lost.Before] != nil {
+		return c.between(r, r.Stamps[lost.After].Seq, r.Stamps[lost.Before].Seq, func(t told, e Event) bool {
+			if e.State != step.State {
+				return true
+			}
+			c.add(t.step(step.Code, details(trace, step, r, e)))
+			return false
+		})
+	}
+	if step.State != "" && e.State != step.State || len(step.Set) > 0 && part(e.Set, step.Set...) == nil {
+		return nil
+	}
+	s := t.step(step.Code, details(trace, step, r, e))
+	if step.Words {
+		s.ZH, s.EN = cmp.Or(r.Text("zh"), s.ZH), cmp.Or(r.Text("en"), s.EN)
+	}
+	c.add(s)
+	return nil
+}
+
+// details are what a step shows.
+func details(trace *field.Trace, step *field.Step, r *field.Record, e Event) map[string]field.Value {
+	shown := map[string]field.Value{}
+	maps.Copy(shown, part(e.Set, step.Shows...))
+	maps.Copy(shown, part(r.Fields, step.Now...))
+	if trace.ID != "" {
+		shown[trace.ID] = field.Quote(r.ID)
+	}
+	return shown
+}
+
+// evidence are the records that rest on the photo as evidence, as a finding does, and those that did: who wrote a finding may change
+// what it names while it is open, and the stamp knows the last change alone. The others lie between it and the entry that made the
+// finding.
 func (c *chain) evidence() error {
+	for _, on := range field.Grounds(false) {
+		if err := c.evidenceOf(on); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *chain) evidenceOf(on field.Ground) error {
 	seen := map[field.RecordID]bool{}
-	for _, q := range []store.Query{{Scope: c.photo.Scope, Keys: where{}.is("evidence", string(c.photo.ID))}, {Scope: c.photo.Scope}} {
-		q.Kinds = []field.Kind{field.KindFinding}
+	for _, q := range []store.Query{{Scope: c.photo.Scope, Keys: where{}.is(on.Name, string(c.photo.ID))}, {Scope: c.photo.Scope}} {
+		q.Kinds = []field.Kind{on.Kind}
 		found, err := c.all(q)
 		if err != nil {
 			return err
 		}
 		for _, r := range found {
-			from, upTo := r.Stamps["siteId"].Seq, r.Stamps["evidence"].Seq
-			if seen[r.ID] || from == upTo && !c.among(r.Fields["evidence"]) {
+			from, upTo := firstOf(r), r.Stamps[on.Name].Seq
+			if seen[r.ID] || from == upTo && !c.among(on, r.Fields[on.Name]) {
 				continue
 			}
 			seen[r.ID] = true
-			about := map[string]field.Value{"findingId": field.Quote(r.ID)}
+			about := map[string]field.Value{string(r.Kind) + "Id": field.Quote(r.ID)}
 			named := false
 			if err := c.between(r, from-1, upTo+1, func(t told, e Event) bool {
-				if e.Set["evidence"] == nil && !slices.Contains(e.Unset, "evidence") {
+				if e.Set[on.Name] == nil && !slices.Contains(e.Unset, on.Name) {
 					return true
 				}
-				switch now := c.among(e.Set["evidence"]); {
+				switch now := c.among(on, e.Set[on.Name]); {
 				case now && !named:
 					c.add(t.step(field.StepEvidence, about))
 				case named && !now:
 					c.add(t.step(field.StepUnnamed, about))
 				}
-				named = c.among(e.Set["evidence"])
+				named = c.among(on, e.Set[on.Name])
 				return true
 			}); err != nil {
 				return err
@@ -353,73 +425,20 @@ func (c *chain) evidence() error {
 	return nil
 }
 
-// among reports whether the photo is in a list of evidence.
-func (c *chain) among(list field.Value) bool {
-	var ids []field.PhotoID
-	return json.Unmarshal(list, &ids) == nil && slices.Contains(ids, field.PhotoID(c.photo.ID))
+// firstOf is the number of the entry that made a record: a field that never changes has its stamp.
+func firstOf(r *field.Record) int64 {
+	var first int64
+	for _, s := range r.Stamps {
+		if first == 0 || s.Seq < first {
+			first = s.Seq
+		}
+	}
+	return first
 }
 
-// links are the links to clues.
-func (c *chain) links() error {
-	return c.each(store.Query{Kinds: []field.Kind{field.KindLink}, Keys: where{}.is("targetId", string(c.photo.ID))}, func(r *field.Record, t told, e Event) error {
-		about := map[string]field.Value{"linkId": field.Quote(r.ID), "clueId": r.Fields["clueId"]}
-		if e.Set["targetId"] != nil {
-			c.add(t.step(field.StepLinked, with(maps.Clone(about), "relation", e.Set["relation"])))
-		}
-		if e.State == field.LinkConfirmed {
-			c.add(t.step(field.StepLinkConfirmed, about))
-		}
-		if why := e.Set["withdrawReason"]; why != nil {
-			c.add(t.step(field.StepLinkWithdrawn, with(about, "withdrawReason", why)))
-			return c.confirmed(r)
-		}
-		return nil
-	})
-}
-
-// confirmed finds the confirmation of a link that was withdrawn afterwards, which no stamp names any more. It lies in the log
-// of the case, between the two that are known.
-func (c *chain) confirmed(r *field.Record) error {
-	return c.between(r, r.Stamps["targetId"].Seq, r.Stamps["withdrawReason"].Seq, func(t told, e Event) bool {
-		if e.State != field.LinkConfirmed {
-			return true
-		}
-		c.add(t.step(field.StepLinkConfirmed, map[string]field.Value{"linkId": field.Quote(r.ID), "clueId": r.Fields["clueId"]}))
-		return false
-	})
-}
-
-// exports are the case files that took the original along.
-func (c *chain) exports() error {
-	return c.each(store.Query{Kinds: []field.Kind{field.KindExport}, Keys: where{}.is("photos", string(c.photo.ID))}, func(r *field.Record, t told, e Event) error {
-		if c.recused(r) {
-			return nil
-		}
-		c.addIf(t, field.StepExported, part(e.Set, "clueId", "sha256", "size"))
-		return nil
-	})
-}
-
-// recused reports whether the reader stays away from the clue that an entry of the register is about.
-func (c *chain) recused(r *field.Record) bool {
-	return slices.Contains(c.who.Recused, field.MakeScope(field.ScopeClue, r.Text("clueId")))
-}
-
-// holds are the legal holds of the original, whichever photo of the same bytes they were set for.
-func (c *chain) holds() error {
-	return c.each(store.Query{Kinds: []field.Kind{field.KindHold}, Keys: where{}.is("sha256", c.photo.Text("sha256"))}, func(r *field.Record, t told, e Event) error {
-		if c.recused(r) {
-			return nil
-		}
-		about := map[string]field.Value{"holdId": field.Quote(r.ID), "clueId": r.Fields["clueId"]}
-		if e.Set["sha256"] != nil {
-			c.add(t.step(field.StepHoldSet, about))
-		}
-		if e.State == field.HoldReleased {
-			c.add(t.step(field.StepHoldReleased, about))
-		}
-		return nil
-	})
+// among reports whether the photo is among what a field names.
+func (c *chain) among(on field.Ground, v field.Value) bool {
+	return slices.Contains(on.Refs(v), c.photo.ID)
 }
 
 // views are those of the reader's own organisation: of the photo itself, and of the small pictures of its report since it has one.
@@ -438,7 +457,7 @@ func (c *chain) views() error {
 		if about == "" || name == "report" && small.IsZero() {
 			continue
 		}
-		found, whole, err := c.flow.all(c.ctx, c.who, store.Query{Kinds: []field.Kind{field.KindView}, Keys: where{}.is(name, about)}, mostLooks)
+		found, whole, err := c.flow.all(c.ctx, c.who, store.Query{Kinds: []field.Kind{field.KindFor(field.UseView)}, Keys: where{}.is(name, about)}, mostLooks)
 		if err != nil {
 			return err
 		}
@@ -472,20 +491,6 @@ func (c *chain) all(q store.Query) ([]*field.Record, error) {
 	found, whole, err := c.flow.all(c.ctx, c.who, q, mostLinks)
 	c.more = c.more || !whole
 	return found, err
-}
-
-// each calls do for every step of every record that the reader may see.
-func (c *chain) each(q store.Query, do func(r *field.Record, t told, e Event) error) error {
-	found, err := c.all(q)
-	if err != nil {
-		return err
-	}
-	for _, r := range found {
-		if err := c.steps(r, func(t told, e Event) error { return do(r, t, e) }); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // steps calls do for every entry that a record's stamps name, the oldest first, with what it says of the record.

@@ -43,7 +43,7 @@ const mostLinks = 500
 // ClueGraph gives the clue, its links with their targets, the evidence of its findings, the reports that photos,
 // interviews and findings belong to, and the other clues that the reader sees and that rest on the same targets.
 func (f *Flow) ClueGraph(ctx context.Context, who *access.Actor, id field.ClueID) (*Graph, error) {
-	clue, err := f.read(ctx, who, field.KindClue, field.RecordID(id))
+	clue, err := f.readFiled(ctx, who, field.RecordID(id), field.FiledClue)
 	if err != nil {
 		return nil, err
 	}
@@ -126,14 +126,11 @@ func (g *grapher) follow(ctx context.Context, ids []field.RecordID) error {
 				continue
 			}
 			g.see(r)
-			switch r.Kind.Filing() {
-			case field.FiledProblem:
-				refer(r, field.RecordID(r.Text("reportId")), kindIn(r, "reportId"), "report")
-				for _, e := range r.Texts("evidence") {
-					refer(r, field.RecordID(e), "", "evidence")
-				}
-			case field.FiledPicture, field.FiledWords:
-				refer(r, field.RecordID(r.Text("reportId")), kindIn(r, "reportId"), "report")
+			if part := field.KindOf(r.Kind).Part; part != "" {
+				refer(r, field.RecordID(r.Text(part)), kindIn(r, part), "report")
+			}
+			for _, e := range field.Named(r) {
+				refer(r, e, "", "evidence")
 			}
 		}
 		if ids = distinct(next); len(ids) == 0 {
@@ -161,7 +158,7 @@ func (g *grapher) otherClues(ctx context.Context, clue *field.Record, targets []
 		}
 		g.cut = g.cut || !whole
 		for _, l := range links {
-			if l.Scope != clue.Scope && l.State != field.LinkWithdrawn {
+			if l.Scope != clue.Scope && field.KindOf(l.Kind).Ties.Stands(l) {
 				g.edges = append(g.edges, linkEdge(l))
 				others = append(others, field.RecordID(l.Text("clueId")))
 			}

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -33,21 +34,24 @@ type OpenWork struct {
 // mostWork bounds what is listed and moved in one go.
 const mostWork = 500
 
-// openWork are the kinds of work, with the keys by which they name whose it is, and the states in which it is open.
-var openWork = []struct {
-	kind   field.Kind
-	role   string
-	states []field.State
-	move   string // the command that moves it; empty: none does
-}{
-	{field.KindClue, "handler", []field.State{field.ClueAssigned, field.ClueProposed, field.ClueApproved, field.ClueHandling, field.ClueReported}, "assign"},
-	{field.KindRevisit, "assignee", openRevisits, "reassign"},
-	{field.KindRevisit, "companion", openRevisits, "reassign"},
-	{field.KindReport, "inspectors", []field.State{field.StateDraft, field.ReportQueued, field.ReportReceiving, field.ReportSubmitted, field.ReportUnderReview, field.ReportReturned, field.ReportResubmitted}, ""},
+// openWork is what a person can have to do, by the kinds that say so: what a command moves to somebody else comes first.
+func openWork() []kindOfWork {
+	var moves, stays []kindOfWork
+	for _, spec := range field.Kinds() {
+		for _, w := range spec.Work {
+			if w.Move != "" {
+				moves = append(moves, kindOfWork{spec, w})
+			} else {
+				stays = append(stays, kindOfWork{spec, w})
+			}
+		}
+	}
+	return slices.Concat(moves, stays)
 }
 
-var openRevisits = []field.State{
-	field.RevisitAssigned, field.RevisitDownloaded, field.RevisitInProgress, field.RevisitSubmitted, field.RevisitReturned, field.RevisitMissed,
+type kindOfWork struct {
+	*field.Spec
+	field.Work
 }
 
 // WorkOf lists the open work of a person of one's own organisation.
@@ -56,8 +60,8 @@ func (f *Flow) WorkOf(ctx context.Context, who *access.Actor, id field.UserID) (
 		return OpenWork{}, err
 	}
 	out := OpenWork{Items: []Work{}, Whole: true}
-	for _, w := range openWork {
-		found, whole, err := f.all(ctx, who, store.Query{Kinds: []field.Kind{w.kind}, States: w.states, Keys: []string{field.KeyFor(w.role, id)}}, mostWork)
+	for _, w := range openWork() {
+		found, whole, err := f.all(ctx, who, store.Query{Kinds: []field.Kind{w.Kind}, States: w.Open, Keys: []string{field.KeyFor(w.As, id)}}, mostWork)
 		if err != nil {
 			return out, err
 		}
@@ -70,12 +74,9 @@ func (f *Flow) WorkOf(ctx context.Context, who *access.Actor, id field.UserID) (
 			if slices.ContainsFunc(out.Items, func(i Work) bool { return i.ID == r.ID }) {
 				continue
 			}
-			item := Work{ID: r.ID, Kind: r.Kind, Scope: r.Scope, State: r.State, Version: r.Version, Role: w.role, Due: r.Text("due")}
-			if w.role == "inspectors" {
-				item.Role = "inspector"
-			}
-			if c := field.KindOf(w.kind).Command(w.move); c != nil && c.Allows(r.State) && !over[field.RecordID(r.Text("campaignId"))] {
-				item.Movable = access.May(who, access.ActionFor(w.kind, w.move), r.Scope, r.Info) == nil
+			item := Work{ID: r.ID, Kind: r.Kind, Scope: r.Scope, State: r.State, Version: r.Version, Role: cmp.Or(w.Role, w.As), Due: r.Text("due")}
+			if c := w.Command(w.Move); c != nil && c.Allows(r.State) && !over[field.RecordID(r.Text("campaignId"))] {
+				item.Movable = access.May(who, access.ActionFor(w.Kind, w.Move), r.Scope, r.Info) == nil
 			}
 			out.Items = append(out.Items, item)
 		}
@@ -114,12 +115,6 @@ type HandedOver struct {
 func holds(person *field.Record, roles []access.Role) bool {
 	has, err := field.RolesOf(person)
 	return err == nil && slices.ContainsFunc(has, func(g access.Grant) bool { return slices.Contains(roles, g.Role) })
-}
-
-// takes are the roles of which somebody needs one to take work over.
-var takes = map[field.Kind][]access.Role{
-	field.KindClue:    {access.Handler},
-	field.KindRevisit: {access.Inspector, access.TeamLead},
 }
 
 // HandOver moves the open work of somebody to somebody else who can do it, by the commands by which each piece is given out:
@@ -173,7 +168,7 @@ func (f *Flow) HandOver(ctx context.Context, act Act, from, to field.UserID, rea
 		out.Moved = append(out.Moved, *moved)
 	}
 	for _, item := range moves {
-		if taker.State != field.StateActive || taker.Scope != giver.Scope || !holds(taker, takes[item.Kind]) {
+		if taker.State != field.StateActive || taker.Scope != giver.Scope || !holds(taker, workOf(item).Takes) {
 			return out, field.Refuse(field.CodeCannotDo, "").About(string(item.ID))
 		}
 	}
@@ -214,23 +209,18 @@ func moveNumber(number int64, id field.RecordID) int64 {
 
 func (f *Flow) move(ctx context.Context, act Act, item Work, from, to field.UserID, reason string) (*field.Record, error) {
 	act.Number = moveNumber(act.Number, item.ID)
-	if item.Kind == field.KindClue {
-		return f.Click(ctx, act, item.Kind, item.ID, item.Version, "assign", values{"handler": to}.quoted())
-	}
 	r, err := f.load(ctx, item.Kind, item.ID)
 	if err != nil {
 		return nil, err
 	}
-	assignee, companion := field.UserID(r.Text("assignee")), field.UserID(r.Text("companion"))
-	if assignee == from {
-		assignee = to
-	} else {
-		companion = to
-	}
-	return f.Click(ctx, act, item.Kind, item.ID, item.Version, "reassign", values{
-		"assignee": assignee, "companion": companion, "reason": reason,
-		"due": max(r.Text("due"), f.today()), // what is overdue is due today
-	}.quoted())
+	w := workOf(item)
+	return f.Click(ctx, act, item.Kind, item.ID, item.Version, w.Move, w.Args(r, from, to, reason, f.today()))
+}
+
+// workOf is what the kind of a piece of work says about it.
+func workOf(item Work) field.Work {
+	work := field.KindOf(item.Kind).Work
+	return work[slices.IndexFunc(work, func(w field.Work) bool { return cmp.Or(w.Role, w.As) == item.Role })]
 }
 
 // Person is a person of an organisation that one sees: one's own and its partners.

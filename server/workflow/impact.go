@@ -16,6 +16,7 @@ type Impact struct {
 	SameBytes []protocol.PulledRecord `json:"sameBytes"`        // other photo records with the same SHA-256
 	Report    *protocol.PulledRecord  `json:"report,omitempty"` // that holds it
 	Findings  []protocol.PulledRecord `json:"findings"`         // that name it as evidence
+	Others    []protocol.PulledRecord `json:"others,omitempty"` // of other kinds that name it as evidence
 	Revisits  []protocol.PulledRecord `json:"revisits"`         // that were answered with its report: what was put right, and what was not
 	Links     []protocol.PulledRecord `json:"links"`            // to clues, not withdrawn
 	Clues     []ClueImpact            `json:"clues"`
@@ -41,12 +42,12 @@ type Standing struct {
 // PhotoImpact gives what rests on a photo, and what of it would still stand. Sources are counted as docs/decisions/custody.md
 // says, among all that there is, also what the reader may not see: otherwise a clue would look weaker than it is.
 func (f *Flow) PhotoImpact(ctx context.Context, who *access.Actor, id field.PhotoID) (*Impact, error) {
-	photo, err := f.read(ctx, who, field.KindPhoto, field.RecordID(id))
+	photo, err := f.readFiled(ctx, who, field.RecordID(id), field.FiledPicture)
 	if err != nil {
 		return nil, err
 	}
 	look := &looking{flow: f, ctx: ctx, who: who}
-	same, err := look.Find(field.KindPhoto, field.KeyFor("sha256", photo.Text("sha256")))
+	same, err := look.Find(photo.Kind, field.KeyFor("sha256", photo.Text("sha256")))
 	if err != nil {
 		return nil, err
 	}
@@ -62,26 +63,31 @@ func (f *Flow) PhotoImpact(ctx context.Context, who *access.Actor, id field.Phot
 	var clues []field.RecordID
 	visible := map[field.RecordID]*field.Record{}
 	for _, l := range resting.Links {
-		clues = append(clues, field.RecordID(l.Text("clueId")))
+		which, _ := field.KindOf(l.Kind).Ties.Of(l)
+		clues = append(clues, which)
 	}
 	without := &falling{flow: f, ctx: ctx, photo: photo}
 	for _, r := range resting.Records {
 		var n int
-		switch r.Kind {
-		case field.KindReport:
+		switch spec := field.KindOf(r.Kind); {
+		case spec.Filed == field.FiledVisit:
 			out.Report = wireOne(r)
 			continue
-		case field.KindFinding:
-			out.Findings = append(out.Findings, protocol.FromRecord(r))
-			clues = append(clues, field.RecordID(r.Text("clueId")))
-			n, err = without.finding(r)
-		case field.KindRevisit:
-			out.Revisits = append(out.Revisits, protocol.FromRecord(r))
-			n, err = without.revisit(r)
-		case field.KindClue:
+		case spec.Holds != nil:
 			visible[r.ID] = r
 			clues = append(clues, r.ID)
 			continue
+		case spec.AnsweredBy() != nil:
+			out.Revisits = append(out.Revisits, protocol.FromRecord(r))
+			n, err = without.answered(r, spec.AnsweredBy())
+		default:
+			if spec.Filed == field.FiledProblem {
+				out.Findings = append(out.Findings, protocol.FromRecord(r))
+			} else {
+				out.Others = append(out.Others, protocol.FromRecord(r))
+			}
+			clues = append(clues, spec.Cases(r)...)
+			n, err = without.conclusion(r)
 		}
 		if err != nil {
 			return nil, err
@@ -91,12 +97,12 @@ func (f *Flow) PhotoImpact(ctx context.Context, who *access.Actor, id field.Phot
 	for _, clue := range distinct(clues) {
 		c := ClueImpact{ClueID: clue, Clue: wireOne(visible[clue]), Supports: []protocol.PulledRecord{}}
 		if visible[clue] != nil {
-			supports, n, err := without.clue(clue)
+			supports, n, err := without.held(clue)
 			if err != nil {
 				return nil, err
 			}
 			c.Supports, c.Independent = wire(supports), len(supports) > 0
-			out.Standing = append(out.Standing, Standing{clue, field.KindClue, n, n >= 2})
+			out.Standing = append(out.Standing, Standing{clue, visible[clue].Kind, n, n >= 2})
 		}
 		out.Clues = append(out.Clues, c)
 	}
@@ -181,8 +187,8 @@ func (w *falling) add(s *sources, r *field.Record, evidence map[field.RecordID]*
 	if r == nil || r.Deleted {
 		return false
 	}
-	switch r.Kind {
-	case field.KindPhoto:
+	switch r.Kind.Filing() {
+	case field.FiledPicture:
 		sum := r.Text("sha256")
 		if sum == w.photo.Text("sha256") || field.Discredited(r) || !field.PhotoIsStored(r) {
 			return false
@@ -192,23 +198,28 @@ func (w *falling) add(s *sources, r *field.Record, evidence map[field.RecordID]*
 			s.found[source{r.Text("reportId"), r.Kind, r.Author}] = true
 		}
 		return true
-	case field.KindFinding:
-		named := r.Texts("evidence")
-		if len(named) == 0 { // the inspectors' word
-			return w.word(s, r.Text("reportId"))
-		}
-		stands := false
-		for _, e := range named {
-			if of := evidence[field.RecordID(e)]; of != nil && of.Scope == r.Scope {
-				stands = w.add(s, of, nil) || stands
-			}
-		}
-		return stands
-	case field.KindReport:
+	case field.FiledProblem:
+		return w.concluded(s, r, evidence)
+	case field.FiledVisit:
 		return w.word(s, string(r.ID))
 	}
 	s.found[source{r.Text("reportId"), r.Kind, r.Author}] = true
 	return true
+}
+
+// concluded takes in what a record rests on that was concluded from evidence; one that names none rests on the inspectors' word.
+func (w *falling) concluded(s *sources, r *field.Record, evidence map[field.RecordID]*field.Record) bool {
+	named := field.Named(r)
+	if len(named) == 0 {
+		return w.word(s, r.Text("reportId"))
+	}
+	stands := false
+	for _, e := range named {
+		if of := evidence[e]; of != nil && of.Scope == r.Scope {
+			stands = w.add(s, of, nil) || stands
+		}
+	}
+	return stands
 }
 
 // word counts a visit by its report. The report that holds the photo is no word for what the photo shows.
@@ -234,29 +245,28 @@ func newSources() *sources {
 func evidenceOf(findings map[field.RecordID]*field.Record) []field.RecordID {
 	var ids []field.RecordID
 	for _, r := range findings {
-		if r.Kind == field.KindFinding {
-			for _, e := range r.Texts("evidence") {
-				ids = append(ids, field.RecordID(e))
-			}
+		if r.Kind.Filing() == field.FiledProblem {
+			ids = append(ids, field.Named(r)...)
 		}
 	}
 	return ids
 }
 
-func (w *falling) finding(r *field.Record) (int, error) {
-	evidence, err := w.records(evidenceOf(map[field.RecordID]*field.Record{r.ID: r}))
+// conclusion counts what a record rests on that was concluded from evidence, as a finding is.
+func (w *falling) conclusion(r *field.Record) (int, error) {
+	evidence, err := w.records(field.Named(r))
 	if err != nil {
 		return 0, err
 	}
 	s := newSources()
-	w.add(s, r, evidence)
+	w.concluded(s, r, evidence)
 	return s.count(), nil
 }
 
-// revisit counts what else was brought home from the visit that answered it.
-func (w *falling) revisit(r *field.Record) (int, error) {
+// answered counts what else was brought home from the visit that answered a record, as one answers a revisit task.
+func (w *falling) answered(r *field.Record, by *field.Field) (int, error) {
 	found, err := w.flow.every(w.ctx, theServer, store.Query{
-		Scope: r.Scope, Kinds: []field.Kind{field.KindPhoto, field.KindInterview}, Keys: where{}.is("reportId", r.Text("reportId")),
+		Scope: r.Scope, Kinds: field.FiledAs(field.FiledPicture, field.FiledWords), Keys: where{}.is("reportId", r.Text(by.Name)),
 	})
 	s := newSources()
 	for _, e := range found {
@@ -265,18 +275,26 @@ func (w *falling) revisit(r *field.Record) (int, error) {
 	return s.count(), err
 }
 
-// clue gives the links of a clue that support it without the photo, and the number of their sources. One that contradicts
-// is no support.
-func (w *falling) clue(id field.RecordID) ([]*field.Record, int, error) {
-	links, err := w.flow.every(w.ctx, theServer, store.Query{
-		Kinds: []field.Kind{field.KindLink}, States: []field.State{field.LinkProposed, field.LinkConfirmed}, Keys: where{}.is("clueId", string(id)),
-	})
-	if err != nil {
-		return nil, 0, err
+// held gives the links to a case that support it without the photo, and the number of their sources. One that contradicts is no
+// support.
+func (w *falling) held(id field.RecordID) ([]*field.Record, int, error) {
+	var links []*field.Record
+	for _, spec := range field.Tying() {
+		found, err := w.flow.every(w.ctx, theServer, store.Query{
+			Kinds: []field.Kind{spec.Kind}, States: spec.Ties.Counts, Keys: where{}.is(spec.Ties.Case, string(id)),
+		})
+		if err != nil {
+			return nil, 0, err
+		}
+		links = append(links, found...)
+	}
+	target := func(l *field.Record) field.RecordID {
+		_, evidence := field.KindOf(l.Kind).Ties.Of(l)
+		return evidence
 	}
 	var ids []field.RecordID
 	for _, l := range links {
-		ids = append(ids, field.RecordID(l.Text("targetId")))
+		ids = append(ids, target(l))
 	}
 	targets, err := w.records(ids)
 	if err != nil {
@@ -288,19 +306,31 @@ func (w *falling) clue(id field.RecordID) ([]*field.Record, int, error) {
 	}
 	s := newSources()
 	links = slices.DeleteFunc(links, func(l *field.Record) bool {
-		return l.Text("relation") == "contradicts" || !w.add(s, targets[field.RecordID(l.Text("targetId"))], evidence)
+		return field.KindOf(l.Kind).Ties.Contradicts(l) || !w.add(s, targets[target(l)], evidence)
 	})
 	return links, s.count(), nil
 }
 
 // resting finds the links and findings that name a photo.
 func (f *Flow) resting(ctx context.Context, who *access.Actor, photo *field.Record) (links, findings []*field.Record, err error) {
-	links, err = f.every(ctx, who, store.Query{
-		Kinds: []field.Kind{field.KindLink}, States: []field.State{field.LinkProposed, field.LinkConfirmed}, Keys: where{}.is("targetId", string(photo.ID)),
-	})
-	if err != nil {
-		return nil, nil, err
+	for _, spec := range field.Tying() {
+		found, err := f.every(ctx, who, store.Query{
+			Kinds: []field.Kind{spec.Kind}, States: spec.Ties.Counts, Keys: where{}.is(spec.Ties.Evidence, string(photo.ID)),
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		links = append(links, found...)
 	}
-	findings, err = f.every(ctx, who, store.Query{Scope: photo.Scope, Kinds: []field.Kind{field.KindFinding}, Keys: where{}.is("evidence", string(photo.ID))})
-	return links, findings, err
+	for _, on := range field.Grounds(false) {
+		if on.Filed != field.FiledProblem {
+			continue
+		}
+		found, err := f.every(ctx, who, store.Query{Scope: photo.Scope, Kinds: []field.Kind{on.Kind}, Keys: where{}.is(on.Name, string(photo.ID))})
+		if err != nil {
+			return nil, nil, err
+		}
+		findings = append(findings, found...)
+	}
+	return links, findings, nil
 }

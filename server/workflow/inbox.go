@@ -9,10 +9,13 @@ import (
 	"fieldclue/sync/protocol"
 )
 
+// keptKind is the kind of operations that were refused and are kept.
+var keptKind = field.KindFor(field.UseKept)
+
 // Inbox lists what lies in the actor's own inbox: work that came back first, then the newest.
 func (f *Flow) Inbox(ctx context.Context, who *access.Actor, state field.State, ask Ask) (Records, error) {
 	return f.Query(ctx, who, store.Query{
-		Scope: field.MakeScope(field.ScopeUser, string(who.User)), Kinds: []field.Kind{field.KindNotice}, States: states(state),
+		Scope: field.MakeScope(field.ScopeUser, string(who.User)), Kinds: []field.Kind{field.KindFor(field.UseNotice)}, States: states(state),
 	}, ask)
 }
 
@@ -21,7 +24,7 @@ func (f *Flow) Inbox(ctx context.Context, who *access.Actor, state field.State, 
 // code narrow it.
 func (f *Flow) Parked(ctx context.Context, who *access.Actor, state field.State, author field.UserID, code field.Code, ask Ask) (Page[Kept], error) {
 	records, next, err := f.listOf(ctx, access.Quarantine(who), store.Query{
-		Kinds: []field.Kind{field.KindParked}, States: states(state), Keys: where{}.is("author", string(author)).is("code", string(code)),
+		Kinds: []field.Kind{keptKind}, States: states(state), Keys: where{}.is("author", string(author)).is("code", string(code)),
 	}, ask)
 	if err != nil {
 		return Page[Kept]{}, err
@@ -60,7 +63,7 @@ func keptViews(records []*field.Record) []Kept {
 // keptFor lists what was kept for a report and its parts and nobody has decided, as far as the reader may see it, the oldest first.
 func (f *Flow) keptFor(ctx context.Context, who *access.Actor, report *field.Record) ([]Kept, error) {
 	found, err := f.everyOf(ctx, store.Query{
-		Visible: access.Quarantine(who), Kinds: []field.Kind{field.KindParked}, States: []field.State{field.StateOpen}, Keys: where{}.is("reportId", string(report.ID)),
+		Visible: access.Quarantine(who), Kinds: []field.Kind{keptKind}, States: []field.State{field.StateOpen}, Keys: where{}.is("reportId", string(report.ID)),
 	})
 	return keptViews(field.SentTo(found, report.Scope)), err
 }
@@ -68,7 +71,7 @@ func (f *Flow) keptFor(ctx context.Context, who *access.Actor, report *field.Rec
 // KeptPhoto is the photo that a kept operation declares, as the record of it would be, if its bytes are here and the actor may see what was
 // kept. Anything else is CodeNotFound.
 func (f *Flow) KeptPhoto(ctx context.Context, who *access.Actor, id field.RecordID) (*field.Record, error) {
-	r, err := f.read(ctx, who, field.KindParked, id)
+	r, err := f.read(ctx, who, keptKind, id)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +86,7 @@ func (f *Flow) KeptPhoto(ctx context.Context, who *access.Actor, id field.Record
 	} else if !field.Is(err, field.CodeNotFound) {
 		return nil, err
 	}
-	photo := &field.Record{ID: d.ID, Kind: field.KindPhoto, Scope: target, Info: info, Author: field.UserID(r.Text("author")), Fields: map[string]field.Value{
+	photo := &field.Record{ID: d.ID, Kind: d.Kind, Scope: target, Info: info, Author: field.UserID(r.Text("author")), Fields: map[string]field.Value{
 		"sha256": field.Quote(d.SHA256), "type": field.Quote(d.Type), "receipt": r.Fields["receipt"],
 	}}
 	if field.ValidID(string(d.Report)) {

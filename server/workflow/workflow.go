@@ -11,6 +11,7 @@ package workflow
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"fieldclue/server/access"
@@ -196,6 +197,15 @@ func (f *Flow) read(ctx context.Context, who *access.Actor, kind field.Kind, id 
 		return nil, field.Refuse(field.CodeNotFound, "")
 	}
 	return r, nil
+}
+
+// readFiled is read for a record of a kind that has one of the places in the file of a case.
+func (f *Flow) readFiled(ctx context.Context, who *access.Actor, id field.RecordID, places ...field.Filing) (*field.Record, error) {
+	r, err := f.read(ctx, who, "", id)
+	if err == nil && !slices.Contains(places, r.Kind.Filing()) {
+		return nil, field.Refuse(field.CodeNotFound, "")
+	}
+	return r, err
 }
 
 // readMany loads those of the records that exist and that somebody may see, by id.

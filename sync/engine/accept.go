@@ -170,7 +170,7 @@ func (s *step) takeOver(parked *field.Record, args map[string]field.Value) error
 			InChinese("operation 须为推送中的一项操作，并带其所属的范围（scope）。").Because(err)
 	}
 	op, target := members.Operation, members.Scope
-	if !target.Valid() || op.Kind == field.KindParked {
+	if !target.Valid() || op.Kind == keptKind {
 		return field.Refuse(field.CodeWrongScope, "operation goes to the scope of the record into which the content is taken over.").
 			InChinese("operation 须发往转录目标记录所属的范围。")
 	}
@@ -215,7 +215,7 @@ func (s *step) tookOver(parked *field.Record, args map[string]field.Value) error
 	if err != nil {
 		return err
 	}
-	if r == nil || r.Kind == field.KindParked || !access.MayRead(s.b.in.Actor, r.Scope, r.Info) {
+	if r == nil || r.Kind == keptKind || !access.MayRead(s.b.in.Actor, r.Scope, r.Info) {
 		return field.Refuse(field.CodeUnknownRecord, "")
 	}
 	none := field.Refuse(field.CodeUnknownRecord, "No person has made version %d of this record since the operation was kept.", version).
@@ -248,7 +248,7 @@ func noteAct(parked *field.Record, scope field.Scope, seq int64, id field.Record
 
 // bytesOf stores with a photo that was just made what arrived for it before: the same person declared the same file, the declaration
 // was kept, and the file came to it.
-func (s *step) bytesOf(photo field.RecordID) error {
+func (s *step) bytesOf(spec *field.Spec, photo field.RecordID) error {
 	r, err := s.view.Get(photo)
 	if err != nil {
 		return err
@@ -270,7 +270,7 @@ func (s *step) bytesOf(photo field.RecordID) error {
 		inner.outer = s.b
 	}
 	st := &step{b: &inner, view: s.view.above(), infos: s.infos}
-	decided := protocol.Decided{Operation: protocol.Operation{ID: photo, Kind: field.KindPhoto, Command: "store", Args: map[string]field.Value{}}}
+	decided := protocol.Decided{Operation: protocol.Operation{ID: photo, Kind: spec.Kind, Command: spec.Bytes, Args: map[string]field.Value{}}}
 	for _, name := range field.ArrivalFields {
 		if v := kept.Fields[name]; v != nil {
 			decided.Args[name] = v
@@ -308,7 +308,7 @@ func (e *Engine) Reconsider(ctx context.Context, actorOf func(context.Context, f
 		if err == nil {
 			_, err = e.Commit(ctx, protocol.Batch{
 				Actor: Server, Sender: sender, Device: field.DeviceID("server/again/" + string(r.ID)), Number: r.Version, Scope: r.Scope, Strict: true, Trusted: true,
-				Operations: []protocol.Operation{{ID: r.ID, Kind: field.KindParked, Base: r.Version, Command: "again"}},
+				Operations: []protocol.Operation{{ID: r.ID, Kind: keptKind, Base: r.Version, Command: "again"}},
 			})
 		}
 		var refused *field.Error
@@ -335,7 +335,7 @@ func (e *Engine) Reconsider(ctx context.Context, actorOf func(context.Context, f
 
 // keptBy reads the open parked records with a key, the oldest first.
 func (e *Engine) keptBy(ctx context.Context, key string) ([]*field.Record, error) {
-	q := store.Query{Visible: everything, Kinds: []field.Kind{field.KindParked}, States: []field.State{field.StateOpen}, Keys: []string{key}, Limit: 500}
+	q := store.Query{Visible: everything, Kinds: []field.Kind{keptKind}, States: []field.State{field.StateOpen}, Keys: []string{key}, Limit: 500}
 	var all []*field.Record
 	err := store.EachPage(ctx, e.store, q, func(page []*field.Record) error {
 		all = append(all, page...)

@@ -209,8 +209,8 @@ func (s *step) make(spec *field.Spec, d *protocol.Decided) (protocol.Outcome, er
 	change := diff(nil, c.Record)
 	change.Kind, change.Author = spec.Kind, in.Actor.User
 	out, err := s.finish(c, change, protocol.Outcome{Outcome: protocol.Applied})
-	if err == nil && spec.Kind == field.KindPhoto {
-		err = s.bytesOf(op.ID)
+	if err == nil && spec.Bytes != "" {
+		err = s.bytesOf(spec, op.ID)
 	}
 	return out, err
 }
@@ -253,14 +253,14 @@ func (s *step) partOf(spec *field.Spec, set map[string]field.Value, info field.S
 		return nil
 	}
 	f, _ := spec.Field(spec.Part)
-	report, err := s.view.Get(f.Refs(set[spec.Part])[0])
-	if err != nil || report == nil || report.Kind != field.KindReport {
+	whole, err := s.view.Get(f.Refs(set[spec.Part])[0])
+	if err != nil || whole == nil || whole.Kind != f.Of {
 		return err
 	}
-	if report.Scope != s.b.in.Scope { // it cannot be seen, or references refuses it by name
+	if whole.Scope != s.b.in.Scope { // it cannot be seen, or references refuses it by name
 		return nil
 	}
-	return s.belongs(spec, report, field.KindOf(field.KindReport).Whose, "create_others", access.Matter{Scope: s.b.in.Scope, Info: info})
+	return s.belongs(spec, whole, field.KindOf(f.Of).Whose, "create_others", access.Matter{Scope: s.b.in.Scope, Info: info})
 }
 
 // edit sets fields of a record that is there.
@@ -375,7 +375,7 @@ func (s *step) conflict(r *field.Record, op *protocol.Operation, clash merge.Cla
 	if who != "" {
 		set["currentUser"] = field.Quote(who)
 	}
-	id, known, err := field.Own(s.view, id, field.KindConflict, r.Scope)
+	id, known, err := field.Own(s.view, id, conflictKind, r.Scope)
 	if err != nil {
 		return "", err
 	}
@@ -388,14 +388,14 @@ func (s *step) conflict(r *field.Record, op *protocol.Operation, clash merge.Cla
 		}
 		if beside {
 			id = field.ServerID("conflict", string(r.ID), clash.Path, string(in.Device), strconv.FormatInt(clash.By.Seq, 10), strconv.FormatInt(in.Number, 10))
-			if id, known, err = field.Own(s.view, id, field.KindConflict, r.Scope); err != nil {
+			if id, known, err = field.Own(s.view, id, conflictKind, r.Scope); err != nil {
 				return "", err
 			}
 		}
 	}
 	change := protocol.Change{ID: id, Set: set}
 	if known == nil {
-		change.Kind, change.Author = field.KindConflict, in.Actor.User
+		change.Kind, change.Author = conflictKind, in.Actor.User
 	}
 	change.State = field.StateOpen // a resolved one opens again: something new was offered
 	_, err = s.write(r.Scope, change)
@@ -408,7 +408,7 @@ func (s *step) wrote(r *field.Record, by field.Stamp) (field.UserID, time.Time, 
 	if err != nil || entry.Device == by.Device {
 		return entry.Actor, entry.At, err
 	}
-	kept, err := s.view.Find(field.KindParked, field.KeyFor("recordId", r.ID)) // somebody accepted what another one had sent
+	kept, err := s.view.Find(keptKind, field.KeyFor("recordId", r.ID)) // somebody accepted what another one had sent
 	if err != nil {
 		return "", entry.At, err
 	}
@@ -542,8 +542,10 @@ func (s *step) effect(c *field.Case, e field.Effect) error {
 	}
 	change := protocol.Change{ID: e.ID, State: e.State}
 	if old == nil {
-		if away, err := s.staysAway(c, e); err != nil || away {
-			return err
+		if spares := field.KindOf(e.Kind).Spares; spares != nil {
+			if spared, err := spares(c, e); err != nil || spared {
+				return err
+			}
 		}
 		change.Kind, change.Author = e.Kind, c.Who.User
 		if change.State == "" {
@@ -569,29 +571,6 @@ func (s *step) effect(c *field.Case, e field.Effect) error {
 	}
 	_, err = s.write(e.Scope, change)
 	return err
-}
-
-// staysAway reports whether a notice would tell somebody of a matter from which he stays away, or of one of an organisation for
-// which his own does not act, or not any more: a report can name anybody as its inspector.
-func (s *step) staysAway(c *field.Case, e field.Effect) (bool, error) {
-	if e.Kind != field.KindNotice {
-		return false, nil
-	}
-	if info := c.Record.Info; info.Owner() != "" {
-		person, err := s.view.Get(field.RecordID(e.Scope.ID()))
-		if err != nil {
-			return false, err
-		}
-		if person == nil || person.Kind != field.KindPerson {
-			return true, nil
-		}
-		if ours, err := c.Concerns(field.OrgID(person.Scope.ID()), c.Record.Scope, info); err != nil || !ours {
-			return true, err
-		}
-	}
-	about, _ := strconv.Unquote(string(e.Set["recordScope"])) // a scope, which has nothing to escape
-	found, err := s.view.Find(field.KindRecusal, field.KeyFor("scope", about))
-	return slices.ContainsFunc(found, func(r *field.Record) bool { return r.Scope == e.Scope && r.State == field.StateActive }), err
 }
 
 // correct sets what a command says of another record, by the rules of an edit.

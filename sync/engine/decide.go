@@ -178,7 +178,7 @@ func (b *batch) scopeRefused() (*field.Error, error) {
 
 // decidesKept reports whether a batch is about operations that were kept, which lie with others and are judged one by one.
 func (b *batch) decidesKept() bool {
-	return !slices.ContainsFunc(b.in.Operations, func(op protocol.Operation) bool { return op.Kind != field.KindParked || op.Command == "" })
+	return !slices.ContainsFunc(b.in.Operations, func(op protocol.Operation) bool { return op.Kind != keptKind || op.Command == "" })
 }
 
 // compareHistory finds out whether the device has seen this history of the scope. After a restore from a backup its
@@ -687,7 +687,7 @@ func (s *step) park(i int, why *field.Error) (protocol.Outcome, error) {
 	if err := s.tellOfKept(&op, sealed); err != nil {
 		return protocol.Outcome{}, err
 	}
-	if _, err := s.write(home, protocol.Change{ID: id, Kind: field.KindParked, Author: b.in.Actor.User, Set: set, State: field.StateOpen}); err != nil {
+	if _, err := s.write(home, protocol.Change{ID: id, Kind: keptKind, Author: b.in.Actor.User, Set: set, State: field.StateOpen}); err != nil {
 		return protocol.Outcome{}, err
 	}
 	return protocol.Outcome{
@@ -698,7 +698,7 @@ func (s *step) park(i int, why *field.Error) (protocol.Outcome, error) {
 // reportOf is the report to which what an operation is about belongs, as far as that shows: the report itself, the one that the
 // operation names, or the one that the record names.
 func (s *step) reportOf(op *protocol.Operation) (field.RecordID, error) {
-	if op.Kind == field.KindReport && field.ValidID(string(op.ID)) {
+	if spec := field.KindOf(op.Kind); spec != nil && spec.TellsKept != nil && field.ValidID(string(op.ID)) {
 		return op.ID, nil
 	}
 	if v := op.Set["reportId"]; v != nil {
@@ -716,18 +716,22 @@ func (s *step) reportOf(op *protocol.Operation) (field.RecordID, error) {
 	return field.RecordID(r.Text("reportId")), nil
 }
 
-// tellOfKept tells who reviews a report that something was sent for it which is kept.
+// tellOfKept tells those whom its kind names that something was sent for a report which is kept.
 func (s *step) tellOfKept(op *protocol.Operation, sealed bool) error {
 	id, err := s.reportOf(op)
 	if err != nil || id == "" || sealed {
 		return err
 	}
 	report, err := s.view.Get(id)
-	if err != nil || report == nil || report.Kind != field.KindReport || report.Scope != s.b.in.Scope {
+	if err != nil || report == nil || report.Scope != s.b.in.Scope {
 		return err
 	}
+	spec := field.KindOf(report.Kind)
+	if spec == nil || spec.TellsKept == nil {
+		return nil
+	}
 	c := s.newCase(report)
-	c.Kept(report)
+	spec.TellsKept(c)
 	for _, e := range c.Effects {
 		if err := s.effect(c, e); err != nil {
 			return err

@@ -38,6 +38,12 @@ type Store interface {
 	SealKeys
 }
 
+// What sync itself writes: of which kind these records are is said by the kinds.
+var (
+	conflictKind = field.KindFor(field.UseConflict) // the value that lost
+	keptKind     = field.KindFor(field.UseKept)     // the operation that was refused
+)
+
 // Options of an engine. Only Store must be set.
 type Options struct {
 	Store    Store

@@ -49,13 +49,13 @@ func (v *view) keptOf(user field.UserID) (*kept, error) {
 	changed := map[field.RecordID]*field.Record{}
 	for w := v; w != nil; w = w.below {
 		for id, r := range w.records {
-			if _, later := changed[id]; !later && r.Kind == field.KindParked {
+			if _, later := changed[id]; !later && r.Kind == keptKind {
 				changed[id] = r
 			}
 		}
 	}
 	var all kept
-	q := store.Query{Visible: everything, Kinds: []field.Kind{field.KindParked}, States: []field.State{field.StateOpen}, Keys: []string{key}, Limit: 500}
+	q := store.Query{Visible: everything, Kinds: []field.Kind{keptKind}, States: []field.State{field.StateOpen}, Keys: []string{key}, Limit: 500}
 	err := store.EachPage(v.ctx, v.store, q, func(page []*field.Record) error {
 		for _, r := range page {
 			if changed[r.ID] == nil {

@@ -86,9 +86,6 @@ func (e *Engine) Pull(ctx context.Context, actor Actor, req protocol.PullRequest
 	return p.PullResponse, nil
 }
 
-// openTask are the states of a revisit that somebody still has to do something about.
-var openTask = []field.State{field.RevisitAssigned, field.RevisitDownloaded, field.RevisitInProgress, field.RevisitReturned}
-
 // mostTasks bounds how many open tasks of one person are looked at.
 const mostTasks = 500
 
@@ -105,16 +102,21 @@ func (p *page) tasksFirst(actor Actor, heads []store.Head, from map[field.Scope]
 		return heads, nil
 	}
 	first := map[field.Scope]bool{}
-	for _, role := range []string{"assignee", "companion"} {
-		tasks, err := p.e.store.List(p.ctx, store.Query{
-			Visible: access.Visible(actor), Kinds: []field.Kind{field.KindRevisit}, States: openTask,
-			Keys: []string{field.KeyFor(role, actor.User)}, Limit: mostTasks,
-		})
-		if err != nil {
-			return nil, err
-		}
-		for _, t := range tasks {
-			first[t.Scope] = true
+	for _, spec := range field.Kinds() {
+		for _, work := range spec.Work {
+			if len(work.Next) == 0 {
+				continue
+			}
+			tasks, err := p.e.store.List(p.ctx, store.Query{
+				Visible: access.Visible(actor), Kinds: []field.Kind{spec.Kind}, States: work.Next,
+				Keys: []string{field.KeyFor(work.As, actor.User)}, Limit: mostTasks,
+			})
+			if err != nil {
+				return nil, err
+			}
+			for _, t := range tasks {
+				first[t.Scope] = true
+			}
 		}
 	}
 	rank := func(h store.Head) int {
@@ -192,7 +194,7 @@ func (e *Engine) lacking(ctx context.Context, actor Actor, receipted []protocol.
 			return nil, err
 		}
 		for _, p := range photos {
-			if p.Kind == field.KindPhoto && p.Author == actor.User {
+			if spec := field.KindOf(p.Kind); spec != nil && spec.Bytes != "" && p.Author == actor.User {
 				found[p.ID] = append(found[p.ID], p)
 			}
 		}
@@ -202,7 +204,7 @@ func (e *Engine) lacking(ctx context.Context, actor Actor, receipted []protocol.
 		kept := found[r.Photo]
 		if len(kept) == 0 && field.ValidID(string(r.Photo)) {
 			q := store.Query{
-				Visible: everything, Scope: field.MakeScope(field.ScopeUser, string(actor.User)), Kinds: []field.Kind{field.KindParked},
+				Visible: everything, Scope: field.MakeScope(field.ScopeUser, string(actor.User)), Kinds: []field.Kind{keptKind},
 				Keys: []string{field.KeyFor("recordId", r.Photo)}, Limit: 100,
 			}
 			err := store.EachPage(ctx, e.store, q, func(page []*field.Record) error {

@@ -170,7 +170,7 @@ func (e *Engine) Content(ctx context.Context, actor *access.Actor, id field.Reco
 		}
 		_, err = e.Commit(ctx, protocol.Batch{
 			Actor: actor, Device: field.DeviceID("read/" + string(r.ID) + "/" + string(actor.Device)), Number: r.Version, Scope: r.Scope, Strict: true, Trusted: true,
-			Operations: []protocol.Operation{{ID: r.ID, Kind: field.KindParked, Base: r.Version, Command: "read"}},
+			Operations: []protocol.Operation{{ID: r.ID, Kind: keptKind, Base: r.Version, Command: "read"}},
 		})
 		if field.Is(err, field.CodeStale) && try < maxTries || field.Is(err, field.CodeBatchReused) && try < maxTries {
 			continue // somebody else did something to it meanwhile
@@ -185,7 +185,7 @@ func (e *Engine) sealedRecord(ctx context.Context, actor *access.Actor, id field
 	switch {
 	case err != nil:
 		return nil, err
-	case len(records) == 0 || records[0].Kind != field.KindParked || !access.Quarantine(actor).Shows(access.Of(records[0])):
+	case len(records) == 0 || records[0].Kind != keptKind || !access.Quarantine(actor).Shows(access.Of(records[0])):
 		return nil, field.Refuse(field.CodeNotFound, "")
 	case records[0].Text("author") != string(actor.User):
 		return nil, field.Refuse(field.CodeNotPermitted, "Only who wrote it may read it.").InChinese("只有填写人本人可以阅读。")
@@ -337,7 +337,7 @@ func says(image map[field.RecordID]*field.Record, body *protocol.Body) bool {
 func wrote(spec *field.Spec, set map[string]field.Value) bool {
 	for path, v := range set {
 		f := spec.Named(path)
-		kept := spec == field.KindOf(field.KindParked) && path == "operation" || spec == field.KindOf(field.KindConflict) && path == "offered"
+		kept := spec == field.KindOf(keptKind) && path == "operation" || spec == field.KindOf(conflictKind) && path == "offered"
 		if (f == nil || !f.Server || kept) && spec.Identity(map[string]field.Value{path: v}, "", nil) != "" {
 			return true
 		}
