@@ -97,7 +97,7 @@ func (a *App) wire(ctx context.Context) error {
 		return a.users.Past(ctx, user)
 	}})
 	upkeep.MoveHouseholds(ctx, p.Store, a.engine, a.log)
-	a.users = accounts.New(accounts.Options{Docs: p.Store, Records: p.Store, Commit: a.engine, AccessTTL: a.cfg.AccessTTL, Devices: a.cfg.Devices, CodeTTL: a.cfg.CodeTTL, Now: p.Now, Log: a.log})
+	a.users = accounts.New(accounts.Options{Docs: p.Store, Records: p.Store, Commit: a.engine, AccessTTL: a.cfg.AccessTTL, Devices: a.cfg.Devices, CodeTTL: a.cfg.CodeTTL, Hash: hashCost(a.cfg), Now: p.Now, Log: a.log})
 	if err := a.users.MarkFounder(ctx); err != nil {
 		return err
 	}
@@ -129,6 +129,14 @@ func (a *App) wire(ctx context.Context) error {
 		Streams: a.cfg.Streams, UserStreams: a.cfg.StreamsUser, Others: a.cfg.MongoDB.URI != "",
 	})
 	return nil
+}
+
+// hashCost is zero, which stands for the cost that was decided, but in tests.
+func hashCost(cfg config.Config) accounts.HashCost {
+	if cfg.HashKiB == 0 {
+		return accounts.HashCost{}
+	}
+	return accounts.HashCost{MemoryKiB: cfg.HashKiB, Passes: 1}
 }
 
 // keys gives the keys that sign receipts, statements and case files, as they are now.

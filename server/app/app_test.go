@@ -37,6 +37,7 @@ func configured(t *testing.T, dir string) config.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg.HashKiB = 64
 	return cfg
 }
 

@@ -108,6 +108,9 @@ type Config struct {
 
 	// Now is the server's clock; nil: that of the machine. No setting gives it.
 	Now func() time.Time `json:"-"`
+	// HashKiB is the memory, in KiB, of hashing a password once; 0: what server/accounts has decided. No setting gives it:
+	// tests that sign in hundreds of people set it.
+	HashKiB uint32 `json:"-"`
 }
 
 // Clock is the server's clock.

@@ -31,8 +31,8 @@ func OnBoth(t *testing.T, test func(*testing.T, *storage.Engines)) {
 		test(t, with(SQLite(t), originals))
 	})
 	t.Run("production", func(t *testing.T) {
+		s := MongoDB(t) // first: where there is none, no MinIO is started for nothing
 		s3 := miniotest.Start(t)
-		s := MongoDB(t)
 		originals, err := minio.Open(t.Context(), minio.Config{
 			Endpoint: s3.Endpoint, AccessKey: s3.AccessKey, SecretKey: s3.SecretKey, Bucket: name(), Locked: true,
 		})

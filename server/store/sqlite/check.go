@@ -197,7 +197,7 @@ const recordNames = "id, kind, scope, orgs, region, project, version, state, del
 
 // records reads every row and compares each column with what this program writes for what was read.
 func (ch *checker) records() error {
-	query := "SELECT t.rowid, " + recordNames + " FROM records t WHERE t.rowid > ? ORDER BY t.rowid LIMIT ?"
+	query := "SELECT t.rowid, " + recordNames + " FROM records t WHERE t.rowid > ? ORDER BY t.rowid LIMIT ?+0"
 	names := strings.Split(recordNames, ", ")
 	return ch.paged(query, func(row []driver.Value) {
 		row = row[1:]
@@ -254,11 +254,11 @@ const (
 
 	missingKeys = `FROM records r, ` + ofRecord + ` WHERE r.rowid > ?1 AND r.rowid <= ?2
 		AND NOT EXISTS (SELECT 1 FROM record_keys k WHERE k.key = j.value AND k.rank = r.rank AND k.id = r.id)`
-	pageOfRecords = "SELECT max(rowid) FROM (SELECT rowid FROM records WHERE rowid > ?1 ORDER BY rowid LIMIT ?2)"
+	pageOfRecords = "SELECT max(rowid) FROM (SELECT rowid FROM records WHERE rowid > ?1 ORDER BY rowid LIMIT ?2+0)"
 
 	surplus = `NOT EXISTS (SELECT 1 FROM records r, ` + ofRecord + `
 		WHERE r.id = record_keys.id AND r.rank = record_keys.rank AND j.value = record_keys.key)`
-	keyOrder = " ORDER BY key, rank, id LIMIT ?"
+	keyOrder = " ORDER BY key, rank, id LIMIT ?+0"
 )
 
 // keys compares the rows by which lists find records with the records, in both directions.

@@ -47,9 +47,9 @@ func (s *Store) DeleteDoc(ctx context.Context, shelf store.Shelf, id string, ver
 
 const (
 	docsByKeyQuery = "SELECT " + docColumns + ` FROM docs INDEXED BY docs_key
-		WHERE shelf = ? AND key = ? AND key <> '' AND id > ? ORDER BY id LIMIT ?`
+		WHERE shelf = ? AND key = ? AND key <> '' AND id > ? ORDER BY id LIMIT ?+0`
 	docsDueQuery = "SELECT " + docColumns + ` FROM docs INDEXED BY docs_due
-		WHERE shelf = ? AND due <= ? ORDER BY due, id LIMIT ?`
+		WHERE shelf = ? AND due <= ? ORDER BY due, id LIMIT ?+0`
 )
 
 // DocsByKey returns documents with a key, by id.

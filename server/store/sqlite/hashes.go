@@ -15,7 +15,7 @@ const (
 )
 
 const hashesQuery = `SELECT k.key, k.rank, k.id, t.scope FROM record_keys k CROSS JOIN records t ON t.id = k.id
-	WHERE (k.key, k.rank, k.id) > (?, ?, ?) AND k.key < '` + hashKeyEnd + `' AND t.kind = 'photo' AND t.deleted = 0 ORDER BY k.key, k.rank, k.id LIMIT ?`
+	WHERE (k.key, k.rank, k.id) > (?, ?, ?) AND k.key < '` + hashKeyEnd + `' AND t.kind = 'photo' AND t.deleted = 0 ORDER BY k.key, k.rank, k.id LIMIT ?+0`
 
 // Hashes returns a page of the perceptual hashes of photos, by hash.
 func (s *Store) Hashes(ctx context.Context, after store.Hash, limit int) ([]store.Hash, error) {

@@ -56,7 +56,7 @@ func headsQuery(page store.ListScopes) *builder {
 			walk(c, "t.scope > ?", string(page.After))
 		}
 	}
-	q.say(" ORDER BY 1 LIMIT ?", int64(page.Limit))
+	q.say(" ORDER BY 1 LIMIT ?+0", int64(page.Limit))
 	return q
 }
 
@@ -139,7 +139,7 @@ func listQuery(page store.Query) *builder {
 		q.conditions(page)
 		q.say(" ORDER BY t.rank, t.id")
 	}
-	q.say(" LIMIT ?", int64(page.Limit))
+	q.say(" LIMIT ?+0", int64(page.Limit))
 	return q
 }
 

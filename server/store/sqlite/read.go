@@ -73,7 +73,7 @@ func (s *Store) entries(ctx context.Context, op, columns string, scope field.Sco
 		ctx = context.WithoutCancel(ctx) // too short to be worth a goroutine
 	}
 	err := s.read(ctx, op, func(c *conn) error {
-		return c.query(ctx, "SELECT "+columns+" FROM log WHERE scope = ? AND seq > ? ORDER BY seq LIMIT ?",
+		return c.query(ctx, "SELECT "+columns+" FROM log WHERE scope = ? AND seq > ? ORDER BY seq LIMIT ?+0",
 			values(string(scope), after, int64(limit)), func(row []driver.Value) error {
 				entries = append(entries, decodeEntry(row))
 				return nil

@@ -15,7 +15,7 @@ import (
 
 const lastEntriesQuery = `WITH RECURSIVE next(scope) AS (
 	SELECT min(scope) FROM log WHERE scope > ?1
-	UNION ALL SELECT (SELECT min(scope) FROM log WHERE scope > next.scope) FROM next WHERE next.scope IS NOT NULL LIMIT ?2)
+	UNION ALL SELECT (SELECT min(scope) FROM log WHERE scope > next.scope) FROM next WHERE next.scope IS NOT NULL LIMIT ?2+0)
 	SELECT ` + entryColumns + ` FROM log WHERE (scope, seq) IN (SELECT n.scope, (SELECT max(seq) FROM log WHERE scope = n.scope) FROM next n)
 	ORDER BY scope`
 
@@ -33,7 +33,7 @@ func (s *Store) LastEntries(ctx context.Context, after field.Scope, limit int) (
 
 // Docs returns documents of a shelf, by id.
 func (s *Store) Docs(ctx context.Context, shelf store.Shelf, after string, limit int) ([]store.Doc, error) {
-	return s.docs(ctx, "Docs", "SELECT "+docColumns+" FROM docs WHERE shelf = ? AND id > ? ORDER BY id LIMIT ?", string(shelf), after, int64(limit))
+	return s.docs(ctx, "Docs", "SELECT "+docColumns+" FROM docs WHERE shelf = ? AND id > ? ORDER BY id LIMIT ?+0", string(shelf), after, int64(limit))
 }
 
 // Repair makes a scope's head and records what its log says.
