@@ -3,11 +3,14 @@ package api_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +19,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/legacy"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"fieldclue"
 	"fieldclue/server/access"
@@ -84,11 +88,9 @@ func (v validating) check(req *http.Request, sent []byte, resp *http.Response) {
 	}
 	options := &openapi3filter.Options{
 		AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, IncludeResponseStatus: true, MultiError: true, SkipSettingDefaults: true,
+		ExcludeRequestBody: true, ExcludeResponseBody: true, // see fits
 	}
 	in := &openapi3filter.RequestValidationInput{Request: again, PathParams: params, Route: route, Options: options}
-	if media, _, _ := mime.ParseMediaType(req.Header.Get("Content-Type")); media != "application/json" {
-		options.ExcludeRequestBody = true
-	}
 	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	var got []byte
 	if media != "text/event-stream" {
@@ -101,23 +103,135 @@ func (v validating) check(req *http.Request, sent []byte, resp *http.Response) {
 	}
 	// A push takes what is wrong too, operation by operation, and rejects and keeps it.
 	if rejects := bytes.Contains(got, []byte(`"outcome":"rejected"`)); resp.StatusCode < 400 && !rejects {
-		if err := openapi3filter.ValidateRequest(context.Background(), in); err != nil {
+		err := openapi3filter.ValidateRequest(context.Background(), in)
+		if sentAs, _, _ := mime.ParseMediaType(req.Header.Get("Content-Type")); err == nil && sentAs == "application/json" {
+			err = fitsRequest(route, sent)
+		}
+		if err != nil {
 			v.t.Errorf("%s: the server took a request that openapi.yaml does not describe: %v\n%s", about, err, clip(sent))
 		}
 	}
 	answer := &openapi3filter.ResponseValidationInput{RequestValidationInput: in, Status: resp.StatusCode, Header: resp.Header, Options: options}
-	if strings.HasSuffix(media, "json") {
-		answer.SetBodyBytes(got)
-	} else {
-		options.ExcludeResponseBody = true
+	err = openapi3filter.ValidateResponse(context.Background(), answer)
+	if err == nil && strings.HasSuffix(media, "json") && req.Method != http.MethodHead && resp.StatusCode != http.StatusNotModified {
+		err = fitsResponse(route, resp.StatusCode, media, got)
 	}
-	if err := openapi3filter.ValidateResponse(context.Background(), answer); err != nil {
+	if err != nil {
 		v.t.Errorf("%s: an answer that openapi.yaml does not describe: %v\n%s", about, err, clip(got))
 	}
 	if resp.StatusCode >= 400 && len(got) > 0 && media != "application/problem+json" && req.URL.Path != "/readyz" {
 		v.t.Errorf("%s: %s is no problem document", about, media)
 	}
 	v.sameFacts(about, got)
+}
+
+// fitsRequest holds a JSON body against what its operation takes.
+func fitsRequest(route *routers.Route, body []byte) error {
+	ref := route.Operation.RequestBody
+	if ref == nil {
+		return nil
+	}
+	if len(body) == 0 {
+		if ref.Value.Required {
+			return errors.New("the body is missing")
+		}
+		return nil
+	}
+	schema, value, err := fits(ref.Ref, []string{"paths", route.Path, strings.ToLower(route.Method), "requestBody"}, ref.Value.Content, "application/json", body)
+	if err != nil || schema == nil {
+		return err
+	}
+	return notTheServers(schema, value)
+}
+
+// notTheServers refuses what only the server may say: a validator of JSON Schema takes readOnly for a remark.
+func notTheServers(s *jsonschema.Schema, value any) error {
+	for ; s.Ref != nil; s = s.Ref {
+		if err := notTheServers(&jsonschema.Schema{Properties: s.Properties}, value); err != nil {
+			return err
+		}
+	}
+	members, _ := value.(map[string]any) // nil: no object, and no properties
+	for name, property := range s.Properties {
+		of, there := members[name]
+		if there && property.ReadOnly {
+			return fmt.Errorf("%s is readOnly", name)
+		}
+		if there {
+			if err := notTheServers(property, of); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// fitsResponse holds a JSON body against what its operation answers with this status.
+func fitsResponse(route *routers.Route, status int, media string, body []byte) error {
+	ref, name := route.Operation.Responses.Status(status), strconv.Itoa(status)
+	if ref == nil {
+		ref, name = route.Operation.Responses.Default(), "default"
+	}
+	_, _, err := fits(ref.Ref, []string{"paths", route.Path, strings.ToLower(route.Method), "responses", name}, ref.Value.Content, media, body)
+	return err
+}
+
+// schemas are those of openapi.yaml, each compiled once, by their JSON pointers; openapi3filter would compile the schema of every body.
+var schemas struct {
+	mu       sync.Mutex
+	compiler *jsonschema.Compiler // nil: not made yet
+}
+
+// fits holds a body against the schema for its media type at a place of the document: where the reference points to, or the path.
+func fits(ref string, path []string, content openapi3.Content, media string, body []byte) (*jsonschema.Schema, any, error) {
+	if len(content) == 0 {
+		return nil, nil, nil
+	}
+	if described := content[media]; described == nil {
+		return nil, nil, fmt.Errorf("%s is not described", media)
+	} else if described.Schema == nil {
+		return nil, nil, nil
+	}
+	escape := strings.NewReplacer("~", "~0", "/", "~1", "%", "%25", "{", "%7B", "}", "%7D")
+	if ref == "" {
+		ref = "#"
+		for _, name := range path {
+			ref += "/" + escape.Replace(name)
+		}
+	}
+	schema, err := compiled("openapi.json" + ref + "/content/" + escape.Replace(media) + "/schema")
+	if err != nil {
+		return nil, nil, err
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
+	if err != nil {
+		return nil, nil, err
+	}
+	return schema, value, schema.Validate(value)
+}
+
+func compiled(at string) (*jsonschema.Schema, error) {
+	schemas.mu.Lock()
+	defer schemas.mu.Unlock()
+	if schemas.compiler == nil {
+		doc, _ := described()
+		text, err := doc.MarshalJSON()
+		if err != nil {
+			return nil, err
+		}
+		whole, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+		if err != nil {
+			return nil, err
+		}
+		c := jsonschema.NewCompiler()
+		c.DefaultDraft(jsonschema.Draft2020)
+		c.AssertFormat()
+		if err := c.AddResource("openapi.json", whole); err != nil {
+			return nil, err
+		}
+		schemas.compiler = c
+	}
+	return schemas.compiler.Compile(at)
 }
 
 var (
