@@ -35,8 +35,12 @@ type fence struct {
 
 var fences = []fence{
 	{
-		why:    "the nouns know nobody: everything else is built on them",
-		around: []string{"server/field"}, ours: []string{}, tests: true,
+		why:    "how JSON is read and written has nothing to do with what it says",
+		around: []string{"sync/exactjson"}, ours: []string{}, tests: true,
+	},
+	{
+		why:    "the nouns know nobody but how their values are written: everything else is built on them",
+		around: []string{"server/field"}, ours: []string{"sync/exactjson"}, tests: true,
 	},
 	{
 		why:    "the rules of access and data quality are about nouns alone",
@@ -44,7 +48,7 @@ var fences = []fence{
 	},
 	{
 		why:    "what goes over the wire and into the log is made of nouns, actors and the log's shape",
-		around: []string{"sync/protocol"}, ours: []string{"server/field", "server/access", "server/store"},
+		around: []string{"sync/protocol"}, ours: []string{"server/field", "server/access", "server/store", "sync/exactjson"},
 	},
 	{
 		why:    "a merge is a function of two texts and their base",
@@ -60,8 +64,17 @@ var fences = []fence{
 		besides: []string{"golang.org/x/text/unicode/norm"}, // tables by the makers of Go, which a phone has too
 	},
 	{
+		why:    "beneath them is one library, by the makers of Go's JSON",
+		around: []string{"sync/exactjson"}, stdOnly: true, besides: []string{"github.com/go-json-experiment/json/..."},
+	},
+	{
+		why:     "that library is spoken to in one place",
+		except:  []string{"sync/exactjson"},
+		without: []string{"github.com/go-json-experiment/json/..."}, tests: true,
+	},
+	{
 		why:    "pure packages do no I/O",
-		around: []string{"server/field", "server/access", "server/checks", "sync/merge"},
+		around: []string{"server/field", "server/access", "server/checks", "sync/merge", "sync/exactjson"},
 		without: []string{
 			"os/...", "net", "net/http/...", "net/rpc/...", "database/...", "syscall/...", "io/ioutil", "log/...", "plugin", "unsafe",
 		},
@@ -228,6 +241,11 @@ func TestFencesStop(t *testing.T) {
 		crosses  bool
 	}{
 		{from: "server/field", to: "server/access", crosses: true},
+		{from: "server/field", to: "sync/exactjson"},
+		{from: "server/field", to: "sync/protocol", crosses: true},
+		{from: "sync/exactjson", to: "server/field", test: true, crosses: true},
+		{from: "sync/exactjson", to: "github.com/go-json-experiment/json/jsontext"},
+		{from: "server/api", to: "github.com/go-json-experiment/json", test: true, crosses: true},
 		{from: "server/field", to: "server/access", test: true, crosses: true},
 		{from: "server/field", to: "os", crosses: true},
 		{from: "server/field", to: "os", test: true},

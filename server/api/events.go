@@ -19,6 +19,7 @@ import (
 	"fieldclue/server/field"
 	"fieldclue/server/store"
 	"fieldclue/sync/engine"
+	"fieldclue/sync/exactjson"
 	"fieldclue/sync/protocol"
 )
 
@@ -447,7 +448,7 @@ func (l *listener) take() (lines []byte, beat, look, end bool) {
 	defer l.mu.Unlock()
 	for scope, seq := range l.pending {
 		lines = append(lines, `data: {"scope":`...)
-		lines = field.AppendText(lines, string(scope))
+		lines = exactjson.AppendText(lines, string(scope))
 		lines = append(lines, `,"seq":`...)
 		lines = strconv.AppendInt(lines, seq, 10)
 		lines = append(lines, "}\n\n"...)

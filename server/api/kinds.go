@@ -10,6 +10,7 @@ import (
 	"fieldclue/server/access"
 	"fieldclue/server/field"
 	"fieldclue/server/workflow"
+	"fieldclue/sync/exactjson"
 	"fieldclue/sync/protocol"
 )
 
@@ -104,7 +105,7 @@ func (s *Server) clicking(kind field.Kind, a *field.Act) fiber.Handler {
 			return err
 		}
 		into := reflect.New(shape)
-		if err := protocol.Exact(body, into.Interface()); err != nil {
+		if err := exactjson.Exact(body, into.Interface()); err != nil {
 			return badBody(err)
 		}
 		version := seen{into.Elem().Field(0).Int()}

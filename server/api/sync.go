@@ -6,6 +6,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"fieldclue/server/field"
+	"fieldclue/sync/exactjson"
 	"fieldclue/sync/protocol"
 )
 
@@ -60,7 +61,7 @@ func decodePull(c *fiber.Ctx) (protocol.PullRequest, error) {
 	}
 	var members map[string]json.RawMessage
 	var newer protocol.PullRequest
-	if json.Unmarshal(body, &members) != nil || len(members) > mostMembers || protocol.Known(body, &newer) != nil || newer.Device == "" {
+	if json.Unmarshal(body, &members) != nil || len(members) > mostMembers || exactjson.Known(body, &newer) != nil || newer.Device == "" {
 		return req, err
 	}
 	return newer, nil
@@ -78,17 +79,17 @@ func decodeNewer(c *fiber.Ctx) (req protocol.PushRequest, ok bool) {
 	if err := json.Unmarshal(body, &members); err != nil || len(members) > mostMembers {
 		return req, false
 	}
-	if err := protocol.Known(body, &req); err != nil || req.Device == "" || len(req.Operations) == 0 {
+	if err := exactjson.Known(body, &req); err != nil || req.Device == "" || len(req.Operations) == 0 {
 		return req, false
 	}
 	var raw struct {
 		Operations []json.RawMessage `json:"operations"`
 	}
-	if err := protocol.Known(body, &raw); err != nil || len(raw.Operations) != len(req.Operations) {
+	if err := exactjson.Known(body, &raw); err != nil || len(raw.Operations) != len(req.Operations) {
 		return req, false
 	}
 	for i, r := range raw.Operations {
-		if err := protocol.Exact(r, new(protocol.Operation)); err != nil {
+		if err := exactjson.Exact(r, new(protocol.Operation)); err != nil {
 			req.Operations[i].Unknown = field.Quote(r) // compact
 		}
 	}

@@ -24,6 +24,7 @@ import (
 
 	"fieldclue/server/api/tus"
 	"fieldclue/server/field"
+	"fieldclue/sync/exactjson"
 	"fieldclue/sync/protocol"
 )
 
@@ -117,7 +118,7 @@ func decode[T any](c *fiber.Ctx) (T, error) {
 	if err != nil {
 		return into, err
 	}
-	if err := protocol.Exact(body, &into); err != nil {
+	if err := exactjson.Exact(body, &into); err != nil {
 		return into, badBody(err)
 	}
 	return into, nil
@@ -140,12 +141,8 @@ func jsonBody(c *fiber.Ctx) ([]byte, error) {
 		return nil, field.Refuse(field.CodeBadJSON, "The body is empty.").InChinese("请求内容为空。")
 	case !utf8.Valid(body):
 		return nil, field.Refuse(field.CodeBadJSON, "The body is not UTF-8.").InChinese("请求内容不是 UTF-8。")
-	case field.Depth(body) > protocol.MaxDepth:
+	case exactjson.Depth(body) > protocol.MaxDepth:
 		return nil, field.Refuse(field.CodeTooDeep, "")
-	}
-	if name, found := repeatedName(body); found {
-		return nil, field.Refuse(field.CodeBadJSON, "%s stands twice in one object.", strconv.Quote(clipName(name))).
-			InChinese("%s 在同一对象中重复出现。", strconv.Quote(clipName(name)))
 	}
 	return body, nil
 }
@@ -159,10 +156,13 @@ func clipName(name string) string {
 }
 
 func badBody(err error) error {
-	var f *protocol.Fault
+	var f *exactjson.Fault
 	switch {
 	case !errors.As(err, &f):
 		return field.Refuse(field.CodeBadRequest, "").Because(err)
+	case f.Twice:
+		return field.Refuse(field.CodeBadJSON, "%s stands twice in one object.", strconv.Quote(clipName(f.Where))).
+			InChinese("%s 在同一对象中重复出现。", strconv.Quote(clipName(f.Where))).Because(err)
 	case f.Syntax:
 		return field.Refuse(field.CodeBadJSON, "").Because(err)
 	case f.Unknown:

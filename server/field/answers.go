@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"fieldclue/sync/exactjson"
 )
 
 // A published template is a contract: what a report answers is held against it when it is submitted, and each item that does not
@@ -115,7 +117,7 @@ func blankValue(v Value) bool {
 	case len(v) == 0, bytes.Equal(v, []byte("null")), bytes.Equal(v, []byte("{}")):
 		return true
 	case v[0] == '"':
-		s, ok := readText(v)
+		s, ok := exactjson.Text(v)
 		return ok && Blank(s)
 	case v[0] == '[':
 		texts, ok := textsIn(v)
@@ -147,7 +149,7 @@ func (it *Item) unfit(v Value) (en, zh string) {
 			return "is answered with something else than true or false", "应填是或否"
 		}
 	case "choice":
-		s, ok := readText(v)
+		s, ok := exactjson.Text(v)
 		if !ok {
 			return "is answered with something else than one of its choices", "应从选项中选一项"
 		}
@@ -198,13 +200,13 @@ func sameValue(given, wanted Value) bool {
 	if given[0] == '[' {
 		have, ok := textsIn(given)
 		want, many := textsIn(wanted)
-		if s, one := readText(wanted); one {
+		if s, one := exactjson.Text(wanted); one {
 			want, many = []string{s}, true
 		}
 		return ok && many && len(want) > 0 && !slices.ContainsFunc(want, func(s string) bool { return !containsText(have, s) })
 	}
-	if a, ok := readText(given); ok {
-		b, text := readText(wanted)
+	if a, ok := exactjson.Text(given); ok {
+		b, text := exactjson.Text(wanted)
 		return text && sameText(a, b)
 	}
 	if a, err := strconv.ParseFloat(string(given), 64); err == nil {
@@ -282,7 +284,7 @@ func (it *Item) choicesFit() error {
 // canBe reports whether a value may be an answer to the item. What equals a question of several choices is one of them or a list.
 func (it *Item) canBe(v Value) bool {
 	v = bytes.TrimSpace(v)
-	if s, ok := readText(v); ok && it.Type == "choices" {
+	if s, ok := exactjson.Text(v); ok && it.Type == "choices" {
 		return it.offers(s)
 	}
 	en, _ := it.unfit(v)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"fieldclue/sync/exactjson"
 )
 
 // What the clock of a phone said is evidence: it is kept as it was stated, whatever it was, and orders nothing. Where something
@@ -148,13 +150,13 @@ func (f *Field) stated(path string, v Value, into map[string]time.Time) {
 	switch {
 	case f.List || f.Ahead:
 	case f.Type == Time:
-		if s, ok := readText(v); ok {
+		if s, ok := exactjson.Text(v); ok {
 			if at, ok := ParseTime(s); ok {
 				into[path] = at
 			}
 		}
 	case f.Type == Object && f.holdsTime():
-		members, err := membersOf(v)
+		members, err := exactjson.Members(v)
 		for i := range f.Fields {
 			if m := members[f.Fields[i].Name]; err == nil && m != nil {
 				f.Fields[i].stated(path+"."+f.Fields[i].Name, m, into)

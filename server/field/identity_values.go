@@ -1,43 +1,31 @@
 package field
 
 import (
-	"bytes"
 	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
+
+	"fieldclue/sync/exactjson"
 )
 
 // Where a number of a person can stand: in the values of a record and in what is said to it.
 
 // eachText calls fn for every text of a JSON value, names of members included, and for every whole number, as long as
-// fn returns true. It never recurses; what is no JSON is read as far as it goes.
+// fn returns true. What is no JSON is read as far as it goes: it may say a number all the same.
 func eachText(v []byte, fn func(from, to int, text string, isNumber bool) bool) {
-	for at := 0; at < len(v); {
-		switch c := v[at]; {
-		case c == '"':
-			end := textEnd(v, at)
-			s, ok := readText(v[at:end])
-			if !ok { // not well formed
-				s = string(v[at:end])
-			}
-			if !fn(at, end, s, false) {
-				return
-			}
-			at = end
-		case c >= '0' && c <= '9' || c == '-':
-			end := at + 1
-			for end < len(v) && bytes.IndexByte([]byte("0123456789+-.eE"), v[end]) >= 0 {
-				end++
-			}
-			if text, ok := wholeNumber(string(v[at:end])); ok && !fn(at, end, text, true) {
-				return
-			}
-			at = end
-		default:
-			at++
+	exactjson.Leaves(v, func(from, to int) bool {
+		raw := v[from:to]
+		if raw[0] != '"' {
+			text, ok := wholeNumber(string(raw))
+			return !ok || fn(from, to, text, true)
 		}
-	}
+		s, ok := exactjson.Text(raw)
+		if !ok { // not well formed
+			s = string(raw)
+		}
+		return fn(from, to, s, false)
+	})
 }
 
 // wholeNumber is the value of a JSON number in plain digits, if it is a whole one of a length that matters: 1.3812e4 is 13812.
@@ -60,19 +48,6 @@ func wholeNumber(s string) (string, bool) {
 		return "", false
 	}
 	return strings.TrimLeft(digits[:min(point, len(digits))], "-0"), true
-}
-
-// textEnd gives where the JSON string that begins at v[at] ends.
-func textEnd(v []byte, at int) int {
-	for at++; at < len(v); at++ {
-		switch v[at] {
-		case '\\':
-			at++
-		case '"':
-			return at + 1
-		}
-	}
-	return len(v)
 }
 
 // IdentityIn reports whether a JSON value says a number of a person: in a text, in the name of a member, or as a number.
@@ -98,7 +73,7 @@ func MaskedValue(v Value) Value {
 	last := 0
 	eachText(v, func(from, to int, text string, isNumber bool) bool {
 		if m := MaskIdentity(text); m != text {
-			out = AppendText(append(out, v[last:from]...), m)
+			out = exactjson.AppendText(append(out, v[last:from]...), m)
 			last = to
 		}
 		return true

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+
+	"fieldclue/sync/exactjson"
 )
 
 // Nothing that a person wrote disappears: a value that lost against another one is a conflict record, an operation that
@@ -352,11 +354,11 @@ func Arrival(look Lookup, photo *Record, sender UserID) (*Record, error) {
 
 // keptOperation reads the members of a kept operation and its values, as far as it has any.
 func keptOperation(parked *Record) (op, set map[string]Value) {
-	op, err := membersOf(parked.Fields["operation"])
+	op, err := exactjson.Members(parked.Fields["operation"])
 	if err != nil {
 		return nil, nil
 	}
-	set, err = membersOf(op["set"])
+	set, err = exactjson.Members(op["set"])
 	if err != nil {
 		return op, nil
 	}
@@ -364,7 +366,7 @@ func keptOperation(parked *Record) (op, set map[string]Value) {
 }
 
 func textOf(v Value) string {
-	s, _ := readText(v) // not a text: empty
+	s, _ := exactjson.Text(v) // not a text: empty
 	return s
 }
 
@@ -427,7 +429,7 @@ func (f *Field) checkJSON(v Value) (Value, error) {
 	if len(v) > limit {
 		return nil, f.refuse(CodeTooLong, "has over %d bytes", "超过 %d 字节", limit)
 	}
-	if Depth(v) > 16 {
+	if exactjson.Depth(v) > 16 {
 		return nil, f.refuse(CodeTooLong, "is nested more than 16 levels deep", "嵌套超过 16 层")
 	}
 	var any json.RawMessage

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"fieldclue/sync/exactjson"
 )
 
 // The kinds of record, with the type of their home scope in kinds below.
@@ -237,7 +239,7 @@ func (c *Case) Set(path string, v any) {
 
 // Arg reads an argument as a text.
 func (c *Case) Arg(name string) string {
-	s, _ := readText(c.Args[name]) // not a text: stays empty
+	s, _ := exactjson.Text(c.Args[name]) // not a text: stays empty
 	return s
 }
 
@@ -376,7 +378,7 @@ func (s *Spec) Flatten(set map[string]Value, server bool) (map[string]Value, err
 			}
 			continue
 		}
-		members, err := membersOf(v)
+		members, err := exactjson.Members(v)
 		if err != nil {
 			return nil, Refuse(CodeWrongType, "%s is not an object, or has a key twice.", name).InChinese("%s 不是对象，或有重复的键。", name)
 		}
@@ -423,7 +425,7 @@ func (f *Field) Refs(v Value) []RecordID {
 		_ = json.Unmarshal(v, &ids) // checked before; a stored value is a list of texts
 		return ids
 	}
-	id, _ := readText(v) // checked before; a stored value is a text
+	id, _ := exactjson.Text(v) // checked before; a stored value is a text
 	return []RecordID{RecordID(id)}
 }
 

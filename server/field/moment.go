@@ -1,6 +1,10 @@
 package field
 
-import "time"
+import (
+	"time"
+
+	"fieldclue/sync/exactjson"
+)
 
 // A point in time is written in one way: RFC 3339 to the letter, in UTC, to the millisecond, which is what MongoDB keeps. So two
 // texts of one moment are equal byte for byte, and order as the moments do. Phones write it in each way that RFC 3339 has.
@@ -106,7 +110,7 @@ func (f *Field) checkTime(s string) (Value, error) {
 	case at.Before(firstMoment) || at.After(lastMoment):
 		return nil, f.refuse(CodeBadTime, "has a year that no clock shows", "的年份不是任何时钟会显示的")
 	}
-	return AppendText(nil, stamp(at)), nil
+	return exactjson.AppendText(nil, stamp(at)), nil
 }
 
 // Same reports whether two values of the field say the same: a time that an older server kept as it came is the moment that it

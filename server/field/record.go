@@ -5,6 +5,8 @@ import (
 	"sort"
 	"strings"
 	"time"
+
+	"fieldclue/sync/exactjson"
 )
 
 // Kind names a kind of record: "report", "photo", "clue". The kinds are declared in kinds.go.
@@ -60,7 +62,7 @@ func (r *Record) Clone() *Record {
 
 // Text returns a text field; empty if it is missing or not a text.
 func (r *Record) Text(path string) string {
-	s, _ := readText(r.Fields[path]) // not a text: stays empty, as the comment says
+	s, _ := exactjson.Text(r.Fields[path]) // not a text: stays empty, as the comment says
 	return s
 }
 
@@ -137,7 +139,7 @@ func (r *Record) Document() json.RawMessage {
 			if len(b) > 1 {
 				b = append(b, ',')
 			}
-			b = AppendText(b, name)
+			b = exactjson.AppendText(b, name)
 			b = append(b, ':')
 			if keyed {
 				b = append(b, '{')
@@ -145,7 +147,7 @@ func (r *Record) Document() json.RawMessage {
 			}
 		}
 		if keyed {
-			b = AppendText(b, key)
+			b = exactjson.AppendText(b, key)
 			b = append(b, ':')
 		}
 		b = append(b, r.Fields[p]...)

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"fieldclue/sync/exactjson"
 )
 
 // Way is how an operation that was kept can be resolved.
@@ -81,7 +83,7 @@ func ReadCorrection(v Value) (*Correction, error) {
 		return nil, nil
 	}
 	var c Correction
-	if err := exactly(v, &c, "id", "kind", "scope", "base", "command", "set", "args", "drop"); err != nil {
+	if err := exactjson.Exact(v, &c); err != nil || string(v) == "null" {
 		return nil, Refuse(CodeWrongType, "correction is not {id, kind, scope, base, command, set, args, drop}.").
 			InChinese("correction 不是 {id, kind, scope, base, command, set, args, drop}。")
 	}
@@ -90,7 +92,7 @@ func ReadCorrection(v Value) (*Correction, error) {
 
 // Apply makes the corrected operation. What was masked in it must have been corrected: CodeIdentityInText.
 func (c *Correction) Apply(operation Value) (Value, error) {
-	members, err := membersOf(operation)
+	members, err := exactjson.Members(operation)
 	if err != nil {
 		return nil, Refuse(CodeBadRequest, "The operation is no JSON object; take its content over by hand.").
 			InChinese("该操作不是 JSON 对象，请手工转录其内容。")
@@ -113,7 +115,7 @@ func (c *Correction) Apply(operation Value) (Value, error) {
 		if len(put) == 0 {
 			continue
 		}
-		values, err := membersOf(members[name])
+		values, err := exactjson.Members(members[name])
 		if err != nil {
 			values = map[string]Value{}
 		}
@@ -134,7 +136,7 @@ func (c *Correction) Apply(operation Value) (Value, error) {
 func place(values map[string]Value, path string, v Value) {
 	name, key, keyed := strings.Cut(path, ".")
 	if keyed && values[path] == nil {
-		if inner, err := membersOf(values[name]); err == nil {
+		if inner, err := exactjson.Members(values[name]); err == nil {
 			inner[key] = v
 			values[name] = Quote(inner)
 			return
@@ -146,14 +148,14 @@ func place(values map[string]Value, path string, v Value) {
 // leaveOut leaves a member, a value or an argument out; false when there is none of the name.
 func leaveOut(members map[string]Value, path string) bool {
 	for _, where := range []string{"set", "args"} {
-		values, err := membersOf(members[where])
+		values, err := exactjson.Members(members[where])
 		if err != nil {
 			continue
 		}
 		_, found := values[path]
 		delete(values, path)
 		if name, key, keyed := strings.Cut(path, "."); keyed && !found {
-			if inner, err := membersOf(values[name]); err == nil {
+			if inner, err := exactjson.Members(values[name]); err == nil {
 				_, found = inner[key]
 				delete(inner, key)
 				values[name] = Quote(inner)
@@ -176,7 +178,7 @@ func maskedAt(members map[string]Value, under string) string {
 		if !bytes.Contains(v, []byte(masked)) && !strings.Contains(name, masked) {
 			continue
 		}
-		if inner, err := membersOf(v); err == nil && under == "" {
+		if inner, err := exactjson.Members(v); err == nil && under == "" {
 			if at := maskedAt(inner, name+"."); at != "" {
 				return at
 			}
@@ -193,9 +195,9 @@ func (c *Correction) Corrected(operation Value) Value {
 		Is  Value `json:"is,omitempty"`
 	}
 	changed := map[string]change{}
-	members, _ := membersOf(operation) // it was applied before
+	members, _ := exactjson.Members(operation) // it was applied before
 	was := func(where, path string) Value {
-		values, err := membersOf(members[where])
+		values, err := exactjson.Members(members[where])
 		if err != nil {
 			return nil
 		}
@@ -203,7 +205,7 @@ func (c *Correction) Corrected(operation Value) Value {
 			return v
 		}
 		name, key, _ := strings.Cut(path, ".")
-		inner, err := membersOf(values[name])
+		inner, err := exactjson.Members(values[name])
 		if err != nil {
 			return nil
 		}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"fieldclue/sync/exactjson"
 )
 
 // Choice is one value of an enum, with its labels.
@@ -152,7 +154,7 @@ func choicesSaid(choices []Choice, comma string) string {
 func (f *Field) text(v Value) (string, error) {
 	s, ok := "", false
 	if utf8.Valid(v) {
-		s, ok = readText(v)
+		s, ok = exactjson.Text(v)
 	}
 	if !ok {
 		return "", f.refuse(CodeWrongType, "is not a text", "不是文本")
@@ -191,12 +193,12 @@ func (f *Field) checkOne(v Value) (Value, error) {
 		return f.checkTime(s)
 	}
 	if f.Also != nil {
-		s, _ := readText(v)
+		s, _ := exactjson.Text(v)
 		if choice, ok := f.Also[s]; ok {
 			return Quote(choice), nil
 		}
 	}
-	if inner, ok := plainText(v); ok { // as most texts are, and then the value stays as it is
+	if inner, ok := exactjson.Plain(v); ok { // as most texts are, and then the value stays as it is
 		if err := f.checkPlain(inner); err != nil {
 			return nil, err
 		}
@@ -209,7 +211,7 @@ func (f *Field) checkOne(v Value) (Value, error) {
 	if err := f.checkText(s); err != nil {
 		return nil, err
 	}
-	return AppendText(nil, s), nil
+	return exactjson.AppendText(nil, s), nil
 }
 
 // checkPlain is checkText without a copy of the text for the types of which there is most.
@@ -316,7 +318,7 @@ type Fix struct {
 
 func (f *Field) checkPosition(v Value) (Value, error) {
 	var p Fix
-	if err := exactly(v, &p, "lat", "lon", "accuracy", "source", "system", "mock"); err != nil {
+	if err := exactjson.Exact(v, &p); err != nil {
 		return nil, f.refuse(CodeBadPosition, "is not {lat, lon, accuracy, source, system}", "不是 {lat, lon, accuracy, source, system}")
 	}
 	switch {
@@ -337,7 +339,7 @@ func (f *Field) checkPosition(v Value) (Value, error) {
 }
 
 func (f *Field) checkObject(v Value) (Value, error) {
-	members, err := membersOf(v)
+	members, err := exactjson.Members(v)
 	if err != nil {
 		return nil, f.refuse(CodeWrongType, "is not an object, or has a member twice", "不是对象，或有重复的成员")
 	}
@@ -386,7 +388,7 @@ func checkMembers(fields []Field, given map[string]Value, prefix string) (map[st
 }
 
 func checkKeyed(f *Field, v Value) (Value, error) {
-	given, err := membersOf(v)
+	given, err := exactjson.Members(v)
 	if err != nil {
 		return nil, f.refuse(CodeWrongType, "is not an object, or has a key twice", "不是对象，或有重复的键")
 	}
@@ -434,26 +436,6 @@ func validKey(k string) bool {
 		}
 	}
 	return true
-}
-
-// Depth returns how deeply a JSON text is nested, without parsing it further. It never recurses.
-func Depth(v []byte) int {
-	depth, deepest, inText := 0, 0, false
-	for i := 0; i < len(v); i++ {
-		switch c := v[i]; {
-		case inText && c == '\\':
-			i++
-		case c == '"':
-			inText = !inText
-		case inText:
-		case c == '{' || c == '[':
-			depth++
-			deepest = max(deepest, depth)
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return deepest
 }
 
 // What the fields of a record may have in bytes, as they go over the wire, all together and each. A record is what a page cannot cut: at

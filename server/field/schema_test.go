@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fieldclue/server/field"
+	"fieldclue/sync/exactjson"
 )
 
 func TestWrongValuesAreRefusedWithTheirCode(t *testing.T) {
@@ -129,7 +130,7 @@ func FuzzFlatten(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, kind int, raw []byte) {
 		var set map[string]field.Value
-		if kind < 0 || field.Depth(raw) > 32 || json.Unmarshal(raw, &set) != nil {
+		if kind < 0 || exactjson.Depth(raw) > 32 || json.Unmarshal(raw, &set) != nil {
 			return
 		}
 		spec := field.Kinds()[kind%len(field.Kinds())]

@@ -11,6 +11,7 @@ import (
 	"fieldclue/server/access"
 	"fieldclue/server/field"
 	"fieldclue/server/store"
+	"fieldclue/sync/exactjson"
 	"fieldclue/sync/protocol"
 )
 
@@ -64,7 +65,7 @@ func (s *step) readmit(parked *field.Record, correction field.Value) error {
 		parked.Fields["correctedBy"] = field.Quote(s.b.in.Actor.User)
 	}
 	var op protocol.Operation
-	if err := protocol.Exact(raw, &op); err != nil {
+	if err := exactjson.Exact(raw, &op); err != nil {
 		return field.Refuse(field.CodeBadRequest, "The operation is not one that this server understands.").
 			InChinese("服务器不识别该操作。").Because(err)
 	}
@@ -165,7 +166,7 @@ func (s *step) takeOver(parked *field.Record, args map[string]field.Value) error
 		protocol.Operation
 		Scope field.Scope `json:"scope"`
 	}{Scope: field.Scope(parked.Text("target"))}
-	if err := protocol.Exact(args["operation"], &members); err != nil {
+	if err := exactjson.Exact(args["operation"], &members); err != nil {
 		return field.Refuse(field.CodeBadRequest, "operation is not one of a push, with the scope that it goes to.").
 			InChinese("operation 须为推送中的一项操作，并带其所属的范围（scope）。").Because(err)
 	}

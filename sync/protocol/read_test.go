@@ -10,7 +10,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"fieldclue/server/field"
+	"fieldclue/sync/exactjson"
 	"fieldclue/sync/protocol"
 )
 
@@ -98,7 +98,7 @@ func agree(t *testing.T, body []byte, got protocol.PushRequest, ok bool) {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		t.Fatalf("there is more in %q, which was taken", body)
 	}
-	if !utf8.Valid(body) || field.Depth(body) > protocol.MaxDepth {
+	if !utf8.Valid(body) || exactjson.Depth(body) > protocol.MaxDepth {
 		t.Fatalf("%q was taken", body)
 	}
 	if !reflect.DeepEqual(got, want) {

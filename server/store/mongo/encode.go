@@ -17,6 +17,7 @@ import (
 
 	"fieldclue/server/field"
 	"fieldclue/server/store"
+	"fieldclue/sync/exactjson"
 )
 
 // JSON values are stored as BSON that people can read and query, and come back as the bytes that they were. Most are
@@ -32,130 +33,74 @@ const maxDepth = 60
 // instant inside an object stays a text, or the whole object would have to be kept twice.
 func appendValue(dst []byte, key string, v []byte, f *field.Field) (out []byte, exact bool) {
 	start := len(dst)
-	s := scanner{src: v, exact: true}
-	out, ok := s.element(dst, key, f, 0)
-	if !ok || s.at != len(v) {
+	r := reader{Scanner: exactjson.Scan(v), exact: true}
+	out, ok := r.element(dst, key, f, 0)
+	if !ok || !r.Whole() || r.Spaced() {
 		return bsoncore.AppendStringElement(dst[:start], key, strings.ToValidUTF8(string(v), "\uFFFD")), false
 	}
-	return out, s.exact
+	return out, r.exact
 }
 
-// scanner reads JSON without white space: what it does not expect it gives up on, and the value is kept as a text.
-type scanner struct {
-	src   []byte
-	at    int
+// reader makes BSON of JSON without white space. What BSON cannot hold it gives up on, and the value is kept as a text.
+type reader struct {
+	exactjson.Scanner
 	exact bool
 }
 
-func (s *scanner) peek() byte {
-	if s.at < len(s.src) {
-		return s.src[s.at]
-	}
-	return 0
-}
-
-func (s *scanner) take(c byte) bool {
-	if s.peek() != c {
-		return false
-	}
-	s.at++
-	return true
-}
-
-func (s *scanner) literal(word string) bool {
-	if !strings.HasPrefix(string(s.src[s.at:min(len(s.src), s.at+len(word))]), word) {
-		return false
-	}
-	s.at += len(word)
-	return true
-}
-
-func (s *scanner) element(dst []byte, key string, f *field.Field, depth int) ([]byte, bool) {
+func (r *reader) element(dst []byte, key string, f *field.Field, depth int) ([]byte, bool) {
 	if depth > maxDepth {
 		return dst, false
 	}
-	switch c := s.peek(); {
-	case c == '"':
-		text, ok := s.text()
+	switch r.Peek() {
+	case '"':
+		text, ok := r.text(r.Text())
 		if !ok {
 			return dst, false
 		}
 		if f != nil && f.Type == field.Time {
 			if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
-				s.exact = false // a date forgets the offset
+				r.exact = false // a date forgets the offset
 				return bsoncore.AppendDateTimeElement(dst, key, t.UnixMilli()), true
 			}
 		}
 		return bsoncore.AppendStringElement(dst, key, text), true
-	case c == '{':
-		return s.object(dst, key, depth)
-	case c == '[':
-		return s.array(dst, key, f, depth)
-	case c == 't':
-		return bsoncore.AppendBooleanElement(dst, key, true), s.literal("true")
-	case c == 'f':
-		return bsoncore.AppendBooleanElement(dst, key, false), s.literal("false")
-	case c == 'n':
-		return bsoncore.AppendNullElement(dst, key), s.literal("null")
-	case c == '-' || c >= '0' && c <= '9':
-		return s.number(dst, key)
+	case '{':
+		return r.object(dst, key, depth)
+	case '[':
+		return r.array(dst, key, f, depth)
+	case 't':
+		r.Word("true")
+		return bsoncore.AppendBooleanElement(dst, key, true), true
+	case 'f':
+		r.Word("false")
+		return bsoncore.AppendBooleanElement(dst, key, false), true
+	case 'n':
+		r.Word("null")
+		return bsoncore.AppendNullElement(dst, key), true
 	}
-	return dst, false
+	return r.number(dst, key)
 }
 
 // text reads a string. It is exact when writing the text again gives the same bytes.
-func (s *scanner) text() (string, bool) {
-	start := s.at
-	end, escaped := start+1, false
-	for ; end < len(s.src) && s.src[end] != '"'; end++ {
-		if s.src[end] == '\\' {
-			escaped = true
-			end++
-		}
-	}
-	if end >= len(s.src) {
+func (r *reader) text(inner []byte, escaped bool) (text string, ok bool) {
+	if r.Bad() {
 		return "", false
 	}
-	raw := s.src[start : end+1]
-	s.at = end + 1
-	if inner := raw[1 : len(raw)-1]; !escaped && isPlain(inner) {
+	if !escaped && exactjson.Canonical(inner) {
 		return string(inner), true
 	}
-	var text string
-	if err := json.Unmarshal(raw, &text); err != nil {
-		return "", false
+	text, ok = exactjson.Unescape(inner)
+	if again := exactjson.AppendText(nil, text); string(again[1:len(again)-1]) != string(inner) {
+		r.exact = false
 	}
-	if string(field.AppendText(nil, text)) != string(raw) {
-		s.exact = false
-	}
-	return text, true
+	return text, ok
 }
 
-// isPlain reports whether JSON writes the text as it is, between quotes.
-func isPlain[T ~string | ~[]byte](text T) bool {
-	ascii := true
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case c < 0x20 || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&':
-			return false
-		case c == 0xe2: // U+2028 and U+2029 are escaped; other characters that start with this byte go the slow way
-			return false
-		case c >= 0x80:
-			ascii = false
-		}
-	}
-	return ascii || utf8.ValidString(string(text))
-}
-
-func (s *scanner) number(dst []byte, key string) ([]byte, bool) {
-	start := s.at
-	for s.at < len(s.src) && strings.IndexByte("+-.eE0123456789", s.src[s.at]) >= 0 {
-		s.at++
-	}
-	raw := string(s.src[start:s.at])
+func (r *reader) number(dst []byte, key string) ([]byte, bool) {
+	raw := string(r.Number())
 	if n, err := strconv.ParseInt(raw, 10, 64); err == nil {
 		if strconv.FormatInt(n, 10) != raw {
-			s.exact = false
+			r.exact = false
 		}
 		if n >= math.MinInt32 && n <= math.MaxInt32 {
 			return bsoncore.AppendInt32Element(dst, key, int32(n)), true
@@ -167,25 +112,22 @@ func (s *scanner) number(dst []byte, key string) ([]byte, bool) {
 		return dst, false
 	}
 	if string(appendFloat(nil, n)) != raw {
-		s.exact = false
+		r.exact = false
 	}
 	return bsoncore.AppendDoubleElement(dst, key, n), true
 }
 
 // array reads a list. A list directly in a list makes the whole value a text: queries could not look into it, and the
 // stand-in cannot store it.
-func (s *scanner) array(dst []byte, key string, f *field.Field, depth int) ([]byte, bool) {
-	s.at++
+func (r *reader) array(dst []byte, key string, f *field.Field, depth int) ([]byte, bool) {
 	at, dst := bsoncore.AppendArrayElementStart(dst, key)
-	for i := 0; !s.take(']'); i++ {
-		if i > 0 && !s.take(',') {
-			return dst, false
-		}
-		if s.peek() == '[' {
+	i := 0
+	for r.Open('['); r.More(']'); i++ {
+		if r.Peek() == '[' {
 			return dst, false
 		}
 		var ok bool
-		if dst, ok = s.element(dst, strconv.Itoa(i), f, depth+1); !ok {
+		if dst, ok = r.element(dst, strconv.Itoa(i), f, depth+1); !ok {
 			return dst, false
 		}
 	}
@@ -193,23 +135,16 @@ func (s *scanner) array(dst []byte, key string, f *field.Field, depth int) ([]by
 	return dst, err == nil
 }
 
-func (s *scanner) object(dst []byte, key string, depth int) ([]byte, bool) {
-	s.at++
+func (r *reader) object(dst []byte, key string, depth int) ([]byte, bool) {
 	at, dst := bsoncore.AppendDocumentElementStart(dst, key)
 	var names []string
-	for !s.take('}') {
-		if len(names) > 0 && !s.take(',') {
-			return dst, false
-		}
-		if s.peek() != '"' {
-			return dst, false
-		}
-		name, ok := s.text()
-		if !ok || !isKey(name) || slices.Contains(names, name) || len(names) > 500 || !s.take(':') {
+	for r.Open('{'); r.More('}'); {
+		name, ok := r.text(r.Name())
+		if !ok || !isKey(name) || slices.Contains(names, name) || len(names) > 500 {
 			return dst, false
 		}
 		names = append(names, name)
-		if dst, ok = s.element(dst, name, nil, depth+1); !ok {
+		if dst, ok = r.element(dst, name, nil, depth+1); !ok {
 			return dst, false
 		}
 	}
@@ -217,9 +152,10 @@ func (s *scanner) object(dst []byte, key string, depth int) ([]byte, bool) {
 	return dst, err == nil
 }
 
-// isKey reports whether every supported server stores name as a key, and queries reach it by its path.
+// isKey reports whether every supported server stores name as a key, and queries reach it by its path. The first programs took no
+// name with a byte 0xe2, and what they stored is compared with what is written now.
 func isKey(name string) bool {
-	return name != "" && name[0] != '$' && name != "_id" && strings.IndexByte(name, '.') < 0 && isPlain(name)
+	return name != "" && name[0] != '$' && name != "_id" && strings.IndexByte(name, '.') < 0 && strings.IndexByte(name, 0xe2) < 0 && exactjson.Canonical(name)
 }
 
 func appendFloat(b []byte, n float64) []byte {
@@ -234,12 +170,7 @@ func appendFloat(b []byte, n float64) []byte {
 func appendJSON(b []byte, v bsoncore.Value) ([]byte, error) {
 	switch v.Type {
 	case bson.TypeString:
-		if text := v.StringValue(); isPlain(text) {
-			b = append(b, '"')
-			b = append(b, text...)
-			return append(b, '"'), nil
-		}
-		return field.AppendText(b, v.StringValue()), nil
+		return exactjson.AppendText(b, v.StringValue()), nil
 	case bson.TypeInt32:
 		return strconv.AppendInt(b, int64(v.Int32()), 10), nil
 	case bson.TypeInt64:
@@ -263,7 +194,7 @@ func appendJSON(b []byte, v bsoncore.Value) ([]byte, error) {
 			}
 			first = false
 			if open == '{' {
-				b = append(field.AppendText(b, string(key)), ':')
+				b = append(exactjson.AppendText(b, string(key)), ':')
 			}
 			b, err = appendJSON(b, item)
 			return err

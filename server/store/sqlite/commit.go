@@ -237,7 +237,7 @@ func (w *writer) putRecord(r *recordRow) error {
 	if err != nil || old.keys == r.keysText && old.rank == r.rank {
 		return err
 	}
-	p := parser{c: w.c, b: []byte(old.keys)}
+	p := w.c.parser([]byte(old.keys))
 	for _, key := range p.texts() {
 		if _, err := w.c.exec("DELETE FROM record_keys WHERE key = ? AND rank = ? AND id = ?", values(key, old.rank, r.id)); err != nil {
 			return err

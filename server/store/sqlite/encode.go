@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"database/sql/driver"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -14,6 +13,7 @@ import (
 
 	"fieldclue/server/field"
 	"fieldclue/server/store"
+	"fieldclue/sync/exactjson"
 )
 
 func millis(t time.Time) int64      { return t.UnixMilli() }
@@ -95,7 +95,7 @@ func encodeRecord(r *field.Record) recordRow {
 		b := make([]byte, 0, 64*len(r.Keys))
 		for i, k := range r.Keys {
 			b = append(b, ",["[b2i(i == 0)])
-			b = field.AppendText(b, k)
+			b = exactjson.AppendText(b, k)
 		}
 		row.keysText = string(append(b, ']'))
 	}
@@ -216,7 +216,7 @@ func encodeFields(fields map[string]field.Value) string {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = field.AppendText(b, p)
+		b = exactjson.AppendText(b, p)
 		b = append(b, ':')
 		if v := fields[p]; len(v) > 0 {
 			b = append(b, v...)
@@ -242,12 +242,12 @@ func encodeStamps(stamps map[string]field.Stamp) string {
 				b = append(b, "],"...)
 			}
 			b = append(b, '[')
-			b = field.AppendText(b, string(st.Device))
+			b = exactjson.AppendText(b, string(st.Device))
 			b = append(b, ',')
 			b = strconv.AppendInt(b, st.Seq, 10)
 		}
 		b = append(b, ',')
-		b = field.AppendText(b, p)
+		b = exactjson.AppendText(b, p)
 	}
 	if len(paths) > 0 {
 		b = append(b, ']')
@@ -264,7 +264,7 @@ func (c *conn) decodeRecord(row []driver.Value) (*field.Record, error) {
 		Author: field.UserID(text(row[9])), Device: field.DeviceID(text(row[10])),
 		CreatedAt: fromMillis(number(row[11])), UpdatedAt: fromMillis(number(row[12])), Rank: text(row[13]),
 	}
-	p := parser{c: c, b: raw(row[14])}
+	p := c.parser(raw(row[14]))
 	r.Keys = p.texts()
 	p.next(raw(row[15]))
 	r.Fields = p.fields()
@@ -279,7 +279,7 @@ func (c *conn) decodeRecord(row []driver.Value) (*field.Record, error) {
 			r.Stamps[path] = own
 		}
 	}
-	if p.bad {
+	if p.end(); p.bad {
 		return nil, field.Refuse(field.CodeInternal, "").About(string(r.ID)).Because(errDamaged)
 	}
 	return r, nil
@@ -299,150 +299,81 @@ func (c *conn) once(s string) string {
 	return s
 }
 
-// parser reads the JSON that this file writes. It finds where a value ends without looking into it.
+// parser reads the JSON that this file writes.
 type parser struct {
+	exactjson.Scanner
 	c   *conn
-	b   []byte
-	i   int
 	bad bool
 }
 
-func (p *parser) next(b []byte) { p.b, p.i = b, 0 }
+func (c *conn) parser(b []byte) parser { return parser{Scanner: exactjson.Scan(b), c: c} }
 
-func (p *parser) peek() byte {
-	if p.i < len(p.b) {
-		return p.b[p.i]
-	}
-	p.bad = true
-	return 0
+// next goes on with another text, when the one before was read to its end.
+func (p *parser) next(b []byte) {
+	p.end()
+	p.Scanner = exactjson.Scan(b)
 }
 
-func (p *parser) take(c byte) bool {
-	if p.peek() != c {
-		return false
-	}
-	p.i++
-	return true
-}
+func (p *parser) end() { p.bad = p.bad || !p.Whole() }
 
-func (p *parser) expect(c byte) {
-	if !p.take(c) {
-		p.bad = true
-	}
-}
-
-// text reads a string; known says that it comes from a small vocabulary.
-func (p *parser) text(known bool) string {
-	from := p.i
-	escaped := p.skipText()
-	if p.bad {
-		return ""
-	}
+// known reads a text of a small vocabulary.
+func (p *parser) known(inner []byte, escaped bool) string {
 	if escaped {
-		var s string
-		p.bad = json.Unmarshal(p.b[from:p.i], &s) != nil
+		return p.text(inner, true)
+	}
+	if s, ok := p.c.known[string(inner)]; ok {
 		return s
 	}
-	b := p.b[from+1 : p.i-1]
-	if !known {
-		return string(b)
-	}
-	if s, ok := p.c.known[string(b)]; ok {
-		return s
-	}
-	return p.c.once(string(b))
+	return p.c.once(string(inner))
 }
 
-func (p *parser) skipText() (escaped bool) {
-	p.expect('"')
-	for ; p.i < len(p.b); p.i++ {
-		switch p.b[p.i] {
-		case '\\':
-			escaped = true
-			p.i++
-		case '"':
-			p.i++
-			return escaped
-		}
+func (p *parser) text(inner []byte, escaped bool) string {
+	if !escaped {
+		return string(inner)
 	}
-	p.bad = true
-	return escaped
-}
-
-func (p *parser) value() field.Value {
-	from, depth := p.i, 0
-	for p.i < len(p.b) {
-		switch p.b[p.i] {
-		case '"':
-			p.skipText()
-			continue
-		case '{', '[':
-			depth++
-		case '}', ']':
-			if depth == 0 {
-				return p.b[from:p.i:p.i]
-			}
-			depth--
-		case ',':
-			if depth == 0 {
-				return p.b[from:p.i:p.i]
-			}
-		}
-		p.i++
-	}
-	p.bad = true
-	return nil
-}
-
-func (p *parser) number() int64 {
-	n, err := strconv.ParseInt(string(p.value()), 10, 64)
-	p.bad = p.bad || err != nil
-	return n
+	s, ok := exactjson.Unescape(inner)
+	p.bad = p.bad || !ok
+	return s
 }
 
 func (p *parser) texts() []string {
 	var out []string
-	p.expect('[')
-	for !p.bad && !p.take(']') {
-		if out != nil {
-			p.expect(',')
-		}
-		out = append(out, p.text(false))
+	for p.Open('['); p.More(']'); {
+		out = append(out, p.text(p.Text()))
 	}
+	p.bad = p.bad || p.Bad() || p.Spaced()
 	return out
 }
 
 func (p *parser) fields() map[string]field.Value {
 	out := make(map[string]field.Value, p.c.size)
-	p.expect('{')
-	for first := true; !p.bad && !p.take('}'); first = false {
-		if !first {
-			p.expect(',')
-		}
-		path := p.text(true)
-		p.expect(':')
-		out[path] = p.value()
+	for p.Open('{'); p.More('}'); {
+		path := p.known(p.Name())
+		out[path] = p.Value()
 	}
 	p.c.size = len(out)
 	return out
 }
 
+// stamps reads lists of a device, the number of an entry, and the paths that it set.
 func (p *parser) stamps() map[string]field.Stamp {
 	out := make(map[string]field.Stamp, p.c.size)
-	p.expect('[')
-	for first := true; !p.bad && !p.take(']'); first = false {
-		if !first {
-			p.expect(',')
-		}
-		p.expect('[')
+	for p.Open('['); p.More(']'); {
 		var st field.Stamp
-		st.Device = field.DeviceID(p.text(true))
-		p.expect(',')
-		st.Seq = p.number()
-		for !p.bad && !p.take(']') {
-			p.expect(',')
-			out[p.text(true)] = st
+		n := 0
+		for p.Open('['); p.More(']'); n++ {
+			switch n {
+			case 0:
+				st.Device = field.DeviceID(p.known(p.Text()))
+			case 1:
+				seq, err := strconv.ParseInt(string(p.Number()), 10, 64)
+				p.bad = p.bad || err != nil
+				st.Seq = seq
+			default:
+				out[p.known(p.Text())] = st
+			}
 		}
+		p.bad = p.bad || n < 2
 	}
 	return out
 }

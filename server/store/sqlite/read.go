@@ -6,6 +6,7 @@ import (
 
 	"fieldclue/server/field"
 	"fieldclue/server/store"
+	"fieldclue/sync/exactjson"
 )
 
 // Head returns the end of a scope's log; CodeNotFound when it has no entries.
@@ -136,7 +137,7 @@ func jsonList[T ~string](list []T) string {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = field.AppendText(b, string(v))
+		b = exactjson.AppendText(b, string(v))
 	}
 	return string(append(b, ']'))
 }

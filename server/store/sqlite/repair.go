@@ -108,7 +108,7 @@ func (w *writer) dropRecord(id string, scope driver.Value) error {
 	if err != nil || !found {
 		return err
 	}
-	p := parser{c: w.c, b: []byte(keys)}
+	p := w.c.parser([]byte(keys))
 	for _, key := range p.texts() {
 		if _, err := w.c.exec("DELETE FROM record_keys WHERE key = ? AND rank = ? AND id = ?", values(key, rank, id)); err != nil {
 			return err

@@ -1,4 +1,4 @@
-package field_test
+package exactjson_test
 
 import (
 	"bytes"
@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"fieldclue/server/field"
+	"fieldclue/sync/exactjson"
 )
 
 var texts = []string{
@@ -49,7 +49,7 @@ func sameText(t *testing.T, s string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := field.AppendText([]byte("-"), s); string(got) != "-"+string(want) {
+	if got := exactjson.AppendText([]byte("-"), s); string(got) != "-"+string(want) {
 		t.Errorf("%q is written %s instead of %s", s, got[1:], want)
 	}
 }
@@ -57,20 +57,19 @@ func sameText(t *testing.T, s string) {
 func sameValue(t *testing.T, v []byte) {
 	t.Helper()
 	want, err := json.Marshal(json.RawMessage(v))
-	got, gotErr := field.AppendValue([]byte("-"), v)
+	got, gotErr := exactjson.AppendValue([]byte("-"), v)
 	if (err == nil) != (gotErr == nil) {
 		t.Fatalf("%q: %v instead of %v", v, gotErr, err)
 	}
 	if err == nil && !bytes.Equal(got[1:], want) {
 		t.Errorf("%q is written %s instead of %s", v, got[1:], want)
 	}
-	var record field.Record
-	record.Fields = map[string]field.Value{"a": v}
+	read, _ := exactjson.Text(v) // not a text: empty
 	var s string
 	if json.Unmarshal(v, &s) != nil || len(v) > 0 && v[0] != '"' {
 		s = ""
 	}
-	if trimmed := bytes.TrimSpace(v); len(trimmed) == len(v) && record.Text("a") != s {
-		t.Errorf("%q reads as %q instead of %q", v, record.Text("a"), s)
+	if trimmed := bytes.TrimSpace(v); len(trimmed) == len(v) && read != s {
+		t.Errorf("%q reads as %q instead of %q", v, read, s)
 	}
 }

@@ -1,6 +1,8 @@
-package protocol
+package exactjson
 
 import (
+	"bytes"
+	stdjson "encoding/json"
 	"errors"
 	"strings"
 
@@ -25,13 +27,36 @@ func (f *Fault) Unwrap() error { return f.cause }
 
 // Exact reads a JSON text into a value: one value, with the members that the value has and no others. Names are compared
 // to the letter, and none stands twice: encoding/json takes "Device" for "device" and lets the later of two win, so that
-// what one reader has checked is not what another reads. The error is a *Fault.
+// what one reader has checked is not what another reads. Half a surrogate pair is U+FFFD, as encoding/json has it: an app
+// that cuts a text in the middle of an emoji sends one. The error is a *Fault.
 func Exact(text []byte, into any) error {
-	return fault(json.Unmarshal(text, into, json.RejectUnknownMembers(true)))
+	err := json.Unmarshal(text, into, halves, json.RejectUnknownMembers(true))
+	if err == nil {
+		return nil
+	}
+	if twice := jsontext.NewDecoder(bytes.NewReader(text), halves).SkipValue(); errors.Is(twice, jsontext.ErrDuplicateName) {
+		err = twice // it says two things: that goes before what is wrong with either
+	}
+	return fault(err)
 }
 
 // Known is Exact for what a newer program may have written: members of other names are passed over.
-func Known(text []byte, into any) error { return fault(json.Unmarshal(text, into)) }
+func Known(text []byte, into any) error { return fault(json.Unmarshal(text, into, halves)) }
+
+// Members reads the members of an object, each as it stands there. A name that stands twice, at any depth, is a *Fault;
+// null is no object.
+func Members(text []byte) (map[string]stdjson.RawMessage, error) {
+	var members map[string]stdjson.RawMessage
+	if err := Known(text, &members); err != nil {
+		return nil, err
+	}
+	if members == nil {
+		return nil, &Fault{cause: errors.New("null is no object")}
+	}
+	return members, nil
+}
+
+var halves = jsontext.AllowInvalidUTF8(true)
 
 func fault(err error) error {
 	if err == nil {

@@ -1,9 +1,8 @@
-package field
+package exactjson
 
 import (
 	"bytes"
 	"encoding/json"
-	"math/bits"
 	"slices"
 	"unicode/utf8"
 )
@@ -23,25 +22,9 @@ func word[T []byte | string](s T) uint64 {
 
 func zeroes(x uint64) uint64 { return (x - eachByte) & ^x & topBits }
 
-// PlainPrefix counts the bytes before the first that does not stand for itself in a JSON string: a control character, a
-// quotation mark or a backslash.
-func PlainPrefix(s []byte) int {
-	n := 0
-	for ; n+8 <= len(s); n += 8 {
-		x := word(s[n : n+8])
-		found := (x-eachByte*0x20)&^x&topBits | zeroes(x^eachByte*'"') | zeroes(x^eachByte*'\\')
-		if found != 0 {
-			return n + bits.TrailingZeros64(found)/8
-		}
-	}
-	for ; n < len(s) && s[n] >= 0x20 && s[n] != '"' && s[n] != '\\'; n++ {
-	}
-	return n
-}
-
-// canonical reports whether s between quotation marks is the JSON string of s: as encoding/json writes it, which escapes
+// Canonical reports whether s between quotation marks is the JSON string of s: as encoding/json writes it, which escapes
 // <, >, &, U+2028 and U+2029 too.
-func canonical[T []byte | string](s T) bool {
+func Canonical[T []byte | string](s T) bool {
 	n, high := 0, uint64(0)
 	for ; n+8 <= len(s); n += 8 {
 		x := word(s[n : n+8])
@@ -82,18 +65,18 @@ func canonical[T []byte | string](s T) bool {
 	return true
 }
 
-// plainText returns what stands between the quotation marks of a JSON string that is in its canonical form.
-func plainText(v []byte) (inner []byte, ok bool) {
+// Plain returns what stands between the quotation marks of a JSON string that is as AppendText writes it, without an escape.
+func Plain(v []byte) (inner []byte, ok bool) {
 	if len(v) < 2 || v[0] != '"' || v[len(v)-1] != '"' {
 		return nil, false
 	}
 	inner = v[1 : len(v)-1]
-	return inner, canonical(inner)
+	return inner, Canonical(inner)
 }
 
-// readText reads a JSON string; false when v is something else.
-func readText(v Value) (s string, ok bool) {
-	if inner, ok := plainText(v); ok {
+// Text reads a JSON string; false when v is something else.
+func Text(v []byte) (s string, ok bool) {
+	if inner, ok := Plain(v); ok {
 		return string(inner), true
 	}
 	if len(v) == 0 || v[0] != '"' {
@@ -102,9 +85,14 @@ func readText(v Value) (s string, ok bool) {
 	return s, json.Unmarshal(v, &s) == nil
 }
 
+// Unescape reads what stands between the quotation marks of a JSON string.
+func Unescape(inner []byte) (s string, ok bool) {
+	return Text(slices.Concat([]byte{'"'}, inner, []byte{'"'}))
+}
+
 // AppendText appends s as a JSON string.
 func AppendText(b []byte, s string) []byte {
-	if !canonical(s) {
+	if !Canonical(s) {
 		q, _ := json.Marshal(s) // a string always marshals
 		return append(b, q...)
 	}
@@ -115,7 +103,7 @@ func AppendText(b []byte, s string) []byte {
 
 // AppendValue appends a JSON value as encoding/json writes a RawMessage: without space between tokens, and with <, >, &,
 // U+2028 and U+2029 escaped.
-func AppendValue(b []byte, v Value) ([]byte, error) {
+func AppendValue(b, v []byte) ([]byte, error) {
 	if inner, ok := stringOf(v); ok && !escapedByJSON(inner) {
 		return append(b, v...), nil
 	}
@@ -126,27 +114,15 @@ func AppendValue(b []byte, v Value) ([]byte, error) {
 	if len(v) > 0 && v[0] > '0' && v[0] <= '9' && !slices.ContainsFunc(v, func(c byte) bool { return c < '0' || c > '9' }) {
 		return append(b, v...), nil
 	}
-	q, err := json.Marshal(v)
+	q, err := json.Marshal(json.RawMessage(v))
 	return append(b, q...), err
 }
 
 // stringOf returns what stands between the quotation marks if v is one JSON string, escapes and all.
 func stringOf(v []byte) (inner []byte, ok bool) {
-	if len(v) < 2 || v[0] != '"' {
-		return nil, false
-	}
-	for at := 1; ; {
-		at += PlainPrefix(v[at:])
-		if at >= len(v) || v[at] < 0x20 {
-			return nil, false
-		}
-		if v[at] == '"' {
-			return v[1:at], at == len(v)-1
-		}
-		if at = EscapeEnd(v, at); at < 0 {
-			return nil, false
-		}
-	}
+	s := Scan(v)
+	inner, _ = s.Text()
+	return inner, s.Whole()
 }
 
 // escapedByJSON reports whether encoding/json would write one of the bytes in another way.
@@ -171,26 +147,4 @@ func escapedByJSON(s []byte) bool {
 			return true
 		}
 	}
-}
-
-// EscapeEnd gives where the escape that begins at the backslash b[at] ends; -1 when it is none.
-func EscapeEnd(b []byte, at int) int {
-	if at+1 >= len(b) {
-		return -1
-	}
-	switch b[at+1] {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		return at + 2
-	case 'u':
-		if at+6 > len(b) {
-			return -1
-		}
-		for _, c := range b[at+2 : at+6] {
-			if (c < '0' || c > '9') && (c < 'a' || c > 'f') && (c < 'A' || c > 'F') {
-				return -1
-			}
-		}
-		return at + 6
-	}
-	return -1
 }
