@@ -20,6 +20,7 @@ import (
 	"fieldclue/server/store"
 	"fieldclue/sync/anchor"
 	"fieldclue/sync/engine"
+	"fieldclue/sync/exactjson"
 )
 
 // Working documents are in no log. What they say is compared here with what the log says as well; what helps is that it is made
@@ -114,12 +115,8 @@ func odd(doc store.Doc) bool {
 	return doc.ID == "" || unsorted && (doc.Key != "" || !doc.Due.IsZero())
 }
 
-// strictly reads a document that may have no members but those of v.
-func strictly(doc store.Doc, v any) bool {
-	d := json.NewDecoder(bytes.NewReader(doc.Body))
-	d.DisallowUnknownFields()
-	return d.Decode(v) == nil
-}
+// strictly reads a document that may have no members but those of v, each once.
+func strictly(doc store.Doc, v any) bool { return exactjson.Exact(doc.Body, v) == nil }
 
 // longest is more than half an upload is kept.
 const longest = 100 * 24 * time.Hour
@@ -159,7 +156,9 @@ func wrongCursor(ctx context.Context, s storage.Store, doc store.Doc) (string, e
 		return "", nil
 	}
 	name, scope, ok := strings.Cut(doc.ID, "@")
-	var at struct{ Seq int64 }
+	var at struct {
+		Seq int64 `json:"seq"`
+	}
 	if !strictly(doc, &at) || !ok || name == "" || at.Seq < 0 {
 		return "it is no cursor", nil
 	}
@@ -216,14 +215,17 @@ func whyNotOwn(doc store.Doc) string {
 	switch doc.ID {
 	case tokenDoc:
 		var key struct {
-			Seed        []byte
-			Made, Older json.RawMessage
+			Seed  []byte          `json:"seed"`
+			Made  json.RawMessage `json:"made"`
+			Older json.RawMessage `json:"older"`
 		}
 		if !strictly(doc, &key) || len(key.Seed) != ed25519.SeedSize {
 			return "it is no key"
 		}
 	case accounts.CodeSeedDoc:
-		var code struct{ Seed []byte }
+		var code struct {
+			Seed []byte `json:"seed"`
+		}
 		if !strictly(doc, &code) || len(code.Seed) != sha256.Size {
 			return "it is no seed of one-time codes"
 		}
