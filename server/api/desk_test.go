@@ -359,6 +359,54 @@ func TestAPhotoBesideThatOfLastYear(t *testing.T) {
 	})
 }
 
+// The page of a site has what its kinds say, as far as the reader sees it: the newest first, and no words of villagers.
+func TestThePageOfASiteShowsWhatItsKindsSay(t *testing.T) {
+	onBothStores(t, func(t *testing.T, w *world) {
+		o := officeOf(w)
+		sites := o.ledger()
+		last := o.visits(sites[0], 48*time.Hour, strings.Repeat("b", 64))
+		now := o.visits(sites[0], 3*time.Hour, strings.Repeat("a", 64))
+		shown := func(u *user, site string) map[field.Kind]workflow.Shown {
+			t.Helper()
+			var page workflow.SiteView
+			o.ok(u, "GET", "/v1/sites/"+site+"/page", nil, &page)
+			of := map[field.Kind]workflow.Shown{}
+			for _, s := range page.Shown {
+				of[s.Kind] = s
+			}
+			if string(page.Site.ID) != site || len(of) != len(page.Shown) {
+				t.Errorf("the page is of %s and shows %d kinds, %d of them once", page.Site.ID, len(page.Shown), len(of))
+			}
+			return of
+		}
+		of := shown(o.cai, sites[0])
+		for kind, ids := range map[field.Kind][]string{field.KindReport: {now.report, last.report}, field.KindFinding: {now.finding, last.finding}, field.KindPhoto: {now.photo, last.photo}} {
+			var got []string
+			for _, r := range of[kind].Items {
+				got = append(got, string(r.ID))
+			}
+			if !slices.Equal(got, ids) || of[kind].More {
+				t.Errorf("%s: %v, more %t; the newest first are %v", kind, got, of[kind].More, ids)
+			}
+		}
+		if len(of) != 3 {
+			t.Errorf("it shows %d kinds: %v", len(of), of)
+		}
+		var many []obj
+		for range 20 {
+			many = append(many, o.op("finding", o.id(), obj{"siteId": sites[0], "title": "积水"}))
+		}
+		o.sends(o.ann, "site/"+sites[0], many...)
+		if f := shown(o.cai, sites[0])[field.KindFinding]; len(f.Items) != 20 || !f.More {
+			t.Errorf("of 22 findings it shows %d, more %t", len(f.Items), f.More)
+		}
+		o.no(o.cai, 404, field.CodeNotFound, "GET", "/v1/sites/"+now.report+"/page", nil)
+		if of := shown(o.admin.hire("far", access.Inspector), sites[0]); len(of) > 0 {
+			t.Errorf("who has no part in the site is shown %v", of)
+		}
+	})
+}
+
 // custody reads the chain of hands: who reads the case is told that the photo was linked to it.
 func (o *office) custody(v visit, clue string) {
 	t := o.t

@@ -8,13 +8,14 @@ import (
 	"fieldclue/server/workflow"
 )
 
-// registerReview registers the views of the supervisor's desk: the queue, a report with all that belongs to it, and what there is to see of a
-// photo.
+// registerReview registers the views of the supervisor's desk: the queue, a site and a report with all that belongs to it, and what there
+// is to see of a photo.
 func (s *Server) registerReview() {
 	f := s.flow
 	s.get("/v1/review/queue", "reviewQueue", listed(func(c *fiber.Ctx, ask workflow.Ask) (workflow.Page[workflow.QueueItem], error) {
 		return f.ReviewQueue(c.UserContext(), actor(c), ask)
 	}))
+	s.get("/v1/sites/:id/page", "getSitePage", viewed(f.SitePage))
 	s.get("/v1/reports/:id", "getReport", viewed(f.ReportView))
 	s.get("/v1/reports/:id/history", "getReportHistory", s.history(field.KindReport))
 	s.get("/v1/photos/:id/impact", "getPhotoImpact", viewed(f.PhotoImpact))

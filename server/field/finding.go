@@ -6,8 +6,8 @@ import "slices"
 const FindingClassified State = "classified"
 
 var findingSpec = &Spec{
-	Kind: KindFinding, ZH: "发现问题", EN: "finding", Opens: OpensNone, Filed: FiledProblem, Home: ScopeSite,
-	Whose: byTeam, EditOwn: true, Part: "reportId", Matters: []State{FindingClassified, StateClosed}, Told: nobody,
+	Kind: KindFinding, ZH: "发现问题", EN: "finding", Opens: OpensNone, Filed: FiledProblem, Shown: ShownLatest, Home: ScopeSite,
+	Whose: byTeam, EditOwn: true, Part: "reportId", Matters: []State{FindingClassified, StateClosed}, Told: ToldNobody,
 	Initial: StateOpen,
 	States: []Choice{
 		{Code: "open", ZH: "待分类", EN: "open"},

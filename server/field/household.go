@@ -6,7 +6,7 @@ import "fmt"
 // petitioned lies in the site's scope, who was paid in the ledger of the project. See docs/decisions/scopes.md.
 
 var householdSpec = &Spec{
-	Kind: KindHousehold, ZH: "走访户", EN: "household", Opens: OpensNone, Filed: FiledNone, Home: ScopeSite,
+	Kind: KindHousehold, ZH: "走访户", EN: "household", Opens: OpensNone, Filed: FiledNone, Shown: ShownNone, Home: ScopeSite,
 	Initial: StateActive, States: []Choice{{Code: "active", ZH: "有效", EN: "active"}, {Code: "voided", ZH: "已作废", EN: "voided"}},
 	Editable: []State{StateActive},
 	Fields: []Field{

@@ -8,7 +8,7 @@ const (
 )
 
 var interviewSpec = &Spec{
-	Kind: KindInterview, ZH: "访谈笔录", EN: "interview note", Opens: OpensNone, Filed: FiledWords, Home: ScopeSite,
+	Kind: KindInterview, ZH: "访谈笔录", EN: "interview note", Opens: OpensNone, Filed: FiledWords, Shown: ShownNone, Home: ScopeSite,
 	Whose: byAuthor, EditOwn: true, Part: "reportId",
 	Initial: StateDraft,
 	States: []Choice{

@@ -55,6 +55,7 @@ type Spec struct {
 	Home     ScopeType // "": the scope of the record that it is about
 	Opens    Opening   // whether its scope is made with it; every kind says it
 	Filed    Filing    // its place in the file of a case and in the graph of a clue; every kind says it
+	Shown    Showing   // what of it the page of its site shows; every kind that lives with a site says it
 	Fields   []Field
 	Initial  State
 	States   []Choice
@@ -78,6 +79,7 @@ type Spec struct {
 	Part    string
 
 	// What only some kinds have to say (says.go).
+	Page      ScopeType                         // what lives in the scope of this type that bears its id is shown on a page of it; empty: it has none
 	Use       Use                               // what the server itself keeps in its records; empty: nothing, they are people's
 	Bytes     string                            // the command that notes that the bytes have come which a record declares; empty: it declares none
 	Ties      *Tie                              // it ties evidence to a case

@@ -173,7 +173,7 @@ func PhotoIsExamined(p *Record) bool {
 }
 
 var photoSpec = &Spec{
-	Kind: KindPhoto, ZH: "照片", EN: "photo", Opens: OpensNone, Filed: FiledPicture, Home: ScopeSite,
+	Kind: KindPhoto, ZH: "照片", EN: "photo", Opens: OpensNone, Filed: FiledPicture, Shown: ShownLatest, Home: ScopeSite,
 	Whose: byAuthor, EditOwn: true, Part: "reportId", Bytes: "store",
 	Initial: PhotoDeclared,
 	States: []Choice{
@@ -370,7 +370,7 @@ func SeverityRank(severity string) int64 {
 }
 
 var flagSpec = &Spec{
-	Kind: KindFlag, ZH: "标记", EN: "flag", Home: ScopeSite, Opens: OpensNone, Filed: FiledFlag, ServerOK: true,
+	Kind: KindFlag, ZH: "标记", EN: "flag", Home: ScopeSite, Opens: OpensNone, Filed: FiledFlag, Shown: ShownNone, ServerOK: true,
 	Initial: FlagRaised, States: []Choice{{Code: "raised", ZH: "待处理", EN: "raised"}, {Code: "decided", ZH: "已处理", EN: "decided"}, {Code: "closed", ZH: "关闭", EN: "closed"}},
 	Fields: []Field{
 		{Name: "code", Type: Text, Max: 60, Required: true, Server: true, Key: true, ZH: "规则", EN: "code"},

@@ -132,7 +132,7 @@ func advanceProject(c *Case) error {
 }
 
 var siteSpec = &Spec{
-	Kind: KindSite, ZH: "项目点", EN: "site", Opens: OpensNone, Filed: FiledAround, Home: ScopeOrg,
+	Kind: KindSite, ZH: "项目点", EN: "site", Opens: OpensNone, Filed: FiledAround, Home: ScopeOrg, Page: ScopeSite,
 	Initial: StateDraft, States: []Choice{{Code: "draft", ZH: "草稿", EN: "draft"}, {Code: "active", ZH: "有效", EN: "active"}, {Code: "closed", ZH: "关闭", EN: "closed"}},
 	Editable: []State{StateDraft, StateActive},
 	Fields: []Field{

@@ -42,8 +42,8 @@ type Answer struct {
 }
 
 var reportSpec = &Spec{
-	Kind: KindReport, ZH: "现场检查报告", EN: "site-visit report", Opens: OpensNone, Filed: FiledVisit, Home: ScopeSite,
-	Whose: byTeam, EditOwn: true, Told: nobody, TellsKept: tellOfKept,
+	Kind: KindReport, ZH: "现场检查报告", EN: "site-visit report", Opens: OpensNone, Filed: FiledVisit, Shown: ShownLatest, Home: ScopeSite,
+	Whose: byTeam, EditOwn: true, Told: ToldNobody, TellsKept: tellOfKept,
 	Work: []Work{{As: "inspectors", Role: "inspector", Open: []State{
 		StateDraft, ReportQueued, ReportReceiving, ReportSubmitted, ReportUnderReview, ReportReturned, ReportResubmitted,
 	}}},

@@ -78,8 +78,8 @@ func reassigned(r *Record, from, to UserID, reason, today string) map[string]Val
 }
 
 var revisitSpec = &Spec{
-	Kind: KindRevisit, ZH: "回头看任务", EN: "revisit task", Home: ScopeSite, Opens: OpensNone, Filed: FiledNone, ServerOK: true, Whose: byAssignees,
-	Matters: []State{RevisitDone}, Told: nobody, Work: revisitWork,
+	Kind: KindRevisit, ZH: "回头看任务", EN: "revisit task", Home: ScopeSite, Opens: OpensNone, Filed: FiledNone, Shown: ShownOpen, ServerOK: true, Whose: byAssignees,
+	Matters: []State{RevisitDone}, Told: ToldNobody, Work: revisitWork,
 	Initial: RevisitPending,
 	States:  revisitStates,
 	Fields: []Field{

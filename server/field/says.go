@@ -52,6 +52,28 @@ func (k Kind) Filing() Filing {
 	return FiledNone
 }
 
+// Showing is what the page of a site shows of a kind.
+type Showing string
+
+// What there is to say. A kind that lives with a site and says none of them is a failing test.
+const (
+	ShownNone   Showing = "none"   // nothing
+	ShownLatest Showing = "latest" // the last ones that were made
+	ShownOpen   Showing = "open"   // those that wait for somebody: their Work is open
+)
+
+// OpenStates are those in which a record waits for somebody.
+func (s *Spec) OpenStates() (states []State) {
+	for _, w := range s.Work {
+		for _, st := range w.Open {
+			if !slices.Contains(states, st) {
+				states = append(states, st)
+			}
+		}
+	}
+	return states
+}
+
 // Bearing is what the record that names a piece of evidence has to do with it.
 type Bearing string
 
@@ -211,11 +233,12 @@ type Told struct {
 	Else   Notice                 // what these are told
 }
 
+// Who is told.
 var (
-	nobody = &Told{}
+	ToldNobody = &Told{} // its people learn of it from the review item beside it
 
-	// theAuthor answers for a record that one person wrote.
-	theAuthor = &Told{ZH: "您提交的%s", EN: "a %s of yours", People: func(r *Record) []UserID { return []UserID{r.Author} }}
+	// ToldAuthor answers for a record that one person wrote.
+	ToldAuthor = &Told{ZH: "您提交的%s", EN: "a %s of yours", People: func(r *Record) []UserID { return []UserID{r.Author} }}
 )
 
 // tell tells who answers for a record that the ground of it has moved.

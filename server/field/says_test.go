@@ -21,6 +21,14 @@ func TestEveryKindSaysAllAboutItself(t *testing.T) {
 		if !slices.Contains(filings, s.Filed) {
 			t.Errorf("%s does not say in Filed what place it has in the file of a case", s.Kind)
 		}
+		switch said := slices.Contains([]field.Showing{field.ShownNone, field.ShownLatest, field.ShownOpen}, s.Shown); {
+		case s.Home == field.ScopeSite && !said:
+			t.Errorf("%s lives with a site and does not say in Shown what of it the page of the site shows (ShownNone, ShownLatest, ShownOpen)", s.Kind)
+		case s.Home != field.ScopeSite && s.Shown != "":
+			t.Errorf("%s says in Shown what the page of its site shows, and lives with none", s.Kind)
+		case s.Shown == field.ShownOpen && len(s.OpenStates()) == 0:
+			t.Errorf("%s shows on the page of its site what is open, and does not say in Work what is", s.Kind)
+		}
 		if s.Opens.Scope() && s.Home == "" {
 			t.Errorf("%s opens a scope and does not say in Home of which type", s.Kind)
 		}
@@ -63,7 +71,7 @@ func TestEveryKindSaysWhatItRestsOn(t *testing.T) {
 		}
 		if answers := len(s.RestsOn()) > 0 || s.Holds != nil || s.Filed == field.FiledVisit; answers {
 			if s.Told == nil {
-				t.Errorf("%s does not say in Told who is told when what it rests on no longer counts (nobody, theAuthor)", s.Kind)
+				t.Errorf("%s does not say in Told who is told when what it rests on no longer counts (ToldNobody, ToldAuthor)", s.Kind)
 			}
 			if s.Holds == nil && s.Filed != field.FiledVisit && len(s.Matters) == 0 {
 				t.Errorf("%s does not say in Matters in which states the desk has built on what it rests on", s.Kind)
