@@ -269,7 +269,7 @@ func TestFencesStop(t *testing.T) {
 		{from: "sync/engine", to: "server/store/sqlite", crosses: true},
 		{from: "sync/engine", to: "server/store"},
 		{from: "media/intake", to: "server/workflow", crosses: true},
-		{from: "media/verify", to: "sync/engine", crosses: true},
+		{from: "media/probe", to: "sync/engine", crosses: true},
 		{from: "server/store/sqlite", to: "sync/engine", crosses: true},
 		{from: "server/store/sqlite", to: "modernc.org/sqlite"},
 		{from: "server/workflow", to: "modernc.org/sqlite", test: true, crosses: true},

@@ -112,7 +112,7 @@ func recordName(kind field.Kind, id field.RecordID) string {
 }
 
 func originalName(sum, media string) string {
-	t, _ := field.PhotoTypeOf(media)
+	t, _ := field.MediaTypeOf(media)
 	return originalsDir + sum + t.Ext
 }
 

@@ -6,7 +6,7 @@ import (
 	"encoding/hex"
 
 	"fieldclue/media/blob"
-	"fieldclue/media/verify"
+	"fieldclue/media/probe"
 	"fieldclue/server/field"
 	"fieldclue/server/storage"
 )
@@ -30,7 +30,7 @@ func (r *Renditions) Make(ctx context.Context, photo *field.Record) (map[blob.Su
 		return nil, err
 	}
 	defer file.close()
-	facts, err := verify.File(file)
+	facts, err := probe.File(file)
 	if err != nil {
 		return nil, err
 	}
