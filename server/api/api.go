@@ -30,6 +30,7 @@ import (
 	"fieldclue/server/api/tus"
 	"fieldclue/server/field"
 	"fieldclue/server/store"
+	"fieldclue/server/web"
 	"fieldclue/server/workflow"
 	"fieldclue/sync/protocol"
 )
@@ -80,6 +81,7 @@ type Options struct {
 	UserStreams    int              // of one person; 0: 8
 	Others         bool             // other servers write to the same store: event streams look in turns at what they may have ended
 	TrustedProxies []string         // addresses and networks whose X-Forwarded-For is believed; empty: nobody's
+	Pages          *web.Site        // the screens; nil: none
 	PublicURL      string           // address under which browsers reach the server; empty: the Host that they ask for
 	AppOrigins     []string         // origins whose pages may ask this server with a token, such as https://localhost; empty: none
 	MetricsToken   string           // with which /metrics is read; "": there is no such route, and MetricsHandler alone gives them
@@ -156,6 +158,7 @@ func New(o Options) *Server {
 	s.app.Use(s.around)
 	s.registerAuth()
 	s.registerBrowser()
+	s.registerPages(o.Pages)
 	s.registerPeople()
 	s.registerSync()
 	s.registerEvents()

@@ -75,11 +75,11 @@ func (s *Server) bytesOf(c *fiber.Ctx, photo *field.Record, name, what string) e
 		}
 		return notModified(c)
 	}
-	media := field.JPEG // renditions always are
+	media := "image/jpeg" // renditions always are
 	if name == "sha256" {
 		media = photo.Text("type")
 	}
-	file, _ := field.MediaTypeOf(media)
+	file, _ := field.PhotoTypeOf(media)
 	c.Set(fiber.HeaderContentType, file.Code)
 	c.Set(fiber.HeaderContentDisposition, `inline; filename="`+string(photo.ID)+"-"+name+file.Ext+`"`)
 	return s.sendRange(c, info, tag, seen)

@@ -32,6 +32,7 @@ import (
 	"fieldclue/server/space"
 	"fieldclue/server/storage"
 	"fieldclue/server/upkeep"
+	"fieldclue/server/web"
 	"fieldclue/server/workflow"
 	"fieldclue/sync/engine"
 )
@@ -118,7 +119,12 @@ func (a *App) wire(ctx context.Context) error {
 		return err
 	}
 	a.holds = evidence.NewHolds(p.Store, a.engine, p.Originals, a.log)
+	pages, err := web.Build()
+	if err != nil {
+		return err
+	}
 	a.http = api.New(api.Options{
+		Pages:    pages,
 		Accounts: a.users, Engine: a.engine, Pokes: a.engine, Store: p.Store, Blobs: storage.PhotoBytes{Engines: p},
 		Flow: workflow.New(p.Store, a.engine, a.alike, p.Now), Cases: &casefile.Maker{Store: p.Store, Blobs: storage.PhotoBytes{Engines: p}, Keys: a.keys},
 		Uploads: a.uploads, Jobs: a.pool, Space: a.space, Receipts: a.keys, Now: p.Now, Doubt: a.doubt.Load, Log: a.log,

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -356,6 +357,11 @@ func padded(s string, width int) string {
 // farewell says where to look further, and as whom: each with a device that is enrolled, for nobody signs in without.
 func (d *demo) farewell(ctx context.Context) error {
 	d.title("自己看看", "Look for yourself")
+	if err := d.leaveWork(ctx); err != nil {
+		return err
+	}
+	d.say("   the desk, in a browser on this machine, signed in with one click:")
+	d.say("      %s", d.deskOf(supervisor))
 	d.say("   sign in at %s/v1/auth/sign-in with name, password and device (of this demo only):", d.o.BaseURL)
 	everybody := append([]official{{admin, guangzhou, "何俊杰", "系统管理员", []string{"administrator"}}}, officials...)
 	for _, o := range everybody {
@@ -374,6 +380,25 @@ func (d *demo) farewell(ctx context.Context) error {
 	}
 	d.say("   API reference: %s/docs", d.o.BaseURL)
 	return nil
+}
+
+// leaveWork puts two of the day's reports under review again, so that the desk has something to review.
+func (d *demo) leaveWork(ctx context.Context) error {
+	first, second := d.today()
+	for _, v := range []visit{first[1], second[0]} {
+		err := d.desk(supervisor).click(ctx, "look again at "+v.name, "/v1/reports", d.id(v.report()), "reopen", object{"reason": "演示：请您在工作台上审核。"}, field.ReportUnderReview)
+		if err != nil {
+			return err
+		}
+	}
+	d.say("   待审 2 reports are under review again and wait for you")
+	return nil
+}
+
+// deskOf is a link that signs in with one click. What stands behind # stays in the browser.
+func (d *demo) deskOf(login string) string {
+	q := url.Values{"login": {login}, "password": {d.memory.password(login)}, "device": {string(d.desk(login).device().ID)}}
+	return d.o.BaseURL + "/desk#" + q.Encode()
 }
 
 // commands are three lines for a shell: a token, the clue's graph, what rests on a photo.

@@ -1,0 +1,124 @@
+// The desk: who is signed in, which screen is shown, and what stands around it.
+
+import { ask, get, listen } from '../lib/client.js'
+import { forget } from '../lib/drafts.js'
+import { h, show } from '../lib/view.js'
+import { label, lang, names, speak, t } from '../lib/words.js'
+import { queue } from './queue.js'
+import { review } from './review.js'
+import { signIn } from './signin.js'
+
+/**
+ * A screen fills an element, hears when something was written on the server, and is left.
+ * @typedef {{changed?: () => void, leave?: () => void}} Screen
+ * @typedef {(into: HTMLElement, ...args: string[]) => Screen} Show
+ */
+
+/** @type {[RegExp, Show][]} */
+const screens = [
+  [/^\/desk\/reports\/([^/]+)$/, review],
+  [/^\/desk(?:\/queue\/(waiting|returned|decided))?\/?$/, queue],
+]
+
+const main = h('main', { id: 'content', tabindex: '-1' })
+const said = h('p', { class: 'said', role: 'status' })
+/** @type {Screen} */
+let screen = {}
+let timer = 0
+
+/**
+ * say tells what was done, for a few seconds.
+ * @param {string} text
+ * @param {'done' | 'wrong'} [kind]
+ */
+export function say(text, kind = 'done') {
+  said.textContent = text
+  said.dataset.kind = kind
+  clearTimeout(timer)
+  timer = window.setTimeout(() => { said.textContent = '' }, kind === 'done' ? 5000 : 15000)
+}
+
+/**
+ * go shows another screen.
+ * @param {string} path
+ * @param {boolean} [instead] of the present one, which the way back then leaves out
+ */
+export function go(path, instead = false) {
+  if (instead) history.replaceState(null, '', path)
+  else history.pushState(null, '', path)
+  route()
+}
+
+function route() {
+  screen.leave?.()
+  screen = {}
+  for (const [pattern, render] of screens) {
+    const hit = pattern.exec(location.pathname)
+    if (hit) {
+      window.scrollTo(0, 0)
+      screen = render(main, ...hit.slice(1).map((a) => a ?? ''))
+      return
+    }
+  }
+  go('/desk', true)
+}
+
+/** @param {any} user */
+function header(user) {
+  const roles = user.roles.map((/** @type {any} */ r) => label('role', r.role)).join(lang() === 'zh' ? '、' : ', ')
+  return h('header', {},
+    h('a', { class: 'skip', href: '#content' }, t('skip')),
+    h('a', { class: 'brand', href: '/desk' }, t('desk')),
+    h('nav', {}, h('a', { href: '/desk' }, t('queue'))),
+    h('span', { class: 'who' }, user.name, h('small', {}, roles)),
+    h('button', { class: 'plain', onclick: () => speak(lang() === 'zh' ? 'en' : 'zh') }, t('otherLanguage')),
+    h('button', { class: 'plain', onclick: signOut }, t('signOut')))
+}
+
+async function signOut() {
+  try {
+    await ask('POST', '/v1/auth/sign-out')
+  } catch { /* the session is over, or will be */ }
+  forget()
+  location.assign('/desk')
+}
+
+document.addEventListener('click', (e) => {
+  const link = e.target instanceof Element ? e.target.closest('a') : null
+  if (!link || e.button || e.ctrlKey || e.metaKey || e.shiftKey || link.target || !link.getAttribute('href')?.startsWith('/desk')) return
+  e.preventDefault()
+  go(link.pathname)
+})
+window.addEventListener('popstate', route)
+
+async function start() {
+  document.documentElement.lang = lang() === 'zh' ? 'zh-CN' : 'en'
+  document.title = t('desk')
+  await names()
+  let me
+  try {
+    me = await get('/v1/me')
+  } catch (err) {
+    if (/** @type {any} */ (err).status !== 401) throw err
+    await signIn(document.body)
+    me = await get('/v1/me')
+  }
+  const who = localStorage.getItem('person')
+  if (who && who !== me.user.id) forget() // what another person typed at this desk is not this one's
+  localStorage.setItem('person', me.user.id)
+  show(document.body, header(me.user), said, main)
+  let asking = false
+  window.addEventListener('signed-out', async () => {
+    if (asking) return
+    asking = true
+    const again = await signIn(document.body, true)
+    asking = false
+    if (again !== me.user.id) location.assign('/desk')
+    else screen.changed?.()
+  })
+  route()
+  listen(() => screen.changed?.())
+}
+
+start().catch((err) => show(document.body, h('main', { class: 'alone' },
+  h('p', { class: 'wrong' }, err.message), h('button', { onclick: () => location.reload() }, t('again')))))

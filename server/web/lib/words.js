@@ -1,0 +1,214 @@
+// Every word of the screens in both languages, the names that the server has for states and choices, and times.
+
+import { get } from './client.js'
+
+const words = /** @type {Record<string, [zh: string, en: string]>} */ ({
+  // what stands everywhere
+  desk: ['监督工作台', 'Supervision desk'],
+  signIn: ['登录', 'Sign in'],
+  signOut: ['退出', 'Sign out'],
+  signInAgain: ['会话已结束，请重新登录。已输入的内容都在。', 'The session has ended. Sign in again; what you typed is still here.'],
+  login: ['登录名', 'Sign-in name'],
+  password: ['密码', 'Password'],
+  code: ['设备一次性代码', 'One-time code for this device'],
+  codeWhy: ['首次在这台电脑登录时，向管理员索取。', 'Needed once on each computer; your administrator has it.'],
+  officeComputer: ['办公电脑', 'Office computer'],
+  offline: ['连接不上服务器，未作任何更改。', 'The server cannot be reached. Nothing was changed.'],
+  serverFailed: ['服务器出错（{0}）。', 'The server failed ({0}).'],
+  again: ['重试', 'Try again'],
+  loading: ['读取中…', 'Loading…'],
+  close: ['关闭', 'Close'],
+  cancel: ['取消', 'Cancel'],
+  keys: ['快捷键', 'Keys'],
+  otherLanguage: ['English', '中文'],
+  skip: ['跳到正文', 'Skip to content'],
+  // the queue
+  queue: ['审核队列', 'Review queue'],
+  waiting: ['待审核', 'Waiting'],
+  withInspector: ['在检查人员处', 'With the inspector'],
+  decided: ['已处理', 'Decided'],
+  nothingWaits: ['没有待审核的报告。', 'No report waits for review.'],
+  nothingHere: ['没有报告。', 'No reports.'],
+  next: ['下一项', 'Next'],
+  previous: ['上一项', 'Previous'],
+  open: ['打开', 'Open'],
+  backToQueue: ['返回队列', 'Back to the queue'],
+  site: ['项目点', 'Site'],
+  inspectors: ['检查人员', 'Inspectors'],
+  waits: ['等待', 'Waits'],
+  state: ['状态', 'State'],
+  contents: ['内容', 'Contents'],
+  flagsOpen: ['未处置标记', 'Flags'],
+  photosN: ['照片 {0}', '{0} photos'],
+  findingsN: ['问题 {0}', '{0} findings'],
+  interviewsN: ['访谈 {0}', '{0} interviews'],
+  returnsN: ['退回 {0} 次', 'returned {0} times'],
+  changed: ['有变化', 'changed'],
+  fresh: ['新', 'new'],
+  deadlineAt: ['期限 {0}', 'due {0}'],
+  minutes: ['{0} 分钟', '{0} min'],
+  hours: ['{0} 小时', '{0} h'],
+  days: ['{0} 天', '{0} d'],
+  more: ['还有更多，未列出。', 'There are more than are listed.'],
+  // a report
+  answers: ['检查事项', 'Checklist'],
+  yes: ['是', 'Yes'],
+  no: ['否', 'No'],
+  cannotObtain: ['无法取得：{0}', 'Cannot be obtained: {0}'],
+  notAnswered: ['未填写', 'Not answered'],
+  lastVisit: ['上次：{0}', 'Last visit: {0}'],
+  lastReturned: ['上次退回意见：{0}', 'Returned before: {0}'],
+  comment: ['退回意见', 'Comment'],
+  commentOn: ['对“{0}”的退回意见', 'Comment on “{0}”'],
+  writeComment: ['写退回意见', 'Comment on this item'],
+  nextItem: ['下一事项', 'Next item'],
+  previousItem: ['上一事项', 'Previous item'],
+  firstPhoto: ['看照片', 'Look at the photos'],
+  otherPhotos: ['其他照片', 'Other photos'],
+  summary: ['小结', 'Summary'],
+  findings: ['发现问题', 'Findings'],
+  interviews: ['访谈', 'Interviews'],
+  cadrePresent: ['干部在场', 'A cadre was present'],
+  noConsent: ['未取得知情同意', 'Consent was not given'],
+  flags: ['系统标记', 'Flags'],
+  noFlags: ['没有标记。', 'No flags.'],
+  decideFlag: ['处置标记', 'Decide the flag'],
+  reason: ['理由', 'Reason'],
+  keptTitle: ['留待处理的操作', 'Kept operations'],
+  keptSay: ['{0} 项操作未被采纳，等待处理；通过时会记入。', '{0} operations were not taken in and wait; an approval names them.'],
+  conflictsTitle: ['冲突', 'Conflicts'],
+  conflictsSay: ['{0} 处冲突未解决。', '{0} conflicts are open.'],
+  before: ['上次检查', 'The visit before'],
+  works: ['付款与形象进度', 'Paid against built'],
+  paid: ['已付', 'Paid'],
+  built: ['已完成', 'Built'],
+  planned: ['计划', 'Planned'],
+  times: ['时间', 'Times'],
+  deviceTime: ['设备时间', 'Device'],
+  serverTime: ['服务器时间', 'Server'],
+  startedAt: ['开始', 'Began'],
+  endedAt: ['结束', 'Ended'],
+  submittedAt: ['提交', 'Handed in'],
+  map: ['位置', 'Where'],
+  mapOf: ['项目点、取景点与照片位置图', 'Map of the site, its photo points and the photos'],
+  metres: ['{0} 米', '{0} m'],
+  restsOn: ['支撑：问题 {0}，证据 {1}，线索 {2}', 'Rests on it: {0} findings, {1} links, {2} clues'],
+  // what is done
+  take: ['开始审核', 'Take for review'],
+  approve: ['通过', 'Approve'],
+  return: ['退回', 'Return'],
+  approveThis: ['通过这份报告？', 'Approve this report?'],
+  nothingOpen: ['没有未决事项。', 'Nothing is undecided.'],
+  missingN: ['{0} 张照片尚未上传', '{0} photos have not arrived'],
+  unexaminedN: ['{0} 张照片尚未检查', '{0} photos were not examined yet'],
+  blockingN: ['{0} 个阻断标记未处置', '{0} blocking flags are undecided'],
+  highN: ['{0} 个高等级标记未处置，通过即写明', '{0} flags of high severity are undecided; the approval names them'],
+  cannotYet: ['现在还不能通过：', 'It cannot be approved yet:'],
+  returnThis: ['退回 {0} 个事项', 'Return on {0} items'],
+  returnNeeds: ['先在要更正的事项上写意见（c）。', 'First write a comment on each item that is to be corrected (c).'],
+  deadline: ['更正期限', 'To be corrected by'],
+  approved: ['已通过：{0}', 'Approved: {0}'],
+  returned: ['已退回：{0}', 'Returned: {0}'],
+  taken: ['由您审核。', 'You review it now.'],
+  lastOfQueue: ['队列已审完。', 'The queue is empty.'],
+  changedMeanwhile: ['这份报告刚有变化，已重新读取；您写的意见仍在。', 'The report has just changed and was read again; your comments are still here.'],
+  readAgain: ['重新读取', 'Read it again'],
+  // a photo
+  photo: ['照片', 'Photo'],
+  photoOf: ['第 {0} 张，共 {1} 张', '{0} of {1}'],
+  seenOf: ['已看 {0} / {1}', 'seen {0} of {1}'],
+  nextPhoto: ['下一张', 'Next photo'],
+  previousPhoto: ['上一张', 'Previous photo'],
+  pair: ['与上次对比', 'Compare with the last visit'],
+  noPair: ['上次在同一取景点没有照片。', 'The last visit has no photo at this point.'],
+  thisVisit: ['本次', 'This visit'],
+  thatVisit: ['上次', 'Last visit'],
+  original: ['原件', 'Original'],
+  details: ['详情', 'Details'],
+  zoomIn: ['放大', 'Zoom in'],
+  zoomOut: ['缩小', 'Zoom out'],
+  fit: ['适合窗口', 'Fit'],
+  notHere: ['照片尚未上传', 'The photo has not arrived'],
+  caption: ['说明', 'Caption'],
+  takenAt: ['拍摄', 'Taken'],
+  receivedAt: ['收到', 'Received'],
+  camera: ['设备', 'Camera'],
+  size: ['大小', 'Size'],
+  receipt: ['回执', 'Receipt'],
+  point: ['取景点', 'Photo point'],
+  how: ['方式', 'How'],
+})
+
+/** lang is the language of the screens: what was chosen, or the browser's. */
+export function lang() {
+  const chosen = localStorage.getItem('lang')
+  if (chosen === 'zh' || chosen === 'en') return chosen
+  return navigator.language.toLowerCase().startsWith('zh') ? 'zh' : 'en'
+}
+
+/** @param {'zh' | 'en'} l */
+export function speak(l) {
+  localStorage.setItem('lang', l)
+  location.reload()
+}
+
+/**
+ * t is a word or sentence; {0} and so on are replaced.
+ * @param {string} key
+ * @param {...(string | number)} args
+ */
+export function t(key, ...args) {
+  const both = words[key]
+  if (!both) throw new Error('no such word: ' + key)
+  return both[lang() === 'zh' ? 0 : 1].replace(/\{(\d)\}/g, (_, n) => String(args[Number(n)] ?? ''))
+}
+
+/** @type {{enums: Record<string, {code: string, zh: string, en: string}[]>, kinds: any[]} | null} */
+let named = null
+
+/** name reads what the server calls states and choices; once. */
+export async function names() {
+  named ??= await get('/v1/enums')
+}
+
+/**
+ * label is what the server calls a choice; the code where it has no name for it.
+ * @param {string} choices such as flagCode
+ * @param {string} code
+ */
+export function label(choices, code) {
+  const found = named?.enums[choices]?.find((c) => c.code === code)
+  return found ? found[lang()] : code
+}
+
+/** @param {string} kind @param {string} state */
+export function stateOf(kind, state) {
+  const found = named?.kinds.find((k) => k.kind === kind)?.states.find((/** @type {any} */ s) => s.code === state)
+  return found ? found[lang()] : state
+}
+
+/**
+ * when shows a time at Beijing, where the log has it in UTC.
+ * @param {string | undefined} time
+ */
+export function when(time) {
+  if (!time) return '—'
+  const at = new Date(time)
+  if (Number.isNaN(at.getTime())) return time
+  const parts = Object.fromEntries(new Intl.DateTimeFormat('en-CA', {
+    timeZone: 'Asia/Shanghai', year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', hourCycle: 'h23',
+  }).formatToParts(at).map((p) => [p.type, p.value]))
+  return `${parts.year}-${parts.month}-${parts.day} ${parts.hour}:${parts.minute}`
+}
+
+/** @param {number} seconds */
+export function span(seconds) {
+  if (seconds < 3600) return t('minutes', Math.max(0, Math.round(seconds / 60)))
+  if (seconds < 48 * 3600) return t('hours', Math.round(seconds / 3600))
+  return t('days', Math.round(seconds / 86400))
+}
+
+/** @param {number} bytes */
+export function bytes(bytes) {
+  return bytes < 1 << 20 ? `${Math.round(bytes / 1024)} KiB` : `${(bytes / (1 << 20)).toFixed(1)} MiB`
+}
