@@ -15,8 +15,8 @@ import (
 	"strings"
 	"time"
 
-	"fieldclue/media/probe"
 	"fieldclue/media/thumb"
+	"fieldclue/media/verify"
 )
 
 // examineVariable names the photo that a process examines instead of measuring: its memory is that of the examination
@@ -50,7 +50,7 @@ func examineApart(path string) error {
 		if err != nil {
 			return err
 		}
-		f, err := probe.File(file)
+		f, err := verify.File(file)
 		if err != nil {
 			return err
 		}
@@ -68,7 +68,7 @@ func examineApart(path string) error {
 			return err
 		}
 		made := time.Now()
-		if _, err := probe.PerceptualHash(r.Picture); err != nil {
+		if _, err := verify.PerceptualHash(r.Picture); err != nil {
 			return err
 		}
 		end := time.Now()

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"fieldclue/media/blob"
-	"fieldclue/media/probe"
 	"fieldclue/media/receipt"
+	"fieldclue/media/verify"
 	"fieldclue/server/field"
 )
 
@@ -148,7 +148,7 @@ func (s *Service) judge(ctx context.Context, u *upload) (refused *field.Error, e
 
 // typeIs reads the first bytes of a complete file and refuses one of another type than was declared.
 func typeIs(u *upload, open func(length int64) (io.ReadCloser, error)) error {
-	head := make([]byte, min(u.Size, probe.HeadSize))
+	head := make([]byte, min(u.Size, verify.HeadSize))
 	r, err := open(int64(len(head)))
 	if err != nil {
 		return err
@@ -158,5 +158,5 @@ func typeIs(u *upload, open func(length int64) (io.ReadCloser, error)) error {
 	if err != nil {
 		return field.Refuse(field.CodeStoreDown, "").Because(err)
 	}
-	return probe.Declared(u.Type, head)
+	return verify.Declared(u.Type, head)
 }

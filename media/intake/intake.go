@@ -1,5 +1,5 @@
 // Package intake receives the bytes of declared photos in pieces, over links that drop, and proves at the end that
-// they are the declared ones. Not here: HTTP (server/api/tus), how bytes are kept (media/blob), what they show (media/probe).
+// they are the declared ones. Not here: HTTP (server/api/tus), how bytes are kept (media/blob), what they show (media/verify).
 //
 // An upload goes through these phases (state.go), and a crash between any two of them is made good by the next request or sweep:
 //
@@ -39,8 +39,8 @@ import (
 	"time"
 
 	"fieldclue/media/blob"
-	"fieldclue/media/probe"
 	"fieldclue/media/receipt"
+	"fieldclue/media/verify"
 	"fieldclue/server/field"
 	"fieldclue/server/store"
 )
@@ -220,8 +220,7 @@ func (s *Service) create(ctx context.Context, who Uploader, req Request, p *Piec
 	if req.Type == "" {
 		req.Type = d.Type
 	}
-	t, taken := field.MediaTypeOf(req.Type)
-	if taken {
+	if t, ok := field.PhotoTypeOf(req.Type); ok {
 		req.Type = t.Code
 	}
 	switch {
@@ -234,8 +233,8 @@ func (s *Service) create(ctx context.Context, who Uploader, req Request, p *Piec
 	case req.Type != d.Type:
 		return Upload{}, field.Refuse(field.CodeNotAPhoto, "The photo was declared as %s.", d.Type).
 			InChinese("该照片声明的类型为 %s。", d.Type).About(req.PhotoID)
-	case !taken:
-		return Upload{}, probe.Declared(req.Type, nil)
+	case !verify.Accepted(req.Type):
+		return Upload{}, verify.Declared(req.Type, nil)
 	case req.Size > s.limit(req.Type):
 		return Upload{}, field.Refuse(field.CodePhotoTooBig, "A file of this type may have %d bytes.", s.limit(req.Type)).
 			InChinese("此类型的文件最多 %d 字节。", s.limit(req.Type)).About(req.PhotoID)
@@ -421,7 +420,7 @@ func (s *Service) Terminate(ctx context.Context, who Uploader, id string) error 
 }
 
 func (s *Service) limit(mediaType string) int64 {
-	if t, _ := field.MediaTypeOf(mediaType); t.Recording {
+	if t, _ := field.PhotoTypeOf(mediaType); t.Recording {
 		return s.cfg.MaxVideo
 	}
 	return s.cfg.MaxImage

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"fieldclue/media/blob"
-	"fieldclue/media/probe"
+	"fieldclue/media/verify"
 	"fieldclue/server/field"
 )
 
@@ -186,10 +186,10 @@ func (s *Service) stagedHash(ctx context.Context, id string, n int64) ([]byte, e
 
 // look refuses a file of another type by its first bytes, if the piece holds enough of them to tell.
 func (s *Service) look(u *upload, p Piece) (io.Reader, error) {
-	if p.Offset != 0 || p.Length < min(u.Size, probe.HeadSize) {
+	if p.Offset != 0 || p.Length < min(u.Size, verify.HeadSize) {
 		return p.Body, nil
 	}
-	head := make([]byte, min(u.Size, probe.HeadSize))
+	head := make([]byte, min(u.Size, verify.HeadSize))
 	n, err := io.ReadFull(p.Body, head)
 	if err != nil {
 		if p.open && (errors.Is(err, io.EOF) || err == io.ErrUnexpectedEOF) { // ReadFull's own: the body has ended
@@ -200,7 +200,7 @@ func (s *Service) look(u *upload, p Piece) (io.Reader, error) {
 		}
 		return io.MultiReader(bytes.NewReader(head[:n]), failed{err}), nil
 	}
-	if err := probe.Declared(u.Type, head); err != nil {
+	if err := verify.Declared(u.Type, head); err != nil {
 		return nil, err
 	}
 	u.typed = true

@@ -10,9 +10,8 @@ import (
 	"github.com/gen2brain/heic"
 
 	"fieldclue/media/lenient"
-	"fieldclue/media/probe"
 	"fieldclue/media/thumb"
-	"fieldclue/server/field"
+	"fieldclue/media/verify"
 )
 
 // What the decoders of the standard library may cost, by the headers of a file: bytes of memory, and scans. media/lenient
@@ -22,12 +21,12 @@ const (
 	strictScans  = 16
 )
 
-func strict(f probe.Facts) bool {
+func strict(f verify.Facts) bool {
 	samples, each := f.Coding.Samples, int64(1)
 	switch {
 	case f.Coding.Foreign || f.Width <= 0 || f.Coding.Scans > strictScans || samples > strictMemory:
 		return false
-	case f.Type == field.PNG:
+	case f.Type == "image/png":
 		each = max(4, int64(f.Coding.Bits/8)) // 8 bits of grey become 4 bytes at most
 	case f.Coding.Progressive:
 		each = 5 // a coefficient has 4 bytes
@@ -46,8 +45,8 @@ const (
 	Giant
 )
 
-// CostOf tells what decoding a file may take, by its headers. Facts are those of probe.File.
-func CostOf(f probe.Facts) Cost {
+// CostOf tells what decoding a file may take, by its headers. Facts are those of verify.File.
+func CostOf(f verify.Facts) Cost {
 	cost := func(n, small, large int64) Cost {
 		switch {
 		case n <= small:
@@ -58,9 +57,9 @@ func CostOf(f probe.Facts) Cost {
 		return Giant
 	}
 	switch samples := f.Coding.Samples; {
-	case f.Type == field.JPEG: // 26 megapixels, or 13 in ten scans
+	case f.Type == "image/jpeg": // 26 megapixels, or 13 in ten scans
 		return max(cost(samples, 40<<20, 400<<20), cost(samples*int64(max(1, f.Coding.Scans)), 200<<20, 400<<20))
-	case f.Type == field.PNG:
+	case f.Type == "image/png":
 		return cost(samples, 8<<20, 32<<20)
 	case samples == 0: // none said is any number
 		return Giant
@@ -71,7 +70,7 @@ func CostOf(f probe.Facts) Cost {
 
 // decode decodes a file in the child.
 func decode(file []byte) (lenient.Picture, error) {
-	f, err := probe.File(bytes.NewReader(file))
+	f, err := verify.File(bytes.NewReader(file))
 	if err != nil {
 		return lenient.Picture{}, lenient.ErrBroken
 	}
@@ -86,22 +85,22 @@ func decode(file []byte) (lenient.Picture, error) {
 	}
 	var lax func([]byte, int) (lenient.Picture, error)
 	var p lenient.Picture
-	switch t, _ := field.ShownType(f.Type); t.Code {
-	case field.JPEG:
+	switch {
+	case f.Type == "image/jpeg":
 		if strict(f) {
 			if p, err = whole(jpeg.Decode(bytes.NewReader(file))); err == nil {
 				return p, nil
 			}
 		}
 		lax = lenient.JPEG
-	case field.PNG:
+	case f.Type == "image/png":
 		if strict(f) {
 			if p, err = whole(png.Decode(bytes.NewReader(file))); err == nil {
 				return p, nil
 			}
 		}
 		lax = lenient.PNG
-	case field.HEIC:
+	case verify.IsHEIC(f.Type):
 		copy(file[8:12], "heic") // the decoder asks for its own brand; others are as good, and it finds out what is inside
 		return whole(heic.Decode(bytes.NewReader(file)))
 	default:

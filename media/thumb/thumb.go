@@ -1,6 +1,6 @@
 // Package thumb makes the small pictures that people look at: upright, without metadata.
 //
-// Start with Make. Decoding, with its limits, is in media/sandbox; what becomes of the bytes is the caller's.
+// Start with Make. Decoding, with its limits, is in media/verify; what becomes of the bytes is the caller's.
 package thumb
 
 import (
@@ -19,6 +19,9 @@ const (
 	SmallSide = 320
 	LargeSide = 1600
 )
+
+// Type is the media type of every rendition.
+const Type = "image/jpeg"
 
 const quality = 80
 

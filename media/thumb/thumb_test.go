@@ -10,8 +10,8 @@ import (
 	"strconv"
 	"testing"
 
-	"fieldclue/media/probe"
 	"fieldclue/media/thumb"
+	"fieldclue/media/verify"
 	"fieldclue/server/field"
 )
 
@@ -150,7 +150,7 @@ func TestTheHashDoesNotDependOnHowThePhoneWasHeld(t *testing.T) {
 	for i, o := range []int{1, 2, 3, 4, 5, 6, 7, 8} {
 		r, err := thumb.Make(stored(scene, o), o)
 		must(t, err)
-		h, err := probe.PerceptualHash(r.Picture)
+		h, err := verify.PerceptualHash(r.Picture)
 		must(t, err)
 		v, err := strconv.ParseUint(h.Value, 16, 64)
 		must(t, err)
@@ -168,13 +168,13 @@ func BenchmarkTwelveMegapixels(b *testing.B) {
 	must(b, jpeg.Encode(&file, corner(4000, 3000), &jpeg.Options{Quality: 90}))
 	b.ReportAllocs()
 	for b.Loop() {
-		f, err := probe.File(bytes.NewReader(file.Bytes()))
+		f, err := verify.File(bytes.NewReader(file.Bytes()))
 		must(b, err)
 		img, err := jpeg.Decode(bytes.NewReader(file.Bytes()))
 		must(b, err)
 		r, err := thumb.Make(img, f.Orientation)
 		must(b, err)
-		_, err = probe.PerceptualHash(r.Picture)
+		_, err = verify.PerceptualHash(r.Picture)
 		must(b, err)
 	}
 }

@@ -112,7 +112,7 @@ func recordName(kind field.Kind, id field.RecordID) string {
 }
 
 func originalName(sum, media string) string {
-	t, _ := field.MediaTypeOf(media)
+	t, _ := field.PhotoTypeOf(media)
 	return originalsDir + sum + t.Ext
 }
 

@@ -451,7 +451,7 @@ func forged(t *testing.T, b []byte, key ed25519.PrivateKey, change func(files ma
 	change(files)
 	delete(files, manifestName)
 	delete(files, signatureName)
-	g := &sealer{Maker: &Maker{}, ring: receipt.NewRing(key), near: &near{clue: &field.Record{}}, replay: newReplay()}
+	g := &sealer{Maker: &Maker{}, ring: receipt.NewRing(key), near: &near{clue: &field.Record{}}, tale: newTale()}
 	for name, content := range files {
 		g.addBytes(name, content)
 	}
@@ -669,7 +669,7 @@ func FuzzCheck(f *testing.F) {
 		if !goodName(name) || !goodName(second) || name == second {
 			return
 		}
-		g := &sealer{Maker: &Maker{}, ring: receipt.NewRing(key), near: &near{clue: &field.Record{}}, replay: newReplay()}
+		g := &sealer{Maker: &Maker{}, ring: receipt.NewRing(key), near: &near{clue: &field.Record{}}, tale: newTale()}
 		g.addBytes(name, content)
 		g.addBytes(second, more)
 		if name == manifestName || second == manifestName || name == signatureName || second == signatureName {

@@ -95,7 +95,7 @@ func (r *Report) String() string {
 // texts of the file, at most maxAllText, whatever the file says about itself. An error means that it could not be read;
 // what does not hold is in the report.
 func Check(r io.ReaderAt, size int64, keys receipt.Keys) (*Report, error) {
-	c := &checker{Report: &Report{}, keys: keys, leaked: map[string]int{}, replay: newReplay(), bad: map[string]bool{}, sums: map[string]string{}, used: map[string]bool{}}
+	c := &checker{Report: &Report{}, keys: keys, leaked: map[string]int{}, tale: newTale(), bad: map[string]bool{}, sums: map[string]string{}, used: map[string]bool{}}
 	b, err := open(r, size)
 	if err != nil {
 		var f Fault
@@ -130,7 +130,7 @@ type checker struct {
 	used   map[string]bool   // files that have a place in a case file
 	texts  int64             // bytes of text that were held
 	heads  map[field.Scope]anchor.Head
-	replay *replay
+	tale   *tale
 }
 
 // bytes checks every byte: the contents against the signed manifest, and the rest against the only ZIP that holds them.
@@ -371,7 +371,7 @@ func (c *checker) statement() error {
 	return nil
 }
 
-// log checks the chain of a scope and replays its entries.
+// log checks the chain of a scope and tells the tale of its entries.
 func (c *checker) log(l Log) error {
 	if !l.Scope.Valid() {
 		c.fault(aboutName, "names %q, which is no scope", l.Scope)
@@ -406,7 +406,7 @@ func (c *checker) log(l Log) error {
 		case known && body.Prev != strings.TrimSuffix(before, "-"):
 			c.fault(name, "does not follow on entry %d of the chain in %s", e.seq-1, chain)
 		default:
-			if err := c.replay.hear(body, hash); err != nil {
+			if err := c.tale.hear(body, hash); err != nil {
 				c.fault(name, "cannot be told: %v", err)
 				continue
 			}
@@ -523,9 +523,9 @@ func (c *checker) entry(name string, whole bool) (*protocol.Body, string) {
 	return &b, protocol.HashOf(raw)
 }
 
-// records compares the records with the replay, and photos with their receipts.
+// records compares the records with the tale, and photos with their receipts.
 func (c *checker) records() {
-	for id, r := range c.replay.image {
+	for id, r := range c.tale.image {
 		name := recordName(r.Kind, id)
 		if !goodName(name) {
 			c.fault(name, "is no name of a record")
@@ -535,7 +535,7 @@ func (c *checker) records() {
 		if !c.parse(name, &filed) {
 			continue
 		}
-		if !bytes.Equal(document(filed), document(c.replay.filed(r))) {
+		if !bytes.Equal(document(filed), document(c.tale.filed(r))) {
 			c.fault(name, "is not what the entries of the log say")
 			continue
 		}
@@ -544,7 +544,7 @@ func (c *checker) records() {
 			c.photo(r)
 		}
 	}
-	if clue := c.replay.image[c.About.Clue]; clue == nil || clue.Kind.Filing() != field.FiledClue || clue.Text("number") != c.About.Number {
+	if clue := c.tale.image[c.About.Clue]; clue == nil || clue.Kind.Filing() != field.FiledClue || clue.Text("number") != c.About.Number {
 		c.fault(aboutName, "speaks of a clue that is not in the log")
 	}
 }

@@ -112,9 +112,9 @@ func readableText(s string) string {
 	return s
 }
 
-// page makes the page from the same replay that the records come from.
+// page makes the page from the same tale that the records come from.
 func (g *sealer) page() ([]byte, error) {
-	clue := g.replay.image[g.clue.ID]
+	clue := g.tale.image[g.clue.ID]
 	v := view{
 		Number: clue.Text("number"), Title: clue.Text("title"), At: readable(g.heads.At), KeyID: g.keyID(), State: stateOf(clue),
 		Clue: g.rows(clue, "title", "number", "subjects", "findingId"), Logs: g.about.Logs, LeftOut: g.about.LeftOut, History: g.history(),
@@ -136,7 +136,7 @@ func (g *sealer) page() ([]byte, error) {
 		v.Reports = append(v.Reports, report)
 	}
 	for _, r := range g.of(field.FiledPicture, "", "") {
-		if g.replay.image[field.RecordID(r.Text("reportId"))] == nil {
+		if g.tale.image[field.RecordID(r.Text("reportId"))] == nil {
 			v.Photos = append(v.Photos, g.photo(r))
 		}
 		var paper receipt.Receipt
@@ -149,7 +149,7 @@ func (g *sealer) page() ([]byte, error) {
 		v.Receipts = append(v.Receipts, receiptView{paper.Number, readable(paper.ReceivedAt), paper.SHA256, originalName(paper.SHA256, r.Text("type")), paper.Size})
 	}
 	for _, r := range g.of(field.FiledWords, "", "") {
-		if g.replay.image[field.RecordID(r.Text("reportId"))] == nil {
+		if g.tale.image[field.RecordID(r.Text("reportId"))] == nil {
 			v.Interviews = append(v.Interviews, g.interview(r))
 		}
 	}
@@ -160,7 +160,7 @@ func (g *sealer) page() ([]byte, error) {
 
 // of lists the records of a place in the file, those alone that carry a value in a field when one is named, the oldest first.
 func (g *sealer) of(place field.Filing, name, value string) (found []*field.Record) {
-	for _, r := range g.replay.image {
+	for _, r := range g.tale.image {
 		if r.Kind.Filing() == place && (name == "" || r.Text(name) == value) {
 			found = append(found, r)
 		}
@@ -182,7 +182,7 @@ func (g *sealer) subjects(v *view, clue *field.Record) error {
 }
 
 func (g *sealer) link(l *field.Record) linkView {
-	target := g.replay.image[field.RecordID(l.Text("targetId"))]
+	target := g.tale.image[field.RecordID(l.Text("targetId"))]
 	v := linkView{
 		Relation: chosen(choicesOf(l.Kind, "relation", ""), l.Text("relation")), State: stateOf(l), Target: l.Text("targetId"), Why: l.Text("why"),
 		Withdrawn: l.Text("withdrawReason"), By: g.name(string(l.Author)), At: readable(l.CreatedAt), Here: target != nil,
@@ -216,7 +216,7 @@ func (g *sealer) report(r *field.Record) (reportView, error) {
 		v.Interviews = append(v.Interviews, g.interview(i))
 	}
 	var items []field.Item
-	if t := g.replay.image[field.RecordID(r.Text("templateId"))]; t != nil {
+	if t := g.tale.image[field.RecordID(r.Text("templateId"))]; t != nil {
 		var err error
 		if items, err = field.TemplateItems(t); err != nil {
 			return v, err
@@ -323,12 +323,12 @@ func (g *sealer) history() (all []eventView) {
 		what  []string
 	}
 	entries := map[place]*told{}
-	for _, id := range slices.Sorted(maps.Keys(g.replay.events)) {
-		r := g.replay.image[id]
+	for _, id := range slices.Sorted(maps.Keys(g.tale.events)) {
+		r := g.tale.image[id]
 		if r == nil || r.Scope.Type() == field.ScopeOrg {
 			continue
 		}
-		for _, e := range g.replay.events[id] {
+		for _, e := range g.tale.events[id] {
 			at := place{e.Scope, e.Seq}
 			if entries[at] == nil {
 				entries[at] = &told{event: e}
@@ -368,7 +368,7 @@ func (g *sealer) what(r *field.Record, e protocol.Event) (what []string) {
 			say("操作被拒绝："+string(op.Outcome.Code), "refused: "+string(op.Outcome.Code))
 		case c != nil:
 			say(c.ZH, c.EN)
-		case op.Base == 0 && e.Seq == firstSeq(g.replay.events[r.ID]):
+		case op.Base == 0 && e.Seq == firstSeq(g.tale.events[r.ID]):
 			say("新建", "made")
 		default:
 			say("修改", "edited")
@@ -377,7 +377,7 @@ func (g *sealer) what(r *field.Record, e protocol.Event) (what []string) {
 	if len(e.Operations) == 0 {
 		state := chosen(spec.States, string(e.State))
 		switch {
-		case e.Seq == firstSeq(g.replay.events[r.ID]):
+		case e.Seq == firstSeq(g.tale.events[r.ID]):
 			say("新建", "made")
 		case e.State != "":
 			say("状态："+state.ZH, state.EN)
@@ -423,7 +423,7 @@ func (g *sealer) value(f *field.Field, v field.Value) string {
 
 // name is what a record is called; its id where it is not in the file.
 func (g *sealer) name(id string) string {
-	if r := g.replay.image[field.RecordID(id)]; r != nil {
+	if r := g.tale.image[field.RecordID(id)]; r != nil {
 		return g.label(r)
 	}
 	return id

@@ -34,7 +34,7 @@ func (m *Maker) Gather(ctx context.Context, visible access.Filter, clue field.Cl
 	if err != nil {
 		return nil, err
 	}
-	g := &sealer{Maker: m, near: n, replay: newReplay(), blobs: map[string]bool{}, ring: ring}
+	g := &sealer{Maker: m, near: n, tale: newTale(), blobs: map[string]bool{}, ring: ring}
 	if err := g.readLogs(); err != nil {
 		return nil, err
 	}
@@ -51,14 +51,14 @@ func (m *Maker) Gather(ctx context.Context, visible access.Filter, clue field.Cl
 type sealer struct {
 	*Maker
 	*near
-	ring   receipt.Ring
-	cut    *cutter
-	logs   []*scopeLog
-	replay *replay // of what may be shown
-	heads  anchor.Statement
-	about  About
-	out    []part
-	blobs  map[string]bool // names of those in out
+	ring  receipt.Ring
+	cut   *cutter
+	logs  []*scopeLog
+	tale  *tale // of what may be shown
+	heads anchor.Statement
+	about About
+	out   []part
+	blobs map[string]bool // names of those in out
 }
 
 // scopeLog is the log of a scope as it stood when the file was begun.
@@ -152,7 +152,7 @@ func (g *sealer) readLog(s field.Scope, image map[field.RecordID]*field.Record, 
 	return l, nil
 }
 
-// shown replays what may be shown of each entry, and settles which hashes are withheld: those of entries of
+// shown tells the tale from what may be shown of each entry, and settles which hashes are withheld: those of entries of
 // which a short text is missing. The hash of such an entry stands in the next one too, which is then not shown whole.
 func (g *sealer) shown() error {
 	for _, l := range g.logs {
@@ -170,7 +170,7 @@ func (g *sealer) shown() error {
 			if err != nil {
 				return err
 			}
-			if err := g.replay.hear(shown, hash); err != nil {
+			if err := g.tale.hear(shown, hash); err != nil {
 				return fmt.Errorf("entry %s %d: %w", l.scope, seq, err)
 			}
 		}
@@ -250,12 +250,12 @@ func (g *sealer) files() error {
 	if len(g.ring.Keys) > 1 {
 		g.addBytes(keysName, document(g.ring.Keys.Publish()))
 	}
-	for _, r := range slices.SortedFunc(maps.Values(g.replay.image), byKindAndAge) {
+	for _, r := range slices.SortedFunc(maps.Values(g.tale.image), byKindAndAge) {
 		if err := g.addRecord(r); err != nil {
 			return err
 		}
 	}
-	g.about.V, g.about.Clue, g.about.Number = 1, g.clue.ID, g.replay.image[g.clue.ID].Text("number")
+	g.about.V, g.about.Clue, g.about.Number = 1, g.clue.ID, g.tale.image[g.clue.ID].Text("number")
 	g.about.LeftOut = slices.SortedFunc(maps.Values(g.left), func(a, b LeftOut) int { return cmp.Compare(a.ID, b.ID) })
 	if g.about.LeftOut == nil {
 		g.about.LeftOut = []LeftOut{}
@@ -340,7 +340,7 @@ func (g *sealer) writeChain(ctx context.Context, w io.Writer, l *scopeLog) error
 
 // addRecord adds a record, and of a photo that has arrived its receipt, its bytes and its small rendition.
 func (g *sealer) addRecord(r *field.Record) error {
-	g.addBytes(recordName(r.Kind, r.ID), document(g.replay.filed(r)))
+	g.addBytes(recordName(r.Kind, r.ID), document(g.tale.filed(r)))
 	if r.Kind.Filing() != field.FiledPicture || r.Fields["receipt"] == nil {
 		return nil
 	}

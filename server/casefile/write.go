@@ -66,7 +66,7 @@ func (g *sealer) file(ctx context.Context) (*File, error) {
 				InChinese("该案卷的文字超过 %d MB。", maxAllText>>20)
 		}
 	}
-	for id, r := range g.replay.image {
+	for id, r := range g.tale.image {
 		if r.Kind.Filing() == field.FiledPicture && r.Fields["receipt"] != nil {
 			f.Photos = append(f.Photos, id)
 		}

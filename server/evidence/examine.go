@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"fieldclue/media/blob"
-	"fieldclue/media/probe"
 	"fieldclue/media/sandbox"
 	"fieldclue/media/thumb"
+	"fieldclue/media/verify"
 	"fieldclue/media/worker"
 	"fieldclue/server/access"
 	"fieldclue/server/alike"
@@ -287,9 +287,9 @@ func (x *Examiner) look(ctx context.Context, photo *field.Record, with *sandbox.
 	}
 	defer file.close()
 	args := map[string]field.Value{}
-	facts, err := probe.File(file)
+	facts, err := verify.File(file)
 	var view view
-	if t, _ := field.ShownType(facts.Type); err == nil && !t.Recording {
+	if err == nil && strings.HasPrefix(facts.Type, "image/") {
 		view, err = x.view(ctx, file, facts, with)
 	}
 	if err != nil {
@@ -314,14 +314,14 @@ func (x *Examiner) look(ctx context.Context, photo *field.Record, with *sandbox.
 
 // analysis is what is kept of a photo: what its bytes say, and beside it what the app said. Neither replaces the other.
 type analysis struct {
-	probe.Facts
+	verify.Facts
 	Places     []checks.Place  `json:"places,omitempty"`
 	Moments    []checks.Moment `json:"moments,omitempty"`
 	Unexamined string          `json:"unexamined,omitempty"` // why its picture could not be examined, or not whole
 	Turned     []string        `json:"turned,omitempty"`     // the perceptual hashes of its picture turned and mirrored
 }
 
-func analyse(photo *field.Record, f probe.Facts) (analysis, error) {
+func analyse(photo *field.Record, f verify.Facts) (analysis, error) {
 	s := checks.Stated{TakenLocal: f.TakenLocal, TakenOffset: f.TakenOffset, GPSTime: f.GPSTime}
 	if p := f.Position; p != nil {
 		s.Position, s.Datum, s.Accuracy, s.Bearing = &checks.Point{Lat: p.Lat, Lon: p.Lon}, p.Datum, p.Accuracy, p.Bearing
@@ -341,7 +341,7 @@ type original struct {
 func (x *Examiner) fetch(ctx context.Context, photo *field.Record) (*original, error) {
 	picture, length := strings.HasPrefix(photo.Text("type"), "image/"), int64(-1)
 	if !picture {
-		length = min(photo.Int("size"), probe.HeadSize)
+		length = min(photo.Int("size"), verify.HeadSize)
 	}
 	body, err := x.engines.Originals.Open(ctx, blob.Sum(photo.Text("sha256")), 0, length)
 	if err != nil {
@@ -395,7 +395,7 @@ const mostMissing = 0.05
 
 // view decodes a file. A HEIC comes back upright, as its container says: the orientation of its EXIF data, which repeats it, is
 // spent.
-func (x *Examiner) view(ctx context.Context, file *original, facts probe.Facts, with *sandbox.Decoder) (v view, err error) {
+func (x *Examiner) view(ctx context.Context, file *original, facts verify.Facts, with *sandbox.Decoder) (v view, err error) {
 	switch cost := sandbox.CostOf(facts); {
 	case cost == sandbox.Giant && with != x.slow:
 		return v, errSlow
@@ -410,14 +410,14 @@ func (x *Examiner) view(ctx context.Context, file *original, facts probe.Facts, 
 		return v, err
 	}
 	orientation := facts.Orientation
-	if t, _ := field.ShownType(facts.Type); t.Code == field.HEIC { // it comes as it is shown
+	if verify.IsHEIC(facts.Type) {
 		orientation = 1
 	}
 	if v.renditions, err = thumb.Make(picture.Image, orientation); err != nil {
 		return v, err
 	}
 	for as := 1; as <= 8; as++ { // as it is, and as EXIF counts the ways to turn it
-		hash, err := probe.PerceptualHash(thumb.Turn(v.renditions.Picture, as))
+		hash, err := verify.PerceptualHash(thumb.Turn(v.renditions.Picture, as))
 		if err != nil {
 			return v, err
 		}
@@ -480,10 +480,9 @@ func raise(photo *field.Record, flags []checks.Flag) []protocol.Operation {
 
 // inputs puts together what the rules want to know.
 func (x *Examiner) inputs(ctx context.Context, photo *field.Record, seen analysis) (checks.Photo, error) {
-	shown, _ := field.ShownType(seen.Type)
 	in := checks.Photo{
 		Places: seen.Places, Moments: seen.Moments, Picked: photo.Text("capture") == "picked", SkewMS: photo.Int("clockSkewMs"),
-		IsStatement: shown.Recording,
+		IsStatement: strings.HasPrefix(seen.Type, "audio/") || strings.HasPrefix(seen.Type, "video/"),
 		NoPosition:  seen.NoPosition, Problems: seen.Problems, Unexamined: seen.Unexamined,
 	}
 	if in.Unexamined == "" && photo.Fields["perceptual"] == nil { // as an older server left it

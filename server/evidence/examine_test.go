@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"fieldclue/media/probe"
 	"fieldclue/media/sandbox"
 	"fieldclue/media/thumb"
+	"fieldclue/media/verify"
 	"fieldclue/server/alike"
 )
 
@@ -44,7 +44,7 @@ func TestPicturesThatWereTurnedAreAlike(t *testing.T) {
 	var views []view
 	for as := 1; as <= 8; as++ {
 		file := &original{ReadSeeker: bytes.NewReader(encoded(t, thumb.Turn(scene, as)))}
-		facts, err := probe.File(file)
+		facts, err := verify.File(file)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,7 +94,7 @@ func TestPhotosThatTakeLongGoApart(t *testing.T) {
 	} {
 		x := &Examiner{quick: sandbox.New(c.limits), large: sandbox.New(c.limits), slow: sandbox.New(sandbox.Limits{})}
 		file := &original{ReadSeeker: bytes.NewReader(c.file)}
-		facts, err := probe.File(file)
+		facts, err := verify.File(file)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,7 +6,7 @@ import (
 	"encoding/hex"
 
 	"fieldclue/media/blob"
-	"fieldclue/media/probe"
+	"fieldclue/media/verify"
 	"fieldclue/server/field"
 	"fieldclue/server/storage"
 )
@@ -30,7 +30,7 @@ func (r *Renditions) Make(ctx context.Context, photo *field.Record) (map[blob.Su
 		return nil, err
 	}
 	defer file.close()
-	facts, err := probe.File(file)
+	facts, err := verify.File(file)
 	if err != nil {
 		return nil, err
 	}

@@ -86,7 +86,7 @@ func photosByItem(photos []*Record) map[string]shots {
 			s.files = map[string]bool{}
 		}
 		s.records++
-		if t, _ := MediaTypeOf(p.Text("type")); !t.Sound { // a sound shows nothing
+		if !strings.HasPrefix(p.Text("type"), "audio/") { // a recording shows nothing
 			s.files[p.Text("sha256")] = true
 		}
 		all[p.Text("item")] = s

@@ -329,7 +329,7 @@ func KeptDeclaration(parked *Record) (d Declaration, ok bool) {
 	op, set := keptOperation(parked)
 	d = Declaration{Kind: kind, ID: RecordID(parked.Text("recordId")), SHA256: textOf(set["sha256"]), Type: textOf(set["type"]), Report: RecordID(textOf(set["reportId"]))}
 	_ = json.Unmarshal(set["size"], &d.Size) // no number: 0 bytes, which nothing has
-	if t, ok := MediaTypeOf(d.Type); ok {
+	if t, ok := PhotoTypeOf(d.Type); ok {
 		d.Type = t.Code
 	}
 	return d, op["command"] == nil && d.SHA256 != ""

@@ -17,10 +17,71 @@ const (
 	PhotoRejected State = "rejected"
 )
 
+// PhotoType is a media type that is taken.
+type PhotoType struct {
+	Choice
+	Ext       string // of a file's name
+	Recording bool   // sound or film: kept, and not looked into
+}
+
+// PhotoTypes are all that are taken.
+var PhotoTypes = []PhotoType{
+	{Choice{Code: "image/jpeg", ZH: "JPEG", EN: "JPEG"}, ".jpg", false},
+	{Choice{Code: "image/png", ZH: "PNG", EN: "PNG"}, ".png", false},
+	{Choice{Code: "image/heic", ZH: "HEIC", EN: "HEIC"}, ".heic", false},
+	{Choice{Code: "video/mp4", ZH: "视频", EN: "video"}, ".mp4", true},
+	{Choice{Code: "video/quicktime", ZH: "视频（MOV）", EN: "video (MOV)"}, ".mov", true},
+	{Choice{Code: "video/3gpp", ZH: "视频（3GP）", EN: "video (3GP)"}, ".3gp", true},
+	{Choice{Code: "audio/mp4", ZH: "录音", EN: "audio"}, ".m4a", true},
+	{Choice{Code: "audio/3gpp", ZH: "录音（3GP）", EN: "audio (3GP)"}, ".3gp", true},
+}
+
+// photoNames are other names of the types, as libraries of phones give them.
+var photoNames = map[string]string{
+	"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/heif": "image/heic", "video/mov": "video/quicktime",
+	"video/3gp": "video/3gpp", "audio/3gp": "audio/3gpp", "audio/m4a": "audio/mp4", "audio/x-m4a": "audio/mp4",
+}
+
+// PhotoTypeOf finds a type by its name, or by another name for it; ok is false when it is not taken.
+func PhotoTypeOf(name string) (t PhotoType, ok bool) {
+	if other, known := photoNames[name]; known {
+		name = other
+	}
+	i := slices.IndexFunc(PhotoTypes, func(t PhotoType) bool { return t.Code == name })
+	if i < 0 {
+		return PhotoType{}, false
+	}
+	return PhotoTypes[i], true
+}
+
+func photoChoices() (all []Choice) {
+	for _, t := range PhotoTypes {
+		all = append(all, t.Choice)
+	}
+	return all
+}
+
+// The largest files that are taken, in bytes. An office may set another for images.
+const (
+	DefaultImageMax = 64 << 20
+	RecordingMax    = 2 << 30
+)
+
+// PhotoMax is how many bytes a file of a type may have; imageMax 0 is the default.
+func PhotoMax(t PhotoType, imageMax int64) int64 {
+	switch {
+	case t.Recording:
+		return RecordingMax
+	case imageMax == 0:
+		return DefaultImageMax
+	}
+	return imageMax
+}
+
 // declarePhoto refuses what its upload would have to refuse.
 func declarePhoto(c *Case) error {
-	t, ok := MediaTypeOf(c.Record.Text("type"))
-	if most := t.Max(c.ImageMax); ok && c.Record.Int("size") > most {
+	t, ok := PhotoTypeOf(c.Record.Text("type"))
+	if most := PhotoMax(t, c.ImageMax); ok && c.Record.Int("size") > most {
 		return Refuse(CodePhotoTooBig, "A file of the type %s may have %d bytes.", t.Code, most).
 			InChinese("%s 类型的文件最多 %d 字节。", t.Code, most)
 	}
@@ -138,7 +199,7 @@ var photoSpec = &Spec{
 		{Name: "siteId", Type: ID, Of: KindSite, Required: true, Once: true, ZH: "项目点", EN: "site"},
 		{Name: "sha256", Type: Hash, Required: true, Once: true, Mends: PhotoDeclared, Author: true, Key: true, ZH: "SHA-256 哈希", EN: "SHA-256"},
 		{Name: "size", Type: Integer, Low: 1, High: RecordingMax, Required: true, Once: true, Mends: PhotoDeclared, Author: true, ZH: "大小（字节）", EN: "size in bytes"},
-		{Name: "type", Type: Enum, Required: true, Once: true, Mends: PhotoDeclared, Author: true, ZH: "类型", EN: "media type", Choices: mediaChoices(), Also: mediaNames()},
+		{Name: "type", Type: Enum, Required: true, Once: true, Mends: PhotoDeclared, Author: true, ZH: "类型", EN: "media type", Choices: photoChoices(), Also: photoNames},
 		{Name: "item", Type: Text, Max: 64, Key: true, ZH: "事项", EN: "checklist item"},
 		{Name: "caption", Type: Text, Max: 500, ZH: "说明", EN: "caption"},
 		{Name: "takenAt", Type: Time, Once: true, ZH: "拍摄时间", EN: "taken at"},

@@ -3,7 +3,7 @@
 //
 // Open is for a server and for commands that write, OpenToRead for those that look on beside a running server, OpenBeside
 // for those that change working documents beside one. private.go sees to it that nobody else on the machine reaches the
-// directory; each_doc.go walks through what is kept. What is kept in the stores, and by which rules, is not known here.
+// directory; walk.go walks through what is kept. What is kept in the stores, and by which rules, is not known here.
 package storage
 
 import (

@@ -1,7 +1,7 @@
 // Package engine is the one write path and the one read path of the records. A phone's push, a supervisor's click and a
 // follower of the log all end in Commit: operations are decided one by one (decide.go), written with their outcomes as
 // one entry per scope (lane.go), and everybody who listens is told (listen.go). Pull (pull.go) reads what has changed.
-// Followers (follow.go) do later what may come later. Verify (verify_log.go) checks that the records are the log's image.
+// Followers (follow.go) do later what may come later. Verify (verify.go) checks that the records are the log's image.
 //
 // What is to be done with a kind is said by its field.Spec. Named here are the kinds that the engine writes itself (conflicts, kept
 // operations), those that it asks before it tells somebody (notices, people, recusals), and three of the field, as

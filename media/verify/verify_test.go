@@ -1,4 +1,4 @@
-package probe_test
+package verify_test
 
 import (
 	"bytes"
@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"fieldclue/media/probe"
+	"fieldclue/media/verify"
 	"fieldclue/server/field"
 )
 
@@ -115,7 +115,7 @@ func village() []entry {
 }
 
 func TestFactsOfAPhone(t *testing.T) {
-	f, err := probe.File(bytes.NewReader(photo(t, 40, 30, village()...)))
+	f, err := verify.File(bytes.NewReader(photo(t, 40, 30, village()...)))
 	must(t, err)
 	acc, bearing := 4.5, 180.5
 	at := time.Date(2026, 5, 4, 1, 30, 2, 0, time.UTC)
@@ -124,11 +124,11 @@ func TestFactsOfAPhone(t *testing.T) {
 	}
 	f.Position.Lat, f.Position.Lon = 0, 0
 	tags := f.Tags
-	f.Tags, f.Coding = nil, probe.Coding{}
-	want := probe.Facts{
+	f.Tags, f.Coding = nil, verify.Coding{}
+	want := verify.Facts{
 		Type: "image/jpeg", Width: 40, Height: 30, Orientation: 6, Make: "Huawei", Model: "P60", Software: "Fieldclue 1.0",
 		TakenLocal: "2026-05-04T09:30:01", TakenOffset: "+08:00", GPSTime: &at,
-		Position: &probe.Position{Accuracy: &acc, Bearing: &bearing, BearingRef: "T", Datum: "WGS-84"},
+		Position: &verify.Position{Accuracy: &acc, Bearing: &bearing, BearingRef: "T", Datum: "WGS-84"},
 	}
 	if !reflect.DeepEqual(f, want) {
 		t.Fatalf("%+v\n%+v", f, want)
@@ -148,7 +148,7 @@ func TestPositionsThatAreNone(t *testing.T) {
 		"divided by 0":   gps(ascii(1, "N"), rats(2, 27, 0, 0, 0, 0, 0), ascii(3, "E"), rats(4, 105, 0, 0, 0, 0, 0)),
 	} {
 		t.Run(name, func(t *testing.T) {
-			f, err := probe.File(bytes.NewReader(photo(t, 8, 8, es...)))
+			f, err := verify.File(bytes.NewReader(photo(t, 8, 8, es...)))
 			must(t, err)
 			if f.Position != nil {
 				t.Fatalf("%+v", f.Position)
@@ -161,7 +161,7 @@ func TestPositionsThatAreNone(t *testing.T) {
 }
 
 func TestSouthAndWestAreNegative(t *testing.T) {
-	f, err := probe.File(bytes.NewReader(photo(t, 8, 8, entry{tag: 0x8825, dir: []entry{
+	f, err := verify.File(bytes.NewReader(photo(t, 8, 8, entry{tag: 0x8825, dir: []entry{
 		ascii(1, "S"), rats(2, 33, 1, 30, 1, 0, 1), ascii(3, "W"), rats(4, 70, 1, 15, 1, 0, 1),
 	}})))
 	must(t, err)
@@ -171,7 +171,7 @@ func TestSouthAndWestAreNegative(t *testing.T) {
 }
 
 func TestTimesThatAreNone(t *testing.T) {
-	f, err := probe.File(bytes.NewReader(photo(t, 8, 8, entry{tag: 0x8769, dir: []entry{
+	f, err := verify.File(bytes.NewReader(photo(t, 8, 8, entry{tag: 0x8769, dir: []entry{
 		ascii(0x9003, "0000:00:00 00:00:00"), ascii(0x9011, "eight"),
 	}})))
 	must(t, err)
@@ -207,23 +207,23 @@ func TestTypes(t *testing.T) {
 		{"image/gif", []byte("GIF89a"), field.CodeUnsupportedType},
 		{"", jpg, field.CodeUnsupportedType},
 	} {
-		err := probe.Declared(c.declared, c.b)
+		err := verify.Declared(c.declared, c.b)
 		if (c.want == "") != (err == nil) || (err != nil && !field.Is(err, c.want)) {
 			t.Errorf("%s of %.12q: %v, want %q", c.declared, c.b, err, c.want)
 		}
 	}
-	f, err := probe.File(bytes.NewReader(p.Bytes()))
+	f, err := verify.File(bytes.NewReader(p.Bytes()))
 	must(t, err)
 	if f.Type != "image/png" || f.Width != 9 || f.Height != 7 {
 		t.Fatalf("%+v", f)
 	}
-	f, err = probe.File(bytes.NewReader(mp4))
+	f, err = verify.File(bytes.NewReader(mp4))
 	must(t, err)
 	if f.Type != "video/mp4" {
 		t.Fatalf("%+v", f)
 	}
 	for _, bad := range [][]byte{nil, []byte("text"), []byte("GIF89a")} {
-		if _, err := probe.File(bytes.NewReader(bad)); !field.Is(err, field.CodeNotAPhoto) {
+		if _, err := verify.File(bytes.NewReader(bad)); !field.Is(err, field.CodeNotAPhoto) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
@@ -240,7 +240,7 @@ func bomb(w, h uint32) []byte {
 
 // Nothing is decoded here, so nothing is too large: the facts of a bomb are facts.
 func TestABombHasFacts(t *testing.T) {
-	f, err := probe.File(bytes.NewReader(bomb(1<<30, 1<<30)))
+	f, err := verify.File(bytes.NewReader(bomb(1<<30, 1<<30)))
 	must(t, err)
 	if f.Type != "image/png" || f.Width != 1<<30 || f.Coding.Samples != 1<<60 {
 		t.Fatalf("%+v", f)
@@ -259,12 +259,12 @@ func crc(b []byte) uint32 {
 }
 
 func TestPerceptualHashIsStable(t *testing.T) {
-	h, err := probe.PerceptualHash(picture(320, 240))
+	h, err := verify.PerceptualHash(picture(320, 240))
 	must(t, err)
 	if h.Name != "phash/goimagehash-1.1.0" || len(h.Value) != 16 {
 		t.Fatalf("%+v", h)
 	}
-	again, err := probe.PerceptualHash(picture(320, 240))
+	again, err := verify.PerceptualHash(picture(320, 240))
 	must(t, err)
 	if again != h {
 		t.Fatalf("%v and %v", h, again)
@@ -298,7 +298,7 @@ func TestPhotosBesideTheCheckout(t *testing.T) {
 		}
 		b, err := os.ReadFile(path)
 		must(t, err)
-		_, err = probe.File(bytes.NewReader(b))
+		_, err = verify.File(bytes.NewReader(b))
 		if err != nil && !field.Is(err, field.CodeNotAPhoto) {
 			t.Errorf("%s: %v", path, err)
 		}
@@ -310,10 +310,10 @@ func TestPhotosBesideTheCheckout(t *testing.T) {
 	if n < 50 {
 		t.Fatalf("%d photos had facts", n)
 	}
-	open := func(name string) probe.Facts {
+	open := func(name string) verify.Facts {
 		b, err := os.ReadFile(filepath.Join(images, name))
 		must(t, err)
-		f, err := probe.File(bytes.NewReader(b))
+		f, err := verify.File(bytes.NewReader(b))
 		must(t, err)
 		return f
 	}
@@ -352,7 +352,7 @@ func TestAgainstExiftool(t *testing.T) {
 		}
 		b, err := os.ReadFile(path)
 		must(t, err)
-		f, err := probe.File(bytes.NewReader(b))
+		f, err := verify.File(bytes.NewReader(b))
 		if err != nil || strings.Contains(path, "invalid") || strings.Contains(path, "/odd/") {
 			continue // broken files have no one truth
 		}

@@ -1,4 +1,4 @@
-package probe
+package verify
 
 import (
 	"errors"
@@ -76,29 +76,29 @@ func File(r io.ReadSeeker) (f Facts, err error) {
 	f.Type, _, _ = strings.Cut(MediaType(head[:n]), ";")
 	say := &notes{}
 	var exif [][]byte
-	switch t, _ := field.ShownType(f.Type); {
-	case t.Code == field.JPEG:
+	switch {
+	case f.Type == "image/jpeg":
 		j, err := readJPEG(r, say)
 		if err != nil {
 			return Facts{}, err
 		}
 		f.Width, f.Height, exif = j.width, j.height, j.exif
 		f.Coding = Coding{Samples: j.samples, Scans: j.scans, Progressive: j.progressive, Foreign: j.foreign}
-	case t.Code == field.PNG:
+	case f.Type == "image/png":
 		p, err := readPNG(r, say)
 		if err != nil {
 			return Facts{}, err
 		}
 		f.Width, f.Height, exif = p.width, p.height, p.exif
 		f.Coding = Coding{Samples: int64(p.width) * int64(p.height), Bits: p.bits, Interlaced: p.interlaced}
-	case t.Code == field.HEIC:
+	case IsHEIC(f.Type):
 		h, err := readHEIF(r, say)
 		if err != nil {
 			return Facts{}, err
 		}
 		f.Width, f.Height, exif = h.width, h.height, h.exif
 		f.Coding = Coding{Samples: int64(h.width) * int64(h.height), Bits: h.bits}
-	case t.Recording:
+	case IsRecording(f.Type):
 		return f, nil // kept as they are
 	default:
 		return Facts{}, field.Refuse(field.CodeNotAPhoto, "")

@@ -1,4 +1,4 @@
-package probe_test
+package verify_test
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"fieldclue/media/probe"
+	"fieldclue/media/verify"
 	"fieldclue/server/field"
 )
 
@@ -34,7 +34,7 @@ func seeds(f *testing.F) {
 func FuzzFile(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		facts, err := probe.File(bytes.NewReader(b))
+		facts, err := verify.File(bytes.NewReader(b))
 		if err != nil {
 			if field.AsError(err).Kind == field.ErrorInternal {
 				t.Fatal(err)
@@ -60,19 +60,19 @@ func FuzzFile(f *testing.F) {
 func FuzzDeclared(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		head := b[:min(len(b), probe.HeadSize)]
+		head := b[:min(len(b), verify.HeadSize)]
 		for _, declared := range []string{"image/jpeg", "image/png", "image/heic", "video/mp4", "audio/mp4"} {
-			if err := probe.Declared(declared, head); err != nil {
+			if err := verify.Declared(declared, head); err != nil {
 				if !field.Is(err, field.CodeNotAPhoto) {
 					t.Fatal(err)
 				}
 				continue
 			}
-			facts, err := probe.File(bytes.NewReader(b))
+			facts, err := verify.File(bytes.NewReader(b))
 			if err != nil { // its header is broken, or it is too large
 				continue
 			}
-			if (declared == "image/jpeg" || declared == "image/png") && facts.Type != declared || declared == "image/heic" != slices.Contains(heic, facts.Type) {
+			if (declared == "image/jpeg" || declared == "image/png") && facts.Type != declared || declared == "image/heic" != verify.IsHEIC(facts.Type) {
 				t.Fatalf("declared as %s, examined as %s", declared, facts.Type)
 			}
 		}
@@ -88,7 +88,7 @@ func FuzzEXIF(f *testing.F) {
 	must(f, png.Encode(&p, picture(2, 2)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		file := slices.Concat(p.Bytes()[:33], chunk("eXIf", b), p.Bytes()[33:])
-		facts, err := probe.File(bytes.NewReader(file))
+		facts, err := verify.File(bytes.NewReader(file))
 		if err != nil || facts.Width != 2 {
 			t.Fatalf("%+v, %v", facts, err)
 		}

@@ -1,4 +1,4 @@
-package probe_test
+package verify_test
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"fieldclue/media/probe"
+	"fieldclue/media/verify"
 )
 
 // The odd photos of these tests are the plain one of village with something changed. "The rest" is what is not about the
@@ -27,9 +27,9 @@ func place() []entry {
 	return []entry{ascii(1, "N"), rats(2, 27, 1, 18, 1, 3600, 100), ascii(3, "E"), rats(4, 105, 1, 17, 1, 0, 1)}
 }
 
-func facts(t *testing.T, file []byte) probe.Facts {
+func facts(t *testing.T, file []byte) verify.Facts {
 	t.Helper()
-	f, err := probe.File(bytes.NewReader(file))
+	f, err := verify.File(bytes.NewReader(file))
 	must(t, err)
 	return f
 }
@@ -324,7 +324,7 @@ func TestEXIFOfPNG(t *testing.T) {
 	if f := facts(t, animated); f.Type != "image/png" || f.Make != "Huawei" {
 		t.Errorf("animated: %+v", f)
 	}
-	must(t, probe.Declared("image/png", animated))
+	must(t, verify.Declared("image/png", animated))
 }
 
 func box(name string, body ...[]byte) []byte {
@@ -381,16 +381,16 @@ func TestHEIFOfPhones(t *testing.T) {
 		"within the meta box":        heif("heic", false, true, 0),
 	} {
 		f := facts(t, b)
-		if !slices.Contains(heic, f.Type) || f.Make != "Huawei" || f.Position == nil || f.Width != 30 || f.Height != 40 || len(f.Problems) > 0 {
+		if !verify.IsHEIC(f.Type) || f.Make != "Huawei" || f.Position == nil || f.Width != 30 || f.Height != 40 || len(f.Problems) > 0 {
 			t.Errorf("%s: %+v", name, f)
 		}
-		if err := probe.Declared("image/heic", b[:min(len(b), probe.HeadSize)]); err != nil {
+		if err := verify.Declared("image/heic", b[:min(len(b), verify.HeadSize)]); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	whole := heif("heic", true, false, 100)
 	for i := range whole { // wherever it is cut off, what is read is read, and there is no error
-		if f, err := probe.File(bytes.NewReader(whole[:i])); err == nil && f.Make == "" && len(f.Problems) == 0 {
+		if f, err := verify.File(bytes.NewReader(whole[:i])); err == nil && f.Make == "" && len(f.Problems) == 0 {
 			t.Fatalf("%d of %d bytes: %+v", i, len(whole), f)
 		}
 	}
@@ -474,7 +474,7 @@ func TestOddFilesBesideTheCheckout(t *testing.T) {
 			t.Errorf("%s: %+v", name, f)
 		}
 		if p := f.Position; name[:3] == "e02" {
-			if p != nil || f.NoPosition != probe.PositionUnreadable {
+			if p != nil || f.NoPosition != verify.PositionUnreadable {
 				t.Errorf("%s: %+v", name, f)
 			}
 		} else if p == nil || math.Abs(p.Lat-27.33904) > 1e-5 || math.Abs(p.Lon-105.23140) > 1e-5 {
@@ -482,5 +482,3 @@ func TestOddFilesBesideTheCheckout(t *testing.T) {
 		}
 	}
 }
-
-var heic = []string{"image/heic", "image/heif", "image/heic-sequence", "image/heif-sequence"}

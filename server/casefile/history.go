@@ -8,19 +8,19 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// replay is what entries of the log come to: the records, and what happened to each. The code that makes a file and the code that checks
-// it make it from the same bytes.
-type replay struct {
+// tale is what entries of the log come to: the records, and what happened to each. The code that makes a file and the code that checks
+// it tell it from the same bytes.
+type tale struct {
 	image  map[field.RecordID]*field.Record
 	events map[field.RecordID][]protocol.Event
 }
 
-func newReplay() *replay {
-	return &replay{image: map[field.RecordID]*field.Record{}, events: map[field.RecordID][]protocol.Event{}}
+func newTale() *tale {
+	return &tale{image: map[field.RecordID]*field.Record{}, events: map[field.RecordID][]protocol.Event{}}
 }
 
 // hear takes the next entry of a scope in. An entry that cannot be is an error, and changes nothing.
-func (t *replay) hear(b *protocol.Body, hash string) error {
+func (t *tale) hear(b *protocol.Body, hash string) error {
 	at, err := time.Parse(time.RFC3339Nano, b.At)
 	if err != nil {
 		return fmt.Errorf("its time: %w", err)
@@ -58,6 +58,6 @@ func (t *replay) hear(b *protocol.Body, hash string) error {
 }
 
 // filed is a record with its history.
-func (t *replay) filed(r *field.Record) Filed {
+func (t *tale) filed(r *field.Record) Filed {
 	return Filed{Record: protocol.FromRecord(r), History: t.events[r.ID]}
 }

@@ -1,0 +1,177 @@
+// A supervisor's work in a real browser, with the keyboard alone: signs in, looks, returns, approves; the link is cut, the session ends, and
+// nothing that was typed is lost. `node story.mjs LINK [PICTURES]`: LINK is what the demo prints for the desk, PICTURES a folder for pictures
+// of every screen in both languages and themes. NODE_PATH is not read by modules, so FIELDCLUE_NODE_MODULES names where the packages lie.
+
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+
+const require = createRequire(join(process.env.FIELDCLUE_NODE_MODULES ?? '', 'x.js'))
+const { chromium } = require('playwright-core')
+const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8')
+
+const [link = '', pictures = ''] = process.argv.slice(2)
+const base = new URL(link).origin
+const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
+assert(executablePath, 'there is no Chromium on this machine')
+if (pictures) mkdirSync(pictures, { recursive: true })
+
+// Every word that a screen says is there, and every word that is there is said.
+const web = new URL('../../server/web/', import.meta.url).pathname
+const sources = ['desk', 'lib'].flatMap((d) => readdirSync(join(web, d)).map((f) => readFileSync(join(web, d, f), 'utf8'))).join('\n')
+const known = [...readFileSync(join(web, 'lib/words.js'), 'utf8').matchAll(/^ {2}(\w+): \['(?:[^'\\]|\\.)+', '(?:[^'\\]|\\.)+'\],$/gm)].map((m) => m[1])
+const quoted = new Set([...sources.matchAll(/'(\w+)'/g)].map((m) => m[1]))
+assert(known.length > 100, `${known.length} words`)
+assert.deepEqual(known.filter((w) => !quoted.has(w)), [], 'words that no screen says')
+const unknown = [...sources.matchAll(/\b(?:t|section|fact|button)\('(\w+)'|word: '(\w+)'/g)].map((m) => m[1] ?? m[2]).filter((w) => !known.includes(w))
+assert.deepEqual(unknown, [], 'words that are not there')
+
+const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] })
+const faults = []
+
+/** open begins a browser of its own, which fails the story when a page throws or is refused something by its own policy. */
+async function open(options) {
+  const context = await browser.newContext({ viewport: { width: 1366, height: 800 }, ...options })
+  const page = await context.newPage()
+  page.on('pageerror', (e) => faults.push(`${page.url()}: ${e.message}`))
+  page.on('console', (m) => { if (m.type() === 'error' && /Content Security|Uncaught|TypeError/.test(m.text())) faults.push(m.text()) })
+  return { context, page }
+}
+/** until asks a page again and again: its policy forbids what waitForFunction does. */
+async function until(page, says, arg) {
+  for (let tries = 0; tries < 600; tries++) {
+    if (await page.evaluate(says, arg).catch(() => false)) return // it may be on its way to the next page
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  assert.fail('not so after 30 s: ' + says)
+}
+/** accessible looks for violations of WCAG 2.2 AA on what is shown. axe runs in a world of its own: the page's policy lets nothing in. */
+async function accessible(page, where) {
+  const cdp = await page.context().newCDPSession(page)
+  const { frameTree } = await cdp.send('Page.getFrameTree')
+  const { executionContextId: contextId } = await cdp.send('Page.createIsolatedWorld', { frameId: frameTree.frame.id, worldName: 'axe' })
+  const run = `${axe};axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})
+    .then((r) => r.violations.map((v) => v.id + ': ' + v.help + ' ' + v.nodes.map((n) => n.html.slice(0, 120)).join(' | ')))`
+  const { result, exceptionDetails } = await cdp.send('Runtime.evaluate', { contextId, expression: run, awaitPromise: true, returnByValue: true })
+  assert.equal(exceptionDetails, undefined)
+  assert.deepEqual(result.value, [], where)
+}
+/** fits holds that nothing sticks out to the right from a phone's width to a wide screen's. */
+async function fits(page, where) {
+  const size = page.viewportSize()
+  for (const width of [360, 768, 1366, 1920]) {
+    await page.setViewportSize({ width, height: 800 })
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
+    assert(over <= 0, `${where}: ${over} px too wide at ${width}`)
+  }
+  await page.setViewportSize(size)
+}
+const looked = async (page, name) => {
+  await accessible(page, name)
+  await fits(page, name)
+  if (pictures) await page.screenshot({ path: join(pictures, name + '.png') })
+}
+
+// Every screen, in both languages and themes. Nothing is decided.
+for (const [locale, colorScheme] of [['zh-CN', 'light'], ['zh-CN', 'dark'], ['en-GB', 'light'], ['en-GB', 'dark']]) {
+  const { context, page } = await open({ locale, colorScheme })
+  const name = (n) => `${n}-${locale.slice(0, 2)}-${colorScheme}`
+  await page.goto(base)
+  await page.waitForSelector('form')
+  await looked(page, name('sign-in'))
+  await page.goto('about:blank')
+  await page.goto(link)
+  await page.waitForSelector('.queue tbody tr')
+  assert(!page.url().includes('password'), 'the link stays in the address')
+  assert.equal(await page.evaluate(() => document.cookie), '', 'a script can read the session')
+  await looked(page, name('queue'))
+  for (const [key, tab] of [['2', 'returned'], ['3', 'decided']]) {
+    await page.keyboard.press(key)
+    await page.waitForSelector('.queue tbody tr, .empty')
+    await looked(page, name(tab))
+  }
+  await page.keyboard.press('1')
+  await page.waitForSelector('.queue tbody tr')
+  await page.keyboard.press('Enter')
+  await page.waitForSelector('.items li')
+  await until(page, () => [...document.images].every((i) => i.complete || i.loading === 'lazy'))
+  await looked(page, name('review'))
+  await page.keyboard.press('p')
+  await page.waitForSelector('.viewer img')
+  for (const key of ['v', 'i', '+', 'ArrowRight']) await page.keyboard.press(key)
+  await looked(page, name('viewer'))
+  await page.keyboard.press('Escape')
+  await page.keyboard.press('?')
+  await looked(page, name('keys'))
+  await page.keyboard.press('Escape')
+  await page.waitForSelector('dialog', { state: 'detached' })
+  await page.keyboard.press('a')
+  await page.waitForSelector('dialog[open]')
+  await looked(page, name('approve'))
+  await page.keyboard.press('Escape')
+  await context.close()
+}
+
+// The work: one report goes back with a comment that outlives a cut link, a reload and the end of the session; the other is approved.
+const { context, page } = await open({ locale: 'zh-CN' })
+await page.goto(link)
+await page.waitForSelector('.queue tbody tr')
+const rows = await page.locator('.queue tbody tr').count()
+assert.equal(rows, 2, 'reports that wait')
+let keys = 0
+const press = async (key) => { keys++; await page.keyboard.press(key) }
+await press('Enter')
+await page.waitForSelector('.items li')
+const first = page.url()
+await press('j')
+await press('c')
+const comment = '请补拍公示牌正面'
+await page.keyboard.type(comment)
+await page.keyboard.press('Escape')
+
+await context.setOffline(true)
+await press('r')
+await page.waitForSelector('dialog[open]')
+await press('Enter')
+await page.waitForSelector('.said[data-kind=wrong]:not(:empty)')
+await page.waitForSelector('dialog', { state: 'detached' })
+assert.equal(await page.inputValue('textarea'), comment, 'the comment after a cut')
+await context.setOffline(false)
+await page.reload()
+await page.waitForSelector('textarea')
+assert.equal(await page.inputValue('textarea'), comment, 'the comment after a reload')
+
+const cookies = await context.cookies()
+assert.equal(cookies.length, 1)
+assert(cookies[0].httpOnly && cookies[0].secure && cookies[0].sameSite === 'Strict' && cookies[0].name.startsWith('__Host-'))
+await context.clearCookies()
+await press('r')
+await page.waitForSelector('dialog[open]')
+await press('Enter')
+await page.waitForSelector('dialog.signin[open]')
+assert.equal(await page.inputValue('.items textarea'), comment, 'the comment when the session had ended')
+const given = new URLSearchParams(new URL(link).hash.slice(1))
+await page.fill('#in-login', given.get('login'))
+await page.fill('#in-password', given.get('password'))
+await page.keyboard.press('Enter')
+await page.waitForSelector('dialog.signin', { state: 'detached' })
+
+await press('r')
+await page.waitForSelector('dialog[open]')
+await press('Enter')
+await until(page, (was) => location.href !== was && document.querySelector('.items li') !== null, first)
+assert(page.url().includes('/desk/reports/'), 'the next report stands there at once')
+await press('a')
+await page.waitForSelector('dialog[open]')
+await press('Enter')
+await page.waitForSelector('.empty')
+await press('2')
+await page.waitForSelector('.queue tbody tr')
+assert.equal(await page.locator('.queue tbody tr').count(), 1, 'what is with the inspector')
+const report = await page.evaluate(async (id) => (await fetch('/v1/reports/' + id)).json(), first.split('/').at(-1))
+assert.equal(report.report.state, 'returned')
+assert.deepEqual(report.items.filter((i) => i.returned).map((i) => i.returned), [comment])
+assert.deepEqual(faults, [])
+await browser.close()
+console.log(`screens: ${known.length} words in two languages; 8 screens in 2 languages and 2 themes without violation, at 4 widths; two reports decided with ${keys} keys beside the text`)
