@@ -48,8 +48,8 @@ var CustodySteps = []Choice{
 	{Code: StepEdited, ZH: "说明信息被修改；文件未变。", EN: "What is said about it was edited; the file is the same."},
 	{Code: StepViewed, ZH: "有人查看。", EN: "Somebody looked at it."},
 	{Code: StepViewedList, ZH: "这一刻钟内有人查看了所属报告的缩略图，可能包括本照片。", EN: "Small pictures of its report were shown in this quarter of an hour; it may have been among them."},
-	{Code: StepEvidence, ZH: "被列为发现问题的证据。", EN: "A finding names it as evidence."},
-	{Code: StepUnnamed, ZH: "不再被列为发现问题的证据。", EN: "A finding no longer names it as evidence."},
+	evidenceStep(StepEvidence, "发现问题", "finding"),
+	evidenceStep(StepUnnamed, "发现问题", "finding"),
 	{Code: StepLinked, ZH: "关联到问题线索。", EN: "It was linked to a clue."},
 	{Code: StepLinkConfirmed, ZH: "与线索的关联已确认。", EN: "The link to the clue was confirmed."},
 	{Code: StepLinkWithdrawn, ZH: "与线索的关联已撤回。", EN: "The link to the clue was withdrawn."},
@@ -58,4 +58,14 @@ var CustodySteps = []Choice{
 	{Code: StepExported, ZH: "原件随案卷导出。", EN: "The original left with the file of a case."},
 	{Code: StepDiscredited, ZH: "被认定为不可采信。", EN: "It was discredited."},
 	{Code: StepVoided, ZH: "照片已作废；文件仍保留。", EN: "It was voided; the bytes stay."},
+}
+
+// EvidenceStep is the step in which a record of a kind names the photo as evidence, or no longer does.
+func EvidenceStep(code string, of *Spec) Choice { return evidenceStep(code, of.ZH, of.EN) }
+
+func evidenceStep(code, zh, en string) Choice {
+	if code == StepEvidence {
+		return Choice{Code: code, ZH: "被列为" + zh + "的证据。", EN: "A " + en + " names it as evidence."}
+	}
+	return Choice{Code: code, ZH: "不再被列为" + zh + "的证据。", EN: "A " + en + " no longer names it as evidence."}
 }

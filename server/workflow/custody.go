@@ -411,9 +411,9 @@ func (c *chain) evidenceOf(on field.Ground) error {
 				}
 				switch now := c.among(on, e.Set[on.Name]); {
 				case now && !named:
-					c.add(t.step(field.StepEvidence, about))
+					c.named(on, t, field.StepEvidence, about)
 				case named && !now:
-					c.add(t.step(field.StepUnnamed, about))
+					c.named(on, t, field.StepUnnamed, about)
 				}
 				named = c.among(on, e.Set[on.Name])
 				return true
@@ -423,6 +423,13 @@ func (c *chain) evidenceOf(on field.Ground) error {
 		}
 	}
 	return nil
+}
+
+// named adds that a record names the photo as evidence, or no longer does.
+func (c *chain) named(on field.Ground, t told, code string, about map[string]field.Value) {
+	s, said := t.step(code, about), field.EvidenceStep(code, on.Spec)
+	s.ZH, s.EN = said.ZH, said.EN
+	c.add(s)
 }
 
 // firstOf is the number of the entry that made a record: a field that never changes has its stamp.

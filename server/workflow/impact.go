@@ -20,7 +20,7 @@ type Impact struct {
 	Revisits  []protocol.PulledRecord `json:"revisits"`         // that were answered with its report: what was put right, and what was not
 	Links     []protocol.PulledRecord `json:"links"`            // to clues, not withdrawn
 	Clues     []ClueImpact            `json:"clues"`
-	Standing  []Standing              `json:"standing"` // of the findings, the revisits and the clues, without the photo
+	Standing  []Standing              `json:"standing"` // of the findings, the others, the revisits and the clues, without the photo
 }
 
 // ClueImpact says whether a clue would still stand without the photo.
