@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,7 +29,41 @@ import (
 // The examination of a photo may start this program again as a decoder.
 func TestMain(m *testing.M) {
 	sandbox.Main()
-	os.Exit(m.Run())
+	code := m.Run()
+	if told.dir != "" {
+		_ = os.RemoveAll(told.dir) // else the system does it some day
+	}
+	os.Exit(code)
+}
+
+// told is the data directory of a server that has stopped, to which the demo has told its whole story: once for all tests.
+var told struct {
+	once sync.Once
+	dir  string
+}
+
+// afterTheDemo is a copy of it.
+func afterTheDemo(t *testing.T) string {
+	t.Helper()
+	told.once.Do(func() {
+		dir, err := os.MkdirTemp("", "fieldclue-demo")
+		if err != nil {
+			t.Fatal(err)
+		}
+		told.dir = dir
+		data := filepath.Join(dir, "data")
+		a := start(t, configured(t, data))
+		play(t, a, filepath.Join(dir, "phones"))
+		beside, err := upkeep.Verify(t.Context(), configured(t, data), quiet, upkeep.Look{})
+		if err != nil || !beside.Sound() || beside.Photos != 15 {
+			t.Fatalf("beside the running server: %v\n%v", err, beside)
+		}
+		stop(t, a)
+	})
+	if t.Failed() || told.dir == "" {
+		t.FailNow()
+	}
+	return copied(t, filepath.Join(told.dir, "data"))
 }
 
 func configured(t *testing.T, dir string) config.Config {
@@ -143,14 +178,7 @@ func TestVerifyNamesWhatWasChanged(t *testing.T) {
 	if testing.Short() {
 		t.Skip("plays the whole demo; skipped with -short")
 	}
-	dir := t.TempDir()
-	a := start(t, configured(t, dir))
-	play(t, a, t.TempDir())
-	beside, err := upkeep.Verify(t.Context(), configured(t, dir), slog.New(slog.DiscardHandler), upkeep.Look{})
-	if err != nil || !beside.Sound() || beside.Photos != 15 {
-		t.Fatalf("beside the running server: %v\n%v", err, beside)
-	}
-	stop(t, a)
+	dir := afterTheDemo(t)
 	for name, tc := range map[string]struct {
 		harm func(t *testing.T, dir string)
 		says string
@@ -197,10 +225,8 @@ func TestVerifyNamesWhatWasChanged(t *testing.T) {
 		}, "is acknowledged and cannot be read"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			harmed := t.TempDir()
-			if err := os.CopyFS(harmed, os.DirFS(dir)); err != nil {
-				t.Fatal(err)
-			}
+			t.Parallel()
+			harmed := copied(t, dir)
 			tc.harm(t, harmed)
 			report, err := upkeep.Verify(t.Context(), configured(t, harmed), slog.New(slog.DiscardHandler), upkeep.Look{})
 			if err != nil {

@@ -33,10 +33,7 @@ func TestTheSameCaseGivesTheSameFile(t *testing.T) {
 	if testing.Short() {
 		t.Skip("plays the whole demo; skipped with -short")
 	}
-	cfg := configured(t, t.TempDir())
-	a := start(t, cfg)
-	play(t, a, t.TempDir())
-	stop(t, a)
+	cfg := configured(t, afterTheDemo(t))
 	first := exportCase(t, cfg, "gz-liwan-2026-0001")
 	if again := exportCase(t, cfg, "gz-liwan-2026-0001"); !bytes.Equal(first, again) {
 		t.Error("another file the second time")
