@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +19,34 @@ import (
 // long asks for the form that CI runs; the short one is for a person who waits.
 var long = os.Getenv("FIELDCLUE_TEST_LONG") != ""
 
+// binaries is the folder of the program that is killed.
+var binaries string
+
+// server is that program, built once for all tests.
+var server = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(binaries, "fieldclue")
+	return path, buildProgram(context.Background(), path)
+})
+
+func TestMain(m *testing.M) {
+	var err error
+	if binaries, err = os.MkdirTemp("", "fieldclue-crash"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(binaries) // else the system does it some day
+	os.Exit(code)
+}
+
+func built(t *testing.T) string {
+	t.Helper()
+	path, err := server()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // A few kills of each kind, so that the soak itself is known to work.
 func TestWhatWasAcknowledgedOutlivesAKill(t *testing.T) {
 	if testing.Short() {
@@ -27,7 +57,7 @@ func TestWhatWasAcknowledgedOutlivesAKill(t *testing.T) {
 	if long {
 		kills = 6
 	}
-	o := options{kills: kills, seed: 2, pushers: 4, phones: 1, dir: t.TempDir(), load: 150 * time.Millisecond, full: 3, say: time.Hour, out: &out}
+	o := options{program: built(t), kills: kills, seed: 2, pushers: 4, phones: 1, dir: t.TempDir(), load: 150 * time.Millisecond, full: 3, say: time.Hour, out: &out}
 	if err := run(t.Context(), o); err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
@@ -37,19 +67,23 @@ func TestWhatWasAcknowledgedOutlivesAKill(t *testing.T) {
 	t.Log(out.String())
 }
 
-// A dozen files through a proxy that cuts every connection, so that the soak of uploads is known to work, too.
+// A few files through a proxy that cuts every connection, so that the soak of uploads is known to work, too.
 func TestUploadsOutliveCutsAndKills(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the server and kills it; skipped with -short")
 	}
-	program := filepath.Join(t.TempDir(), "fieldclue")
-	if err := buildProgram(t.Context(), program); err != nil {
-		t.Fatal(err)
+	program := built(t)
+	ways := map[string]options{
+		"directory": {kills: 2, blobs: "dir", uploads: 6},
+		"MinIO":     {kills: 1, blobs: "minio", blobKills: 1, uploads: 6},
 	}
-	for name, o := range map[string]options{
-		"directory": {kills: 4, blobs: "dir"},
-		"MinIO":     {kills: 2, blobs: "minio", blobKills: 2},
-	} {
+	if long {
+		ways = map[string]options{
+			"directory": {kills: 4, blobs: "dir", uploads: 12},
+			"MinIO":     {kills: 2, blobs: "minio", blobKills: 2, uploads: 12},
+		}
+	}
+	for name, o := range ways {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if o.blobs == "minio" {
@@ -57,7 +91,7 @@ func TestUploadsOutliveCutsAndKills(t *testing.T) {
 			}
 			var out bytes.Buffer
 			o.seed, o.dir, o.program, o.say, o.out = 3, t.TempDir(), program, time.Hour, &out
-			o.uploads, o.largest = 12, 4_000_000
+			o.largest = 4_000_000
 			if err := run(t.Context(), o); err != nil {
 				t.Fatalf("%v\n%s", err, out.String())
 			}
