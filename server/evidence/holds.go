@@ -122,7 +122,7 @@ func (h *Holds) clue(ctx context.Context, id field.RecordID, depth int) error {
 
 func (h *Holds) link(ctx context.Context, l *field.Record) error {
 	tie := field.KindOf(l.Kind).Ties
-	if of := field.KindOf(field.Kind(l.Text(tie.Kind))); of == nil || of.Bytes == "" {
+	if !field.Kind(l.Text(tie.Kind)).DeclaresBytes() {
 		return nil
 	}
 	_, photo := tie.Of(l)

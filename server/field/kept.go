@@ -323,7 +323,7 @@ type Declaration struct {
 // is none.
 func KeptDeclaration(parked *Record) (d Declaration, ok bool) {
 	kind := Kind(parked.Text("recordKind"))
-	if s := KindOf(kind); s == nil || s.Bytes == "" {
+	if !kind.DeclaresBytes() {
 		return d, false
 	}
 	op, set := keptOperation(parked)

@@ -192,10 +192,16 @@ func Holders() (all []*Spec) {
 	return all
 }
 
+// DeclaresBytes reports whether records of the kind declare bytes, which come after them.
+func (k Kind) DeclaresBytes() bool {
+	s := KindOf(k)
+	return s != nil && s.Bytes != ""
+}
+
 // WithBytes lists the kinds that declare bytes.
 func WithBytes() (all []Kind) {
 	for _, s := range known {
-		if s.Bytes != "" {
+		if s.Kind.DeclaresBytes() {
 			all = append(all, s.Kind)
 		}
 	}

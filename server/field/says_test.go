@@ -111,6 +111,11 @@ func TestWhatAKindSaysIsThere(t *testing.T) {
 			}
 			uses[s.Use] = s.Kind
 		}
+		if s.Part != "" {
+			if f := s.Named(s.Part); s.Part != "reportId" || f == nil || !f.Key || f.Of.Filing() != field.FiledVisit {
+				t.Errorf("%s.Part: the parts of a report are found by reportId, a Key with the id of a report", s.Kind)
+			}
+		}
 		if (s.Filed == field.FiledPicture) != (s.Bytes != "") {
 			t.Errorf("%s: what is filed as a picture declares bytes, and says in Bytes which command notes that they have come", s.Kind)
 		}

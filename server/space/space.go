@@ -270,7 +270,7 @@ func (x count) Build(ctx context.Context) error {
 	x.mu.Lock()
 	x.forget()
 	x.mu.Unlock()
-	q := store.Query{Visible: access.Everything, Kinds: []field.Kind{field.KindPhoto, field.KindParked}, Deleted: true, Limit: page}
+	q := store.Query{Visible: access.Everything, Kinds: append(field.WithBytes(), field.KindParked), Deleted: true, Limit: page}
 	return store.EachPage(ctx, x.store, q, func(records []*field.Record) error {
 		x.Changed(records)
 		return nil
@@ -282,10 +282,10 @@ func (x count) Changed(records []*field.Record) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, r := range records {
-		switch r.Kind {
-		case field.KindPhoto:
+		switch {
+		case r.Kind.DeclaresBytes():
 			x.photo(r)
-		case field.KindParked:
+		case r.Kind == field.KindParked:
 			x.parked(r)
 		}
 	}
@@ -297,7 +297,7 @@ func (x *Index) photo(r *field.Record) {
 	switch {
 	case r.Fields["receipt"] != nil:
 		x.arrived(r, r.Text("sha256"), r.Int("size"))
-	case r.State == field.PhotoDeclared && !r.Deleted:
+	case r.State == field.KindOf(r.Kind).Initial && !r.Deleted:
 		x.expected(r, r.Text("sha256"), r.Int("size"))
 	default:
 		x.unexpected(r.ID)
@@ -322,7 +322,7 @@ func (x *Index) parked(r *field.Record) {
 		if json.Unmarshal(r.Fields["receipt"], &receipt) == nil {
 			x.arrived(r, receipt.SHA256, receipt.Size)
 		}
-	case r.State == field.StateOpen && r.Decode("operation", &op) == nil && op.Kind == field.KindPhoto && op.Set.SHA256 != "":
+	case r.State == field.StateOpen && r.Decode("operation", &op) == nil && op.Kind.DeclaresBytes() && op.Set.SHA256 != "":
 		x.expected(r, op.Set.SHA256, op.Set.Size)
 	default:
 		x.unexpected(r.ID)

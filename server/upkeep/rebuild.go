@@ -56,7 +56,7 @@ func (d *Rebuilt) derived(ctx context.Context, p *storage.Engines, log *slog.Log
 	err := storage.EachHead(ctx, p.Store, func(h store.Head) error {
 		return storage.EachRecord(ctx, p.Store, h.Scope, func(r *field.Record) error {
 			found.see(r)
-			if r.Kind != field.KindPhoto || r.Fields["receipt"] == nil {
+			if !r.Kind.DeclaresBytes() || r.Fields["receipt"] == nil {
 				return nil
 			}
 			return d.renditions(ctx, p, renditions, r)
@@ -71,7 +71,7 @@ func (d *Rebuilt) derived(ctx context.Context, p *storage.Engines, log *slog.Log
 	// After the jobs that are none were removed.
 	return storage.EachHead(ctx, p.Store, func(h store.Head) error {
 		return storage.EachRecord(ctx, p.Store, h.Scope, func(r *field.Record) error {
-			if r.Kind != field.KindPhoto || r.Fields["receipt"] == nil {
+			if !r.Kind.DeclaresBytes() || r.Fields["receipt"] == nil {
 				return nil
 			}
 			lost, err := evidence.Unexamined(ctx, p.Store, r)

@@ -219,7 +219,7 @@ func (r *Report) record(ctx context.Context, p *storage.Engines, held *evidence.
 	if rec.Kind == field.KindParked && rec.Fields["receipt"] != nil {
 		return r.kept(ctx, p, rec)
 	}
-	if rec.Kind != field.KindPhoto || rec.Fields["receipt"] == nil {
+	if !rec.Kind.DeclaresBytes() || rec.Fields["receipt"] == nil {
 		return nil
 	}
 	if err := r.photo(ctx, p, rec); err != nil {

@@ -21,10 +21,11 @@ type ReportView struct {
 	OtherPhotos  []PhotoView             `json:"otherPhotos"` // that belong to no item
 	Interviews   []protocol.PulledRecord `json:"interviews"`
 	Findings     []protocol.PulledRecord `json:"findings"`
-	Flags        []protocol.PulledRecord `json:"flags"`     // the most severe first
-	Conflicts    []protocol.PulledRecord `json:"conflicts"` // open ones about the report itself
-	Approval     field.Approval          `json:"approval"`  // what stands before it
-	Kept         []Kept                  `json:"kept"`      // what was refused for the report and its parts, is kept, and nobody has decided
+	Others       []protocol.PulledRecord `json:"others,omitempty"` // parts of other kinds
+	Flags        []protocol.PulledRecord `json:"flags"`            // the most severe first
+	Conflicts    []protocol.PulledRecord `json:"conflicts"`        // open ones about the report itself
+	Approval     field.Approval          `json:"approval"`         // what stands before it
+	Kept         []Kept                  `json:"kept"`             // what was refused for the report and its parts, is kept, and nobody has decided
 	Counts       Counts                  `json:"counts"`
 	Site         *protocol.PulledRecord  `json:"site,omitempty"`
 	Template     *protocol.PulledRecord  `json:"template,omitempty"`
@@ -104,7 +105,7 @@ func (f *Flow) ReportView(ctx context.Context, who *access.Actor, id field.Repor
 		return nil, err
 	}
 	v := &ReportView{
-		Report: protocol.FromRecord(r), Interviews: wire(p.interviews), Findings: wire(p.findings), Flags: wire(p.flags),
+		Report: protocol.FromRecord(r), Interviews: wire(p.interviews), Findings: wire(p.findings), Others: wire(p.others), Flags: wire(p.flags),
 		Counts: p.counts(r), Items: []ItemView{}, OtherPhotos: []PhotoView{}, PhotoPoints: []PhotoPair{}, People: []*Named{},
 	}
 	about, err := f.readMany(ctx, who, distinct([]field.RecordID{
@@ -176,7 +177,7 @@ func (f *Flow) people(ctx context.Context, who *access.Actor, v *ReportView, r, 
 	for _, a := range field.Authors(r) {
 		ids = append(ids, field.RecordID(a))
 	}
-	for _, x := range slices.Concat(p.findings, p.interviews, p.photos) {
+	for _, x := range slices.Concat(p.findings, p.interviews, p.photos, p.others) {
 		ids = append(ids, field.RecordID(x.Author))
 	}
 	for _, x := range p.flags {

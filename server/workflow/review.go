@@ -35,7 +35,7 @@ type Counts struct {
 	Photos       int            `json:"photos"`
 	Findings     int            `json:"findings"`
 	Interviews   int            `json:"interviews"`
-	Added        int            `json:"added"` // of photos, findings and interviews: after the report was handed in
+	Added        int            `json:"added"` // of photos, findings, interviews and other parts: after the report was handed in
 	Flags        map[string]int `json:"flags"` // undecided, by severity
 }
 
@@ -85,27 +85,37 @@ func (f *Flow) ReviewQueue(ctx context.Context, who *access.Actor, ask Ask) (Pag
 }
 
 // parts are the records that belong to a report.
-type parts struct{ photos, findings, interviews, flags []*field.Record }
+type parts struct{ photos, findings, interviews, flags, others []*field.Record }
 
 // parts reads the records of a report, as many as a guard looks through; whole is false when there are more.
 func (f *Flow) parts(ctx context.Context, who *access.Actor, report *field.Record) (p parts, whole bool, err error) {
 	found, whole, err := f.all(ctx, who, store.Query{
-		Scope: report.Scope, Kinds: []field.Kind{field.KindPhoto, field.KindFinding, field.KindInterview, field.KindFlag},
+		Scope: report.Scope, Kinds: append(field.FiledAs(field.FiledFlag), partKinds()...),
 		Keys: where{}.is("reportId", string(report.ID)),
 	}, field.MostFound)
 	for _, r := range found {
-		switch r.Kind {
-		case field.KindPhoto:
+		switch r.Kind.Filing() {
+		case field.FiledPicture:
 			p.photos = append(p.photos, r)
-		case field.KindFinding:
+		case field.FiledProblem:
 			p.findings = append(p.findings, r)
-		case field.KindInterview:
+		case field.FiledWords:
 			p.interviews = append(p.interviews, r)
-		case field.KindFlag:
+		case field.FiledFlag:
 			p.flags = append(p.flags, r)
+		default:
+			p.others = append(p.others, r)
 		}
 	}
 	return p, whole, err
+}
+
+// partKinds are the kinds whose records are parts of a report.
+func partKinds() (kinds []field.Kind) {
+	for _, s := range field.Parts() {
+		kinds = append(kinds, s.Kind)
+	}
+	return kinds
 }
 
 func (p parts) counts(report *field.Record) Counts {
@@ -116,7 +126,7 @@ func (p parts) counts(report *field.Record) Counts {
 			c.CannotObtain++
 		}
 	}
-	for _, r := range slices.Concat(p.photos, p.findings, p.interviews) {
+	for _, r := range slices.Concat(p.photos, p.findings, p.interviews, p.others) {
 		if r.Fields["afterSubmission"] != nil {
 			c.Added++
 		}

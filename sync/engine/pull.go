@@ -194,7 +194,7 @@ func (e *Engine) lacking(ctx context.Context, actor Actor, receipted []protocol.
 			return nil, err
 		}
 		for _, p := range photos {
-			if spec := field.KindOf(p.Kind); spec != nil && spec.Bytes != "" && p.Author == actor.User {
+			if p.Kind.DeclaresBytes() && p.Author == actor.User {
 				found[p.ID] = append(found[p.ID], p)
 			}
 		}
