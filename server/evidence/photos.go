@@ -9,7 +9,6 @@ import (
 	"fieldclue/media/blob"
 	"fieldclue/media/intake"
 	"fieldclue/server/access"
-	"fieldclue/server/accounts"
 	"fieldclue/server/checks"
 	"fieldclue/server/field"
 	"fieldclue/server/space"
@@ -23,13 +22,19 @@ import (
 type Ledger struct {
 	engine *engine.Engine
 	store  storage.Store
-	users  *accounts.Accounts
+	people People
 	space  *space.Index
 }
 
+// People tells who somebody is right now, for what is done in the person's name: server/accounts does. CodeTokenInvalid when there is
+// no such person, or the person has left.
+type People interface {
+	Actor(ctx context.Context, user field.UserID) (*access.Actor, error)
+}
+
 // NewLedger makes the ledger of a server.
-func NewLedger(e *engine.Engine, s storage.Store, users *accounts.Accounts, room *space.Index) *Ledger {
-	return &Ledger{engine: e, store: s, users: users, space: room}
+func NewLedger(e *engine.Engine, s storage.Store, people People, room *space.Index) *Ledger {
+	return &Ledger{engine: e, store: s, people: people, space: room}
 }
 
 // DeclaredPhoto finds the declaration of a photo that somebody may upload: who has declared it, also when the access ended
@@ -37,7 +42,7 @@ func NewLedger(e *engine.Engine, s storage.Store, users *accounts.Accounts, room
 // the access had ended when it came, counts too: the bytes wait with it.
 func (l *Ledger) DeclaredPhoto(ctx context.Context, who intake.Uploader, photoID string) (intake.Declared, error) {
 	var unknown error = field.Refuse(field.CodePhotoNotDeclared, "").About(photoID)
-	actor, err := l.users.Actor(ctx, field.UserID(who.User))
+	actor, err := l.people.Actor(ctx, field.UserID(who.User))
 	if err != nil {
 		return intake.Declared{}, err
 	}
@@ -122,7 +127,7 @@ func (l *Ledger) declaredIn(ctx context.Context, r *field.Record, photoID string
 // Has reports whether the sender has sent the same bytes before, or may read a photo with them that has arrived. A hash is no
 // secret, and the receipt of a photo opens its original: anyone who names a hash must have the bytes, or be able to read them anyway.
 func (l *Ledger) Has(ctx context.Context, who intake.Uploader, d intake.Declared) (bool, error) {
-	actor, err := l.users.Actor(ctx, field.UserID(who.User))
+	actor, err := l.people.Actor(ctx, field.UserID(who.User))
 	if err != nil {
 		return false, err
 	}
