@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"image"
 	"image/jpeg"
-	"io"
 	"math"
 	"net/http"
 	"sync"
@@ -17,6 +14,7 @@ import (
 	"time"
 
 	"fieldclue/server/field"
+	"fieldclue/sync/phone"
 )
 
 type object = map[string]any
@@ -90,50 +88,51 @@ func settle(ctx context.Context, a host, o options, l layout) (*county, error) {
 	if err != nil {
 		return nil, err
 	}
-	device := func() object { return object{"id": newID(), "name": "bench", "platform": "bench"} }
-	var admin struct{ AccessToken string }
-	err = c.ask(ctx, "POST", "/v1/setup", "", object{
-		"code": code, "org": object{"code": "bench", "name": "测试", "region": "520500"}, "name": "管理员", "login": "admin", "password": password, "device": device(),
-	}, &admin)
+	device := func(id field.RecordID) phone.Device {
+		return phone.Device{ID: field.DeviceID(id), Name: "bench", Platform: "bench"}
+	}
+	var set phone.Tokens
+	err = c.as("").Ask(ctx, "POST", "/v1/setup", object{
+		"code": code, "org": object{"code": "bench", "name": "测试", "region": "520500"}, "name": "管理员", "login": "admin", "password": password, "device": device(newID()),
+	}, &set)
 	if err != nil {
 		return nil, err
 	}
+	admin := c.as(set.Access)
 	person := func(login, role string) (id field.RecordID, err error) {
 		var p struct{ ID field.RecordID }
-		err = c.ask(ctx, "POST", "/v1/people", admin.AccessToken, object{"login": login, "password": password, "name": login, "roles": []object{{"role": role}}}, &p)
+		err = admin.Ask(ctx, "POST", "/v1/people", object{"login": login, "password": password, "name": login, "roles": []object{{"role": role}}}, &p)
 		return p.ID, err
 	}
 	var enrolling sync.Map // sign-in name to the lock of its person: a code withdraws the one before
-	signIn := func(login string, person field.RecordID, device object) (token string, err error) {
+	signIn := func(login string, person field.RecordID, device phone.Device) (token string, err error) {
 		known, _ := enrolling.LoadOrStore(login, &sync.Mutex{})
 		lock, _ := known.(*sync.Mutex) // it is one
 		lock.Lock()
 		defer lock.Unlock()
 		var code struct{ Code string }
-		if err := c.ask(ctx, "POST", "/v1/people/"+string(person)+"/device-codes", admin.AccessToken, object{}, &code); err != nil {
+		if err := admin.Ask(ctx, "POST", "/v1/people/"+string(person)+"/device-codes", object{}, &code); err != nil {
 			return "", err
 		}
-		var t struct{ AccessToken string }
-		err = c.ask(ctx, "POST", "/v1/auth/sign-in", "", object{"login": login, "password": password, "device": device, "code": code.Code}, &t)
-		return t.AccessToken, err
+		t, err := c.as("").SignIn(ctx, login, password, code.Code, device)
+		return t.Access, err
 	}
 	boss, err := person("supervisor", "supervisor")
 	if err != nil {
 		return nil, err
 	}
-	desk, err := signIn("supervisor", boss, device())
-	c.desk = desk
-	if err != nil {
+	if c.desk, err = signIn("supervisor", boss, device(newID())); err != nil {
 		return nil, err
 	}
+	desk := c.as(c.desk)
 	project := newID()
-	if err := c.ask(ctx, "POST", "/v1/projects", desk, object{"id": project, "fields": object{"externalId": "B-1", "name": "茶厂", "type": "industry", "county": "520502"}}, nil); err != nil {
+	if err := desk.Ask(ctx, "POST", "/v1/projects", object{"id": project, "fields": object{"externalId": "B-1", "name": "茶厂", "type": "industry", "county": "520502"}}, nil); err != nil {
 		return nil, err
 	}
 	c.sites = newIDs(l.sites)
 	err = together(settlers, func(part int) error {
 		for i := part; i < l.sites; i += settlers {
-			err := c.ask(ctx, "POST", "/v1/sites", desk, object{"id": c.sites[i], "fields": object{"name": fmt.Sprintf("site %d", i), "projectId": project, "region": "520502"}}, nil)
+			err := desk.Ask(ctx, "POST", "/v1/sites", object{"id": c.sites[i], "fields": object{"name": fmt.Sprintf("site %d", i), "projectId": project, "region": "520502"}}, nil)
 			if err != nil {
 				return err
 			}
@@ -157,7 +156,7 @@ func settle(ctx context.Context, a host, o options, l layout) (*county, error) {
 					continue
 				}
 				grant := object{"userId": user, "scope": field.MakeScope(field.ScopeSite, string(site)), "why": "bench"}
-				if err := c.ask(ctx, "POST", "/v1/grants", desk, grant, nil); err != nil {
+				if err := desk.Ask(ctx, "POST", "/v1/grants", grant, nil); err != nil {
 					return err
 				}
 			}
@@ -173,7 +172,7 @@ func settle(ctx context.Context, a host, o options, l layout) (*county, error) {
 			h := &hand{county: c, device: newID(), site: c.sites[i%l.sites], report: newID()}
 			h.scope = field.MakeScope(field.ScopeSite, string(h.site))
 			var err error
-			if h.token, err = signIn(login(i%l.people), people[i%l.people], object{"id": h.device, "name": "bench", "platform": "bench"}); err != nil {
+			if h.token, err = signIn(login(i%l.people), people[i%l.people], device(h.device)); err != nil {
 				return err
 			}
 			c.hands[i] = h
@@ -214,45 +213,8 @@ func picture(size int) ([]byte, error) {
 	}
 }
 
-// ask sends one request as somebody and reads the JSON of the answer.
-func (c *county) ask(ctx context.Context, method, path, token string, body, into any) error {
-	raw, err := json.Marshal(body)
-	if err != nil {
-		return err
-	}
-	answer, _, err := c.send(ctx, method, path, token, raw, "Content-Type", "application/json")
-	if err != nil || into == nil {
-		return err
-	}
-	return json.Unmarshal(answer, into)
-}
-
-// send sends one request; headers are pairs. An answer that is no success is an error with its text.
-func (c *county) send(ctx context.Context, method, path, token string, body []byte, headers ...string) ([]byte, http.Header, error) {
-	req, err := http.NewRequestWithContext(ctx, method, c.url+path, bytes.NewReader(body))
-	if err != nil {
-		return nil, nil, err
-	}
-	for i := 0; i < len(headers); i += 2 {
-		req.Header.Set(headers[i], headers[i+1])
-	}
-	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return nil, nil, err
-	}
-	var b bytes.Buffer
-	if resp.ContentLength > 0 {
-		b.Grow(int(resp.ContentLength) + bytes.MinRead)
-	}
-	_, err = io.Copy(&b, resp.Body)
-	if err = errors.Join(err, resp.Body.Close()); err != nil {
-		return nil, nil, err
-	}
-	if resp.StatusCode >= 300 {
-		return nil, nil, fmt.Errorf("%s %s: %s: %.300s", method, path, resp.Status, b.Bytes())
-	}
-	return b.Bytes(), resp.Header, nil
+// as speaks to the server as who holds a token, as a phone does. What is measured is the server: the loads give it bodies that are
+// ready, and of the answers they read what they count.
+func (c *county) as(token string) phone.Client {
+	return phone.Client{BaseURL: c.url, HTTP: c.http, Token: token}
 }

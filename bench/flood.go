@@ -8,6 +8,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"fieldclue/server/field"
+	"fieldclue/sync/phone"
 )
 
 // floods are the connections of who floods the sign-in: strangers with a name of the office, one who guesses on a device that
@@ -37,10 +40,9 @@ func signInFlood(ctx context.Context, o options, say sayer) (err error) {
 		return err
 	}
 	defer c.http.CloseIdleConnections()
-	signIn := func(ctx context.Context, person int, device any, password string) error {
-		return c.ask(ctx, "POST", "/v1/auth/sign-in", "", object{
-			"login": fmt.Sprintf("inspector%d", person), "password": password, "device": object{"id": device, "name": "bench", "platform": "bench"},
-		}, nil)
+	signIn := func(ctx context.Context, person int, device field.RecordID, password string) error {
+		_, err := c.as("").SignIn(ctx, fmt.Sprintf("inspector%d", person), password, "", phone.Device{ID: field.DeviceID(device), Name: "bench", Platform: "bench"})
+		return err
 	}
 	// Each device signs in five times in each half: more than the office does in a month, and well under the bound of a device.
 	const rounds = 5
@@ -79,7 +81,7 @@ func signInFlood(ctx context.Context, o options, say sayer) (err error) {
 		for range flood.connections {
 			running.Go(func() {
 				for flooding.Err() == nil {
-					device := any(newID())
+					device := newID()
 					if flood.enrolled {
 						device = c.hands[honest+f].device
 					}

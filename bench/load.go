@@ -4,13 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,8 +73,8 @@ func (h *hand) begin() []byte {
 
 // pushed sends the batch that was built; every operation must have been applied.
 func (h *hand) pushed(ctx context.Context, size int) error {
-	answer, _, err := h.send(ctx, "POST", "/v1/sync/push", h.token, h.body, "Content-Type", "application/json")
-	if err != nil {
+	var answer []byte
+	if err := h.as(h.token).Ask(ctx, "POST", "/v1/sync/push", h.body, &answer); err != nil {
 		return err
 	}
 	if n := bytes.Count(answer, []byte(`"outcome":"applied"`)); n != size {
@@ -118,8 +115,8 @@ func (h *hand) buildPull() {
 
 func (h *hand) page(ctx context.Context) (records int, more bool, err error) {
 	h.buildPull()
-	answer, _, err := h.send(ctx, "POST", "/v1/sync/pull", h.token, h.body, "Content-Type", "application/json")
-	if err != nil {
+	var answer []byte
+	if err := h.as(h.token).Ask(ctx, "POST", "/v1/sync/pull", h.body, &answer); err != nil {
 		return 0, false, err
 	}
 	var end struct {
@@ -219,34 +216,7 @@ func (c *county) declare(ctx context.Context, each int, make func(*county, field
 
 // upload sends a declared file in one request.
 func (h *hand) upload(ctx context.Context, d declared, kind string, size int64, body io.Reader) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url+"/v1/uploads", body)
-	if err != nil {
-		return err
-	}
-	req.ContentLength = size
-	req.Header = uploadHead(d, kind, size)
-	req.Header.Set("Authorization", "Bearer "+h.token)
-	resp, err := h.http.Do(req)
-	if err != nil {
-		return err
-	}
-	text, err := io.ReadAll(io.LimitReader(resp.Body, 300))
-	if err = errors.Join(err, resp.Body.Close()); err != nil {
-		return err
-	}
-	if resp.StatusCode != http.StatusCreated || resp.Header.Get("Fieldclue-Receipt") == "" {
-		return fmt.Errorf("a file of %d bytes was answered %s without a receipt: %s", size, resp.Status, text)
-	}
-	return nil
-}
-
-// uploadHead is what a creation with bytes says of itself, by tus.
-func uploadHead(d declared, kind string, size int64) http.Header {
-	pair := func(name, value string) string { return name + " " + base64.StdEncoding.EncodeToString([]byte(value)) }
-	return http.Header{
-		"Tus-Resumable": {"1.0.0"}, "Content-Type": {"application/offset+octet-stream"}, "Upload-Length": {strconv.FormatInt(size, 10)},
-		"Upload-Metadata": {strings.Join([]string{pair("photoId", string(d.id)), pair("sha256", d.sum), pair("filetype", kind)}, ",")},
-	}
+	return h.as(h.token).Upload(ctx, d.id, d.sum, kind, size, body)
 }
 
 // declare hashes the files of a report and pushes their declarations.
@@ -285,7 +255,7 @@ func (c *county) compare(ctx context.Context) (lost, twice int, err error) {
 		cursors := map[field.Scope]protocol.Cursor{}
 		for more := true; more; {
 			var page protocol.PullResponse
-			err := h.ask(ctx, "POST", "/v1/sync/pull", h.token, protocol.PullRequest{Device: field.DeviceID(h.device), Cursors: cursors, Limit: protocol.MaxPage}, &page)
+			err := h.as(h.token).Ask(ctx, "POST", "/v1/sync/pull", protocol.PullRequest{Device: field.DeviceID(h.device), Cursors: cursors, Limit: protocol.MaxPage}, &page)
 			if err != nil {
 				return 0, 0, err
 			}

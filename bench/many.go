@@ -126,7 +126,8 @@ const news = 200
 // ask sends one of the requests and checks how many records came.
 func (m *served) ask(ctx context.Context, body []byte, want int) (time.Duration, error) {
 	begin := time.Now()
-	answer, _, err := m.hand.send(ctx, "POST", "/v1/sync/pull", m.hand.token, body, "Content-Type", "application/json")
+	var answer []byte
+	err := m.hand.as(m.hand.token).Ask(ctx, "POST", "/v1/sync/pull", body, &answer)
 	took := time.Since(begin)
 	if err != nil {
 		return 0, err

@@ -126,7 +126,8 @@ type figures struct {
 const metricsToken = "the-token-of-the-bench"
 
 func (c *county) figures(ctx context.Context) (figures, error) {
-	raw, _, err := c.send(ctx, "GET", "/metrics", metricsToken, nil)
+	var raw []byte
+	err := c.as(metricsToken).Ask(ctx, "GET", "/metrics", nil, &raw)
 	if err != nil {
 		return figures{}, err
 	}

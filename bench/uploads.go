@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"fieldclue/server/field"
+	"fieldclue/sync/phone"
 )
 
 // withUploads serves in a process of its own, with hands that have bytes to send.
@@ -125,8 +126,8 @@ func (h *hand) sendHalf(ctx context.Context, d declared, f file) (*half, error) 
 	}
 	w := &half{conn}
 	var b bytes.Buffer
-	_, _ = fmt.Fprintf(&b, "POST /v1/uploads HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n", host, h.token, f.size()) // a buffer never fails
-	err = uploadHead(d, f.kind, f.size()).Write(&b)
+	_, _ = fmt.Fprintf(&b, "POST /v1/uploads HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/offset+octet-stream\r\nContent-Length: %d\r\n", host, h.token, f.size()) // a buffer never fails
+	err = phone.UploadHeader(d.id, d.sum, f.kind, f.size()).Write(&b)
 	b.WriteString("\r\n")
 	b.Write(f.head)
 	b.Write(f.rest[:len(f.rest)/2])
@@ -264,7 +265,7 @@ func (c *county) examined(ctx context.Context, photos []field.RecordID) error {
 	for _, id := range photos {
 		for begin := time.Now(); ; {
 			var p struct{ Fields map[string]any }
-			if err := c.ask(ctx, "GET", "/v1/photos/"+string(id), c.desk, nil, &p); err != nil {
+			if err := c.as(c.desk).Ask(ctx, "GET", "/v1/photos/"+string(id), nil, &p); err != nil {
 				return err
 			}
 			if p.Fields["small"] != nil && p.Fields["large"] != nil {
@@ -310,8 +311,8 @@ func (c *county) look(ctx context.Context, photos []field.RecordID, name, how st
 				return nil
 			}
 			t := time.Now()
-			b, _, err := c.send(ctx, "GET", "/v1/photos/"+string(photos[i])+"/"+name, c.desk, nil)
-			if err != nil {
+			var b []byte
+			if err := c.as(c.desk).Ask(ctx, "GET", "/v1/photos/"+string(photos[i])+"/"+name, nil, &b); err != nil {
 				return err
 			}
 			took[i] = time.Since(t)

@@ -1,12 +1,10 @@
 package demo
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 
@@ -131,43 +129,16 @@ func (k *desk) fetch(ctx context.Context, method, path, key string, body any) ([
 	}
 }
 
-func (k *desk) once(ctx context.Context, method, path, key string, body any) ([]byte, error) {
-	var content io.Reader
-	if body != nil {
-		raw, err := json.Marshal(body)
-		if err != nil {
-			return nil, err
-		}
-		content = bytes.NewReader(raw)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, k.d.o.BaseURL+path, content)
-	if err != nil {
-		return nil, err
-	}
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
+func (k *desk) once(ctx context.Context, method, path, key string, body any) (raw []byte, err error) {
+	var headers []string
 	if key != "" {
-		req.Header.Set("Idempotency-Key", k.d.memory.story.Seed+"/"+key)
+		headers = []string{"Idempotency-Key", k.d.memory.story.Seed + "/" + key}
 	}
-	if k.token != "" {
-		req.Header.Set("Authorization", "Bearer "+k.token)
-	}
-	res, err := http.DefaultClient.Do(req)
+	err = phone.Client{BaseURL: k.d.o.BaseURL, Token: k.token}.Ask(ctx, method, path, body, &raw, headers...)
 	if err != nil {
-		return nil, err
+		err = fmt.Errorf("%s: %s %s: %w", k.login, method, path, err)
 	}
-	raw, err := io.ReadAll(res.Body)
-	if err = errors.Join(err, res.Body.Close()); err != nil {
-		return nil, err
-	}
-	if res.StatusCode >= 300 {
-		refused := &phone.Refused{}
-		_ = json.Unmarshal(raw, refused) // not a problem document: the status says what there is to say
-		refused.Status = res.StatusCode
-		return nil, fmt.Errorf("%s: %s %s: %w", k.login, method, path, refused)
-	}
-	return raw, nil
+	return raw, err
 }
 
 // record reads a record.

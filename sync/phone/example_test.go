@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net/http"
+	"net/http/httptest"
 	"os"
 
 	"fieldclue/server/field"
 	"fieldclue/sync/badlink"
 	"fieldclue/sync/phone"
+	"fieldclue/sync/protocol"
 )
 
 // An inspector notes a finding with a photo in a village without signal. Later the same Sync sends both.
@@ -61,4 +64,41 @@ func ExamplePhone() {
 	// Output:
 	// no signal: sync again later
 	// 2 operations and 1 photo have not left the phone
+}
+
+// A program that keeps its records elsewhere signs in, pulls the first page, and asks again with the cursors of that page.
+func ExampleClient() {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/v1/auth/sign-in":
+			_, _ = fmt.Fprint(w, `{"accessToken":"t","refreshToken":"r","user":{"id":"0193a000-0000-7000-8000-000000000001"}}`)
+		case r.Header.Get("Authorization") == "Bearer t":
+			_, _ = fmt.Fprint(w, `{"records":[{"id":"0193a000-0000-7000-8000-00000000000c","kind":"finding","version":3}],"cursors":{},"more":false}`)
+		default:
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = fmt.Fprint(w, `{"code":"token_invalid","detail":"Sign in."}`)
+		}
+	}))
+	defer server.Close()
+
+	ctx := context.Background()
+	c := phone.Client{BaseURL: server.URL}
+	pull := protocol.PullRequest{Device: "0193a000-0000-7000-8000-000000000002"}
+	var page protocol.PullResponse
+	var refused *phone.Refused
+	if err := c.Ask(ctx, "POST", "/v1/sync/pull", pull, &page); errors.As(err, &refused) {
+		fmt.Println("before the sign-in:", refused.Code)
+	}
+	t, err := c.SignIn(ctx, "li.na", "kettle orchard violin", "", phone.Device{ID: pull.Device, Name: "import", Platform: "linux"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	c.Token = t.Access
+	if err := c.Ask(ctx, "POST", "/v1/sync/pull", pull, &page); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(page.Records[0].Kind, "in version", page.Records[0].Version)
+	// Output:
+	// before the sign-in: token_invalid
+	// finding in version 3
 }

@@ -102,36 +102,28 @@ func (p *Phone) SignIn(ctx context.Context, login, password string) error {
 
 // Enrol opens the first session on this device, with the one-time code that its person was given.
 func (p *Phone) Enrol(ctx context.Context, login, password, code string) error {
-	request := map[string]any{"login": login, "password": password, "device": p.o.Device}
-	if code != "" {
-		request["code"] = code
-	}
-	body, err := json.Marshal(request)
-	if err != nil {
-		return err
-	}
-	return p.retry(ctx, func(ctx context.Context) error { return p.open(ctx, "/v1/auth/sign-in", body) })
+	return p.retry(ctx, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, requestTime)
+		defer cancel()
+		t, err := p.client().SignIn(ctx, login, password, code, p.o.Device)
+		if err != nil {
+			return err
+		}
+		return p.holds(t)
+	})
 }
 
-func (p *Phone) open(ctx context.Context, path string, body []byte) error {
-	var t struct {
-		AccessToken  string `json:"accessToken"`
-		RefreshToken string `json:"refreshToken"`
-		User         struct {
-			ID field.UserID `json:"id"`
-		} `json:"user"`
-	}
-	ctx, cancel := context.WithTimeout(ctx, requestTime)
-	defer cancel()
-	req, _, err := p.request(ctx, http.MethodPost, path, body)
-	if err != nil {
-		return err
-	}
-	if err := p.do(req, &t); err != nil {
-		return err
-	}
+// client speaks as who is signed in.
+func (p *Phone) client() Client {
 	p.mu.Lock()
-	s := session{User: p.st.Session.User, Access: t.AccessToken, Refresh: t.RefreshToken}
+	defer p.mu.Unlock()
+	return Client{BaseURL: p.o.BaseURL, HTTP: p.http, Token: p.st.Session.Access}
+}
+
+// holds keeps the tokens of a session. Those of one that is renewed do not name the user.
+func (p *Phone) holds(t Tokens) error {
+	p.mu.Lock()
+	s := session{User: p.st.Session.User, Access: t.Access, Refresh: t.Refresh}
 	p.mu.Unlock()
 	if t.User.ID != "" {
 		s.User = t.User.ID
@@ -145,15 +137,7 @@ func (p *Phone) renew(ctx context.Context) error {
 	refresh := p.st.Session.Refresh
 	p.mu.Unlock()
 	if refresh != "" {
-		// The name of the exchange must be the same when the phone dies and asks again; here it follows from the token.
-		sum := sha256.Sum256([]byte(string(p.o.Device.ID) + refresh))
-		body, err := json.Marshal(map[string]any{"refreshToken": refresh, "device": p.o.Device.ID, "nonce": hex.EncodeToString(sum[:8])})
-		if err != nil {
-			return err
-		}
-		err = p.open(ctx, "/v1/auth/refresh", body)
-		var r *Refused
-		if !errors.As(err, &r) || r.Status != http.StatusUnauthorized {
+		if err := p.refresh(ctx, refresh); !unauthorised(err) {
 			return err
 		}
 	}
@@ -162,6 +146,19 @@ func (p *Phone) renew(ctx context.Context) error {
 	}
 	login, password := p.o.Unlock()
 	return p.SignIn(ctx, login, password)
+}
+
+func (p *Phone) refresh(ctx context.Context, token string) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTime)
+	defer cancel()
+	// The name of the exchange must be the same when the phone dies and asks again; here it follows from the token.
+	sum := sha256.Sum256([]byte(string(p.o.Device.ID) + token))
+	body := map[string]any{"refreshToken": token, "device": p.o.Device.ID, "nonce": hex.EncodeToString(sum[:8])}
+	var t Tokens
+	if err := (Client{BaseURL: p.o.BaseURL, HTTP: p.http}).Ask(ctx, http.MethodPost, "/v1/auth/refresh", body, &t); err != nil {
+		return err
+	}
+	return p.holds(t)
 }
 
 // call sends one JSON request as the user and decodes the answer. An access token that has expired is renewed once. sent
@@ -174,8 +171,7 @@ func (p *Phone) call(ctx context.Context, method, path string, body []byte, into
 		if err != nil {
 			return sent, err
 		}
-		p.authorise(req)
-		err = p.do(req, into)
+		_, err = p.client().do(req, into)
 		sent += count.Load()
 		var r *Refused
 		if !renewed && errors.As(err, &r) && r.Status == http.StatusUnauthorized {
@@ -186,12 +182,6 @@ func (p *Phone) call(ctx context.Context, method, path string, body []byte, into
 		}
 		return sent, err
 	}
-}
-
-func (p *Phone) authorise(req *http.Request) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	req.Header.Set("Authorization", "Bearer "+p.st.Session.Access)
 }
 
 // request makes a request whose body is counted as the link takes it.
@@ -213,33 +203,6 @@ func (p *Phone) request(ctx context.Context, method, path string, body []byte) (
 		req.Header.Set("Content-Type", "application/json")
 	}
 	return req, count, nil
-}
-
-// do sends a request and decodes a JSON answer; into may be nil, or a *[]byte that takes it as it is.
-func (p *Phone) do(req *http.Request, into any) error {
-	res, err := p.http.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = res.Body.Close() }() // it was read
-	raw, err := io.ReadAll(io.LimitReader(res.Body, answerLimit))
-	if err != nil {
-		return err
-	}
-	if res.StatusCode >= 300 {
-		return refusal(res.StatusCode, raw)
-	}
-	if plain, ok := into.(*[]byte); ok {
-		*plain = raw
-		return nil
-	}
-	if into == nil || len(raw) == 0 {
-		return nil
-	}
-	if err := json.Unmarshal(raw, into); err != nil {
-		return fmt.Errorf("%s %s: %w", req.Method, req.URL.Path, err)
-	}
-	return nil
 }
 
 func refusal(status int, raw []byte) error {

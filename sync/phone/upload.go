@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -135,11 +136,7 @@ func (p *Phone) forgetUpload(id field.RecordID) error {
 }
 
 func (p *Phone) createUpload(ctx context.Context, id field.RecordID, ph *photo) (string, error) {
-	b64 := base64.StdEncoding.EncodeToString
-	meta := fmt.Sprintf("photoId %s,sha256 %s,filetype %s", b64([]byte(id)), b64([]byte(ph.SHA256)), b64([]byte(ph.Type)))
-	res, err := p.tus(ctx, http.MethodPost, p.o.BaseURL+"/v1/uploads", nil, 0, map[string]string{
-		"Upload-Length": strconv.FormatInt(ph.Size, 10), "Upload-Metadata": meta,
-	})
+	res, err := p.tus(ctx, http.MethodPost, p.o.BaseURL+"/v1/uploads", nil, 0, UploadHeader(id, ph.SHA256, ph.Type, ph.Size))
 	if err != nil {
 		return "", err
 	}
@@ -169,14 +166,14 @@ func (p *Phone) patch(ctx context.Context, ph *photo, offset int64) (int64, erro
 	}
 	defer func() { _ = f.Close() }() // only read
 	n := ph.Size - offset
-	header := map[string]string{"Content-Type": "application/offset+octet-stream", "Upload-Offset": strconv.FormatInt(offset, 10)}
+	header := http.Header{"Content-Type": {"application/offset+octet-stream"}, "Upload-Offset": {strconv.FormatInt(offset, 10)}}
 	if p.o.Chunk > 0 {
 		n = min(n, p.o.Chunk)
 		h := sha256.New()
 		if _, err := io.Copy(h, io.NewSectionReader(f, offset, n)); err != nil {
 			return 0, err
 		}
-		header["Upload-Checksum"] = "sha256 " + base64.StdEncoding.EncodeToString(h.Sum(nil))
+		header.Set("Upload-Checksum", "sha256 "+base64.StdEncoding.EncodeToString(h.Sum(nil)))
 	}
 	count := new(atomic.Int64)
 	res, err := p.tus(ctx, http.MethodPatch, p.o.BaseURL+ph.Upload, &countingReader{r: io.NewSectionReader(f, offset, n), n: count}, n, header)
@@ -235,7 +232,7 @@ func (p *Phone) takeReceipt(ctx context.Context, id field.RecordID, ph *photo) e
 	}
 	r := rec.Fields.Receipt
 	if r == nil {
-		return errors.New("the server has all bytes and gives no receipt yet")
+		return errNoReceipt
 	}
 	if err := p.checkReceipt(ctx, *r); err != nil {
 		return err
@@ -294,7 +291,7 @@ func (p *Phone) checkReceipt(ctx context.Context, r receipt.Receipt) error {
 }
 
 // tus sends one request of the upload protocol and returns the headers of the answer.
-func (p *Phone) tus(ctx context.Context, method, at string, body *countingReader, size int64, header map[string]string) (http.Header, error) {
+func (p *Phone) tus(ctx context.Context, method, at string, body *countingReader, size int64, header http.Header) (http.Header, error) {
 	for renewed := false; ; renewed = true {
 		var r io.Reader
 		if body != nil {
@@ -305,29 +302,16 @@ func (p *Phone) tus(ctx context.Context, method, at string, body *countingReader
 			return nil, err
 		}
 		req.ContentLength = size
+		maps.Copy(req.Header, header)
 		req.Header.Set("Tus-Resumable", "1.0.0")
-		for k, v := range header {
-			req.Header.Set(k, v)
-		}
-		p.authorise(req)
-		res, err := p.http.Do(req)
-		if err != nil {
-			return nil, err
-		}
-		raw, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
-		if err = errors.Join(err, res.Body.Close()); err != nil {
-			return nil, err
-		}
-		if res.StatusCode == http.StatusUnauthorized && !renewed && body == nil {
+		head, err := p.client().do(req, nil)
+		if unauthorised(err) && !renewed && body == nil {
 			if err := p.renew(ctx); err != nil {
 				return nil, err
 			}
 			continue
 		}
-		if res.StatusCode >= 300 {
-			return nil, refusal(res.StatusCode, raw)
-		}
-		return res.Header, nil
+		return head, err
 	}
 }
 

@@ -35,21 +35,10 @@ func (d *desk) newID() field.RecordID {
 }
 
 func (d *desk) ask(ctx context.Context, path, token string, body, into any) error {
-	raw, err := json.Marshal(body)
-	if err != nil {
-		return err
+	if err := (phone.Client{BaseURL: d.url, HTTP: d.http, Token: token}).Ask(ctx, http.MethodPost, path, body, into); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
-	status, answer, err := post(ctx, d.http, d.url+path, token, raw)
-	if err != nil {
-		return err
-	}
-	if status >= 300 {
-		return fmt.Errorf("%s: %d %.300s", path, status, answer)
-	}
-	if into == nil {
-		return nil
-	}
-	return json.Unmarshal(answer, into)
+	return nil
 }
 
 func (d *desk) device() object { return object{"id": d.newID(), "name": "desk", "platform": "crash"} }
