@@ -7,13 +7,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -31,11 +29,9 @@ import (
 	"fieldclue/server/casefile"
 	"fieldclue/server/field"
 	"fieldclue/server/space"
+	"fieldclue/server/storage"
+	"fieldclue/server/storage/storagetest"
 	"fieldclue/server/store"
-	"fieldclue/server/store/mongo"
-	"fieldclue/server/store/mongotest"
-	"fieldclue/server/store/sqlite"
-	"fieldclue/server/store/storetest"
 	"fieldclue/server/workflow"
 	"fieldclue/sync/engine"
 	"fieldclue/sync/protocol"
@@ -76,7 +72,7 @@ type world struct {
 	url    string
 	addr   string
 	clock  *clock
-	store  storetest.Store
+	store  storage.Store
 	blobs  *dir.Store
 	engine *engine.Engine
 	users  *accounts.Accounts
@@ -95,28 +91,15 @@ type option func(*api.Options)
 // start serves from the embedded store.
 func start(t *testing.T, options ...option) *world {
 	t.Helper()
-	s, err := sqlite.Open(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return startOn(t, s, options...)
+	return startOn(t, storagetest.SQLite(t), options...)
 }
 
 // onBothStores runs a test on the embedded store and on MongoDB or its stand-in.
 func onBothStores(t *testing.T, test func(t *testing.T, w *world), options ...option) {
-	t.Run("sqlite", func(t *testing.T) { test(t, start(t, options...)) })
-	t.Run("mongo", func(t *testing.T) {
-		s, err := mongo.Open(t.Context(), mongo.Options{
-			URI: mongotest.Start(t).URI, Database: fmt.Sprintf("api_%d", os.Getpid()), AllowStandIn: true, Logger: slog.New(slog.DiscardHandler),
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		test(t, startOn(t, s, options...))
-	})
+	storagetest.OnBothStores(t, func(t *testing.T, s storage.Store) { test(t, startOn(t, s, options...)) })
 }
 
-func startOn(t *testing.T, s storetest.Store, options ...option) *world {
+func startOn(t *testing.T, s storage.Store, options ...option) *world {
 	t.Helper()
 	w := &world{t: t, clock: &clock{}, log: &lockedBuffer{}, store: s}
 	var err error
@@ -168,9 +151,6 @@ func startOn(t *testing.T, s storetest.Store, options ...option) *world {
 		}
 		if err := <-served; err != nil {
 			t.Errorf("serve: %v", err)
-		}
-		if err := w.store.Close(); err != nil {
-			t.Errorf("close: %v", err)
 		}
 	})
 	return w

@@ -5,9 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
-	"os"
 	"testing"
 	"time"
 
@@ -16,10 +14,8 @@ import (
 	"fieldclue/server/access"
 	"fieldclue/server/archive"
 	"fieldclue/server/field"
+	"fieldclue/server/storage/storagetest"
 	"fieldclue/server/store"
-	"fieldclue/server/store/mongo"
-	"fieldclue/server/store/mongotest"
-	"fieldclue/server/store/sqlite"
 	"fieldclue/sync/engine"
 	"fieldclue/sync/protocol"
 )
@@ -289,25 +285,5 @@ func (w *world) plan() archive.Plan {
 	return archive.Plan{Store: w.raw, Blobs: w.blobs, Now: w.now.Add(25 * time.Hour), Age: 24 * time.Hour, Entries: 4, Bytes: 6000, Few: 1}
 }
 
-func openSQLite(t *testing.T) raw {
-	t.Helper()
-	s, err := sqlite.Open(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() }) // the directory goes away with it
-	return s
-}
-
-func openMongo(t *testing.T) raw {
-	t.Helper()
-	server := mongotest.Start(t)
-	s, err := mongo.Open(t.Context(), mongo.Options{
-		URI: server.URI, Database: fmt.Sprintf("archive_%d_%d", os.Getpid(), time.Now().UnixNano()), AllowStandIn: true, Logger: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() }) // the server goes away with it
-	return s
-}
+func openSQLite(t *testing.T) raw { return storagetest.SQLite(t) }
+func openMongo(t *testing.T) raw  { return storagetest.MongoDB(t) }

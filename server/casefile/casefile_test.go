@@ -10,7 +10,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -25,9 +24,8 @@ import (
 	"fieldclue/media/receipt"
 	"fieldclue/server/access"
 	"fieldclue/server/field"
-	"fieldclue/server/store/mongo"
-	"fieldclue/server/store/mongotest"
-	"fieldclue/server/store/sqlite"
+	"fieldclue/server/storage"
+	"fieldclue/server/storage/storagetest"
 	"fieldclue/sync/engine"
 	"fieldclue/sync/protocol"
 )
@@ -55,35 +53,15 @@ type world struct {
 }
 
 func onBothStores(t *testing.T, test func(t *testing.T, w *world)) {
-	t.Run("sqlite", func(t *testing.T) {
-		s, err := sqlite.Open(t.Context(), t.TempDir())
-		if err != nil {
-			t.Fatal(err)
-		}
-		test(t, newWorld(t, s, s.Close))
-	})
-	t.Run("mongo", func(t *testing.T) {
-		s, err := mongo.Open(t.Context(), mongo.Options{
-			URI: mongotest.Start(t).URI, Database: fmt.Sprintf("casefile_%d_%d", os.Getpid(), time.Now().UnixNano()), AllowStandIn: true, Logger: slog.New(slog.DiscardHandler),
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		test(t, newWorld(t, s, s.Close))
-	})
+	storagetest.OnBothStores(t, func(t *testing.T, s storage.Store) { test(t, newWorld(t, s)) })
 }
 
-func newWorld(t *testing.T, s engine.Store, shut func() error) *world {
+func newWorld(t *testing.T, s storage.Store) *world {
 	t.Helper()
 	w := &world{
 		t: t, store: s, key: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), clock: time.Date(2026, 11, 23, 1, 0, 0, 0, time.UTC),
 		interviews: map[string]field.RecordID{},
 	}
-	t.Cleanup(func() {
-		if err := shut(); err != nil {
-			t.Error(err)
-		}
-	})
 	blobs, err := dir.Open(dir.Config{Root: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
@@ -385,11 +363,7 @@ func regions(t *testing.T, b []byte) []string {
 
 // Any single changed byte is noticed, and the file that it belongs to is named: contents, headers, directory.
 func TestAnyChangedByteIsNamed(t *testing.T) {
-	s, err := sqlite.Open(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := newWorld(t, s, s.Close)
+	w := newWorld(t, storagetest.SQLite(t))
 	b, random := w.export(), rand.New(rand.NewPCG(5, 17))
 	of := regions(t, b)
 	var places []int
@@ -468,11 +442,7 @@ func forged(t *testing.T, b []byte, key ed25519.PrivateKey, change func(files ma
 
 // Even what is signed with the right key must agree with itself.
 func TestWhatIsSignedMustHold(t *testing.T) {
-	s, err := sqlite.Open(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := newWorld(t, s, s.Close)
+	w := newWorld(t, storagetest.SQLite(t))
 	b := w.export()
 	find := func(files map[string][]byte, prefix, suffix string) string {
 		var names []string
@@ -628,11 +598,7 @@ func TestAStrangerVerifies(t *testing.T) {
 		}
 		return
 	}
-	s, err := sqlite.Open(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := newWorld(t, s, s.Close)
+	w := newWorld(t, storagetest.SQLite(t))
 	b := w.export()
 	program, err := os.Executable()
 	if err != nil {

@@ -8,16 +8,12 @@ import (
 	"time"
 
 	"fieldclue/media/receipt"
-	"fieldclue/server/store/sqlite"
+	"fieldclue/server/storage/storagetest"
 )
 
 // A case whose photo has a receipt of an older key, before and after the server's key was changed.
 func TestAChangedKeyLeavesOldReceiptsWhole(t *testing.T) {
-	s, err := sqlite.Open(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := newWorld(t, s, s.Close)
+	w := newWorld(t, storagetest.SQLite(t))
 	before, old := w.export(), w.public()[0]
 	oldPrivate := w.key
 	end := w.clock.Add(time.Hour)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"os"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -14,11 +12,9 @@ import (
 	"fieldclue/server/access"
 	"fieldclue/server/alike"
 	"fieldclue/server/field"
+	"fieldclue/server/storage"
+	"fieldclue/server/storage/storagetest"
 	"fieldclue/server/store"
-	"fieldclue/server/store/mongo"
-	"fieldclue/server/store/mongotest"
-	"fieldclue/server/store/sqlite"
-	"fieldclue/server/store/storetest"
 	"fieldclue/server/workflow"
 	"fieldclue/sync/engine"
 	"fieldclue/sync/protocol"
@@ -28,7 +24,7 @@ import (
 type world struct {
 	t      *testing.T
 	ctx    context.Context
-	store  storetest.Store
+	store  storage.Store
 	engine *engine.Engine
 	flow   *workflow.Flow
 	clock  atomic.Int64 // Unix milliseconds
@@ -65,36 +61,18 @@ var everybody = []struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	s, err := sqlite.Open(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return newWorldOn(t, s)
+	return newWorldOn(t, storagetest.SQLite(t))
 }
 
 // onBothStores runs a test on the embedded store and on MongoDB or its stand-in.
 func onBothStores(t *testing.T, test func(t *testing.T, w *world)) {
-	t.Run("sqlite", func(t *testing.T) { test(t, newWorld(t)) })
-	t.Run("mongo", func(t *testing.T) {
-		s, err := mongo.Open(t.Context(), mongo.Options{
-			URI: mongotest.Start(t).URI, Database: fmt.Sprintf("workflow_%d_%d", os.Getpid(), time.Now().UnixNano()), AllowStandIn: true, Logger: slog.New(slog.DiscardHandler),
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		test(t, newWorldOn(t, s))
-	})
+	storagetest.OnBothStores(t, func(t *testing.T, s storage.Store) { test(t, newWorldOn(t, s)) })
 }
 
-func newWorldOn(t *testing.T, s storetest.Store) *world {
+func newWorldOn(t *testing.T, s storage.Store) *world {
 	t.Helper()
 	w := &world{t: t, ctx: t.Context(), people: map[string]*person{}, store: s}
 	w.clock.Store(time.Date(2026, 11, 23, 1, 0, 0, 0, time.UTC).UnixMilli())
-	t.Cleanup(func() {
-		if err := w.store.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	w.engine = engine.New(engine.Options{Store: w.store, Now: w.now, ActorOf: w.whois})
 	w.flow = workflow.New(w.store, w.engine, alike.New(w.store, w.now), w.now)
 	for _, org := range []string{"gz", "elsewhere"} {

@@ -6,7 +6,7 @@ import (
 
 	"fieldclue/server/access"
 	"fieldclue/server/field"
-	"fieldclue/server/store/sqlite"
+	"fieldclue/server/storage/storagetest"
 	"fieldclue/sync/engine"
 	"fieldclue/sync/protocol"
 )
@@ -377,11 +377,7 @@ func (o *overtaken) Records(ctx context.Context, ids []field.RecordID) ([]*field
 func TestTwoServersOverwriteNothing(t *testing.T) {
 	for name, remembers := range map[string]bool{"a server that has just started": false, "one that knows the scope": true} {
 		t.Run(name, func(t *testing.T) {
-			s, err := sqlite.Open(t.Context(), t.TempDir())
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = s.Close() }) // the directory goes away with it
+			s := storagetest.SQLite(t)
 			o := &overtaken{Kept: s}
 			c := newCounty(t, o)
 			report := c.newReport(c.chen)
@@ -408,11 +404,7 @@ func TestTwoServersOverwriteNothing(t *testing.T) {
 
 // A write that comes between the head and the records of a sum makes nobody start afresh, and the sum is not remembered.
 func TestAWriteBesideASumIsNoDivergence(t *testing.T) {
-	s, err := sqlite.Open(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() }) // the directory goes away with it
+	s := storagetest.SQLite(t)
 	o := &overtaken{Kept: s}
 	c := newCounty(t, o)
 	report := c.newReport(c.chen)

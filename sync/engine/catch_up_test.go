@@ -11,8 +11,8 @@ import (
 
 	"fieldclue/server/access"
 	"fieldclue/server/field"
+	"fieldclue/server/storage/storagetest"
 	"fieldclue/server/store"
-	"fieldclue/server/store/sqlite"
 	"fieldclue/sync/engine"
 	"fieldclue/sync/protocol"
 )
@@ -273,11 +273,7 @@ func TestALoadFromALostHistoryBeginsAnew(t *testing.T) {
 func TestAnyReaderEndsEqual(t *testing.T) {
 	for seed := range uint64(12) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			s, err := sqlite.Open(t.Context(), t.TempDir())
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = s.Close() }) // the directory goes away with it
+			s := storagetest.SQLite(t)
 			c := newCounty(t, s)
 			random := rand.New(rand.NewPCG(seed, 7))
 			live := c.withHorizon()
@@ -353,11 +349,7 @@ func (g *graves) Changed(ctx context.Context, scope field.Scope, after, upTo int
 
 // Tombstones that are left out cost no more than a bounded part of each request.
 func TestLeavingOutTombstonesIsBounded(t *testing.T) {
-	s, err := sqlite.Open(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() }) // the directory goes away with it
+	s := storagetest.SQLite(t)
 	g := &graves{Kept: s}
 	c := newCounty(t, g)
 	c.finding()

@@ -7,8 +7,8 @@ import (
 
 	"fieldclue/server/access"
 	"fieldclue/server/field"
+	"fieldclue/server/storage/storagetest"
 	"fieldclue/server/store"
-	"fieldclue/server/store/sqlite"
 	"fieldclue/sync/engine"
 	"fieldclue/sync/protocol"
 )
@@ -227,11 +227,7 @@ func (g *grouped) Commit(ctx context.Context, writes []store.Write) error {
 
 // Of values that clash in one commit, too, both say who wrote them, although neither was stored when they met.
 func TestAConflictInOneCommitNamesBoth(t *testing.T) {
-	s, err := sqlite.Open(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = s.Close() }() // the directory goes away with it
+	s := storagetest.SQLite(t)
 	g := &grouped{Kept: s}
 	c := newCounty(t, g)
 	writers := []*access.Actor{c.chen, c.lin}

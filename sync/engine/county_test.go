@@ -4,19 +4,15 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"fmt"
-	"log/slog"
-	"os"
 	"sync"
 	"testing"
 	"time"
 
 	"fieldclue/server/access"
 	"fieldclue/server/field"
+	"fieldclue/server/storage"
+	"fieldclue/server/storage/storagetest"
 	"fieldclue/server/store"
-	"fieldclue/server/store/mongo"
-	"fieldclue/server/store/mongotest"
-	"fieldclue/server/store/sqlite"
 	"fieldclue/sync/engine"
 	"fieldclue/sync/protocol"
 )
@@ -53,30 +49,10 @@ func (c *clock) now() time.Time {
 
 // onBothStores runs a test on the embedded store and on MongoDB or its stand-in.
 func onBothStores(t *testing.T, test func(t *testing.T, c *county)) {
-	t.Run("sqlite", func(t *testing.T) { test(t, onSQLite(t)) })
-	t.Run("mongo", func(t *testing.T) { test(t, onMongo(t, mongotest.Start(t).URI)) })
+	storagetest.OnBothStores(t, func(t *testing.T, s storage.Store) { test(t, newCounty(t, s)) })
 }
 
-func onSQLite(t *testing.T) *county {
-	s, err := sqlite.Open(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() }) // the directory goes away with it
-	return newCounty(t, s)
-}
-
-// onMongo is a county in a database of its own.
-func onMongo(t *testing.T, uri string) *county {
-	s, err := mongo.Open(t.Context(), mongo.Options{
-		URI: uri, Database: fmt.Sprintf("engine_%d_%s", os.Getpid(), id()[24:]), AllowStandIn: true, Logger: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() }) // the server goes away with it
-	return newCounty(t, s)
-}
+func onSQLite(t *testing.T) *county { return newCounty(t, storagetest.SQLite(t)) }
 
 func id() field.RecordID {
 	var r [10]byte

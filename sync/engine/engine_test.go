@@ -11,8 +11,8 @@ import (
 
 	"fieldclue/server/access"
 	"fieldclue/server/field"
+	"fieldclue/server/storage/storagetest"
 	"fieldclue/server/store"
-	"fieldclue/server/store/sqlite"
 	"fieldclue/sync/engine"
 	"fieldclue/sync/protocol"
 )
@@ -362,11 +362,7 @@ func (g *gated) Commit(ctx context.Context, w []store.Write) error {
 
 // "Busy" says that nothing was changed: a batch that gave up while it waited is not committed by the next group.
 func TestABatchThatGaveUpIsNotCommittedLater(t *testing.T) {
-	s, err := sqlite.Open(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = s.Close() }() // the directory goes away with it
+	s := storagetest.SQLite(t)
 	g := &gated{Kept: s, arrived: make(chan struct{}), pass: make(chan struct{})}
 	c := newCounty(t, g)
 	g.on.Store(true)
@@ -385,7 +381,7 @@ func TestABatchThatGaveUpIsNotCommittedLater(t *testing.T) {
 	g.on.Store(false)
 	g.pass <- struct{}{}
 	c.must(<-first)
-	_, err = c.Push(c.ctx, c.chen, protocol.PushRequest{Device: c.chen.Device, Batch: 7003, Scope: c.scope, Operations: []protocol.Operation{c.reportOp(id())}})
+	_, err := c.Push(c.ctx, c.chen, protocol.PushRequest{Device: c.chen.Device, Batch: 7003, Scope: c.scope, Operations: []protocol.Operation{c.reportOp(id())}})
 	c.must(err)
 	if n := len(c.list(field.KindReport)); n != 2 {
 		t.Fatalf("%d reports, want the two that were acknowledged", n)

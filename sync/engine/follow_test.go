@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"fieldclue/server/field"
+	"fieldclue/server/storage/storagetest"
 	"fieldclue/server/store"
-	"fieldclue/server/store/sqlite"
 	"fieldclue/sync/engine"
 	"fieldclue/sync/protocol"
 )
@@ -66,11 +66,7 @@ func (r *reader) until(t *testing.T, seq int64) []int64 {
 // A follower gets every entry of its scopes in order: those from before it began, those written meanwhile, and after a stop
 // only those that are new. After a crash it gets some again, and misses none.
 func TestAFollowerMissesNothing(t *testing.T) {
-	s, err := sqlite.Open(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = s.Close() }() // the directory goes away with it
+	s := storagetest.SQLite(t)
 	c := newCounty(t, s)
 	write := func(n int) (end int64) {
 		for range n {

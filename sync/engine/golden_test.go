@@ -15,6 +15,7 @@ import (
 
 	"fieldclue/server/access"
 	"fieldclue/server/field"
+	"fieldclue/server/storage/storagetest"
 	"fieldclue/server/store/mongotest"
 	"fieldclue/sync/engine"
 	"fieldclue/sync/protocol"
@@ -74,7 +75,7 @@ func tellAll(t *testing.T, folder string, stories []told) {
 	t.Run("mongo", func(t *testing.T) {
 		server := mongotest.Start(t)
 		for _, one := range stories {
-			t.Run(one.name, func(t *testing.T) { compare(t, onMongo(t, server.URI), one) })
+			t.Run(one.name, func(t *testing.T) { compare(t, newCounty(t, storagetest.At(t, server.URI)), one) })
 		}
 	})
 }

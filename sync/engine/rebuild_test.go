@@ -6,8 +6,8 @@ import (
 
 	"fieldclue/server/access"
 	"fieldclue/server/field"
+	"fieldclue/server/storage/storagetest"
 	"fieldclue/server/store"
-	"fieldclue/server/store/sqlite"
 	"fieldclue/sync/engine"
 	"fieldclue/sync/protocol"
 )
@@ -94,9 +94,7 @@ func TestAHeadIsMadeAnew(t *testing.T) {
 func TestACopyIsTheSameAndGoesOn(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {
 		busy(c)
-		target, err := sqlite.Open(t.Context(), t.TempDir())
-		c.must(err)
-		defer func() { _ = target.Close() }() // its directory goes away with it
+		target := storagetest.SQLite(t)
 		first, err := engine.Copy(c.ctx, c.store, target, nil)
 		c.must(err)
 		if first.Entries == 0 || first.There != 0 {

@@ -19,8 +19,14 @@ import (
 	"strings"
 )
 
-// openers are the packages that start or find a server; whoever mentions one of them may ask for it.
-var openers = []string{"mongotest", "miniotest", "storagetest"}
+// opens says whether who mentions a name may come to a server: the packages that start or find one, and whatever of
+// storagetest is not the embedded store.
+func opens(name string) bool {
+	if of, found := strings.CutPrefix(name, "storagetest."); found {
+		return of != "SQLite"
+	}
+	return name == "mongotest" || name == "miniotest"
+}
 
 func main() {
 	var all []string
@@ -57,7 +63,7 @@ func onEngines(folder string) ([]string, error) {
 			}
 		}
 	}
-	whole := slices.Contains(openers, filepath.Base(folder)) || reaches(mentions, "TestMain", map[string]bool{})
+	whole := opens(filepath.Base(folder)) || reaches(mentions, "TestMain", map[string]bool{})
 	var tests []string
 	for name := range mentions {
 		if strings.HasPrefix(name, "Test") && name != "TestMain" && (whole || reaches(mentions, name, map[string]bool{})) {
@@ -91,8 +97,13 @@ func names(d ast.Decl) []string {
 func within(d ast.Decl) []string {
 	var all []string
 	ast.Inspect(d, func(n ast.Node) bool {
-		if id, ok := n.(*ast.Ident); ok {
-			all = append(all, id.Name)
+		switch n := n.(type) {
+		case *ast.SelectorExpr:
+			if of, ok := n.X.(*ast.Ident); ok && of.Name == "storagetest" {
+				all = append(all, "storagetest."+n.Sel.Name)
+			}
+		case *ast.Ident:
+			all = append(all, n.Name)
 		}
 		return true
 	})
@@ -100,7 +111,7 @@ func within(d ast.Decl) []string {
 }
 
 func reaches(mentions map[string][]string, name string, seen map[string]bool) bool {
-	if slices.Contains(openers, name) {
+	if opens(name) {
 		return true
 	}
 	if seen[name] {

@@ -20,7 +20,8 @@ func TestWhoAsksForAServerIsNamed(t *testing.T) {
 		"by an argument":    {`func open() { mongotest.Start(nil) }; func both(f func()) {}; func TestA(t *testing.T) { both(open) }`, []string{"TestA"}},
 		"before all":        {`func TestMain(m *testing.M) { mongotest.Launch("") }; func TestA(t *testing.T) {}`, []string{"TestA"}},
 		"helpers in a ring": {`func a() { b() }; func b() { a() }; func TestA(t *testing.T) { a() }`, nil},
-		"none":              {`func TestA(t *testing.T) { sqlite.Open(nil) }`, nil},
+		"on both stores":    {`func both() { storagetest.OnBothStores(nil, nil) }; func TestA(t *testing.T) { both() }`, []string{"TestA"}},
+		"embedded":          {`func open() { storagetest.SQLite(nil) }; func TestA(t *testing.T) { open() }`, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder := t.TempDir()

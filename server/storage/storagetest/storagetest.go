@@ -1,5 +1,6 @@
 // Package storagetest gives tests the engines of the program without the program: on this machine alone, and as in
-// production where MongoDB and MinIO, or their stand-ins, are found.
+// production where MongoDB and MinIO, or their stand-ins, are found. Every story that is told on both stores is told by
+// OnBothStores, or with photos by OnBoth.
 package storagetest
 
 import (
@@ -13,7 +14,6 @@ import (
 	"fieldclue/media/blob/dir"
 	"fieldclue/media/blob/minio"
 	"fieldclue/media/blob/miniotest"
-	"fieldclue/server/field"
 	"fieldclue/server/storage"
 	"fieldclue/server/store/mongo"
 	"fieldclue/server/store/mongotest"
@@ -49,6 +49,12 @@ func with(s storage.Store, blobs blob.Store) *storage.Engines {
 
 func name() string { return fmt.Sprintf("engines-%d-%d", os.Getpid(), time.Now().UnixNano()) }
 
+// OnBothStores runs a test on an empty SQLite, and on an empty MongoDB or its stand-in.
+func OnBothStores(t *testing.T, test func(*testing.T, storage.Store)) {
+	t.Run("sqlite", func(t *testing.T) { test(t, SQLite(t)) })
+	t.Run("mongo", func(t *testing.T) { test(t, MongoDB(t)) })
+}
+
 // SQLite is an empty store of the embedded engine; it ends with the test.
 func SQLite(t *testing.T) storage.Store {
 	t.Helper()
@@ -56,23 +62,31 @@ func SQLite(t *testing.T) storage.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.Close() }) // what it keeps goes away with the test
-	return s
+	return ended(t, s)
 }
 
 // MongoDB is an empty store of MongoDB or its stand-in; the test is skipped where there is none.
 func MongoDB(t *testing.T) storage.Store {
 	t.Helper()
-	var kinds []field.Kind
-	for _, k := range field.Kinds() {
-		kinds = append(kinds, k.Kind)
-	}
-	s, err := mongo.Open(t.Context(), mongo.Options{
-		URI: mongotest.Start(t).URI, Database: name(), AllowStandIn: true, Logger: slog.New(slog.DiscardHandler), Kinds: kinds,
-	})
+	return At(t, mongotest.Start(t).URI)
+}
+
+// At is an empty store in a database of its own, on a server that several stores of a test share.
+func At(t *testing.T, uri string) storage.Store {
+	t.Helper()
+	s, err := mongo.Open(t.Context(), mongo.Options{URI: uri, Database: name(), AllowStandIn: true, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.Close() }) // what it keeps goes away with the test
+	return ended(t, s)
+}
+
+// ended closes a store after what the test itself has left for its end.
+func ended(t *testing.T, s storage.Store) storage.Store {
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
 	return s
 }
