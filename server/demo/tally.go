@@ -361,7 +361,8 @@ func (d *demo) farewell(ctx context.Context) error {
 		return err
 	}
 	d.say("   the desk, in a browser on this machine, signed in with one click:")
-	d.say("      %s", d.deskOf(supervisor))
+	d.say("      %s 审核 · %s", supervisor, d.deskOf(supervisor))
+	d.say("      %s 收件箱 · %s", inspectorA, d.deskOf(inspectorA))
 	d.say("   sign in at %s/v1/auth/sign-in with name, password and device (of this demo only):", d.o.BaseURL)
 	everybody := append([]official{{admin, guangzhou, "何俊杰", "系统管理员", []string{"administrator"}}}, officials...)
 	for _, o := range everybody {

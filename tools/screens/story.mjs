@@ -1,6 +1,6 @@
 // A supervisor's work in a real browser, with the keyboard alone: signs in, looks, returns, approves; the link is cut, the session ends, and
-// nothing that was typed is lost. `node story.mjs LINK [PICTURES]`: LINK is what the demo prints for the desk, PICTURES a folder for pictures
-// of every screen in both languages and themes. NODE_PATH is not read by modules, so FIELDCLUE_NODE_MODULES names where the packages lie.
+// nothing that was typed is lost. `node story.mjs LINK LINK [PICTURES]`: the links are those that the demo prints, for the supervisor and the
+// inspector, PICTURES is a folder for pictures of every screen in both languages and themes. NODE_PATH is not read by modules, so FIELDCLUE_NODE_MODULES names where the packages lie.
 
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs'
@@ -11,7 +11,7 @@ const require = createRequire(join(process.env.FIELDCLUE_NODE_MODULES ?? '', 'x.
 const { chromium } = require('playwright-core')
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8')
 
-const [link = '', pictures = ''] = process.argv.slice(2)
+const [link = '', inspector = '', pictures = ''] = process.argv.slice(2)
 const base = new URL(link).origin
 const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
 assert(executablePath, 'there is no Chromium on this machine')
@@ -91,6 +91,11 @@ for (const [locale, colorScheme] of [['zh-CN', 'light'], ['zh-CN', 'dark'], ['en
     await page.waitForSelector('.queue tbody tr, .empty')
     await looked(page, name(tab))
   }
+  await page.keyboard.press('i')
+  await page.waitForSelector('.notices, .empty')
+  await looked(page, name('inbox-empty'))
+  await page.keyboard.press('q')
+  await page.waitForSelector('.tabs')
   await page.keyboard.press('1')
   await page.waitForSelector('.queue tbody tr')
   await page.keyboard.press('Enter')
@@ -172,6 +177,19 @@ assert.equal(await page.locator('.queue tbody tr').count(), 1, 'what is with the
 const report = await page.evaluate(async (id) => (await fetch('/v1/reports/' + id)).json(), first.split('/').at(-1))
 assert.equal(report.report.state, 'returned')
 assert.deepEqual(report.items.filter((i) => i.returned).map((i) => i.returned), [comment])
+
+// The inspector finds what came back on top of the inbox, with the comment, and the number in the head falls when it was read.
+if (inspector) {
+  const { page: other } = await open({ locale: 'zh-CN' })
+  await other.goto(inspector)
+  await other.waitForSelector('.notices > li')
+  await looked(other, 'inbox')
+  assert((await other.textContent('.notices > li')).includes(comment), 'the comment is in the inbox')
+  const unread = await other.locator('.notices > li[data-unread]').count()
+  await other.keyboard.press('m')
+  await until(other, (n) => document.querySelectorAll('.notices > li[data-unread]').length === n - 1, unread)
+  await until(other, (n) => document.querySelector('header nav')?.textContent.includes(String(n - 1)), unread)
+}
 assert.deepEqual(faults, [])
 await browser.close()
-console.log(`screens: ${known.length} words in two languages; 8 screens in 2 languages and 2 themes without violation, at 4 widths; two reports decided with ${keys} keys beside the text`)
+console.log(`screens: ${known.length} words in two languages; 10 screens, all but one in 2 languages and 2 themes without violation, at 4 widths; two reports decided with ${keys} keys beside the text`)

@@ -4,6 +4,7 @@ import { ask, get, listen } from '../lib/client.js'
 import { forget } from '../lib/drafts.js'
 import { h, show } from '../lib/view.js'
 import { label, lang, names, speak, t } from '../lib/words.js'
+import { inbox, unread } from './inbox.js'
 import { queue } from './queue.js'
 import { review } from './review.js'
 import { signIn } from './signin.js'
@@ -16,6 +17,7 @@ import { signIn } from './signin.js'
 
 /** @type {[RegExp, Show][]} */
 const screens = [
+  [/^\/desk\/inbox$/, inbox],
   [/^\/desk\/reports\/([^/]+)$/, review],
   [/^\/desk(?:\/queue\/(waiting|returned|decided))?\/?$/, queue],
 ]
@@ -63,13 +65,22 @@ function route() {
   go('/desk', true)
 }
 
+/** reviews reports whether somebody's day begins with the queue. @param {any} user */
+const reviews = (user) => user.roles.some((/** @type {any} */ r) => ['supervisor', 'team_lead'].includes(r.role))
+
+const told = h('a', { href: '/desk/inbox' })
+async function count() {
+  const n = await unread().catch(() => 0)
+  show(told, n ? t('inboxN', n) : t('inbox'))
+}
+
 /** @param {any} user */
 function header(user) {
   const roles = user.roles.map((/** @type {any} */ r) => label('role', r.role)).join(lang() === 'zh' ? '、' : ', ')
   return h('header', {},
     h('a', { class: 'skip', href: '#content' }, t('skip')),
     h('a', { class: 'brand', href: '/desk' }, t('desk')),
-    h('nav', {}, h('a', { href: '/desk' }, t('queue'))),
+    h('nav', { 'aria-label': t('desk') }, reviews(user) && h('a', { href: '/desk' }, t('queue')), told),
     h('span', { class: 'who' }, user.name, h('small', {}, roles)),
     h('button', { class: 'plain', onclick: () => speak(lang() === 'zh' ? 'en' : 'zh') }, t('otherLanguage')),
     h('button', { class: 'plain', onclick: signOut }, t('signOut')))
@@ -116,8 +127,10 @@ async function start() {
     if (again !== me.user.id) location.assign('/desk')
     else screen.changed?.()
   })
-  route()
-  listen(() => screen.changed?.())
+  if (location.pathname.replace(/\/$/, '') === '/desk' && !reviews(me.user)) go('/desk/inbox', true)
+  else route()
+  count()
+  listen(() => { screen.changed?.(); count() })
 }
 
 start().catch((err) => show(document.body, h('main', { class: 'alone' },

@@ -120,6 +120,7 @@ export function queue(into, tab) {
     { key: 'j', word: 'next', run: () => move(at + 1), repeat: true }, { key: 'k', word: 'previous', run: () => move(at - 1), repeat: true },
     { key: 'ArrowDown', word: 'next', run: () => move(at + 1), repeat: true }, { key: 'ArrowUp', word: 'previous', run: () => move(at - 1), repeat: true },
     { key: 'Enter', word: 'open', run: enter },
+    { key: 'i', word: 'inbox', run: () => go('/desk/inbox') },
     ...tabs.map(([name, word], i) => ({ key: String(i + 1), word, run: () => go(place(name)) })),
   ])
   return { changed: read, leave }

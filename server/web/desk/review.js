@@ -280,7 +280,7 @@ export function review(into, id) {
       else show(box, h('button', { class: 'plain', type: 'button', onclick: begin }, t('decideFlag')))
     }
     const about = photos().find((p) => p.photo.id === f.fields.targetId)
-    return h('article', { class: 'flag', 'data-open': open }, h('span', { class: 'severity s' + ['info', 'review', 'high', 'blocking'].indexOf(f.fields.severity) }, label('flagSeverity', f.fields.severity)),
+    return h('article', { class: 'flag' }, h('span', { class: 'severity s' + ['info', 'review', 'high', 'blocking'].indexOf(f.fields.severity) }, label('flagSeverity', f.fields.severity)),
       h('p', {}, f.fields[lang()] || label('flagCode', f.fields.code), ' ', about && h('button', { class: 'link', type: 'button', onclick: () => look(about.photo.id) }, about.photo.fields.caption || t('photo'))),
       !open && h('small', {}, label('flagDecision', f.fields.decision ?? ''), ' · ', f.fields.reason), box)
   }

@@ -22,6 +22,12 @@ const words = /** @type {Record<string, [zh: string, en: string]>} */ ({
   keys: ['快捷键', 'Keys'],
   otherLanguage: ['English', '中文'],
   skip: ['跳到正文', 'Skip to content'],
+  // the inbox
+  inbox: ['收件箱', 'Inbox'],
+  inboxN: ['收件箱（{0}）', 'Inbox ({0})'],
+  unread: ['未读', 'unread'],
+  markRead: ['标为已读', 'Mark as read'],
+  nothingTold: ['没有通知。', 'Nothing was told to you.'],
   // the queue
   queue: ['审核队列', 'Review queue'],
   waiting: ['待审核', 'Waiting'],
