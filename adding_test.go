@@ -18,8 +18,8 @@ var (
 	addedLine = regexp.MustCompile(`(?m)^ (.*)\n\+(.*)$`)
 )
 
-// The kind of docs/adding.md is taken by the program as it is: it says what every kind says, openapi.yaml is written from it, and its story
-// runs through every door.
+// The kind of docs/adding.md is taken by the program as it is: it says what every kind says, openapi.yaml is written
+// from it, and its story runs through every door.
 func TestThePageOnAddingAddsAKind(t *testing.T) {
 	page, err := os.ReadFile("docs/adding.md")
 	if err != nil {

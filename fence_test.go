@@ -1,5 +1,5 @@
-// Package fieldclue_test holds the repository to its shape: who may import
-// whom. The table says why; docs/decisions has the longer story.
+// Package fieldclue_test holds the repository to its shape: who may import whom. The table says why; docs/decisions has
+// the longer story.
 package fieldclue_test
 
 import (
@@ -15,9 +15,8 @@ import (
 
 const module = "fieldclue/"
 
-// A fence stands around some packages (or around one import) and says what may
-// not cross it. A pattern names a package; with /... those below it too. Our
-// own packages are written without the module's name.
+// A fence stands around some packages (or around one import) and says what may not cross it. A pattern names a package;
+// with /... those below it too. Our own packages are written without the module's name.
 type fence struct {
 	why string
 
@@ -236,8 +235,7 @@ func TestFences(t *testing.T) {
 	}
 }
 
-// TestFencesStop invents an import across every kind of fence: a fence that
-// lets it through is broken.
+// TestFencesStop invents an import across every kind of fence: a fence that lets it through is broken.
 func TestFencesStop(t *testing.T) {
 	rows := []struct {
 		from, to string
@@ -383,8 +381,8 @@ func matchAny(patterns []string, path string) bool {
 	})
 }
 
-// listPackages asks go list, which with -e also tells what it knows of a
-// package that does not compile: that is the business of other checks.
+// listPackages asks go list, which with -e also tells what it knows of a package that does not compile: that is the
+// business of other checks.
 func listPackages(t *testing.T) []listed {
 	t.Helper()
 	out, err := exec.Command("go", "list", "-e", "-json=ImportPath,Imports,TestImports,XTestImports", "./...").Output()

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// kindless is the code that names no kind of record: packages, and files of packages that do name some. What they do with one is said by
-// its Spec, so that a new kind cannot be missing.
+// kindless is the code that names no kind of record: packages, and files of packages that do name some. What they do
+// with one is said by its Spec, so that a new kind cannot be missing.
 var kindless = []string{
 	"sync/engine",
 	"server/casefile",
@@ -61,7 +61,8 @@ func TestWhoAsksTheSpecNamesNoKind(t *testing.T) {
 	}
 }
 
-// kindsNamed are the constants of kinds in a package, by file: neither by its name nor as a text does one stand where a kind is expected.
+// kindsNamed are the constants of kinds in a package, by file: neither by its name nor as a text does one stand where a
+// kind is expected.
 func kindsNamed(s source) map[string][]string {
 	named := map[string][]string{}
 	for e, of := range s.info.Types {

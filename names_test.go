@@ -24,9 +24,10 @@ import (
 	"fieldclue/server/field"
 )
 
-// A field is named by a text: r.Text("reportId"). Misspelt, it compiles and reads as empty, for ever. The same goes for a state, for
-// the key that a list is asked by, and for the argument of a command. So what stands in the code is held against what the kinds
-// declare: against the kind itself where the code says which it is, else against all of them together.
+// A field is named by a text: r.Text("reportId"). Misspelt, it compiles and reads as empty, for ever. The same goes for
+// a state, for the key that a list is asked by, and for the argument of a command. So what stands in the code is held
+// against what the kinds declare: against the kind itself where the code says which it is, else against all of them
+// together.
 func TestCodeNamesWhatTheKindsDeclare(t *testing.T) {
 	w, err := openWorkshop()
 	if err != nil {
@@ -200,7 +201,8 @@ func (c *nameChecker) say(at ast.Node, format string, args ...any) {
 	}
 }
 
-// standing is where in the code the walk stands: in the declaration of which kind and of which of its commands, as far as one says so.
+// standing is where in the code the walk stands: in the declaration of which kind and of which of its commands, as far
+// as one says so.
 type standing struct {
 	c       *nameChecker
 	spec    *field.Spec

@@ -8,8 +8,9 @@ import (
 	"testing"
 )
 
-// readsInPart are the functions that ask a store for a list directly, and so may get a part of it, with the reason why nothing is
-// overlooked. Everything else reads with store.EachPage, which comes to the end, or with what refuses where there is more.
+// readsInPart are the functions that ask a store for a list directly, and so may get a part of it, with the reason why
+// nothing is overlooked. Everything else reads with store.EachPage, which comes to the end, or with what refuses where
+// there is more.
 var readsInPart = map[string]string{
 	"(*fieldclue/sync/engine.view).find":             "more than a guard looks through is an error",
 	"(*fieldclue/sync/engine.page).tasksFirst":       "the order of a page, not what is on it",
@@ -22,7 +23,8 @@ var readsInPart = map[string]string{
 	"fieldclue/server/app.clueID":                    "two are enough to say that it is not one",
 }
 
-// besidesProduct are packages that act for people in tests, rehearsals and measurements: what they overlook is nobody's evidence.
+// besidesProduct are packages that act for people in tests, rehearsals and measurements: what they overlook is nobody's
+// evidence.
 var besidesProduct = []string{"fieldclue/server/store", "fieldclue/sync/synctest", "fieldclue/server/demo", "fieldclue/bench"}
 
 // A rule that looks at the first 500 records and decides overlooks the 501st, in silence.
@@ -80,8 +82,8 @@ func (f *Flow) blocking() bool {
 	}
 }
 
-// partial finds the lists that are read in part without a reason, and answers of which it is dropped that they are a part. seen notes
-// the functions that have one.
+// partial finds the lists that are read in part without a reason, and answers of which it is dropped that they are a
+// part. seen notes the functions that have one.
 func (s source) partial(seen map[string]bool) (wrong []wrongName) {
 	for _, f := range s.files {
 		for _, d := range f.Decls {

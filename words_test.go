@@ -15,14 +15,15 @@ import (
 	"unicode"
 )
 
-// said is one thing that a person reads, in both languages, and where it stands in the program. What is not a literal is left out.
+// said is one thing that a person reads, in both languages, and where it stands in the program. What is not a literal
+// is left out.
 type said struct {
 	at     string
 	en, zh string
 }
 
-// Who reads Chinese must be told no less, and nothing else, than who reads English: what stands in the code as a pair has both, with
-// the same places for values, the same numbers, and the same names of fields, headers and formats.
+// Who reads Chinese must be told no less, and nothing else, than who reads English: what stands in the code as a pair
+// has both, with the same places for values, the same numbers, and the same names of fields, headers and formats.
 func TestBothLanguagesSayTheSame(t *testing.T) {
 	all := pairs(t)
 	if len(all) < 1200 {
@@ -83,8 +84,8 @@ func sorted(list []string) []string {
 	return list
 }
 
-// pairs reads them from the sources: literals with the members EN and ZH (or en and zh), the two that stand side by side in a call, in
-// what is returned or assigned, the calls of InChinese on what Refuse made, and the table of codes.
+// pairs reads them from the sources: literals with the members EN and ZH (or en and zh), the two that stand side by
+// side in a call, in what is returned or assigned, the calls of InChinese on what Refuse made, and the table of codes.
 func pairs(t *testing.T) (all []said) {
 	t.Helper()
 	eachSource(t, func(files *token.FileSet, _ string, file *ast.File) {
@@ -134,8 +135,8 @@ var englishOnly = map[string]string{
 	"sync/engine/rebuild.go":  "who runs rebuild",
 }
 
-// What is refused is said in both languages: the sentence of the code alone says less. Both put in the same values, or the labels of
-// the same things, and what is refused in the same words twice is so in both languages.
+// What is refused is said in both languages: the sentence of the code alone says less. Both put in the same values, or
+// the labels of the same things, and what is refused in the same words twice is so in both languages.
 func TestEveryRefusalIsSaidInChinese(t *testing.T) {
 	found, used, zhOf := 0, map[string]bool{}, map[string]said{}
 	eachSource(t, func(files *token.FileSet, path string, file *ast.File) {
@@ -224,7 +225,8 @@ func within(path string, places map[string]string) string {
 
 var (
 	verb = regexp.MustCompile(`%[-+# 0-9.]*[a-zA-Z]`)
-	// What tells a value from its labels in the two languages: r.State and r.StateZH(), cmd.Name and cmd.ZH, more and moreZH.
+	// What tells a value from its labels in the two languages: r.State and r.StateZH(), cmd.Name and cmd.ZH, more and
+	// moreZH.
 	label = regexp.MustCompile(`(?:\.(?:EN|ZH|Name)|EN|ZH)(?:\(\)|\b)|\b(?:en|zh)\b`)
 	quote = regexp.MustCompile(`"[^"]*"`)
 )

@@ -97,7 +97,8 @@ func lookAlike(ctx context.Context, o options, say sayer) (err error) {
 
 func hashText(h uint64) string { return fmt.Sprintf("%s%016x", hashName, h) }
 
-// photosInto makes sites, every other one of which is mine, and photos there. One hash in ten is near the one before it. known is the hash of a photo of mine.
+// photosInto makes sites, every other one of which is mine, and photos there. One hash in ten is near the one before
+// it. known is the hash of a photo of mine.
 func photosInto(ctx context.Context, s *sqlite.Store, random *rand.Rand, sites, perSite int) (known uint64, err error) {
 	e := engine.New(engine.Options{Store: s})
 	commit := func(scope field.Scope, number int64, ops []protocol.Operation) error {

@@ -12,7 +12,8 @@ import (
 	"fieldclue/media/sandbox"
 )
 
-// A part may start this program again as a server of its own, and every server starts it to decode pictures: here that is the test.
+// A part may start this program again as a server of its own, and every server starts it to decode pictures: here that
+// is the test.
 func TestMain(m *testing.M) {
 	sandbox.Main()
 	if dir := os.Getenv(serveVariable); dir != "" {

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// forgetFiles writes the files of a server that is stopped to the disk, asks the system to drop them from its cache, and
-// says how much of them is left in it.
+// forgetFiles writes the files of a server that is stopped to the disk, asks the system to drop them from its cache,
+// and says how much of them is left in it.
 func forgetFiles(dir string) (string, error) {
 	var left uint64 // pages
 	var all int64   // bytes
@@ -39,8 +39,8 @@ func forgetFiles(dir string) (string, error) {
 	return fmt.Sprintf("of %s of its files %s were in the cache", mb(float64(all)), mb(float64(left)*float64(os.Getpagesize()))), err
 }
 
-// forgetWritten asks the system to drop the files from its cache that were written since, and flushed. A virtual machine pays
-// for memory that it has not used before; so each slice finds the memory that the one before gave back.
+// forgetWritten asks the system to drop the files from its cache that were written since, and flushed. A virtual
+// machine pays for memory that it has not used before; so each slice finds the memory that the one before gave back.
 func forgetWritten(dir string, since time.Time) error {
 	return dataFiles(dir, func(path string) error {
 		st, err := os.Stat(path)

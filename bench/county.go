@@ -213,8 +213,8 @@ func picture(size int) ([]byte, error) {
 	}
 }
 
-// as speaks to the server as who holds a token, as a phone does. What is measured is the server: the loads give it bodies that are
-// ready, and of the answers they read what they count.
+// as speaks to the server as who holds a token, as a phone does. What is measured is the server: the loads give it
+// bodies that are ready, and of the answers they read what they count.
 func (c *county) as(token string) phone.Client {
 	return phone.Client{BaseURL: c.url, HTTP: c.http, Token: token}
 }

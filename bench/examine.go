@@ -29,8 +29,9 @@ type examined struct {
 	Peak                                   int64
 }
 
-// peakMemory is the largest resident set of this process since it was started, in bytes; 0 where the system does not tell.
-// What a parent is told of its child (ru_maxrss) will not do: Linux counts there what the parent held when it started it.
+// peakMemory is the largest resident set of this process since it was started, in bytes; 0 where the system does not
+// tell. What a parent is told of its child (ru_maxrss) will not do: Linux counts there what the parent held when it
+// started it.
 func peakMemory() int64 {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {

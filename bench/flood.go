@@ -13,8 +13,8 @@ import (
 	"fieldclue/sync/phone"
 )
 
-// floods are the connections of who floods the sign-in: strangers with a name of the office, one who guesses on a device that
-// is enrolled, and one whose password is good and who signs in without end.
+// floods are the connections of who floods the sign-in: strangers with a name of the office, one who guesses on a
+// device that is enrolled, and one whose password is good and who signs in without end.
 var floods = []struct {
 	who         string
 	connections int
@@ -26,8 +26,8 @@ var floods = []struct {
 	{"one valid account", 32, true, password},
 }
 
-// signInFlood signs people in by the clock, first alone and then during a flood from the same address. Everybody of them must
-// get in.
+// signInFlood signs people in by the clock, first alone and then during a flood from the same address. Everybody of
+// them must get in.
 func signInFlood(ctx context.Context, o options, say sayer) (err error) {
 	a, err := serveHere(ctx, o)
 	if err != nil {
@@ -44,7 +44,8 @@ func signInFlood(ctx context.Context, o options, say sayer) (err error) {
 		_, err := c.as("").SignIn(ctx, fmt.Sprintf("inspector%d", person), password, "", phone.Device{ID: field.DeviceID(device), Name: "bench", Platform: "bench"})
 		return err
 	}
-	// Each device signs in five times in each half: more than the office does in a month, and well under the bound of a device.
+	// Each device signs in five times in each half: more than the office does in a month, and well under the bound of a
+	// device.
 	const rounds = 5
 	measure := func(what string) error {
 		took, refused := make([]times, honest), atomic.Int64{}

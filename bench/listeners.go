@@ -33,8 +33,8 @@ type stream struct {
 	r    *bufio.Reader
 }
 
-// open asks for the stream of everything that the hand may see. head: read the answer's head, which says that the server
-// has taken the listener in.
+// open asks for the stream of everything that the hand may see. head: read the answer's head, which says that the
+// server has taken the listener in.
 func (h *hand) open(ctx context.Context, head bool) (*stream, error) {
 	conn, host, err := h.dial(ctx)
 	if err != nil {
@@ -85,8 +85,8 @@ func (s *stream) hear(scope field.Scope, seq int64) error {
 	}
 }
 
-// dial opens a connection to the server, for requests that are spoken by hand: a stream that is not read, ten thousand of them without
-// a goroutine each, an upload that stops in the middle. net/http would do none of it.
+// dial opens a connection to the server, for requests that are spoken by hand: a stream that is not read, ten thousand
+// of them without a goroutine each, an upload that stops in the middle. net/http would do none of it.
 func (c *county) dial(ctx context.Context) (conn net.Conn, host string, err error) {
 	at, err := url.Parse(c.url)
 	if err != nil {
@@ -129,8 +129,8 @@ func closeAll(all []*stream) {
 	}
 }
 
-// manyListeners opens event streams in a server of its own, looks at its memory before and after, pokes all of them with
-// one push, and then sees what happens to listeners that do not read.
+// manyListeners opens event streams in a server of its own, looks at its memory before and after, pokes all of them
+// with one push, and then sees what happens to listeners that do not read.
 func manyListeners(ctx context.Context, o options, say sayer) error {
 	if o.store != "sqlite" {
 		say("not measured: the server's own process takes the embedded store")

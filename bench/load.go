@@ -83,8 +83,8 @@ func (h *hand) pushed(ctx context.Context, size int) error {
 	return nil
 }
 
-// pull reads one page of the hand's own records, and begins again from nothing after the last. Of a page it reads how many
-// records there are and the cursors at its end: to decode every record would measure the client.
+// pull reads one page of the hand's own records, and begins again from nothing after the last. Of a page it reads how
+// many records there are and the cursors at its end: to decode every record would measure the client.
 func (c *county) pull(ctx context.Context, client, _ int) (float64, error) {
 	h := c.hands[client]
 	n, more, err := h.page(ctx)
@@ -139,8 +139,8 @@ func (h *hand) page(ctx context.Context) (records int, more bool, err error) {
 	return bytes.Count(answer[:at], []byte(`"createdAt":`)), end.More, nil
 }
 
-// file is what a phone uploads: its type, and bytes that no other file has. Only its head is its own; the rest is shared, so
-// that the making of files is no part of what is measured.
+// file is what a phone uploads: its type, and bytes that no other file has. Only its head is its own; the rest is
+// shared, so that the making of files is no part of what is measured.
 type file struct {
 	kind       string
 	head, rest []byte
@@ -182,8 +182,8 @@ type declared struct {
 	file file
 }
 
-// upload sends the next of a client's files by tus, in one request as on a good link. What is stored of it counts, not how
-// it was made, hashed and declared before.
+// upload sends the next of a client's files by tus, in one request as on a good link. What is stored of it counts, not
+// how it was made, hashed and declared before.
 func (c *county) photo(waiting [][]declared) func(ctx context.Context, client, n int) (float64, error) {
 	return func(ctx context.Context, client, n int) (float64, error) {
 		if n >= len(waiting[client]) {

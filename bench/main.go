@@ -7,10 +7,11 @@
 //	go run ./bench -only hot-scope                  one part alone
 //	go run ./bench -all                             everything, about five minutes
 //
-// Open run.go first: it is the order of the measurements. load.go is the load on the server, bare.go the engines without
-// it, county.go what must exist before anybody can write. After the rows of the table come the parts (parts.go), each with
-// a server of its own: many.go compares a large store with a small one, server_process.go watches the memory of a server in its own
-// process, listeners.go opens event streams, uploads.go sends halves of files and very large ones, examine.go looks at one photo. The program ends with status 1 when an acknowledged document is
+// Open run.go first: it is the order of the measurements. load.go is the load on the server, bare.go the engines
+// without it, county.go what must exist before anybody can write. After the rows of the table come the parts
+// (parts.go), each with a server of its own: many.go compares a large store with a small one, server_process.go watches
+// the memory of a server in its own process, listeners.go opens event streams, uploads.go sends halves of files and
+// very large ones, examine.go looks at one photo. The program ends with status 1 when an acknowledged document is
 // missing or there twice, or when the verification finds a fault; it does not judge speed.
 package main
 

@@ -20,8 +20,8 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// fill writes findings into sites through the engine, in the server's own name: each entry holds as many as a batch may.
-// The store must not be served meanwhile.
+// fill writes findings into sites through the engine, in the server's own name: each entry holds as many as a batch
+// may. The store must not be served meanwhile.
 func fill(ctx context.Context, o options, sites []field.RecordID, perSite, bytesEach int) (err error) {
 	s, err := sqlite.Open(ctx, filepath.Join(o.dir, "data"))
 	if err != nil {

@@ -121,8 +121,9 @@ func (t times) sorted() times {
 	return t
 }
 
-// halfLoad sends single pushes by the clock, whether the one before has been answered or not, and measures each from the
-// moment at which it was due: a server that stops for a while is charged for everybody who would have come meanwhile.
+// halfLoad sends single pushes by the clock, whether the one before has been answered or not, and measures each from
+// the moment at which it was due: a server that stops for a while is charged for everybody who would have come
+// meanwhile.
 func halfLoad(ctx context.Context, o options, say sayer) (err error) {
 	a, err := serveHere(ctx, o)
 	if err != nil {

@@ -107,8 +107,8 @@ func runRows(ctx context.Context, o options, say sayer) (err error) {
 			return do(files), err
 		}
 	}
-	// The rows of a group are measured by turns: a shared machine is now fast and now slow, and a virtual one pays for every page
-	// of memory that it has not used before.
+	// The rows of a group are measured by turns: a shared machine is now fast and now slow, and a virtual one pays for
+	// every page of memory that it has not used before.
 	groups := [][]step{
 		{
 			{row{what: "single pushes", unit: "pushes/s", bare: "bare single writes", goal: goals[0]}, ready(c.push(1))},
@@ -213,8 +213,8 @@ type step struct {
 	prepare func() (work, error)
 }
 
-// byTurns measures the rows of a group, each for the duration, in slices of about a second that take turns. What a slice
-// leaves to be done by the server afterwards is waited for.
+// byTurns measures the rows of a group, each for the duration, in slices of about a second that take turns. What a
+// slice leaves to be done by the server afterwards is waited for.
 func byTurns(ctx context.Context, c *county, group []step) (rows []row, err error) {
 	if len(group) == 0 {
 		return nil, nil

@@ -26,8 +26,8 @@ const serveVariable = "FIELDCLUE_BENCH_SERVE"
 // greeting is what such a process says when it serves.
 type greeting struct{ Address, Code string }
 
-// serveApart is the life of such a process: it serves until its input ends. For every line of it, it gives back the memory
-// that it does not need.
+// serveApart is the life of such a process: it serves until its input ends. For every line of it, it gives back the
+// memory that it does not need.
 func serveApart(dir string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -87,7 +87,8 @@ func startApart(ctx context.Context, o options) (*apart, error) {
 	return p, nil
 }
 
-// rest waits until the server has nothing to do, lets it give back the memory that it does not need, and reads its figures.
+// rest waits until the server has nothing to do, lets it give back the memory that it does not need, and reads its
+// figures.
 func (p *apart) rest(ctx context.Context, c *county) (figures, error) {
 	if err := c.quiet(ctx); err != nil {
 		return figures{}, err
@@ -203,8 +204,8 @@ func (c *county) peak(ctx context.Context, do func() error) (most figures, err e
 
 func mb(bytes float64) string { return fmt.Sprintf("%.0f MB", bytes/1e6) }
 
-// firstLoad lets phones load everything that one user may read, page by page, and watches the memory of the server, which
-// runs in a process of its own. The same is done with a tenth of the records: what grows with them is no stream.
+// firstLoad lets phones load everything that one user may read, page by page, and watches the memory of the server,
+// which runs in a process of its own. The same is done with a tenth of the records: what grows with them is no stream.
 func firstLoad(ctx context.Context, o options, say sayer) error {
 	if o.store != "sqlite" {
 		say("not measured: it fills the embedded store beside the server")

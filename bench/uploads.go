@@ -41,8 +41,8 @@ func withUploads(ctx context.Context, o options, hands int, do func(c *county, p
 	return do(c, p)
 }
 
-// halfSent opens many uploads at once, sends half of each and waits, as phones do that lost their signal. What the server
-// holds in memory meanwhile is looked at; then the other halves follow, and every file must be receipted.
+// halfSent opens many uploads at once, sends half of each and waits, as phones do that lost their signal. What the
+// server holds in memory meanwhile is looked at; then the other halves follow, and every file must be receipted.
 func halfSent(ctx context.Context, o options, say sayer) error {
 	if o.store != "sqlite" || o.blobs != "dir" {
 		say("not measured: the server's own process takes the embedded store and a directory")
@@ -156,8 +156,8 @@ func (w *half) rest(f file) error {
 	return nil
 }
 
-// largeFile sends a small recording and a very large one, each in one request, and watches the memory of the server: what
-// it needs must not grow with the file.
+// largeFile sends a small recording and a very large one, each in one request, and watches the memory of the server:
+// what it needs must not grow with the file.
 func largeFile(ctx context.Context, o options, say sayer) error {
 	if o.store != "sqlite" || o.blobs != "dir" {
 		say("not measured: the server's own process takes the embedded store and a directory")

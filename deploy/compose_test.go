@@ -1,5 +1,5 @@
-// Package deploy_test reads docker-compose.yml as compose does and holds it to
-// what docs/operations.md promises. It starts no container.
+// Package deploy_test reads docker-compose.yml as compose does and holds it to what docs/operations.md promises. It
+// starts no container.
 package deploy_test
 
 import (
@@ -100,8 +100,7 @@ func TestNothingStartsWithoutItsSecrets(t *testing.T) {
 	}
 }
 
-// TestNoSecretHasADefault looks for values of secret variables that did not
-// come from outside.
+// TestNoSecretHasADefault looks for values of secret variables that did not come from outside.
 func TestNoSecretHasADefault(t *testing.T) {
 	secret := regexp.MustCompile(`PASSWORD|SECRET|_KEY$|URI$`)
 	for name, service := range mustLoad(t, secrets()...).Services {
@@ -154,8 +153,8 @@ func TestMinIOIsBuiltFromThePinnedSourceUnlessAnImageIsNamed(t *testing.T) {
 	}
 }
 
-// TestServerAcceptsItsEnvironment loads the server's environment as the server
-// does: a misspelt variable is a fault there.
+// TestServerAcceptsItsEnvironment loads the server's environment as the server does: a misspelt variable is a fault
+// there.
 func TestServerAcceptsItsEnvironment(t *testing.T) {
 	server := mustLoad(t, secrets()...).Services["server"]
 	var environ []string
@@ -178,8 +177,7 @@ func TestServerAcceptsItsEnvironment(t *testing.T) {
 	}
 }
 
-// TestBindMountsAreThere finds files that are named in the compose file and
-// missing in the repository.
+// TestBindMountsAreThere finds files that are named in the compose file and missing in the repository.
 func TestBindMountsAreThere(t *testing.T) {
 	for name, service := range mustLoad(t, secrets()...).Services {
 		for _, volume := range service.Volumes {
@@ -201,8 +199,7 @@ func TestBindMountsAreThere(t *testing.T) {
 	}
 }
 
-// TestMakeEnvWritesWhatComposeAsksFor runs the script on a copy and gives its
-// result to compose.
+// TestMakeEnvWritesWhatComposeAsksFor runs the script on a copy and gives its result to compose.
 func TestMakeEnvWritesWhatComposeAsksFor(t *testing.T) {
 	shell, err := exec.LookPath("sh")
 	if err != nil {

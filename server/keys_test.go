@@ -60,7 +60,8 @@ func TestTheKeysCommand(t *testing.T) {
 	}
 }
 
-// The keys are changed by the same command while the server serves: what it signed holds, and who is signed in stays so.
+// The keys are changed by the same command while the server serves: what it signed holds, and who is signed in stays
+// so.
 func TestKeysAreRotatedWhileTheServerServes(t *testing.T) {
 	dir := t.TempDir()
 	cfg, err := config.Load([]string{"--data", dir, "--listen", "127.0.0.1:0"}, nil)

@@ -1,8 +1,8 @@
 // Package blob says what a store of photo bytes promises. Bytes are addressed by their SHA-256 and never change.
 //
-// Here are the contract (Store, Staging), its small types and the reader that believes nothing before it has hashed
-// it. Not here: how bytes are kept (blob/dir, blob/minio) and how they arrive over HTTP (media/intake). Start with
-// Store; blobtest holds what every implementation must pass.
+// Here are the contract (Store, Staging), its small types and the reader that believes nothing before it has hashed it.
+// Not here: how bytes are kept (blob/dir, blob/minio) and how they arrive over HTTP (media/intake). Start with Store;
+// blobtest holds what every implementation must pass.
 package blob
 
 import (
@@ -46,15 +46,15 @@ type Info struct {
 	StoredAt time.Time
 }
 
-// Store keeps immutable bytes by their hash. All methods may be called from many goroutines and many processes at
-// once. Errors are *field.Error; besides those named, every method may answer CodeStoreDown.
+// Store keeps immutable bytes by their hash. All methods may be called from many goroutines and many processes at once.
+// Errors are *field.Error; besides those named, every method may answer CodeStoreDown.
 type Store interface {
 	// PutIfAbsent stores what r gives as sum, unless it is there already: then created is false and r may be left
-	// unread. The bytes are hashed while they stream. CodeHashMismatch when they are not sum; CodeSizeMismatch when
-	// r gives fewer or more bytes than size; r's own error when it fails; CodeStorageFull when there is no room. After
+	// unread. The bytes are hashed while they stream. CodeHashMismatch when they are not sum; CodeSizeMismatch when r
+	// gives fewer or more bytes than size; r's own error when it fails; CodeStorageFull when there is no room. After
 	// any error nothing is stored; only after CodeStoreDown it may be there, whole, when the place died before it could
-	// answer. When it returns nil the bytes survive a crash. Of several calls at once for one
-	// sum exactly one says created.
+	// answer. When it returns nil the bytes survive a crash. Of several calls at once for one sum exactly one says
+	// created.
 	PutIfAbsent(ctx context.Context, sum Sum, size int64, r io.Reader) (created bool, err error)
 
 	// Open reads length bytes from offset; length -1 reads to the end. CodeNotFound when there is no such blob,
@@ -68,8 +68,8 @@ type Store interface {
 	// Each calls fn for every blob, in no stated order, and stops at the first error, which it returns.
 	Each(ctx context.Context, fn func(Info) error) error
 
-	// SetHold puts a blob under legal hold or releases it; repeating it changes nothing. CodeNotFound when there is
-	// no such blob.
+	// SetHold puts a blob under legal hold or releases it; repeating it changes nothing. CodeNotFound when there is no
+	// such blob.
 	SetHold(ctx context.Context, sum Sum, on bool) error
 
 	// Held reports whether a blob is under legal hold. CodeNotFound when there is no such blob.
@@ -82,21 +82,21 @@ type Store interface {
 	Engine() string
 }
 
-// Staging keeps half-finished uploads where every server of a cluster can go on with them. It keeps segments, each
-// with the offset at which it starts and the generation of its writer. Where two start at one offset the higher
-// generation counts, so a writer that was overtaken and wakes up late damages nothing. The caller knows how many
-// bytes count (it keeps the offset) and raises the generation with every new writer.
+// Staging keeps half-finished uploads where every server of a cluster can go on with them. It keeps segments, each with
+// the offset at which it starts and the generation of its writer. Where two start at one offset the higher generation
+// counts, so a writer that was overtaken and wakes up late damages nothing. The caller knows how many bytes count (it
+// keeps the offset) and raises the generation with every new writer.
 type Staging interface {
-	// Append keeps up to max bytes of r as those from offset on. It reads until r ends, fails, or max is reached.
-	// n is the number of bytes that survive a crash: all that were read from r, also when err is r's own error. When they
+	// Append keeps up to max bytes of r as those from offset on. It reads until r ends, fails, or max is reached. n is
+	// the number of bytes that survive a crash: all that were read from r, also when err is r's own error. When they
 	// could not be kept err is CodeStoreDown and n is 0, or it is CodeStorageFull and n is how many of them could be.
 	Append(ctx context.Context, id string, generation, offset int64, r io.Reader, max int64) (n int64, err error)
 
 	// Open reads the first size bytes of an upload. CodeNotFound when they are not all there. The caller closes it.
 	Open(ctx context.Context, id string, size int64) (io.ReadCloser, error)
 
-	// Promote makes the first size bytes of an upload the blob sum, without copying where the store can, and is
-	// content when that blob is there already. Every byte is hashed again: between its way in and this lies a crash, or days.
+	// Promote makes the first size bytes of an upload the blob sum, without copying where the store can, and is content
+	// when that blob is there already. Every byte is hashed again: between its way in and this lies a crash, or days.
 	// CodeHashMismatch as for PutIfAbsent. The staged bytes may be gone afterwards; call Remove in any case.
 	Promote(ctx context.Context, id string, sum Sum, size int64) error
 
@@ -104,22 +104,22 @@ type Staging interface {
 	Remove(ctx context.Context, id string) error
 }
 
-// Replaces is what a Store may offer besides, for bytes that can be made again: Replace stores what r gives as sum, also in the
-// place of a blob whose bytes are not that any more. They are hashed before anything is replaced; errors are those of
-// PutIfAbsent.
+// Replaces is what a Store may offer besides, for bytes that can be made again: Replace stores what r gives as sum,
+// also in the place of a blob whose bytes are not that any more. They are hashed before anything is replaced; errors
+// are those of PutIfAbsent.
 type Replaces interface {
 	Replace(ctx context.Context, sum Sum, size int64, r io.Reader) error
 }
 
-// OnDisk is what Open may give: the blob lies in a file of this machine, which was opened for reading only. Who takes the
-// whole blob may move about in the file, and needs no copy.
+// OnDisk is what Open may give: the blob lies in a file of this machine, which was opened for reading only. Who takes
+// the whole blob may move about in the file, and needs no copy.
 type OnDisk interface{ File() *os.File }
 
-// Whole is what a Staging may offer besides: when an upload arrives from its first byte to its last in one request,
-// the bytes go straight to their place and are staged only if something fails on the way.
+// Whole is what a Staging may offer besides: when an upload arrives from its first byte to its last in one request, the
+// bytes go straight to their place and are staged only if something fails on the way.
 type Whole interface {
-	// StoreWhole tries to store all of r as the blob sum. done means that it is stored, as if PutIfAbsent had said
-	// so. Otherwise n and err are as those of Append at offset 0, or CodeHashMismatch with nothing kept. staged is called
+	// StoreWhole tries to store all of r as the blob sum. done means that it is stored, as if PutIfAbsent had said so.
+	// Otherwise n and err are as those of Append at offset 0, or CodeHashMismatch with nothing kept. staged is called
 	// before a byte is staged, so that somebody knows of it; its error is given back, and nothing is kept.
 	StoreWhole(ctx context.Context, id string, generation int64, sum Sum, size int64, r io.Reader, staged func() error) (n int64, done bool, err error)
 }
@@ -127,8 +127,8 @@ type Whole interface {
 // Seals is what a Staging may offer besides: somebody with a good link puts the bytes into the store himself, at an
 // address that takes these bytes, once, and nothing else. Nothing that lies there counts before it was promoted.
 type Seals interface {
-	// Seal signs the address of an upload, good for life from now on. Two of one upload are one place.
-	// CodeSealedPutOff when the store has no address for phones.
+	// Seal signs the address of an upload, good for life from now on. Two of one upload are one place. CodeSealedPutOff
+	// when the store has no address for phones.
 	Seal(ctx context.Context, id string, sum Sum, size int64, life time.Duration) (SealedPut, error)
 
 	// CheckSealed reads back the size and the hash of what was put: nil when they are these. CodeNotFound when nothing
@@ -155,8 +155,8 @@ type SealedPut struct {
 	Header map[string]string
 }
 
-// Exact reads exactly size bytes with the given hash from a source, and gives the last of them away only when the
-// hash and the size are right: a consumer that waits for size bytes cannot complete on wrong ones.
+// Exact reads exactly size bytes with the given hash from a source, and gives the last of them away only when the hash
+// and the size are right: a consumer that waits for size bytes cannot complete on wrong ones.
 type Exact struct {
 	r    io.Reader
 	h    hash.Hash

@@ -35,9 +35,9 @@ func lend() (buf []byte, back func()) {
 	return b[:], func() { small.Put(b) }
 }
 
-// Copy is io.Copy for links that stall. It holds 4 KiB while it waits for bytes, and one of the shared buffers as long as they fill
-// it, so hundreds of phones without signal cost next to nothing, and hundreds with good links 10 MB. An empty source is
-// read once as well. The errors of the two sides are told apart; readErr is nil at io.EOF.
+// Copy is io.Copy for links that stall. It holds 4 KiB while it waits for bytes, and one of the shared buffers as long
+// as they fill it, so hundreds of phones without signal cost next to nothing, and hundreds with good links 10 MB. An
+// empty source is read once as well. The errors of the two sides are told apart; readErr is nil at io.EOF.
 func Copy(dst io.Writer, src io.Reader) (n int64, readErr, writeErr error) {
 	var own [sip]byte
 	buf, back := own[:], func() {}
@@ -67,7 +67,8 @@ func Copy(dst io.Writer, src io.Reader) (n int64, readErr, writeErr error) {
 	}
 }
 
-// Full reports whether an error of a file says that there is no room: on the disk, for this user, or in a file of this process.
+// Full reports whether an error of a file says that there is no room: on the disk, for this user, or in a file of this
+// process.
 func Full(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }

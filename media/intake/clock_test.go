@@ -9,8 +9,8 @@ import (
 	"fieldclue/server/field"
 )
 
-// The key was made by a clock that was a day ahead. No receipt is given that the published keys do not confirm; the bytes stay,
-// also when the server starts anew, and the receipt follows when it holds.
+// The key was made by a clock that was a day ahead. No receipt is given that the published keys do not confirm; the
+// bytes stay, also when the server starts anew, and the receipt follows when it holds.
 func TestAReceiptThatWouldNotHoldIsNotGiven(t *testing.T) {
 	p := onDir(t)
 	ring := receipt.NewRing(p.key)

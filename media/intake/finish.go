@@ -11,8 +11,8 @@ import (
 	"fieldclue/server/field"
 )
 
-// advance takes an upload through the phases as far as it comes without more bytes. Each step can be repeated, so after a crash
-// between any two of them the next request of the phone goes on.
+// advance takes an upload through the phases as far as it comes without more bytes. Each step can be repeated, so after
+// a crash between any two of them the next request of the phone goes on.
 func (s *Service) advance(ctx context.Context, u *upload) error {
 	if u.receipt == nil {
 		if err := s.fromSealed(ctx, u); err != nil {
@@ -39,8 +39,8 @@ func (s *Service) advance(ctx context.Context, u *upload) error {
 	}
 }
 
-// release forgets an upload that the log knows. What stays behind costs room only. The next Sweep removes it; if that cannot
-// be arranged either, Tidy does, or Sweep at the end of the upload's time.
+// release forgets an upload that the log knows. What stays behind costs room only. The next Sweep removes it; if that
+// cannot be arranged either, Tidy does, or Sweep at the end of the upload's time.
 func (s *Service) release(ctx context.Context, u *upload) {
 	if err := s.forget(ctx, u); err != nil && u.version > 0 {
 		_ = s.cfg.Staging.Remove(ctx, u.id)
@@ -49,9 +49,9 @@ func (s *Service) release(ctx context.Context, u *upload) {
 	}
 }
 
-// record signs the receipt and tells the log. Nobody has seen a receipt before the log has it. One that the published keys do
-// not confirm, because the clock is wrong or was when the key was made, is not given: CodeBusy. The bytes stay, and the next
-// request, or the next start, tries again.
+// record signs the receipt and tells the log. Nobody has seen a receipt before the log has it. One that the published
+// keys do not confirm, because the clock is wrong or was when the key was made, is not given: CodeBusy. The bytes stay,
+// and the next request, or the next start, tries again.
 func (s *Service) record(ctx context.Context, u *upload) error {
 	u.Offset, u.Hash = u.Size, nil // the blob is there, whatever was staged on the way
 	ring, err := s.cfg.Keys(ctx)

@@ -1,7 +1,9 @@
-// Package intake receives the bytes of declared photos in pieces, over links that drop, and proves at the end that
-// they are the declared ones. Not here: HTTP (server/api/tus), how bytes are kept (media/blob), what they show (media/verify).
+// Package intake receives the bytes of declared photos in pieces, over links that drop, and proves at the end that they
+// are the declared ones. Not here: HTTP (server/api/tus), how bytes are kept (media/blob), what they show
+// (media/verify).
 //
-// An upload goes through these phases (state.go), and a crash between any two of them is made good by the next request or sweep:
+// An upload goes through these phases (state.go), and a crash between any two of them is made good by the next request
+// or sweep:
 //
 //	            Create, Send, Seal
 //	                    │
@@ -22,9 +24,9 @@
 //	                    ▼
 //	                  over
 //
-// forgotten is an ended document that stays until nothing can come late any more; a new upload of the photo begins a new life in it.
-// Of two requests for one upload the newer goes on and the older is stopped (turn.go); over several servers the generation in the
-// document says which is newer.
+// forgotten is an ended document that stays until nothing can come late any more; a new upload of the photo begins a
+// new life in it. Of two requests for one upload the newer goes on and the older is stopped (turn.go); over several
+// servers the generation in the document says which is newer.
 //
 // Start with Service: its methods are the doors, and advance in finish.go walks the phases.
 package intake
@@ -89,11 +91,11 @@ type Ledger interface {
 	// DeclaredPhoto is asked at every request. CodePhotoNotDeclared, or CodeNotFound, when there is no such photo or
 	// who may not upload it; the two must look alike to the sender.
 	DeclaredPhoto(ctx context.Context, who Uploader, photoID string) (Declared, error)
-	// Has reports whether the sender may read a stored photo with the same bytes. Only then are they not asked for: that
-	// somebody knows a hash proves nothing.
+	// Has reports whether the sender may read a stored photo with the same bytes. Only then are they not asked for:
+	// that somebody knows a hash proves nothing.
 	Has(ctx context.Context, who Uploader, d Declared) (bool, error)
-	// Room is asked before the upload of a declared photo begins, and not again: CodeSpaceLimit when its organisation has
-	// no room for it.
+	// Room is asked before the upload of a declared photo begins, and not again: CodeSpaceLimit when its organisation
+	// has no room for it.
 	Room(ctx context.Context, d Declared) error
 	// PhotoStored records that the bytes are safe and returns the receipt that stands in the log: of several calls for
 	// one photo the first counts, and the others change nothing and return its receipt.
@@ -194,13 +196,15 @@ type Upload struct {
 }
 
 // ID is the upload of a photo with certain bytes. There is only one, so a phone that lost its database finds its
-// half-finished upload by asking for it again; and it names the photo, so that an upload which is over needs no document.
+// half-finished upload by asking for it again; and it names the photo, so that an upload which is over needs no
+// document.
 func ID(photoID string, sum blob.Sum) string { return photoID + "_" + string(sum[:16]) }
 
 // Create begins the upload of a declared photo, or finds the one that was begun. When the bytes are stored already, and
-// the sender may read them there, the upload is complete at once. CodeHashMismatch, CodeSizeMismatch or CodeNotAPhoto when the request
-// is not what is declared now (until the bytes are stored a declaration can be corrected, and an upload of what it said before is
-// over); CodePhotoTooBig; CodeUnsupportedType; CodeSpaceLimit, which an upload that was begun never meets.
+// the sender may read them there, the upload is complete at once. CodeHashMismatch, CodeSizeMismatch or CodeNotAPhoto
+// when the request is not what is declared now (until the bytes are stored a declaration can be corrected, and an
+// upload of what it said before is over); CodePhotoTooBig; CodeUnsupportedType; CodeSpaceLimit, which an upload that
+// was begun never meets.
 func (s *Service) Create(ctx context.Context, who Uploader, req Request) (Upload, error) {
 	return s.create(ctx, who, req, nil)
 }
@@ -286,8 +290,8 @@ func (s *Service) create(ctx context.Context, who Uploader, req Request, p *Piec
 	return s.proceed(ctx, u, rest)
 }
 
-// findStored looks whether the sender has the bytes here already, and notes when that spares the upload some: who did not send them is
-// not to be named as who did. What was put at a sealed address comes first, it was sent.
+// findStored looks whether the sender has the bytes here already, and notes when that spares the upload some: who did
+// not send them is not to be named as who did. What was put at a sealed address comes first, it was sent.
 func (s *Service) findStored(ctx context.Context, who Uploader, d Declared, u *upload) error {
 	if _, _, err := s.takeSealed(ctx, u); err != nil || u.stored { // if it was refused, advance says so
 		return err

@@ -9,7 +9,8 @@ import (
 	"fieldclue/server/field"
 )
 
-// Who names the hash of bytes that others have stored gets nothing for it: neither a receipt nor a word that they are here.
+// Who names the hash of bytes that others have stored gets nothing for it: neither a receipt nor a word that they are
+// here.
 func TestAHashProvesNothing(t *testing.T) {
 	p := onDir(t)
 	b, first := p.photo("first", 40_000)

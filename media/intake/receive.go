@@ -139,8 +139,8 @@ func (s *Service) whole(p *Piece, size int64) bool {
 	return can && p.Check == nil && !p.open && p.Offset == 0 && p.Length == size && size <= s.cfg.Checkpoint
 }
 
-// receiveWhole lets the store hash the bytes on their way to their place. Only when the link breaks are they hashed again,
-// as they were staged, to save the SHA-256 in the middle of its work.
+// receiveWhole lets the store hash the bytes on their way to their place. Only when the link breaks are they hashed
+// again, as they were staged, to save the SHA-256 in the middle of its work.
 func (s *Service) receiveWhole(ctx context.Context, u *upload, body io.Reader) error {
 	staged := func() error { return nil }
 	if u.version == 0 {

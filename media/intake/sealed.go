@@ -98,7 +98,8 @@ func (s *Service) fromSealed(ctx context.Context, u *upload) error {
 }
 
 // takeSealed looks at a sealed address and, when the declared file is there, makes it the blob. whole says that all its
-// bytes are there; refused why they may not become the blob. A request that has found nothing to take does not look again.
+// bytes are there; refused why they may not become the blob. A request that has found nothing to take does not look
+// again.
 func (s *Service) takeSealed(ctx context.Context, u *upload) (refused *field.Error, whole bool, err error) {
 	if s.seals == nil || u.Sealed == nil || u.stored || u.receipt != nil {
 		return nil, false, nil
@@ -149,8 +150,8 @@ func (s *Service) closeSealed(ctx context.Context, u *upload) {
 	}
 }
 
-// openSealed takes away what keeps an address of an earlier life shut. Where that cannot be done at once, a put there fails,
-// and tus is left.
+// openSealed takes away what keeps an address of an earlier life shut. Where that cannot be done at once, a put there
+// fails, and tus is left.
 func (s *Service) openSealed(ctx context.Context, old *upload) {
 	if s.seals == nil || old.Sealed == nil {
 		return

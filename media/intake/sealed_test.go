@@ -240,7 +240,8 @@ func TestWhatIsNoPhotoIsRefusedAtConfirm(t *testing.T) {
 	}
 }
 
-// careless stands for a store that lets other bytes in under a sealed address, and may not even say so when it is asked.
+// careless stands for a store that lets other bytes in under a sealed address, and may not even say so when it is
+// asked.
 type careless struct {
 	*minio.Staging
 	takes  blob.Sum

@@ -15,8 +15,8 @@ import (
 	"fieldclue/server/store"
 )
 
-// state is the document of an upload. Any server can go on from it: the bytes up to Offset are staged, and Hash is
-// the SHA-256 in the middle of its work after them.
+// state is the document of an upload. Any server can go on from it: the bytes up to Offset are staged, and Hash is the
+// SHA-256 in the middle of its work after them.
 type state struct {
 	PhotoID string    `json:"photoId"`
 	By      Uploader  `json:"by"`
@@ -147,8 +147,8 @@ func (s *Service) load(ctx context.Context, id string) (*upload, error) {
 	return decode(d)
 }
 
-// KeyFor is the key of an upload's document: under whom it is counted until it has ended. An older server wrote the photo's id there;
-// such an upload counts for nobody.
+// KeyFor is the key of an upload's document: under whom it is counted until it has ended. An older server wrote the
+// photo's id there; such an upload counts for nobody.
 func KeyFor(user string, ended bool) string {
 	if ended {
 		return "ended"
@@ -158,8 +158,8 @@ func KeyFor(user string, ended bool) string {
 
 func (u *upload) key() string { return KeyFor(u.By.User, u.Ended) }
 
-// may is asked before a request touches an upload. What is not the sender's is not known: a request for it must neither end
-// the one that is under way nor wait for it.
+// may is asked before a request touches an upload. What is not the sender's is not known: a request for it must neither
+// end the one that is under way nor wait for it.
 func (s *Service) may(ctx context.Context, who Uploader, id string) error {
 	photo, _, _ := strings.Cut(id, "_")
 	_, err := s.declared(ctx, who, photo)
@@ -221,7 +221,8 @@ func (s *Service) declared(ctx context.Context, who Uploader, photo string) (Dec
 }
 
 // claim loads the document of an upload and raises the generation. With CodeUploadExpired, and with CodeUploadUnknown
-// when it was forgotten, or is of a declaration that was corrected, and its document is still here, it gives what was left.
+// when it was forgotten, or is of a declaration that was corrected, and its document is still here, it gives what was
+// left.
 func (s *Service) claim(ctx context.Context, who Uploader, id string) (*upload, error) {
 	for tries := 0; ; tries++ {
 		u, err := s.load(ctx, id)
@@ -291,8 +292,8 @@ func (s *Service) begin(ctx context.Context, who Uploader, id string, req Reques
 	}
 }
 
-// lateRest is how long after its end something may still come of an upload: a request that was overtaken, and whose store
-// was slow, may yet stage what it has.
+// lateRest is how long after its end something may still come of an upload: a request that was overtaken, and whose
+// store was slow, may yet stage what it has.
 const lateRest = time.Hour
 
 // forget removes what was staged of an upload. Its document stays until nothing can arrive any more, for drop.

@@ -18,11 +18,12 @@ type Expired struct {
 	Whole             bool // all bytes lay at a sealed address, and could not be taken
 }
 
-// Sweep forgets up to limit uploads whose time is over and returns how many it could deal with. For each that was half finished notify
-// is called first; when it fails the upload stays for the next sweep, so nothing expires silently. What was put at a
-// sealed address and never confirmed is completed.
+// Sweep forgets up to limit uploads whose time is over and returns how many it could deal with. For each that was half
+// finished notify is called first; when it fails the upload stays for the next sweep, so nothing expires silently. What
+// was put at a sealed address and never confirmed is completed.
 func (s *Service) Sweep(ctx context.Context, limit int, notify func(context.Context, Expired) error) (int, error) {
-	// Those that failed the last time come first again, so it looks past them: one that always fails keeps no other waiting.
+	// Those that failed the last time come first again, so it looks past them: one that always fails keeps no other
+	// waiting.
 	due, err := s.cfg.Docs.DocsDue(ctx, store.Uploads, s.cfg.Now(), limit+int(s.failed.Load()))
 	if err != nil {
 		return 0, err
@@ -108,8 +109,8 @@ func (s *Service) sweepSealed(ctx context.Context, u *upload) (over, whole bool,
 }
 
 // Tidy removes at the start of a server what a crash left of uploads that the log knows, and tells it of those that are
-// complete. Half uploads stay, for the phones that will go on with them; none longer than if it had been begun now, also if a
-// clock that was ahead said so.
+// complete. Half uploads stay, for the phones that will go on with them; none longer than if it had been begun now,
+// also if a clock that was ahead said so.
 func (s *Service) Tidy(ctx context.Context) error {
 	var failed []error
 	for after := ""; ; {

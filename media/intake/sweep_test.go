@@ -43,7 +43,8 @@ func (l leaver) DeclaredPhoto(ctx context.Context, who intake.Uploader, id strin
 	return l.Ledger.DeclaredPhoto(ctx, who, id)
 }
 
-// Uploads of which one cannot be swept keep no other waiting: neither a sender who has left, nor a document that always fails.
+// Uploads of which one cannot be swept keep no other waiting: neither a sender who has left, nor a document that always
+// fails.
 func TestTheSweepGoesOnPastWhatFails(t *testing.T) {
 	p := onDir(t)
 	left, check := "", error(field.Refuse(field.CodeNotFound, ""))
@@ -129,8 +130,8 @@ func (m *meanwhile) Read(b []byte) (int, error) {
 	return m.r.Read(b)
 }
 
-// An address was given away, and the phone went over to tus. The sweep that looks at the address takes nothing from it, in
-// this server or in another.
+// An address was given away, and the phone went over to tus. The sweep that looks at the address takes nothing from it,
+// in this server or in another.
 func TestTheSweepReplacesNoRunningUpload(t *testing.T) {
 	for _, where := range []string{"in this server", "in another"} {
 		t.Run(where, func(t *testing.T) {
@@ -167,8 +168,8 @@ func TestTheSweepReplacesNoRunningUpload(t *testing.T) {
 	}
 }
 
-// Half of a photo is staged, the same bytes arrive as another photo, and the log is down when that is found out. The half
-// upload is complete, not wrong.
+// Half of a photo is staged, the same bytes arrive as another photo, and the log is down when that is found out. The
+// half upload is complete, not wrong.
 func TestEqualBytesCompleteAHalfUploadLater(t *testing.T) {
 	p := onDir(t)
 	b, req := p.photo("one", 40_000)
@@ -280,8 +281,8 @@ func TestTheStartRemovesWhatWasForgotten(t *testing.T) {
 	p.check(t, u, b, req)
 }
 
-// The phone has its receipt and never asks again: what could not be removed then goes with the next sweep, not at the end
-// of the upload's time.
+// The phone has its receipt and never asks again: what could not be removed then goes with the next sweep, not at the
+// end of the upload's time.
 func TestStagedBytesThatCouldNotBeRemovedGoSoon(t *testing.T) {
 	p := onDir(t)
 	b, req := p.photo("photo", 40_000)
@@ -306,8 +307,8 @@ func TestStagedBytesThatCouldNotBeRemovedGoSoon(t *testing.T) {
 	p.check(t, u, b, req)
 }
 
-// A server is killed when the log knows the photo and the upload is not forgotten yet. The one that comes first cleans up: the
-// phone that asks again, in any way, or the start of the next server.
+// A server is killed when the log knows the photo and the upload is not forgotten yet. The one that comes first cleans
+// up: the phone that asks again, in any way, or the start of the next server.
 func TestWhatACrashLeftOfACompleteUploadGoes(t *testing.T) {
 	for name, next := range map[string]func(t *testing.T, p *place, req intake.Request){
 		"head": func(t *testing.T, p *place, req intake.Request) {

@@ -15,8 +15,8 @@ type turn struct {
 	done chan struct{} // closed when it has ended
 }
 
-// enter makes this request the newest of an upload. An older one in this process is told to stop, and is given a
-// little time to save what it received; one in another process loses the race for the document.
+// enter makes this request the newest of an upload. An older one in this process is told to stop, and is given a little
+// time to save what it received; one in another process loses the race for the document.
 func (s *Service) enter(ctx context.Context, id string, stopper Interrupter) (func(), error) {
 	me := &turn{over: make(chan struct{}), done: make(chan struct{})}
 	var once sync.Once

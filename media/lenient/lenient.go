@@ -1,6 +1,6 @@
-// Package lenient decodes JPEG and PNG files that strict decoders refuse and browsers show: cut off, with odd samplings,
-// wrong checksums or a height that comes late. What it makes is a picture to look at and to compare, reduced while it is
-// decoded, so that its memory follows the picture that comes out and not the one that goes in.
+// Package lenient decodes JPEG and PNG files that strict decoders refuse and browsers show: cut off, with odd
+// samplings, wrong checksums or a height that comes late. What it makes is a picture to look at and to compare, reduced
+// while it is decoded, so that its memory follows the picture that comes out and not the one that goes in.
 //
 // It is pure, takes hostile input and does not panic; what one file may cost is bounded by counting, not by a clock.
 // Start with JPEG and PNG. Files that the standard library decodes at a bearable cost are not for here: media/sandbox

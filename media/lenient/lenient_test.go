@@ -87,8 +87,8 @@ func TestJPEGAsTheStandardLibrary(t *testing.T) {
 	}
 }
 
-// progressive is a JPEG of 64 × 48 pixels as cjpeg -progressive makes it, with spectral selection, successive approximation
-// and refinement in ten scans.
+// progressive is a JPEG of 64 × 48 pixels as cjpeg -progressive makes it, with spectral selection, successive
+// approximation and refinement in ten scans.
 var progressive = decoded64(progressiveFile)
 
 func decoded64(s string) []byte {
@@ -113,7 +113,8 @@ func TestProgressiveJPEG(t *testing.T) {
 			t.Errorf("to %d: %.1f apart", side, d)
 		}
 	}
-	// Cut off in any scan, what is there is shown; the share is that of the first, which has all of the picture coarsely.
+	// Cut off in any scan, what is there is shown; the share is that of the first, which has all of the picture
+	// coarsely.
 	for n := len(progressive) / 2; n < len(progressive); n += 7 {
 		p, err := lenient.JPEG(progressive[:n], 64)
 		if err != nil || p.Done != 1 || apart(p.Image, want) > 20 {
@@ -122,7 +123,8 @@ func TestProgressiveJPEG(t *testing.T) {
 	}
 }
 
-// Scans that do nothing are repeated for as long as the file is: the picture that is there is enough, and there is an end.
+// Scans that do nothing are repeated for as long as the file is: the picture that is there is enough, and there is an
+// end.
 func TestScansWithoutEnd(t *testing.T) {
 	img := image.NewGray(image.Rect(0, 0, 2048, 2048))
 	plain := asJPEG(t, img)

@@ -31,7 +31,8 @@ func NewKey(public ed25519.PublicKey, from time.Time) Key {
 	return Key{KeyID: KeyID(public), Algorithm: "Ed25519", PublicKey: public, From: from}
 }
 
-// Clocks is how far the clocks of servers may be apart, and how long one may go on with a key that was changed just now.
+// Clocks is how far the clocks of servers may be apart, and how long one may go on with a key that was changed just
+// now.
 const Clocks = 10 * time.Minute
 
 // Signed refuses a time at which the key did not sign with CodeHashMismatch.

@@ -31,9 +31,9 @@ type Receipt struct {
 	Signature  string    `json:"signature"` // base64, standard alphabet with padding
 }
 
-// Kept is how long a phone keeps the file of a photo after it was received. A server that was put back to a copy asks for what it
-// had received since, and a copy may be as old as that. KeepUntil says the day; it is not part of Text, because the phones of
-// older versions could not check it then, and it follows from what is.
+// Kept is how long a phone keeps the file of a photo after it was received. A server that was put back to a copy asks
+// for what it had received since, and a copy may be as old as that. KeepUntil says the day; it is not part of Text,
+// because the phones of older versions could not check it then, and it follows from what is.
 const Kept = 30 * 24 * time.Hour
 
 // Keep is until when the phone keeps the file.

@@ -14,8 +14,8 @@ import (
 	"fieldclue/media/verify"
 )
 
-// What the decoders of the standard library may cost, by the headers of a file: bytes of memory, and scans. media/lenient
-// takes the others, and what the library refuses; so one file is decoded alike on every machine.
+// What the decoders of the standard library may cost, by the headers of a file: bytes of memory, and scans.
+// media/lenient takes the others, and what the library refuses; so one file is decoded alike on every machine.
 const (
 	strictMemory = 200 << 20
 	strictScans  = 16
@@ -37,8 +37,8 @@ func strict(f verify.Facts) bool {
 // Cost is how long decoding a file may take.
 type Cost int
 
-// Small is a photo that phones take every day: half a second of the processor, seldom more. Large are the HEIC and the largest
-// pictures of phones: some seconds. Giant is everything else.
+// Small is a photo that phones take every day: half a second of the processor, seldom more. Large are the HEIC and the
+// largest pictures of phones: some seconds. Giant is everything else.
 const (
 	Small Cost = iota
 	Large

@@ -1,5 +1,5 @@
-// Package sandbox decodes pictures: in child processes with bounds on memory and time. Whatever a file does there, to the
-// server it is a file that cannot be shown. The server itself never decodes pixels.
+// Package sandbox decodes pictures: in child processes with bounds on memory and time. Whatever a file does there, to
+// the server it is a file that cannot be shown. The server itself never decodes pixels.
 //
 // A child is the same program, started again with a hidden argument: main calls Main before anything else. It decodes
 // one file after the other, and is replaced when it has failed, was killed, or has worked for long. Start with
@@ -80,9 +80,9 @@ func New(l Limits) *Decoder {
 }
 
 // Decode decodes a JPEG, PNG or HEIC file, from its start. What the file does to its child is an error of the file:
-// CodeNotAPhoto when it is broken or takes more memory or time than it may (ErrLimits is then among its causes), CodePhotoTooBig
-// when it has too many pixels, CodeUnsupportedType when it is coded as no browser shows it. Any other error says that the
-// decoder could not be tried.
+// CodeNotAPhoto when it is broken or takes more memory or time than it may (ErrLimits is then among its causes),
+// CodePhotoTooBig when it has too many pixels, CodeUnsupportedType when it is coded as no browser shows it. Any other
+// error says that the decoder could not be tried.
 func (d *Decoder) Decode(ctx context.Context, file io.ReadSeeker) (Picture, error) {
 	if !ready.Load() {
 		return Picture{}, errors.New("sandbox: this program cannot start itself as a decoder: its main does not call sandbox.Main")
@@ -253,8 +253,8 @@ func (d *Decoder) ask(ctx context.Context, c *child, file io.Reader, size uint64
 	return p, nil
 }
 
-// hurry watches a child until late is called, which reports whether the child took too long. One that does is killed. On a
-// busy machine the clock says little about a file, so what counts is what the child had of the processor.
+// hurry watches a child until late is called, which reports whether the child took too long. One that does is killed.
+// On a busy machine the clock says little about a file, so what counts is what the child had of the processor.
 func (d *Decoder) hurry(c *child) (late func() bool) {
 	begun, pid := time.Now(), c.cmd.Process.Pid
 	before, told := processorTime(pid)

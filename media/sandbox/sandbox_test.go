@@ -150,8 +150,8 @@ func TestAChildThatHangsIsKilled(t *testing.T) {
 	}
 }
 
-// A child counts by what it had of the processor: one that works without end is killed, one that only has to wait for the
-// processor is not.
+// A child counts by what it had of the processor: one that works without end is killed, one that only has to wait for
+// the processor is not.
 func TestABusyMachineIsNotTheFilesFault(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("processor time: skipped, " + runtime.GOOS + " does not tell it")
@@ -223,8 +223,8 @@ func encoded(t testing.TB, w, h int) []byte {
 	return b.Bytes()
 }
 
-// A child decodes one file after the other, also after a broken one; one that hangs is replaced, and one that had waited
-// and is gone is nobody's fault.
+// A child decodes one file after the other, also after a broken one; one that hangs is replaced, and one that had
+// waited and is gone is nobody's fault.
 func TestAChildWorksOn(t *testing.T) {
 	d := New(Limits{})
 	process := func() int {
@@ -343,8 +343,8 @@ func TestAnAnswerBelongsToItsQuestion(t *testing.T) {
 	}
 }
 
-// The made files beside the checkout, each odd in its own way: what browsers show comes back, whatever it costs them, and
-// no child needs more memory than it is given.
+// The made files beside the checkout, each odd in its own way: what browsers show comes back, whatever it costs them,
+// and no child needs more memory than it is given.
 func TestOddFiles(t *testing.T) {
 	dir := filepath.Join("..", "..", "..", "shared", "images", "odd")
 	names, err := filepath.Glob(filepath.Join(dir, "*.*"))

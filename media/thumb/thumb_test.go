@@ -137,7 +137,8 @@ func TestTransparentBecomesWhite(t *testing.T) {
 	}
 }
 
-// Held in any way, one scene has one perceptual hash; and the picture that was turned has it again when it is turned back.
+// Held in any way, one scene has one perceptual hash; and the picture that was turned has it again when it is turned
+// back.
 func TestTheHashDoesNotDependOnHowThePhoneWasHeld(t *testing.T) {
 	scene := image.NewRGBA(image.Rect(0, 0, 1200, 900))
 	for y := range 900 {

@@ -29,8 +29,8 @@ type Facts struct {
 	// Why there is no Position although the file speaks of one: zero, incomplete, unreadable.
 	NoPosition string `json:"noPosition,omitempty"`
 
-	// Every EXIF value used above as the file has it, under its directory and tag, such as
-	// "IFD0/GPSInfoIFD GPSLatitude".
+	// Every EXIF value used above as the file has it, under its directory and tag, such as "IFD0/GPSInfoIFD
+	// GPSLatitude".
 	Tags map[string]any `json:"tags,omitempty"`
 	// What could not be read, or was read from another form than EXIF's, in short English words; the rest of the facts
 	// stands.
@@ -39,7 +39,8 @@ type Facts struct {
 	Coding Coding `json:"-"` // for who decodes it
 }
 
-// Coding is how the pixels of a file are coded, as far as its headers tell: enough to know beforehand what decoding costs.
+// Coding is how the pixels of a file are coded, as far as its headers tell: enough to know beforehand what decoding
+// costs.
 type Coding struct {
 	Samples     int64 // of all components together
 	Scans       int   // of a JPEG

@@ -130,7 +130,8 @@ func boxes(b []byte, do func(name string, body []byte)) {
 // extent is where a part of an item lies.
 type extent struct{ at, size uint64 }
 
-// mostExtents bounds in how many parts an item may lie that is read. Numbers of no bytes are legal, so the file's size bounds nothing.
+// mostExtents bounds in how many parts an item may lie that is read. Numbers of no bytes are legal, so the file's size
+// bounds nothing.
 const mostExtents = 64
 
 type location struct {

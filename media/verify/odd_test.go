@@ -15,8 +15,8 @@ import (
 	"fieldclue/media/verify"
 )
 
-// The odd photos of these tests are the plain one of village with something changed. "The rest" is what is not about the
-// change: whatever it is, the rest is read.
+// The odd photos of these tests are the plain one of village with something changed. "The rest" is what is not about
+// the change: whatever it is, the rest is read.
 
 func exif(es ...entry) entry { return entry{tag: 0x8769, dir: es} }
 func gps(es ...entry) entry  { return entry{tag: 0x8825, dir: es} }

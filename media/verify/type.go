@@ -14,9 +14,9 @@ import (
 // shorter.
 const HeadSize = 3072
 
-// families maps each media type that may be declared to the types that its bytes may show. What the files of the ISO family
-// call themselves says little: an .m4a without the brand of Apple looks like any MP4, phones name a 3GP file .mp4 and a
-// QuickTime film too.
+// families maps each media type that may be declared to the types that its bytes may show. What the files of the ISO
+// family call themselves says little: an .m4a without the brand of Apple looks like any MP4, phones name a 3GP file
+// .mp4 and a QuickTime film too.
 var families = map[string][]string{
 	"image/jpeg":      {"image/jpeg"},
 	"image/png":       {"image/png"},
@@ -33,8 +33,8 @@ var (
 	sounds = []string{"audio/mp4", "audio/x-m4a", "audio/3gpp", "audio/3gpp2"}
 )
 
-// MediaType tells the type of a file by its first bytes, such as "image/jpeg"; "application/octet-stream" when they
-// say nothing.
+// MediaType tells the type of a file by its first bytes, such as "image/jpeg"; "application/octet-stream" when they say
+// nothing.
 func MediaType(head []byte) string {
 	switch media := mimetype.Detect(head).String(); {
 	case media == "image/apng": // animated, and a PNG
@@ -76,8 +76,8 @@ func Accepted(declared string) bool {
 	return ok
 }
 
-// Declared checks the first bytes of a file against its declared media type: CodeUnsupportedType when that type is
-// not taken at all, CodeNotAPhoto when the bytes show another.
+// Declared checks the first bytes of a file against its declared media type: CodeUnsupportedType when that type is not
+// taken at all, CodeNotAPhoto when the bytes show another.
 func Declared(declared string, head []byte) error {
 	if !Accepted(declared) {
 		return field.Refuse(field.CodeUnsupportedType, "Photos are image/jpeg, image/png or image/heic; "+

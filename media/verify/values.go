@@ -327,8 +327,8 @@ func degrees(v value, name string, say *notes) (float64, string) {
 	return sum, ""
 }
 
-// signed gives a coordinate the sign of its reference, of which the first letter counts. A negative coordinate without a
-// reference has its sign already.
+// signed gives a coordinate the sign of its reference, of which the first letter counts. A negative coordinate without
+// a reference has its sign already.
 func signed(d float64, ref value, plus, minus rune, words string) (float64, bool) {
 	text := strings.ToUpper(ref.text)
 	if len(ref.nums) > 0 { // one byte

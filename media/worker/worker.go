@@ -1,10 +1,10 @@
 // Package worker does work that must not be lost: a bounded pool whose queue is in the store.
 //
 // A job is a document on the shelf store.Jobs. It is leased by compare-and-swap, so of several servers one does it, and
-// renews the lease while it works; when it dies the lease runs out and another goes on. A job that fails comes back later and
-// later, and after eight tries is set aside for people; one that fails because a store does not answer waits for the store
-// instead. A kind of job that takes long has a lane of its own: however many of them wait, the others do not wait behind them.
-// Here is nothing about what jobs do. Start with Pool.
+// renews the lease while it works; when it dies the lease runs out and another goes on. A job that fails comes back
+// later and later, and after eight tries is set aside for people; one that fails because a store does not answer waits
+// for the store instead. A kind of job that takes long has a lane of its own: however many of them wait, the others do
+// not wait behind them. Here is nothing about what jobs do. Start with Pool.
 package worker
 
 import (
@@ -111,8 +111,8 @@ type body struct {
 	Since   time.Time       `json:"since"`
 }
 
-// Enqueue adds a job. A job of the same kind and id that waits, runs or was set aside is the same job: nothing
-// changes then. When it returns nil the job will be done, whatever happens to this server.
+// Enqueue adds a job. A job of the same kind and id that waits, runs or was set aside is the same job: nothing changes
+// then. When it returns nil the job will be done, whatever happens to this server.
 func (p *Pool) Enqueue(ctx context.Context, kind, id string, payload any) error {
 	raw, err := json.Marshal(payload)
 	if err != nil {
@@ -235,8 +235,8 @@ func (p *Pool) hand(ctx context.Context, jobs chan<- store.Doc) bool {
 	return len(due) == limit
 }
 
-// recall makes due now what a clock that was ahead put off for longer than any job is. It looks when a pool begins, and when the
-// clock was put back.
+// recall makes due now what a clock that was ahead put off for longer than any job is. It looks when a pool begins, and
+// when the clock was put back.
 func (p *Pool) recall(ctx context.Context) error {
 	now := p.cfg.Now().UTC().Truncate(time.Millisecond)
 	if !p.seen.IsZero() && now.After(p.seen.Add(-time.Minute)) {
@@ -380,7 +380,8 @@ func (p *Pool) later(ctx context.Context, d store.Doc, b body, why error) {
 	}
 }
 
-// mostDelay is how long a job that failed waits at most. One that is due after longestWait was put off by a wrong clock.
+// mostDelay is how long a job that failed waits at most. One that is due after longestWait was put off by a wrong
+// clock.
 const (
 	mostDelay   = time.Hour
 	longestWait = 2 * mostDelay
@@ -463,8 +464,9 @@ func (p *Pool) Again(ctx context.Context, id string) error {
 	return nil
 }
 
-// Wrong says in what a document on the shelf of jobs is none that a pool of these kinds wrote by now, or will come to; empty: in
-// nothing. The payload of a job is an id here, with which that of the job begins. Kinds that are apart have a lane.
+// Wrong says in what a document on the shelf of jobs is none that a pool of these kinds wrote by now, or will come to;
+// empty: in nothing. The payload of a job is an id here, with which that of the job begins. Kinds that are apart have a
+// lane.
 func Wrong(d store.Doc, now time.Time, kinds, apart []string) string {
 	var b body
 	var about string

@@ -350,8 +350,8 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// However many jobs of a lane wait, and while one of them runs, the others are done; and those of the lane one after the
-// other, also those of a server that died, and those that failed.
+// However many jobs of a lane wait, and while one of them runs, the others are done; and those of the lane one after
+// the other, also those of a server that died, and those that failed.
 func TestALaneIsNobodyElsesQueue(t *testing.T) {
 	r := newRoom(t)
 	p := r.pool()
@@ -395,8 +395,8 @@ func TestALaneIsNobodyElsesQueue(t *testing.T) {
 	}
 }
 
-// A job of a lane that is set aside and asked for again waits in its lane again, and one of a lane that this program does not
-// have becomes a job like any other, which is set aside for people.
+// A job of a lane that is set aside and asked for again waits in its lane again, and one of a lane that this program
+// does not have becomes a job like any other, which is set aside for people.
 func TestJobsOfALaneAreSetAsideAsOthersAre(t *testing.T) {
 	r := newRoom(t)
 	old := r.pool()
@@ -442,8 +442,8 @@ func TestJobsOfALaneAreSetAsideAsOthersAre(t *testing.T) {
 	r.until("it is done", func(docs map[string]store.Doc) bool { return len(docs) == 1 })
 }
 
-// A clock that was a year ahead put jobs off for a year. They are done when it was put right, with a new start of the server
-// and without.
+// A clock that was a year ahead put jobs off for a year. They are done when it was put right, with a new start of the
+// server and without.
 func TestJobsDoNotWaitForATimeThatTheClockHadBefore(t *testing.T) {
 	year := 365 * 24 * time.Hour
 	r := newRoom(t)

@@ -1,9 +1,9 @@
 // Package access says who may see and do what. It is pure.
 //
-// Start with table.go: one row per role, one per power of a mandate. Judge answers for one action on one scope, ReadUnder for
-// reading one, Visible for lists; all stand on the same Clause, so a list never shows what Judge would refuse. A scope that is
-// covered can be read whole, because what somebody may not read lives in another scope. docs/access.md is the table for people,
-// made from here and from server/field (page.go).
+// Start with table.go: one row per role, one per power of a mandate. Judge answers for one action on one scope,
+// ReadUnder for reading one, Visible for lists; all stand on the same Clause, so a list never shows what Judge would
+// refuse. A scope that is covered can be read whole, because what somebody may not read lives in another scope.
+// docs/access.md is the table for people, made from here and from server/field (page.go).
 //
 // Whose record it is (its author's, its report's team's) is not asked here but by the kind: field.Spec.Authors.
 package access
@@ -175,8 +175,8 @@ func readable(a *Actor) []way {
 	return ways
 }
 
-// Quarantine is the list form for operations that were kept. They lie with who sent them; who decides about them sees those
-// that were meant for what he may read.
+// Quarantine is the list form for operations that were kept. They lie with who sent them; who decides about them sees
+// those that were meant for what he may read.
 func Quarantine(a *Actor) Filter {
 	f := Visible(a)
 	for _, g := range a.Roles {
@@ -231,7 +231,8 @@ func MayRead(a *Actor, scope field.Scope, info field.ScopeInfo) bool {
 	return Visible(a).Match(scope, info)
 }
 
-// ReadUnder is MayRead that tells the mandate under which it counts; empty where one's own organisation's right is enough.
+// ReadUnder is MayRead that tells the mandate under which it counts; empty where one's own organisation's right is
+// enough.
 func ReadUnder(a *Actor, scope field.Scope, info field.ScopeInfo) (mandate field.RecordID, ok bool) {
 	if a.Server || !MayRead(a, scope, info) {
 		return "", a.Server
@@ -342,7 +343,8 @@ func given(a *Actor, action Action) bool {
 	return slices.ContainsFunc(a.grants(), func(g Grant) bool { return table[g.Role].may[action] })
 }
 
-// MaySet reports whether the actor holds one of the roles that set a field; empty: every role that may change the record.
+// MaySet reports whether the actor holds one of the roles that set a field; empty: every role that may change the
+// record.
 func MaySet(a *Actor, roles []Role) bool {
 	return a.Server || len(roles) == 0 || slices.ContainsFunc(roles, a.Has)
 }

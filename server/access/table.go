@@ -50,12 +50,12 @@ func actions(list ...Action) map[Action]bool {
 // account, and to say that an operation that was kept needs no decision any more, or by what it was replaced.
 var own = actions("notice.read", "recusal.create", "parked.settle", "parked.takeover", "parked.read", "parked.destroy")
 
-// kept are the actions about operations that were kept. They lie with who sent them and are decided by who may read what they
-// were meant for.
+// kept are the actions about operations that were kept. They lie with who sent them and are decided by who may read
+// what they were meant for.
 var kept = actions("parked.accept", "parked.takeover", "parked.settle", "parked.destroy")
 
-// powers says what each power of a mandate comes to: an agent's people do what their role and one of its powers both allow.
-// A payment, a template, a site of the principal, its people and its organisation are under no power.
+// powers says what each power of a mandate comes to: an agent's people do what their role and one of its powers both
+// allow. A payment, a template, a site of the principal, its people and its organisation are under no power.
 var powers = map[field.Power]map[Action]bool{
 	field.PowerInspect: actions(collect...),
 	field.PowerReview: actions(

@@ -13,8 +13,8 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// hashBody is a password hash as it is stored, under its own SHA-256. It is worth nothing unless an account in the log names
-// that: so one that is written before the commit harms nobody, and one that was changed or swapped is found out.
+// hashBody is a password hash as it is stored, under its own SHA-256. It is worth nothing unless an account in the log
+// names that: so one that is written before the commit harms nobody, and one that was changed or swapped is found out.
 type hashBody struct {
 	Hash string    `json:"hash"` // Argon2id
 	Made time.Time `json:"made"`
@@ -57,8 +57,8 @@ func (a *Accounts) keepHash(ctx context.Context, hash string) error {
 	return err
 }
 
-// hashOf gives the hash that an account names; empty when it is missing or is another one than the account says, which nobody
-// can sign in with then.
+// hashOf gives the hash that an account names; empty when it is missing or is another one than the account says, which
+// nobody can sign in with then.
 func (a *Accounts) hashOf(ctx context.Context, acc *field.Record) (string, error) {
 	body, _, found, err := read[hashBody](ctx, a.docs, store.Accounts, acc.Text("digest"))
 	if err != nil {
@@ -78,8 +78,8 @@ func (a *Accounts) passwordChanged(ctx context.Context, user field.UserID, old s
 	a.dropHash(ctx, old, nil)
 }
 
-// dropHash forgets a hash that no account names: one before, or the one of a commit that was refused. When it is not known whether
-// the commit was, the hash stays, and a sweep decides.
+// dropHash forgets a hash that no account names: one before, or the one of a commit that was refused. When it is not
+// known whether the commit was, the hash stays, and a sweep decides.
 func (a *Accounts) dropHash(ctx context.Context, digest string, refused error) {
 	if momentary(refused) {
 		return
@@ -129,8 +129,8 @@ func named(acc *field.Record, name string) bool {
 	return name == login || name == login+"@"+acc.Scope.ID()
 }
 
-// called finds the account that a name means to somebody of an organisation: the one that name@org says exactly, that of one's own
-// organisation, or the oldest of all; nil when there is none.
+// called finds the account that a name means to somebody of an organisation: the one that name@org says exactly, that
+// of one's own organisation, or the oldest of all; nil when there is none.
 func (a *Accounts) called(ctx context.Context, name string, org field.OrgID) (*field.Record, error) {
 	ids := []field.RecordID{field.AccountID(org, name)}
 	if i := strings.LastIndexByte(name, '@'); i > 0 && field.ValidOrg(name[i+1:]) {
@@ -256,7 +256,8 @@ type SignInView struct {
 	Why      string         `json:"why,omitempty"`
 }
 
-// SignIns lists the sessions that were opened in the organisation of who asks, the newest first. person: of one alone; empty: all.
+// SignIns lists the sessions that were opened in the organisation of who asks, the newest first. person: of one alone;
+// empty: all.
 func (a *Accounts) SignIns(ctx context.Context, who *access.Actor, person field.UserID, after store.Place, limit int) ([]SignInView, []store.Place, error) {
 	if err := mayLook(who); err != nil {
 		return nil, nil, err

@@ -2,11 +2,12 @@
 // that a token stands for. It also makes people and organisations, because a person is a record and an account at once.
 //
 // Open this file first. signin.go, session.go and token.go follow one sign-in from the password to the access token;
-// actor.go turns a token into an access.Actor and caches it; setup.go, people.go, device.go and code.go are the administrator's.
-// Who can sign in as whom and from where, and who did, are records in signin/<org> (server/field/signin.go), what a person is
-// (name, roles) is one in org/<org>: written on the one write path, and nothing counts before it is. Working documents hold the
-// secrets beside them, each worth nothing without its record; check.go compares the two. upgrade.go lifts what older servers
-// kept beside the log into it. Not here: who may do what (server/access), HTTP (server/api).
+// actor.go turns a token into an access.Actor and caches it; setup.go, people.go, device.go and code.go are the
+// administrator's. Who can sign in as whom and from where, and who did, are records in signin/<org>
+// (server/field/signin.go), what a person is (name, roles) is one in org/<org>: written on the one write path, and
+// nothing counts before it is. Working documents hold the secrets beside them, each worth nothing without its record;
+// check.go compares the two. upgrade.go lifts what older servers kept beside the log into it. Not here: who may do what
+// (server/access), HTTP (server/api).
 package accounts
 
 import (
@@ -87,7 +88,8 @@ type Accounts struct {
 	visits remembered[visit] // by the hash of a browser's secret: the access token that stands for it for a moment
 }
 
-// Contradictions counts the times since the start that a secret or a record was not what the log says, and let nobody in.
+// Contradictions counts the times since the start that a secret or a record was not what the log says, and let nobody
+// in.
 func (a *Accounts) Contradictions() int64 { return a.contradictions.Load() }
 
 // New makes Accounts on a store.

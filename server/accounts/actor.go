@@ -11,8 +11,8 @@ import (
 	"fieldclue/server/store"
 )
 
-// Authenticate turns an access token into a pass. CodeTokenInvalid, CodeTokenExpired, CodeTokenKeyUnknown, CodeDeviceRevoked,
-// CodeDeviceMoving.
+// Authenticate turns an access token into a pass. CodeTokenInvalid, CodeTokenExpired, CodeTokenKeyUnknown,
+// CodeDeviceRevoked, CodeDeviceMoving.
 func (a *Accounts) Authenticate(ctx context.Context, token string) (Pass, error) {
 	c, err := a.open(ctx, token)
 	if err != nil {
@@ -24,8 +24,8 @@ func (a *Accounts) Authenticate(ctx context.Context, token string) (Pass, error)
 	})
 }
 
-// Sender is the user whom a token was given to, by its signature and its time alone: nobody is looked up, and what the user
-// may do is another question. Errors as Authenticate.
+// Sender is the user whom a token was given to, by its signature and its time alone: nobody is looked up, and what the
+// user may do is another question. Errors as Authenticate.
 func (a *Accounts) Sender(ctx context.Context, token string) (field.UserID, error) {
 	c, err := a.open(ctx, token)
 	if err != nil {
@@ -34,8 +34,9 @@ func (a *Accounts) Sender(ctx context.Context, token string) (field.UserID, erro
 	return field.UserID(c.Subject), nil
 }
 
-// HandIn is Authenticate for what a device may still do that was revoked, is being moved, or whose person has left: hand in what
-// was written on it. Nobody but who holds the device's own session gets here; sessions are not opened with a revoked device.
+// HandIn is Authenticate for what a device may still do that was revoked, is being moved, or whose person has left:
+// hand in what was written on it. Nobody but who holds the device's own session gets here; sessions are not opened with
+// a revoked device.
 func (a *Accounts) HandIn(ctx context.Context, token string) (Pass, error) {
 	c, err := a.open(ctx, token)
 	if err != nil {
@@ -61,8 +62,8 @@ func (a *Accounts) Renew(ctx context.Context, p Pass) (Pass, error) {
 	return p, nil
 }
 
-// Look is Renew without what is remembered, for a right that lasts beyond a request: anyone who uses it asks again and again,
-// and must hear at once of an end that another server wrote.
+// Look is Renew without what is remembered, for a right that lasts beyond a request: anyone who uses it asks again and
+// again, and must hear at once of an end that another server wrote.
 func (a *Accounts) Look(ctx context.Context, p Pass) (Pass, error) {
 	actor, err := a.load(ctx, seat{user: p.Actor.User, device: p.Actor.Device, session: p.Session})
 	if err == nil && actor.HandsIn {
@@ -82,8 +83,8 @@ type Ended struct {
 	Session string
 }
 
-// OnEnded sets who is told when this process closes a session or an account or revokes a device, and when anything is written for a
-// person. Nobody has been asked for anything before.
+// OnEnded sets who is told when this process closes a session or an account or revokes a device, and when anything is
+// written for a person. Nobody has been asked for anything before.
 func (a *Accounts) OnEnded(told func(Ended)) { a.actors.told = told }
 
 // Invalidate is told of every scope that was written to. An actor whose person, grants or recusals may have changed is
@@ -97,7 +98,8 @@ func (a *Accounts) Invalidate(scope field.Scope) {
 	}
 }
 
-// load finds out who sits there: the person on record, with what was granted, if the log says that session and device are good.
+// load finds out who sits there: the person on record, with what was granted, if the log says that session and device
+// are good.
 func (a *Accounts) load(ctx context.Context, s seat) (*access.Actor, error) {
 	found, err := a.records.Records(ctx, []field.RecordID{field.RecordID(s.session), field.DeviceRecord(s.device), field.RecordID(s.user)})
 	if err != nil {
@@ -137,8 +139,8 @@ func (a *Accounts) load(ctx context.Context, s seat) (*access.Actor, error) {
 // handIn is how long a device may hand in after it was revoked, or after the person whose it is has left.
 const handIn = 90 * 24 * time.Hour
 
-// Actor is who a person is right now, for work that is done in the person's name. CodeTokenInvalid when there is no such
-// person, or the person has left.
+// Actor is who a person is right now, for work that is done in the person's name. CodeTokenInvalid when there is no
+// such person, or the person has left.
 func (a *Accounts) Actor(ctx context.Context, user field.UserID) (*access.Actor, error) {
 	who, err := a.person(ctx, user)
 	if err == nil && who == nil {
@@ -159,8 +161,8 @@ func (a *Accounts) person(ctx context.Context, user field.UserID) (*access.Actor
 	return a.actorOf(ctx, records[0])
 }
 
-// Past is what a person may do, or might when he was last here: who has left is judged by the roles that he had. nil when there
-// is no such person.
+// Past is what a person may do, or might when he was last here: who has left is judged by the roles that he had. nil
+// when there is no such person.
 func (a *Accounts) Past(ctx context.Context, user field.UserID) (*access.Actor, error) {
 	records, err := a.records.Records(ctx, []field.RecordID{field.RecordID(user)})
 	if err != nil || len(records) == 0 || records[0].Kind != field.KindPerson {
@@ -169,8 +171,8 @@ func (a *Accounts) Past(ctx context.Context, user field.UserID) (*access.Actor, 
 	return a.actorOf(ctx, records[0])
 }
 
-// actorOf makes the actor of a person's record: the roles, what follows from the organisation, the mandates that count today,
-// the grants and the recusals.
+// actorOf makes the actor of a person's record: the roles, what follows from the organisation, the mandates that count
+// today, the grants and the recusals.
 func (a *Accounts) actorOf(ctx context.Context, p *field.Record) (*access.Actor, error) {
 	who := &access.Actor{User: field.UserID(p.ID), Name: p.Text("name"), Org: field.OrgID(p.Scope.ID())}
 	var err error
@@ -358,8 +360,8 @@ func (m *actors) dropUser(id field.UserID) {
 	m.tell(Ended{User: id})
 }
 
-// dropOrg forgets everybody of an organisation and everybody who acts for it, and those who are being loaded: theirs is not
-// known yet. Who has just been given a mandate is loaded again within the time that an actor is believed.
+// dropOrg forgets everybody of an organisation and everybody who acts for it, and those who are being loaded: theirs is
+// not known yet. Who has just been given a mandate is loaded again within the time that an actor is believed.
 func (m *actors) dropOrg(id field.OrgID) {
 	m.drop(func(_ seat, e *entry) bool {
 		return e.actor == nil || e.actor.Org == id || slices.ContainsFunc(e.actor.Mandates, func(m field.Mandate) bool { return m.Principal == id })

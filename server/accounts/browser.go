@@ -10,10 +10,11 @@ import (
 	"fieldclue/server/store"
 )
 
-// A browser keeps one secret for as long as its session lasts, in a cookie that no script can read. It is not exchanged with each
-// use as the refresh token of an app is: a picture, a download or a stream of events that the browser asks for by itself could not
-// bring the next secret home, and thirty pictures asked for at once would look like thirty thieves. So what a session was opened
-// with stays with it: a cookie opens no refresh, and a refresh token is no cookie.
+// A browser keeps one secret for as long as its session lasts, in a cookie that no script can read. It is not exchanged
+// with each use as the refresh token of an app is: a picture, a download or a stream of events that the browser asks
+// for by itself could not bring the next secret home, and thirty pictures asked for at once would look like thirty
+// thieves. So what a session was opened with stays with it: a cookie opens no refresh, and a refresh token is no
+// cookie.
 
 // visit is the access token that stands for a browser for a moment.
 type visit struct {
@@ -28,8 +29,9 @@ const (
 	visitMore = 24 * time.Hour // how much of its life a session has lost when it is given the whole again
 )
 
-// BrowserToken gives the access token that the secret of a browser's session stands for, the same one for a minute. What it may do
-// is asked as of any token. CodeTokenInvalid when it is no such secret or the session was not used for as long as sessions last.
+// BrowserToken gives the access token that the secret of a browser's session stands for, the same one for a minute.
+// What it may do is asked as of any token. CodeTokenInvalid when it is no such secret or the session was not used for
+// as long as sessions last.
 func (a *Accounts) BrowserToken(ctx context.Context, secret string) (string, error) {
 	sum := sha256.Sum256([]byte(secret))
 	now := a.now().UTC()

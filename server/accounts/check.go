@@ -24,10 +24,10 @@ type Checkable interface {
 	Records(ctx context.Context, ids []field.RecordID) ([]*field.Record, error)
 }
 
-// Check compares the secrets in working documents with what the log says of them: every account has the very hash that its record
-// names; every hash is named; whatever is kept of a session belongs to one that the log opened, for that person and that device;
-// every account, device and session is that of a person of the organisation. The records themselves are compared with the log by
-// the engine. now tells what is too young to have been named.
+// Check compares the secrets in working documents with what the log says of them: every account has the very hash that
+// its record names; every hash is named; whatever is kept of a session belongs to one that the log opened, for that
+// person and that device; every account, device and session is that of a person of the organisation. The records
+// themselves are compared with the log by the engine. now tells what is too young to have been named.
 func Check(ctx context.Context, s Checkable, now time.Time) (*Checked, error) {
 	c := &checker{ctx: ctx, s: s, now: now, out: &Checked{}}
 	for _, step := range []func() error{c.accounts, c.hashes, c.devices, c.sessions} {

@@ -27,8 +27,8 @@ type codeSeed struct {
 	Seed []byte `json:"seed"`
 }
 
-// codeFor makes the one-time code of a click. The same click gets the same code, so an answer that was lost is given again
-// although the code itself is kept nowhere.
+// codeFor makes the one-time code of a click. The same click gets the same code, so an answer that was lost is given
+// again although the code itself is kept nowhere.
 func (a *Accounts) codeFor(ctx context.Context, purpose string, org field.OrgID, act Act) (string, error) {
 	for range rotateMost {
 		body, doc, found, err := read[codeSeed](ctx, a.docs, store.Keys, CodeSeedDoc)
@@ -76,8 +76,8 @@ func (a *Accounts) openCode(ctx context.Context, code, purpose string) (*field.R
 	return a.logged(ctx, r)
 }
 
-// DeviceCode makes a code with which somebody enrols one more device. after names a device that must have been handed in before
-// the code is good; empty: none.
+// DeviceCode makes a code with which somebody enrols one more device. after names a device that must have been handed
+// in before the code is good; empty: none.
 func (a *Accounts) DeviceCode(ctx context.Context, act Act, user field.UserID, after field.DeviceID) (Code, error) {
 	if after != "" && !field.ValidID(string(after)) {
 		return Code{}, field.Refuse(field.CodeBadID, "after is not the id of a device.").InChinese("after 不是设备的编号。")
@@ -137,8 +137,8 @@ func (a *Accounts) makeCode(ctx context.Context, act Act, purpose string, user f
 	return Code{Code: code, Until: until}, nil
 }
 
-// Reset sets a new password by a one-time code and closes every session of the person. CodeInvalidCode whether the code is
-// wrong, used, expired or somebody else's; CodeWeakPassword, and the code is still good; CodeTooMany.
+// Reset sets a new password by a one-time code and closes every session of the person. CodeInvalidCode whether the code
+// is wrong, used, expired or somebody else's; CodeWeakPassword, and the code is still good; CodeTooMany.
 func (a *Accounts) Reset(ctx context.Context, login, code, password, ip string) error {
 	if err := a.throttle.allows(ctx, addressKey(ip)); err != nil {
 		return err

@@ -93,9 +93,9 @@ func (a *Accounts) Devices(ctx context.Context, who *access.Actor, after field.D
 
 const deviceLast = "ffffffff-ffff-ffff-ffff-ffffffffffff" // behind every record with the same rank
 
-// RevokeDevice shuts a device out for good: its tokens, and signing in with it, are
-// CodeDeviceRevoked from now on (in other processes within the time that an actor is believed), but for handing in what was
-// written on it. Repeating it changes nothing.
+// RevokeDevice shuts a device out for good: its tokens, and signing in with it, are CodeDeviceRevoked from now on (in
+// other processes within the time that an actor is believed), but for handing in what was written on it. Repeating it
+// changes nothing.
 func (a *Accounts) RevokeDevice(ctx context.Context, act Act, id field.DeviceID) (Enrolled, error) {
 	for range rotateMost {
 		r, err := a.managed(ctx, act.Actor, "device.revoke", field.KindDevice, field.DeviceRecord(id))
@@ -118,8 +118,8 @@ func (a *Accounts) RevokeDevice(ctx context.Context, act Act, id field.DeviceID)
 	return Enrolled{}, field.Refuse(field.CodeBusy, "")
 }
 
-// MoveDevice begins to take a device from the person whose it is: from now on it hands in what was written on it, and reads
-// nothing more.
+// MoveDevice begins to take a device from the person whose it is: from now on it hands in what was written on it, and
+// reads nothing more.
 func (a *Accounts) MoveDevice(ctx context.Context, act Act, id field.DeviceID, version int64, reason string) (Enrolled, error) {
 	r, err := a.managed(ctx, act.Actor, "device.move", field.KindDevice, field.DeviceRecord(id))
 	if err != nil {
@@ -139,8 +139,8 @@ func (a *Accounts) MoveDevice(ctx context.Context, act Act, id field.DeviceID, v
 	return enrolled(moved), nil
 }
 
-// HandedIn is said by a device that is being moved: nothing is left on it. Its sessions end, and the hardware is free for
-// somebody else. Repeating it changes nothing.
+// HandedIn is said by a device that is being moved: nothing is left on it. Its sessions end, and the hardware is free
+// for somebody else. Repeating it changes nothing.
 func (a *Accounts) HandedIn(ctx context.Context, p Pass, id field.DeviceID) error {
 	if id != p.Actor.Device {
 		return field.Refuse(field.CodeForeignDevice, "")

@@ -10,10 +10,10 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// logged gives a record back if the log says what it says, and nil if it does not: an account, a device, a code or a person that
-// somebody has put or changed among the records by hand, past the log, lets nobody in. It looks at the entries that the record names
-// as those of its values, and at nothing else: whether these are a chain is for verify. An entry is written by hand, too, but then it
-// stands in the log, where auditors read it.
+// logged gives a record back if the log says what it says, and nil if it does not: an account, a device, a code or a
+// person that somebody has put or changed among the records by hand, past the log, lets nobody in. It looks at the
+// entries that the record names as those of its values, and at nothing else: whether these are a chain is for verify.
+// An entry is written by hand, too, but then it stands in the log, where auditors read it.
 func (a *Accounts) logged(ctx context.Context, r *field.Record) (*field.Record, error) {
 	if r == nil {
 		return nil, nil

@@ -38,8 +38,8 @@ const (
 	passwordRated = 64  // bytes that are rated: the work grows with the square of the length
 )
 
-// goodPassword is CodeWeakPassword for a password that is too short or too long, that is easy to guess, or that is made of
-// words that everybody knows of its owner.
+// goodPassword is CodeWeakPassword for a password that is too short or too long, that is easy to guess, or that is made
+// of words that everybody knows of its owner.
 func goodPassword(password string, words ...string) error {
 	if utf8.RuneCountInString(password) < passwordLeast || len(password) > passwordMost || !utf8.ValidString(password) {
 		return field.Refuse(field.CodeWeakPassword, "Choose a password of at least %d characters and at most %d bytes.", passwordLeast, passwordMost).
@@ -67,8 +67,8 @@ func goodPassword(password string, words ...string) error {
 	return nil
 }
 
-// hasher computes hashes, few at a time, for all who wait in turn: anyone who knocks on many doors at once waits behind himself, not
-// in front of the others.
+// hasher computes hashes, few at a time, for all who wait in turn: anyone who knocks on many doors at once waits behind
+// himself, not in front of the others.
 type hasher struct {
 	cost  HashCost
 	decoy string // verified when the name is unknown, so that it takes as long
@@ -182,8 +182,8 @@ func (h *hasher) make(ctx context.Context, password string) (string, error) {
 	return encodeHash(h.cost, salt, argon2.IDKey([]byte(password), salt, h.cost.Passes, h.cost.MemoryKiB, 1, 32)), nil
 }
 
-// matches reports whether the password is the one of the hash. An empty hash takes as long and never matches. queue says for whom it
-// is computed.
+// matches reports whether the password is the one of the hash. An empty hash takes as long and never matches. queue
+// says for whom it is computed.
 func (h *hasher) matches(ctx context.Context, queue, hash, password string) (bool, error) {
 	known := hash != ""
 	if !known {

@@ -23,7 +23,8 @@ func (t Act) batch(scope field.Scope, ops ...protocol.Operation) protocol.Batch 
 	return protocol.Batch{Actor: t.Actor, Device: t.Device, Number: t.Number, Scope: scope, Operations: ops, Strict: true}
 }
 
-// desk is batch for what phones may not write: the server puts it together, and whether the actor may is asked all the same.
+// desk is batch for what phones may not write: the server puts it together, and whether the actor may is asked all the
+// same.
 func (t Act) desk(scope field.Scope, ops ...protocol.Operation) protocol.Batch {
 	b := t.batch(scope, ops...)
 	b.Trusted = true
@@ -139,9 +140,9 @@ func (p Person) fields() map[string]field.Value {
 	return set
 }
 
-// CreatePerson makes a person, the account to sign in with and a one-time code for the first device, in one commit: all of it or
-// nothing. An administrator of the organisation may, and one of the founding organisation for every other. CodeTaken when the
-// organisation has the sign-in name, CodeBadID when the id is taken, no matter by whom.
+// CreatePerson makes a person, the account to sign in with and a one-time code for the first device, in one commit: all
+// of it or nothing. An administrator of the organisation may, and one of the founding organisation for every other.
+// CodeTaken when the organisation has the sign-in name, CodeBadID when the id is taken, no matter by whom.
 func (a *Accounts) CreatePerson(ctx context.Context, act Act, org field.OrgID, p Person, login, password string) (*field.Record, Code, error) {
 	if _, err := a.managed(ctx, act.Actor, "person.create", field.KindOrg, field.OrgRecord(org)); err != nil {
 		return nil, Code{}, err
@@ -244,8 +245,8 @@ func (a *Accounts) EditPerson(ctx context.Context, act Act, id field.UserID, ver
 	return a.click(ctx, act, r.Scope, protocol.Operation{ID: r.ID, Kind: field.KindPerson, Base: version, Set: set})
 }
 
-// Leave ends somebody's work here: their password is good for nothing from now on, and their sessions for handing in what is
-// on their devices.
+// Leave ends somebody's work here: their password is good for nothing from now on, and their sessions for handing in
+// what is on their devices.
 func (a *Accounts) Leave(ctx context.Context, act Act, id field.UserID, version int64, reason string) (*field.Record, error) {
 	r, err := a.managed(ctx, act.Actor, "person.leave", field.KindPerson, field.RecordID(id))
 	if err != nil {

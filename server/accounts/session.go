@@ -17,10 +17,10 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// sessionBody holds the secrets of a session; whose it is and whether it is open says its record in the log, and a body without
-// one opens nothing. A refresh token is the session's id, a dot and 32 random bytes; only their
-// hash is kept. The next secret is kept masked by the present one, so that anyone who has just used a token can be given
-// the same answer again, and anyone who reads the store learns nothing.
+// sessionBody holds the secrets of a session; whose it is and whether it is open says its record in the log, and a body
+// without one opens nothing. A refresh token is the session's id, a dot and 32 random bytes; only their hash is kept.
+// The next secret is kept masked by the present one, so that anyone who has just used a token can be given the same
+// answer again, and anyone who reads the store learns nothing.
 type sessionBody struct {
 	User    field.UserID   `json:"user"`
 	Org     field.OrgID    `json:"org"`
@@ -70,7 +70,8 @@ func splitRefresh(token string) (session string, secret []byte, err error) {
 	return session, secret, nil
 }
 
-// begin keeps the secrets of a session that is about to be opened, and returns its first refresh token, or a browser's secret.
+// begin keeps the secrets of a session that is about to be opened, and returns its first refresh token, or a browser's
+// secret.
 func (a *Accounts) begin(ctx context.Context, user field.UserID, org field.OrgID, device field.DeviceID, browser bool) (session, refresh string, doc store.Doc, err error) {
 	secret := make([]byte, sha256.Size)
 	random(secret)
@@ -90,8 +91,8 @@ func (a *Accounts) dropSession(ctx context.Context, doc store.Doc) {
 }
 
 // rotate exchanges a refresh token for the next. The token that was exchanged last gets the same answer again for the
-// grace period, if it is asked for under the same nonce and the next one was not used: an answer that was lost must not sign
-// anybody out. Otherwise, or for an older token, the session is closed.
+// grace period, if it is asked for under the same nonce and the next one was not used: an answer that was lost must not
+// sign anybody out. Otherwise, or for an older token, the session is closed.
 func (a *Accounts) rotate(ctx context.Context, token string, device field.DeviceID, nonce string) (body sessionBody, session, next string, err error) {
 	session, secret, err := splitRefresh(token)
 	if err != nil {
@@ -174,8 +175,8 @@ func (a *Accounts) SignOut(ctx context.Context, p Pass) error {
 	return a.closeSession(ctx, r, field.EndSignedOut)
 }
 
-// Sweep removes what has expired, at most limit of each: sessions that nobody refreshed, password hashes that no account names,
-// and what is remembered of failed sign-ins. It returns how many sessions.
+// Sweep removes what has expired, at most limit of each: sessions that nobody refreshed, password hashes that no
+// account names, and what is remembered of failed sign-ins. It returns how many sessions.
 func (a *Accounts) Sweep(ctx context.Context, limit int) (int, error) {
 	now := a.now()
 	n, err := a.sweep(ctx, store.Sessions, now, limit, func(d store.Doc) (bool, error) {

@@ -109,8 +109,8 @@ func (a *Accounts) SetUp(ctx context.Context, s Setup, ip string) (Tokens, error
 	return tokens, err
 }
 
-// found does what SetUp promises, once the right to do so is held. Organisation, person, account and device are one commit; when
-// it was cut off after that, repeating it finds all of it and opens a session.
+// found does what SetUp promises, once the right to do so is held. Organisation, person, account and device are one
+// commit; when it was cut off after that, repeating it finds all of it and opens a session.
 func (a *Accounts) found(ctx context.Context, s Setup, login string, body setupBody) (Tokens, error) {
 	user, org := field.UserID(body.Person), s.Org.Code
 	digest, err := a.newPassword(ctx, s.Password, login, s.Name, org)
@@ -200,7 +200,8 @@ func (a *Accounts) releaseSetup(ctx context.Context) {
 	_ = write(ctx, a.docs, doc, body) // when it fails the lease runs out by itself
 }
 
-// MarkFounder writes into the log which organisation set the server up, where a server of before noted it outside the log only.
+// MarkFounder writes into the log which organisation set the server up, where a server of before noted it outside the
+// log only.
 func (a *Accounts) MarkFounder(ctx context.Context) error {
 	body, _, found, err := read[setupBody](ctx, a.docs, store.Keys, setupDoc)
 	if err != nil || !found || !body.Done {

@@ -48,13 +48,13 @@ type Attempt struct {
 	Browser         bool   // the session is a browser's: Tokens.RefreshToken is the secret of BrowserToken
 }
 
-// SignIn opens a session. It starts from the device, not from the name: one that is enrolled is one person's, and one that is not
-// needs a one-time code, which is one person's too. So a stranger without either learns nothing about names and passwords and
-// costs no work, and what he does starves nobody who has a device.
+// SignIn opens a session. It starts from the device, not from the name: one that is enrolled is one person's, and one
+// that is not needs a one-time code, which is one person's too. So a stranger without either learns nothing about names
+// and passwords and costs no work, and what he does starves nobody who has a device.
 //
-// ip is where the request comes from. CodeDeviceUnknown, CodeInvalidCode; CodeBadCredentials whether the name is unknown, the
-// password wrong or the person gone, after the same work; CodeForeignDevice when name and password are somebody else's than the
-// device; CodeDeviceRevoked; CodeTooMany after many failures.
+// ip is where the request comes from. CodeDeviceUnknown, CodeInvalidCode; CodeBadCredentials whether the name is
+// unknown, the password wrong or the person gone, after the same work; CodeForeignDevice when name and password are
+// somebody else's than the device; CodeDeviceRevoked; CodeTooMany after many failures.
 func (a *Accounts) SignIn(ctx context.Context, s Attempt, ip string) (Tokens, error) {
 	if err := s.Device.check(); err != nil {
 		return Tokens{}, err
@@ -116,8 +116,8 @@ func (a *Accounts) SignIn(ctx context.Context, s Attempt, ip string) (Tokens, er
 	return a.enter(ctx, who, s.Device, s.Browser, code, nil)
 }
 
-// prove finds out who shows a name and a password on the device, or with the code, of somebody; nil when they do not fit. own says
-// that it is that somebody. Whatever the case, one hash is computed, in turn with those for other keys.
+// prove finds out who shows a name and a password on the device, or with the code, of somebody; nil when they do not
+// fit. own says that it is that somebody. Whatever the case, one hash is computed, in turn with those for other keys.
 func (a *Accounts) prove(ctx context.Context, whose *field.Record, key, name, password string) (who *access.Actor, own bool, err error) {
 	acc, err := a.accountOf(ctx, field.UserID(whose.Text("personId")))
 	if err != nil {
@@ -152,8 +152,8 @@ func (a *Accounts) prove(ctx context.Context, whose *field.Record, key, name, pa
 	return who, own, err
 }
 
-// enter opens the session of somebody who has shown who they are, and uses the code up that enrols the device; nil: it is enrolled.
-// also is what is done in the same commit; nil: nothing.
+// enter opens the session of somebody who has shown who they are, and uses the code up that enrols the device; nil: it
+// is enrolled. also is what is done in the same commit; nil: nothing.
 func (a *Accounts) enter(ctx context.Context, who *access.Actor, d Device, browser bool, code *field.Record, also func(*field.Case) error) (Tokens, error) {
 	session, refresh, doc, err := a.begin(ctx, who.User, who.Org, d.ID, browser)
 	if err != nil {
@@ -219,9 +219,9 @@ func AsUser(who *access.Actor) User {
 	return User{ID: who.User, Name: who.Name, Org: who.Org, Roles: roles}
 }
 
-// Refresh exchanges a refresh token for new tokens. nonce names the request: the same again asks for the same answer. Empty: not
-// said. CodeTokenInvalid, CodeTokenReused (the session is closed), CodeForeignDevice, CodeDeviceRevoked. The tokens of a device
-// that was revoked or is being moved are good for handing in.
+// Refresh exchanges a refresh token for new tokens. nonce names the request: the same again asks for the same answer.
+// Empty: not said. CodeTokenInvalid, CodeTokenReused (the session is closed), CodeForeignDevice, CodeDeviceRevoked. The
+// tokens of a device that was revoked or is being moved are good for handing in.
 func (a *Accounts) Refresh(ctx context.Context, token string, device field.DeviceID, nonce string) (Tokens, error) {
 	if len(nonce) > 100 {
 		return Tokens{}, field.Refuse(field.CodeTooLong, "nonce has at most 100 characters.").InChinese("nonce 最多 100 个字符。")

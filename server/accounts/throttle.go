@@ -12,12 +12,13 @@ import (
 	"fieldclue/server/store"
 )
 
-// throttle counts failures in buckets that leak. They lie in working documents as well, so that starting the server again gives
-// nobody a fresh set of guesses; between servers that run at the same time they are not shared: each slows guessing for itself.
+// throttle counts failures in buckets that leak. They lie in working documents as well, so that starting the server
+// again gives nobody a fresh set of guesses; between servers that run at the same time they are not shared: each slows
+// guessing for itself.
 //
 // Who has an enrolled device has a bucket of the device and the address from which it speaks, and nothing that happens
-// elsewhere fills it: not failures from other addresses, not strangers on the same address. Strangers, who show neither a device nor
-// a code, share one for their address and one for all. They cost no hash, so theirs are deep.
+// elsewhere fills it: not failures from other addresses, not strangers on the same address. Strangers, who show neither
+// a device nor a code, share one for their address and one for all. They cost no hash, so theirs are deep.
 type throttle struct {
 	docs Docs
 	now  func() time.Time

@@ -79,8 +79,8 @@ const (
 	keyLook  = time.Second     // until it is looked again for the key that a token names and nobody knows
 )
 
-// RotateTokenKey makes a new key for access tokens, which live for the given time. The one before is good for what it signed until
-// that has expired, so nobody notices. A server that runs may sign with it for a minute more.
+// RotateTokenKey makes a new key for access tokens, which live for the given time. The one before is good for what it
+// signed until that has expired, so nobody notices. A server that runs may sign with it for a minute more.
 func RotateTokenKey(ctx context.Context, docs Docs, life time.Duration) error {
 	return changeTokenKey(ctx, docs, func(b keyBody, now time.Time) []olderKey {
 		public, _ := ed25519.NewKeyFromSeed(b.Seed).Public().(ed25519.PublicKey) // it is one
@@ -94,8 +94,8 @@ func RotateTokenKey(ctx context.Context, docs Docs, life time.Duration) error {
 	})
 }
 
-// RenewTokenKey makes a new key for access tokens, because others may have the one before. Within a minute no server takes
-// a token of an old one any more, whatever it says; anyone who has a session gets a new token for it.
+// RenewTokenKey makes a new key for access tokens, because others may have the one before. Within a minute no server
+// takes a token of an old one any more, whatever it says; anyone who has a session gets a new token for it.
 func RenewTokenKey(ctx context.Context, docs Docs) error {
 	return changeTokenKey(ctx, docs, func(keyBody, time.Time) []olderKey { return nil })
 }
@@ -121,8 +121,8 @@ func keyID(public []byte) string {
 	return hex.EncodeToString(sum[:4])
 }
 
-// signing returns the keys that all processes on the store share, the present one first. The first that asks makes one. stale is
-// how old what is known may be.
+// signing returns the keys that all processes on the store share, the present one first. The first that asks makes one.
+// stale is how old what is known may be.
 func (a *Accounts) signing(ctx context.Context, stale time.Duration) (ring, error) {
 	a.keyMu.Lock()
 	defer a.keyMu.Unlock()
@@ -132,8 +132,8 @@ func (a *Accounts) signing(ctx context.Context, stale time.Duration) (ring, erro
 	}
 	body, doc, found, err := read[keyBody](ctx, a.docs, store.Keys, keyDoc)
 	if err != nil && a.keys != nil {
-		// Everybody waits here while the store is asked. It is down, and who comes next need not find that out again; what a
-		// token may do is asked of the store in any case.
+		// Everybody waits here while the store is asked. It is down, and who comes next need not find that out again;
+		// what a token may do is asked of the store in any case.
 		a.keyAt = now.Add(keyAgain - keyFresh)
 		return a.keys, nil
 	}
@@ -187,9 +187,9 @@ func (a *Accounts) mint(ctx context.Context, user field.UserID, org field.OrgID,
 	return signed, nil
 }
 
-// open checks an access token: its header says that it is one and by which of our keys, nothing in it is critical that we do not
-// know, EdDSA and nothing else, audience, issuer, time. One whose key is not known is CodeTokenKeyUnknown: it may be of a key that
-// was taken out of use, and a refresh mends that.
+// open checks an access token: its header says that it is one and by which of our keys, nothing in it is critical that
+// we do not know, EdDSA and nothing else, audience, issuer, time. One whose key is not known is CodeTokenKeyUnknown: it
+// may be of a key that was taken out of use, and a refresh mends that.
 func (a *Accounts) open(ctx context.Context, token string) (*claims, error) {
 	keys, err := a.signing(ctx, keyFresh)
 	if err != nil {
@@ -240,8 +240,9 @@ func (a *Accounts) open(ctx context.Context, token string) (*claims, error) {
 // clocks is by how much the clocks of two servers may differ.
 const clocks = 10 * time.Minute
 
-// timely reports whether a token is of the present. One that is good for longer than any that is given now is of a clock that was
-// ahead and has been put right: it would go on for as long as the clock was ahead, and a refresh brings another.
+// timely reports whether a token is of the present. One that is good for longer than any that is given now is of a
+// clock that was ahead and has been put right: it would go on for as long as the clock was ahead, and a refresh brings
+// another.
 func (a *Accounts) timely(c *claims) bool {
 	now := a.now()
 	return now.Before(c.ExpiresAt.Time) && !c.ExpiresAt.After(now.Add(a.accessTTL+clocks))
@@ -250,7 +251,8 @@ func (a *Accounts) timely(c *claims) bool {
 // over reports whether a token's time has passed.
 func (c *claims) over(now time.Time) bool { return !now.Before(c.ExpiresAt.Time) }
 
-// remembered keeps by the hash of a secret what was found out about it: checking Ed25519 costs more than the rest of a request.
+// remembered keeps by the hash of a secret what was found out about it: checking Ed25519 costs more than the rest of a
+// request.
 type remembered[T interface{ over(now time.Time) bool }] struct {
 	mu    sync.Mutex // guards bySum
 	bySum map[[sha256.Size]byte]T

@@ -33,9 +33,9 @@ type (
 // UpgradeDoc is the working document that says that older accounts were lifted into the log.
 const UpgradeDoc = "accounts-in-log"
 
-// Upgrade lifts accounts, devices and sessions into the log that an older server kept beside it. It may be cut off anywhere and
-// begun again; done once, it costs one look. A device that several people shared is that of the last who signed in; the others
-// need a code for a device of their own.
+// Upgrade lifts accounts, devices and sessions into the log that an older server kept beside it. It may be cut off
+// anywhere and begun again; done once, it costs one look. A device that several people shared is that of the last who
+// signed in; the others need a code for a device of their own.
 func (a *Accounts) Upgrade(ctx context.Context) error {
 	_, doc, done, err := read[struct{}](ctx, a.docs, store.Keys, UpgradeDoc)
 	if err != nil || done {

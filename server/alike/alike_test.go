@@ -115,7 +115,8 @@ func (c *county) same(t interface {
 	}
 }
 
-// Whatever is written, voided, hashed anew, opened to others and asked, the index answers as looking at every photo does.
+// Whatever is written, voided, hashed anew, opened to others and asked, the index answers as looking at every photo
+// does.
 func TestTheIndexAnswersAsLookingAtEveryPhotoDoes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := empty()

@@ -1,10 +1,10 @@
-// Package alike finds photos that look alike: all whose perceptual hash is within a distance of another's, among those that
-// somebody may see. It holds every hash in memory, 8 bytes each, and looks at all of them: for a million that takes about a
-// millisecond, and docs/decisions/perceptual.md says why nothing cleverer is here.
+// Package alike finds photos that look alike: all whose perceptual hash is within a distance of another's, among those
+// that somebody may see. It holds every hash in memory, 8 bytes each, and looks at all of them: for a million that
+// takes about a millisecond, and docs/decisions/perceptual.md says why nothing cleverer is here.
 //
-// The index is derived: it is read from the store (index.go) when the program starts, and then follows what changes,
-// no matter who wrote it. A question (near.go) says how old the answer may be. Nothing here decides what a likeness means; that
-// is server/checks.
+// The index is derived: it is read from the store (index.go) when the program starts, and then follows what changes, no
+// matter who wrote it. A question (near.go) says how old the answer may be. Nothing here decides what a likeness means;
+// that is server/checks.
 package alike
 
 import (

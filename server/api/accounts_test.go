@@ -38,7 +38,8 @@ func (w *world) sound() {
 	}
 }
 
-// A person who exists cannot be made again to get a name to sign in with, no matter who asks and what the request says besides.
+// A person who exists cannot be made again to get a name to sign in with, no matter who asks and what the request says
+// besides.
 func TestNobodyGetsANameForSomebodyElse(t *testing.T) {
 	onBothStores(t, func(t *testing.T, w *world) {
 		admin := w.setUp()
@@ -268,7 +269,8 @@ func (w *world) again(login string, u *user) *user {
 	return n
 }
 
-// A phone goes from one person to another: it hands in what is on it, which counts, reads nothing more, and is then enrolled anew.
+// A phone goes from one person to another: it hands in what is on it, which counts, reads nothing more, and is then
+// enrolled anew.
 func TestAPhoneIsMoved(t *testing.T) {
 	onBothStores(t, func(t *testing.T, w *world) {
 		admin := w.setUp()
@@ -623,8 +625,8 @@ func (w *world) plant(r *field.Record) {
 	}
 }
 
-// Who has the database puts an account or a device among the records, or gives somebody another role there: nobody signs in by it,
-// and no session goes on with it.
+// Who has the database puts an account or a device among the records, or gives somebody another role there: nobody
+// signs in by it, and no session goes on with it.
 func TestRecordsPastTheLogLetNobodyIn(t *testing.T) {
 	onBothStores(t, func(t *testing.T, w *world) {
 		admin := w.setUp()
@@ -656,8 +658,8 @@ func TestRecordsPastTheLogLetNobodyIn(t *testing.T) {
 	})
 }
 
-// What an older server kept beside the log is lifted into it, once, however often that is cut off: the same people sign in with the
-// same devices and sessions, and nobody else.
+// What an older server kept beside the log is lifted into it, once, however often that is cut off: the same people sign
+// in with the same devices and sessions, and nobody else.
 func TestAccountsOfAnOlderServerAreLifted(t *testing.T) {
 	onBothStores(t, func(t *testing.T, w *world) {
 		admin := w.setUp()

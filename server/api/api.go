@@ -1,11 +1,11 @@
 // Package api is the HTTP door: routes, decoding, tokens, the problem table. It decides nothing.
 //
 // Open this file first: Options says what is needed, New puts the app together, route registers one route with its
-// operationId and its rule. problem.go alone knows HTTP statuses. auth.go, browser.go, people.go, sync.go, events.go, photos.go, sealed.go,
-// space.go and ops.go hold the routes of sign-in, of the cookies of browsers, administration, sync, live events, photo bytes, sealed puts, space and
-// operation; kinds.go makes the routes of what the desk does with each kind (field.Desk), desk.go and the files it names hold its
-// views. Not here: what the bodies of uploads mean (api/tus), and how bodies are kept honest before any handler sees them
-// (api/guard).
+// operationId and its rule. problem.go alone knows HTTP statuses. auth.go, browser.go, people.go, sync.go, events.go,
+// photos.go, sealed.go, space.go and ops.go hold the routes of sign-in, of the cookies of browsers, administration,
+// sync, live events, photo bytes, sealed puts, space and operation; kinds.go makes the routes of what the desk does
+// with each kind (field.Desk), desk.go and the files it names hold its views. Not here: what the bodies of uploads mean
+// (api/tus), and how bodies are kept honest before any handler sees them (api/guard).
 package api
 
 import (
@@ -303,7 +303,8 @@ func documented(path string) string {
 // openMax is the largest body that somebody sends who is not signed in, in bytes.
 const openMax = guard.Free
 
-// sender tells the guard whose body it is, before the body is read. Anyone who is not signed in is told what admit would say.
+// sender tells the guard whose body it is, before the body is read. Anyone who is not signed in is told what admit
+// would say.
 func (s *Server) sender(ctx *fasthttp.RequestCtx) (string, error) {
 	token, err := s.credential(ctx)
 	if err != nil {

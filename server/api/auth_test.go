@@ -116,7 +116,8 @@ func TestGuessingIsSlowedDownForOneDeviceAtOneAddress(t *testing.T) {
 	w.try("chen", password, string(chen.Device.ID), "").want(200)
 }
 
-// Guesses at a clock that was a year ahead keep nobody out for a year: when it was put right they are forgotten as fast as others.
+// Guesses at a clock that was a year ahead keep nobody out for a year: when it was put right they are forgotten as fast
+// as others.
 func TestGuessesAtAWrongClockAreForgottenAsOthers(t *testing.T) {
 	w := start(t)
 	chen := w.setUp().hire("chen", access.Inspector)
@@ -142,7 +143,8 @@ func TestGuessesAtAWrongClockAreForgottenAsOthers(t *testing.T) {
 	}
 }
 
-// An access token of a clock that was a year ahead is not good for a year when the clock was put right; the session goes on.
+// An access token of a clock that was a year ahead is not good for a year when the clock was put right; the session
+// goes on.
 func TestATokenOfAWrongClockIsRefreshed(t *testing.T) {
 	w := start(t)
 	chen := w.setUp().hire("chen", access.Inspector)
@@ -298,8 +300,8 @@ func (u *user) refresh(token string) answer {
 	return u.send("POST", "/v1/auth/refresh", obj{"refreshToken": token, "device": u.Device.ID})
 }
 
-// The key of access tokens leaked and was renewed: within a minute what it signed opens nothing, however long a forger lets
-// it live and however often it was used before, and who has a session goes on without a password.
+// The key of access tokens leaked and was renewed: within a minute what it signed opens nothing, however long a forger
+// lets it live and however often it was used before, and who has a session goes on without a password.
 func TestARenewedTokenKeyEndsWhatTheOldOneSigned(t *testing.T) {
 	w := start(t)
 	u := w.setUp()

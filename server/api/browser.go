@@ -16,9 +16,10 @@ import (
 	"fieldclue/server/field"
 )
 
-// How a browser is let in. A page of this server signs in and gets nothing that a script could read or pass on: its session is a
-// cookie, which the browser brings with pictures, downloads and streams of events too. Because it brings it with everything, what
-// comes with it must come from a page of this server, as the browser itself says. Apps go on to send a token that they hold.
+// How a browser is let in. A page of this server signs in and gets nothing that a script could read or pass on: its
+// session is a cookie, which the browser brings with pictures, downloads and streams of events too. Because it brings
+// it with everything, what comes with it must come from a page of this server, as the browser itself says. Apps go on
+// to send a token that they hold.
 
 // sessionCookie is bound by its name to this host, to every path and to an encrypted connection (RFC 6265bis, 4.1.3.2).
 const sessionCookie = "__Host-fieldclue"
@@ -57,7 +58,8 @@ func (s *Server) signInBrowser(c *fiber.Ctx) error {
 	}{tokens.User, tokens.Device})
 }
 
-// giveCookie keeps a browser's secret for as long as a session lasts that is not used; an empty one takes the cookie away.
+// giveCookie keeps a browser's secret for as long as a session lasts that is not used; an empty one takes the cookie
+// away.
 func (s *Server) giveCookie(c *fiber.Ctx, secret string) {
 	life := s.accounts.SessionLife()
 	if secret == "" {
@@ -69,8 +71,8 @@ func (s *Server) giveCookie(c *fiber.Ctx, secret string) {
 	})
 }
 
-// keepsCookies reports whether a browser keeps a cookie that is for encrypted connections: it does so over TLS, and from the machine
-// on which it runs.
+// keepsCookies reports whether a browser keeps a cookie that is for encrypted connections: it does so over TLS, and
+// from the machine on which it runs.
 func (s *Server) keepsCookies(c *fiber.Ctx) bool {
 	if s.overTLS(c) {
 		return true
@@ -95,9 +97,9 @@ func (s *Server) credential(ctx *fasthttp.RequestCtx) (token string, err error) 
 	return s.accounts.BrowserToken(within, secret)
 }
 
-// fromOwnPage is CodeCrossSite unless the browser says that a page of this server asks: net/http's CrossOriginProtection, and what it
-// leaves open for clients that are no browsers. So a write without either header is refused, and so is a read that a page of
-// another site, or of another port of this host, makes.
+// fromOwnPage is CodeCrossSite unless the browser says that a page of this server asks: net/http's
+// CrossOriginProtection, and what it leaves open for clients that are no browsers. So a write without either header is
+// refused, and so is a read that a page of another site, or of another port of this host, makes.
 func (s *Server) fromOwnPage(ctx *fasthttp.RequestCtx) error {
 	r := &http.Request{
 		Method: string(ctx.Method()), Host: string(ctx.Host()), URL: &url.URL{Path: string(ctx.Path())}, Header: http.Header{},
@@ -137,7 +139,8 @@ const (
 	corsKept = "600" // seconds for which a browser remembers what it was told
 )
 
-// share lets the pages of named origins ask this server. It stands outside of the guard: what is refused there must be readable too.
+// share lets the pages of named origins ask this server. It stands outside of the guard: what is refused there must be
+// readable too.
 func share(app *fiber.App, origins []string) {
 	if len(origins) == 0 {
 		return

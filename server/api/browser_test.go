@@ -78,7 +78,8 @@ func TestAPageSignsIn(t *testing.T) {
 	})
 }
 
-// What a browser brings along for a page of another site, or that is no browser's at all, opens nothing and changes nothing.
+// What a browser brings along for a page of another site, or that is no browser's at all, opens nothing and changes
+// nothing.
 func TestAnotherSiteUsesNobodysCookie(t *testing.T) {
 	w := start(t)
 	admin := w.setUp()
@@ -110,7 +111,8 @@ func TestAnotherSiteUsesNobodysCookie(t *testing.T) {
 			t.Errorf("%s was written to", scope)
 		}
 	}
-	// A token that an app holds is no business of browsers, and its refresh token is no cookie, nor the other way round.
+	// A token that an app holds is no business of browsers, and its refresh token is no cookie, nor the other way
+	// round.
 	admin.do("GET", "/v1/people", nil, "Sec-Fetch-Site", "cross-site").want(200)
 	w.send("GET", "/v1/me", nil, with(cookieName+"="+admin.RefreshToken)...).refused(401, field.CodeTokenInvalid)
 	w.send("GET", "/v1/me", nil, with(cookieName+"="+admin.AccessToken)...).refused(401, field.CodeTokenInvalid)

@@ -63,7 +63,8 @@ func TestWhatIsCalledElsewhereIsThere(t *testing.T) {
 	}
 }
 
-// A route that no test has called with success is one that nobody knows to work. It is asked when the tests were run as a whole.
+// A route that no test has called with success is one that nobody knows to work. It is asked when the tests were run as
+// a whole.
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if code == 0 && whole() {
@@ -90,7 +91,8 @@ func uncalled() []api.Route {
 	return slices.DeleteFunc(slices.Clone(calls.routes), func(r api.Route) bool { return elsewhere[r.OperationID][0] != "" || calls.called[r.Method+" "+r.Path] })
 }
 
-// What a body of the desk may hold are the version and the arguments of its command, also where openapi.yaml says it by hand.
+// What a body of the desk may hold are the version and the arguments of its command, also where openapi.yaml says it by
+// hand.
 func TestTheBodiesOfTheDocumentAreTheArgumentsOfTheCommands(t *testing.T) {
 	doc, _ := described()
 	for _, spec := range field.Kinds() {

@@ -37,8 +37,8 @@ func (t trust) has(a netip.Addr) bool {
 }
 
 // client is the address of who asks, one for each client and spelling. X-Forwarded-For counts when a trusted proxy sent
-// it: each proxy appends whom it spoke with, so what is read is the last address that a trusted one appended, from the right
-// over those of trusted proxies. Everything to the left of it is what a stranger wrote.
+// it: each proxy appends whom it spoke with, so what is read is the last address that a trusted one appended, from the
+// right over those of trusted proxies. Everything to the left of it is what a stranger wrote.
 func (s *Server) client(c *fiber.Ctx) string {
 	at, ok := addressIn(c.Context().RemoteAddr().String())
 	if !ok {
@@ -73,7 +73,8 @@ func addressIn(text string) (netip.Addr, bool) {
 	return a.Unmap().WithZone(""), err == nil
 }
 
-// overTLS reports whether the client's own connection was encrypted, as the nearest proxy says when it is a trusted one.
+// overTLS reports whether the client's own connection was encrypted, as the nearest proxy says when it is a trusted
+// one.
 func (s *Server) overTLS(c *fiber.Ctx) bool {
 	if c.Context().IsTLS() {
 		return true

@@ -7,8 +7,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// Who reads a reference wants to know of each operation what it does, who may, and what a refusal means; and of each body
-// one that can be sent as it stands.
+// Who reads a reference wants to know of each operation what it does, who may, and what a refusal means; and of each
+// body one that can be sent as it stands.
 func TestEveryOperationIsExplainedAndEveryBodyHasAnExample(t *testing.T) {
 	doc, _ := described()
 	operations, bodies := 0, 0
@@ -50,8 +50,9 @@ func TestEveryOperationIsExplainedAndEveryBodyHasAnExample(t *testing.T) {
 	}
 }
 
-// Generators name what stands inside of a schema after schema and member, and what belongs to an operation after it. No two names
-// may meet: ogen made of a member "operation" of a schema that was called like an operation what did not compile.
+// Generators name what stands inside of a schema after schema and member, and what belongs to an operation after it. No
+// two names may meet: ogen made of a member "operation" of a schema that was called like an operation what did not
+// compile.
 func TestNoTwoNamesMeetInGeneratedCode(t *testing.T) {
 	doc, _ := described()
 	upper := func(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

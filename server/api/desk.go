@@ -13,8 +13,8 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// registerDesk registers the routes of the desk: what is done with the records of each kind in kinds.go, views that put several records
-// together in the file of their desk, and records of any kind here.
+// registerDesk registers the routes of the desk: what is done with the records of each kind in kinds.go, views that put
+// several records together in the file of their desk, and records of any kind here.
 func (s *Server) registerDesk() {
 	s.route(fiber.MethodGet, "/v1/records/:id", "getRecord", signedIn, s.one(""))
 	s.route(fiber.MethodGet, "/v1/records/:id/history", "getRecordHistory", signedIn, s.history(""))

@@ -763,8 +763,8 @@ func (o *office) others(site string) {
 	o.click(o.cai, "grants", string(grant.ID), "end", obj{"reason": "结束"}, "ended")
 }
 
-// kept: a value that lost against another one, and an operation that could not be applied.
-// discredited: a photo that proves nothing any more, and what has to be looked at again because of it.
+// kept: a value that lost against another one, and an operation that could not be applied. discredited: a photo that
+// proves nothing any more, and what has to be looked at again because of it.
 func (o *office) discredited(v visit, merged string) {
 	t := o.t
 	t.Helper()
@@ -854,8 +854,8 @@ func (o *office) kept(v visit, site string) {
 	o.click(o.cai, "parked", parked, "accept", nil, "accepted")
 	o.ok(o.cai, "GET", "/v1/findings/"+finding, nil, nil)
 
-	// What says a number of a person is read again by who wrote it alone, until it is destroyed. Nobody else is told the number: not by the
-	// kept record, not by a page, not by the log of the program.
+	// What says a number of a person is read again by who wrote it alone, until it is destroyed. Nobody else is told
+	// the number: not by the kept record, not by a page, not by the log of the program.
 	number := "138 0013 8000"
 	said := func() string {
 		o.ann.push("site/"+site, o.op("finding", o.id(), obj{"siteId": site, "title": "漏雨，电话 " + number})).want(200).into(&res)

@@ -47,8 +47,8 @@ func (s *Server) registerEvents() {
 // events opens a stream of server-sent events: {"scope","seq"} of every scope asked for (all visible ones when none is
 // named), first as they stand, then whenever they are written to. What several pokes say of one scope while the client
 // is slow becomes one line. The stream ends with the token, when what the actor may see has changed, when the client
-// does not read, and when the server stops; the client opens another. It ends within a second of the right: what this process
-// writes is looked at when it is written, what others write may be missed and is looked for in turns.
+// does not read, and when the server stops; the client opens another. It ends within a second of the right: what this
+// process writes is looked at when it is written, what others write may be missed and is looked for in turns.
 func (s *Server) events(c *fiber.Ctx) error {
 	who := pass(c)
 	l := &listener{hub: s.hub, pass: who, head: eventHead, sees: access.Visible(who.Actor), wake: make(chan struct{}, 1), pending: map[field.Scope]int64{}}
@@ -189,7 +189,8 @@ func newHub(s *Server, o Options) *hub {
 	return h
 }
 
-// add refuses with CodeBusy when the server stops or has as many streams as it may, and with CodeTooManyStreams when the person has.
+// add refuses with CodeBusy when the server stops or has as many streams as it may, and with CodeTooManyStreams when
+// the person has.
 func (h *hub) add(l *listener) error {
 	h.start.Do(func() { go h.run() })
 	h.mu.Lock()
@@ -294,8 +295,8 @@ func (h *hub) tell(p engine.Poke) {
 	}
 }
 
-// rights looks at whose rights may rest on what stands in a scope that was written to: the person's own for grants and recusals,
-// that of an organisation for roles and mandates.
+// rights looks at whose rights may rest on what stands in a scope that was written to: the person's own for grants and
+// recusals, that of an organisation for roles and mandates.
 func (h *hub) rights(scope field.Scope) {
 	switch scope.Type() {
 	case field.ScopeUser:

@@ -19,8 +19,8 @@ type Cases interface {
 	Gather(ctx context.Context, visible access.Filter, clue field.ClueID) (*casefile.File, error)
 }
 
-// How many case files are made at once, in all and of one person: each holds the texts of its case in memory for as long as who
-// takes it along reads.
+// How many case files are made at once, in all and of one person: each holds the texts of its case in memory for as
+// long as who takes it along reads.
 const (
 	mostExports   = 4
 	exportsOfUser = 2

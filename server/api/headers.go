@@ -14,8 +14,8 @@ import (
 	"fieldclue/server/field"
 )
 
-// What a browser may do with an answer. No answer of the API is a page: nothing in it is run, shown within another page, or
-// told of to others. photos and the page of the API say what is different for them.
+// What a browser may do with an answer. No answer of the API is a page: nothing in it is run, shown within another
+// page, or told of to others. photos and the page of the API say what is different for them.
 const (
 	nothingRuns = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 	tlsOnly     = "max-age=31536000"
@@ -35,7 +35,8 @@ func (s *Server) secure(c *fiber.Ctx) {
 
 var inlineScript = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
 
-// pagePolicy lets the page of the API run its own files and the scripts that stand in it, by their hashes, and ask this server.
+// pagePolicy lets the page of the API run its own files and the scripts that stand in it, by their hashes, and ask this
+// server.
 func pagePolicy(page http.Handler, path string) string {
 	var w written
 	page.ServeHTTP(&w, &http.Request{Method: http.MethodGet, URL: &url.URL{Path: path}, Header: http.Header{}})

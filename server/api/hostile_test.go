@@ -20,8 +20,8 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// allocates measures what the whole process allocates while do runs: the test, the client and the server. It is an upper
-// bound of what was in use at once.
+// allocates measures what the whole process allocates while do runs: the test, the client and the server. It is an
+// upper bound of what was in use at once.
 func allocates(do func()) (megabytes uint64) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -61,8 +61,8 @@ func bomb(t *testing.T) []byte {
 	return all
 }
 
-// A body that costs its sender little: on push, pull and an ordinary route it is a clear problem, costs the
-// server little, and moves nothing.
+// A body that costs its sender little: on push, pull and an ordinary route it is a clear problem, costs the server
+// little, and moves nothing.
 func TestAHostileBodyCostsLittleAndMovesNothing(t *testing.T) {
 	onBothStores(t, func(t *testing.T, w *world) {
 		ann := w.setUp().hire("ann", access.Inspector)
@@ -165,8 +165,8 @@ func TestHugeNumbersRejectTheirOperation(t *testing.T) {
 	})
 }
 
-// A number that stands for other content already: refused, nothing moves, and the log holds both digests, so that anyone who
-// is called can tell a restored phone from a forged batch.
+// A number that stands for other content already: refused, nothing moves, and the log holds both digests, so that
+// anyone who is called can tell a restored phone from a forged batch.
 func TestAReusedBatchNumberIsLoggedWithBothDigests(t *testing.T) {
 	onBothStores(t, func(t *testing.T, w *world) {
 		ann := w.setUp().hire("ann", access.Inspector)
@@ -244,8 +244,8 @@ func TestBatchNumbersMayGoBackwards(t *testing.T) {
 	})
 }
 
-// Cursors that no server gave to this phone: of a visible scope the phone is told to load it afresh, any other scope it is
-// told to drop, alike whether it exists or not. Nothing that it may not see comes, and nothing moves.
+// Cursors that no server gave to this phone: of a visible scope the phone is told to load it afresh, any other scope it
+// is told to drop, alike whether it exists or not. Nothing that it may not see comes, and nothing moves.
 func TestCursorsThatNobodyGave(t *testing.T) {
 	onBothStores(t, func(t *testing.T, w *world) {
 		admin := w.setUp()

@@ -91,7 +91,8 @@ func (j *joint) set(kind, id string, fields obj) obj {
 	return obj{"id": id, "kind": kind, "base": j.version(id), "set": fields}
 }
 
-// Who administers a partner organisation takes nothing over by the door of the phones, and nobody makes himself more than he is.
+// Who administers a partner organisation takes nothing over by the door of the phones, and nobody makes himself more
+// than he is.
 func TestAPushTakesNoOrganisationOver(t *testing.T) {
 	j := newJoint(t)
 	org := string(field.OrgRecord("gz-liwan"))
@@ -141,7 +142,8 @@ func TestAcceptanceIsNoWayAroundTheTable(t *testing.T) {
 	}
 }
 
-// A partner sees and does nothing without a mandate, with one what it says, and nothing when it has ended; its id stands in the log.
+// A partner sees and does nothing without a mandate, with one what it says, and nothing when it has ended; its id
+// stands in the log.
 func TestAPartnerActsUnderAMandateAlone(t *testing.T) {
 	j := newJoint(t)
 	j.ann.push(j.scope, j.op("interview", j.id(), obj{"siteId": j.site, "alias": "甲户", "text": "补助到账了。"})).want(200)
@@ -194,7 +196,8 @@ func TestAPartnerActsUnderAMandateAlone(t *testing.T) {
 	if res.Outcomes[0].Code != field.CodeNotFound || j.office.world.record(kept).Scope != field.MakeScope(field.ScopeUser, string(j.lin.User.ID)) {
 		t.Errorf("after the mandate: %+v", res.Outcomes[0])
 	}
-	// The principal's supervisor sees what was kept for its own site, and cannot let it in: the author acts under no mandate.
+	// The principal's supervisor sees what was kept for its own site, and cannot let it in: the author acts under no
+	// mandate.
 	j.listed(j.cai, "/v1/parked?author="+string(j.lin.User.ID), kept)
 	j.no(j.zhao, 404, field.CodeNotFound, "GET", "/v1/records/"+kept, nil)
 }
@@ -248,8 +251,8 @@ func TestAColleagueLeavesOthersWorkAlone(t *testing.T) {
 	)
 }
 
-// Photos and findings can name any report and any photo: one that lies elsewhere is not moved, not held up and not judged by them, and
-// what is decided about it is not told where they lie.
+// Photos and findings can name any report and any photo: one that lies elsewhere is not moved, not held up and not
+// judged by them, and what is decided about it is not told where they lie.
 func TestAPartOfWhatLiesElsewhereMeansNothing(t *testing.T) {
 	onBothStores(t, func(t *testing.T, w *world) {
 		j := jointOf(officeOf(w))
@@ -312,8 +315,8 @@ func TestAPartOfWhatLiesElsewhereMeansNothing(t *testing.T) {
 	})
 }
 
-// Who is named as an inspector is told of the return of the report, and only for as long as the matter concerns him: the partner's
-// inspector may be named under a mandate, and is told nothing once it is revoked.
+// Who is named as an inspector is told of the return of the report, and only for as long as the matter concerns him:
+// the partner's inspector may be named under a mandate, and is told nothing once it is revoked.
 func TestNoticesStayWithThoseWhomTheyConcern(t *testing.T) {
 	j := newJoint(t)
 	template := j.make(j.cai, "templates", obj{"title": "清单", "version": 1, "items": []obj{{"id": "roof", "zh": "屋顶", "type": "text"}}})

@@ -14,8 +14,8 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// registerKinds registers what the desk offers of each kind, as its field.Desk says. Clicks that take more than the one operation have
-// a handler of their own; all others are what the kind says and nothing else.
+// registerKinds registers what the desk offers of each kind, as its field.Desk says. Clicks that take more than the one
+// operation have a handler of their own; all others are what the kind says and nothing else.
 func (s *Server) registerKinds() {
 	special := map[string]fiber.Handler{
 		"drawSample":    clicked(s.drawSample),
@@ -133,8 +133,8 @@ func bodyOf(asked []field.Field) reflect.Type {
 	return structOf(append([]field.Field{{Name: "version", Type: field.Integer, Required: true}}, asked...))
 }
 
-// structOf is the type of an object of fields. What a person left out stays out; what must be there and is not is empty, and field says
-// that it is missing.
+// structOf is the type of an object of fields. What a person left out stays out; what must be there and is not is
+// empty, and field says that it is missing.
 func structOf(fields []field.Field) reflect.Type {
 	members := make([]reflect.StructField, 0, len(fields))
 	for i, f := range fields {
@@ -147,7 +147,8 @@ func structOf(fields []field.Field) reflect.Type {
 	return reflect.StructOf(members)
 }
 
-// typeOf is the type in which the value of a field is read. What it does not settle, such as the form of a time, field does.
+// typeOf is the type in which the value of a field is read. What it does not settle, such as the form of a time, field
+// does.
 func typeOf(f *field.Field) reflect.Type {
 	if f.Keyed {
 		return reflect.TypeFor[field.Value]()
@@ -172,7 +173,8 @@ func typeOf(f *field.Field) reflect.Type {
 	return t
 }
 
-// argsIn are the arguments that a body gives. An empty text is one that was not given, and so is the number 0 where it may be left out.
+// argsIn are the arguments that a body gives. An empty text is one that was not given, and so is the number 0 where it
+// may be left out.
 func argsIn(asked []field.Field, body reflect.Value) map[string]field.Value {
 	var args map[string]field.Value
 	for i, f := range asked {

@@ -45,8 +45,8 @@ func (s *Server) MetricsHandler() http.Handler {
 	return promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{})
 }
 
-// admitToMetrics lets in who has the token. How much is sent and by how many organisations is nobody else's business; and an
-// address proves nothing here: behind a proxy on this machine everybody comes from loopback.
+// admitToMetrics lets in who has the token. How much is sent and by how many organisations is nobody else's business;
+// and an address proves nothing here: behind a proxy on this machine everybody comes from loopback.
 func (s *Server) admitToMetrics(c *fiber.Ctx) error {
 	if s.metricsToken == "" {
 		return field.Refuse(field.CodeNotFound, "There is no such route.").InChinese("没有该接口。")

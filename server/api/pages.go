@@ -9,8 +9,9 @@ import (
 	"fieldclue/server/web"
 )
 
-// The screens. A page may run its own files and ask this server, and nothing else; it is asked for again each time, and its files, which
-// are named by their content, never. Pages are open to everybody: what they show they ask for like any client.
+// The screens. A page may run its own files and ask this server, and nothing else; it is asked for again each time, and
+// its files, which are named by their content, never. Pages are open to everybody: what they show they ask for like any
+// client.
 
 const (
 	ownFilesRun = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +

@@ -205,8 +205,8 @@ func TestTheLabelsOfEverythingAreGivenToEverybody(t *testing.T) {
 	}
 }
 
-// A phone is lost and found again: what was written on it comes in and is kept for review, item by item. It reads nothing,
-// does nothing, and after a while it does not even hand in.
+// A phone is lost and found again: what was written on it comes in and is kept for review, item by item. It reads
+// nothing, does nothing, and after a while it does not even hand in.
 func TestARevokedDeviceHandsIn(t *testing.T) {
 	onBothStores(t, func(t *testing.T, w *world) {
 		admin := w.setUp()

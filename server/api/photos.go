@@ -38,13 +38,13 @@ func (s *Server) registerPhotos() {
 // sendTime bounds how long one answer with bytes may take. What is missing then is asked for by Range.
 const sendTime = 15 * time.Minute
 
-// keepFor is how long a browser may show bytes again without asking. Asking is noted as looking, also when the bytes are
-// there already, so what somebody has on the screen is in the log for this window or the one before.
+// keepFor is how long a browser may show bytes again without asking. Asking is noted as looking, also when the bytes
+// are there already, so what somebody has on the screen is in the log for this window or the one before.
 var keepFor = "private, max-age=" + strconv.Itoa(int(field.ViewWindow/time.Second))
 
 // photoBytes serves the bytes whose hash stands in a field of the photo: the original or a rendition. Bytes that have
-// not arrived, or a rendition that has not been made, are CodeNotFound. That somebody looks is in the log before the first
-// byte leaves.
+// not arrived, or a rendition that has not been made, are CodeNotFound. That somebody looks is in the log before the
+// first byte leaves.
 func (s *Server) photoBytes(name, what string) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		photo, err := s.photo(c)
@@ -97,8 +97,8 @@ func (s *Server) photo(c *fiber.Ctx) (*field.Record, error) {
 	return records[0], nil
 }
 
-// sendRange answers with the bytes, or with the single range of them that was asked for (RFC 9110, section 14). When they are
-// at hand it calls first, and sends them if that succeeds.
+// sendRange answers with the bytes, or with the single range of them that was asked for (RFC 9110, section 14). When
+// they are at hand it calls first, and sends them if that succeeds.
 func (s *Server) sendRange(c *fiber.Ctx, info blob.Info, tag string, first func() error) error {
 	offset, length, ranged, err := rangeOf(c.Get(fiber.HeaderRange), info.Size)
 	if err != nil {

@@ -15,8 +15,8 @@ var update = flag.Bool("update", false, "write testdata/operations.txt anew")
 
 const promised = "testdata/operations.txt"
 
-// promises are the lines of what each operation is for those who call it: method, path, operationId, rule, what is asked for in the
-// query, and the members of the body with their types; "!" is behind those that must be there.
+// promises are the lines of what each operation is for those who call it: method, path, operationId, rule, what is
+// asked for in the query, and the members of the body with their types; "!" is behind those that must be there.
 func promises(t *testing.T) (lines []string) {
 	doc, _ := described()
 	for _, r := range start(t).api.Routes() {
@@ -73,8 +73,9 @@ func shapeOf(ref *openapi3.SchemaRef, depth int) string {
 	return "{" + strings.Join(members, " ") + "}"
 }
 
-// What was promised stands: each operation that the file lists is there, with its id, its rule and its body. Operations are added, and
-// members that a body may leave out: run the test with -update, and read in the diff of the file that nothing else changed.
+// What was promised stands: each operation that the file lists is there, with its id, its rule and its body. Operations
+// are added, and members that a body may leave out: run the test with -update, and read in the diff of the file that
+// nothing else changed.
 func TestOperationsStandAsTheyWerePromised(t *testing.T) {
 	now := promises(t)
 	if *update {

@@ -11,7 +11,8 @@ import (
 )
 
 // queries are the query parameters of every operation that has some, those of lists of a kind from its field.Desk;
-// TestQueriesAreThoseOfTheDocument holds them against openapi.yaml. A misspelt filter that is passed over gives the whole list to somebody who takes it for the filtered one.
+// TestQueriesAreThoseOfTheDocument holds them against openapi.yaml. A misspelt filter that is passed over gives the
+// whole list to somebody who takes it for the filtered one.
 var queries = map[string][]string{
 	"events": {"scopes"},
 
@@ -47,8 +48,8 @@ func init() {
 	}
 }
 
-// checkQuery refuses a parameter that the operation does not have, in exactly these letters, and one that comes twice: none is
-// a list.
+// checkQuery refuses a parameter that the operation does not have, in exactly these letters, and one that comes twice:
+// none is a list.
 func checkQuery(c *fiber.Ctx, operationID string) error {
 	known := queries[operationID]
 	seen := make([]string, 0, len(known))

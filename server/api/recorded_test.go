@@ -32,8 +32,8 @@ var (
 // recordedID is an id of the recordings.
 func recordedID(last string) string { return "01930000-0000-7000-8000-0000000000" + last }
 
-// recordedWorld is what the apps of the recordings met: a site, two inspectors, and two versions of a checklist, of which
-// the older one has been retired.
+// recordedWorld is what the apps of the recordings met: a site, two inspectors, and two versions of a checklist, of
+// which the older one has been retired.
 func recordedWorld(w *world) (ann, ben *user) {
 	admin := w.setUp()
 	enlist := func(login, person, device string) *user {

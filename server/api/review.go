@@ -8,8 +8,8 @@ import (
 	"fieldclue/server/workflow"
 )
 
-// registerReview registers the views of the supervisor's desk: the queue, a site and a report with all that belongs to it, and what there
-// is to see of a photo.
+// registerReview registers the views of the supervisor's desk: the queue, a site and a report with all that belongs to
+// it, and what there is to see of a photo.
 func (s *Server) registerReview() {
 	f := s.flow
 	s.get("/v1/review/queue", "reviewQueue", listed(func(c *fiber.Ctx, ask workflow.Ask) (workflow.Page[workflow.QueueItem], error) {

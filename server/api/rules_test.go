@@ -7,8 +7,8 @@ import (
 	"fieldclue/server/access"
 )
 
-// Who may call an operation is said in openapi.yaml as x-rule: in the words of the route's own rule, which the server asks, and an
-// action in it is one that the access table gives to somebody.
+// Who may call an operation is said in openapi.yaml as x-rule: in the words of the route's own rule, which the server
+// asks, and an action in it is one that the access table gives to somebody.
 func TestTheDocumentSaysWhoMayCall(t *testing.T) {
 	doc, _ := described()
 	given := allActions()

@@ -12,8 +12,8 @@ import (
 	"fieldclue/server/field"
 )
 
-// registerSealed: the way of photo bytes past this server, for phones on good links. What an upload is, and that tus can
-// take it over, stands in media/intake.
+// registerSealed: the way of photo bytes past this server, for phones on good links. What an upload is, and that tus
+// can take it over, stands in media/intake.
 func (s *Server) registerSealed(svc *intake.Service) {
 	s.route(fiber.MethodPost, "/v1/sealed-uploads", "sealUpload", handsIn, sealUpload(svc))
 	s.route(fiber.MethodPost, "/v1/sealed-uploads/:id/confirm", "confirmUpload", handsIn, confirmUpload(svc))

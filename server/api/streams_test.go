@@ -113,8 +113,8 @@ func TestStreamsAreBoundedForEachPersonAndInAll(t *testing.T) {
 	admin.stream() // there is room again
 }
 
-// A mandate ends with its day or when it is revoked, a grant at the time that it names: nobody writes anything then, or in another
-// scope than the person's own.
+// A mandate ends with its day or when it is revoked, a grant at the time that it names: nobody writes anything then, or
+// in another scope than the person's own.
 func TestAStreamEndsAtATimeThatWasSet(t *testing.T) {
 	for name, end := range map[string]func(j *joint, mandate string){
 		"the mandate is revoked": func(j *joint, mandate string) {

@@ -48,8 +48,8 @@ func (s *Server) push(c *fiber.Ctx) error {
 // mostMembers bounds the members of a push or a pull, those of newer apps included.
 const mostMembers = 32
 
-// decodePull reads a pull. Members that this server does not know, of a newer app or in a cursor that a newer server gave,
-// are left out of account: a pull writes nothing, and a phone that is refused could not be helped.
+// decodePull reads a pull. Members that this server does not know, of a newer app or in a cursor that a newer server
+// gave, are left out of account: a pull writes nothing, and a phone that is refused could not be helped.
 func decodePull(c *fiber.Ctx) (protocol.PullRequest, error) {
 	req, err := decode[protocol.PullRequest](c)
 	if err == nil {
@@ -96,8 +96,8 @@ func decodeNewer(c *fiber.Ctx) (req protocol.PushRequest, ok bool) {
 	return req, true
 }
 
-// decodePush is decode for the one body that is large and comes often: what phones send is read in one pass, and the rest,
-// wrong or rare, goes the general way and gets its answer there.
+// decodePush is decode for the one body that is large and comes often: what phones send is read in one pass, and the
+// rest, wrong or rare, goes the general way and gets its answer there.
 func decodePush(c *fiber.Ctx) (protocol.PushRequest, error) {
 	if isJSON(c) {
 		if req, ok := protocol.ReadPush(c.Request().Body()); ok {

@@ -85,8 +85,8 @@ func zipped(t *testing.T, b []byte) []byte {
 	return z.Bytes()
 }
 
-// A newer app says more than this server knows: what may be left out of account is, and an operation that is not understood
-// is kept whole while its neighbours are applied. Said again, it is answered again.
+// A newer app says more than this server knows: what may be left out of account is, and an operation that is not
+// understood is kept whole while its neighbours are applied. Said again, it is answered again.
 func TestWhatANewerAppSaysIsKept(t *testing.T) {
 	onBothStores(t, func(t *testing.T, w *world) {
 		admin := w.setUp()

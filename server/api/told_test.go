@@ -191,8 +191,9 @@ func (o *office) shown(u *user, kind, id string) bool {
 
 var requestIDs = regexp.MustCompile(`"requestId":"[^"]*"`)
 
-// Who reads a record and may not do something with it is told that, and not that there is nothing; who does not read it is told the
-// same as of what is not there. So it is with every route and everybody. No store has a hand in it, so one is enough.
+// Who reads a record and may not do something with it is told that, and not that there is nothing; who does not read it
+// is told the same as of what is not there. So it is with every route and everybody. No store has a hand in it, so one
+// is enough.
 func TestWhoMayKnowIsToldWhatHeMayNotDo(t *testing.T) {
 	o := newOffice(t)
 	known := o.everything(o.ledger())
@@ -248,8 +249,8 @@ func TestWhoMayKnowIsToldWhatHeMayNotDo(t *testing.T) {
 	}
 }
 
-// Undecided flags of severity high are named in the approval, each; what is named must be a flag of the report, and one that blocks is
-// not named away.
+// Undecided flags of severity high are named in the approval, each; what is named must be a flag of the report, and one
+// that blocks is not named away.
 func TestAnApprovalNamesTheFlagsThatAreUndecided(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office, sites []string) {
 		v, other := o.visits(sites[0], time.Hour, strings.Repeat("a", 64)), o.visits(sites[1], time.Hour, strings.Repeat("b", 64))
@@ -325,7 +326,8 @@ func TestAnApprovalNamesTheFlagsThatAreUndecided(t *testing.T) {
 	})
 }
 
-// wrongFlag is the code for naming what is no flag of the report: one that the actor reads is told apart by its kind or its site.
+// wrongFlag is the code for naming what is no flag of the report: one that the actor reads is told apart by its kind or
+// its site.
 func wrongFlag(named, absent, photo string) field.Code {
 	switch named {
 	case absent:
@@ -347,8 +349,8 @@ func (o *office) named(report string, flags ...string) {
 	}
 }
 
-// What the authors take back while it is reviewed reaches who reviews it: the report itself, with the reason and something to decide;
-// a part of it, which stays.
+// What the authors take back while it is reviewed reaches who reviews it: the report itself, with the reason and
+// something to decide; a part of it, which stays.
 func TestWhatIsTakenBackUnderReviewReachesTheReviewer(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office, sites []string) {
 		told := func(u *user, about string) (all []string) {
@@ -419,8 +421,8 @@ func TestWhatIsTakenBackUnderReviewReachesTheReviewer(t *testing.T) {
 	})
 }
 
-// Of both values of a conflict it is said in even words who wrote it, on which device and when. Older apps find the two uneven
-// names that they know.
+// Of both values of a conflict it is said in even words who wrote it, on which device and when. Older apps find the two
+// uneven names that they know.
 func TestAConflictNamesBothSidesEvenly(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office, sites []string) {
 		report, scope := o.id(), "site/"+sites[0]

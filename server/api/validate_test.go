@@ -176,13 +176,15 @@ func fitsResponse(route *routers.Route, status int, media string, body []byte) e
 	return err
 }
 
-// schemas are those of openapi.yaml, each compiled once, by their JSON pointers; openapi3filter would compile the schema of every body.
+// schemas are those of openapi.yaml, each compiled once, by their JSON pointers; openapi3filter would compile the
+// schema of every body.
 var schemas struct {
 	mu       sync.Mutex
 	compiler *jsonschema.Compiler // nil: not made yet
 }
 
-// fits holds a body against the schema for its media type at a place of the document: where the reference points to, or the path.
+// fits holds a body against the schema for its media type at a place of the document: where the reference points to, or
+// the path.
 func fits(ref string, path []string, content openapi3.Content, media string, body []byte) (*jsonschema.Schema, any, error) {
 	if len(content) == 0 {
 		return nil, nil, nil
@@ -241,8 +243,8 @@ var (
 	fact = regexp.MustCompile(`[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64}|[0-9]+(?:[.,:-][0-9]+)*`)
 )
 
-// sameFacts holds what is said in Chinese against what is said in English: the same ids, times and numbers, whatever the sentence
-// was put together from.
+// sameFacts holds what is said in Chinese against what is said in English: the same ids, times and numbers, whatever
+// the sentence was put together from.
 func (v validating) sameFacts(about string, body []byte) {
 	v.t.Helper()
 	for _, said := range sayings.FindAllSubmatch(body, -1) {

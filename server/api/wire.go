@@ -110,8 +110,8 @@ func requestID(c *fiber.Ctx) string {
 }
 
 // decode reads the JSON body of a request into a T. Anything but one object of exactly the documented members is
-// refused: CodeUnsupportedType, CodeBadJSON, CodeTooDeep (over 32 levels), CodeBadRequest. A name
-// that stands twice in one object is CodeBadJSON; one in other letters than documented is no member.
+// refused: CodeUnsupportedType, CodeBadJSON, CodeTooDeep (over 32 levels), CodeBadRequest. A name that stands twice in
+// one object is CodeBadJSON; one in other letters than documented is no member.
 func decode[T any](c *fiber.Ctx) (T, error) {
 	var into T
 	body, err := jsonBody(c)
@@ -195,7 +195,8 @@ func reply(c *fiber.Ctx, v any) error {
 func replyJSON(c *fiber.Ctx, body []byte) error {
 	c.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
 	c.Set(fiber.HeaderVary, fiber.HeaderAcceptEncoding)
-	// Fiber takes a client that names no encoding for one that takes all; curl is one that names none and inflates none.
+	// Fiber takes a client that names no encoding for one that takes all; curl is one that names none and inflates
+	// none.
 	if len(body) < gzipFrom || c.Get(fiber.HeaderAcceptEncoding) == "" || c.AcceptsEncodings("gzip") != "gzip" {
 		return c.Send(body)
 	}

@@ -1,9 +1,9 @@
-// Package app builds the whole program from a configuration: store, blobs, engine, accounts, uploads, workers, HTTP. The
-// main program, the demo and the tests start it the same way.
+// Package app builds the whole program from a configuration: store, blobs, engine, accounts, uploads, workers, HTTP.
+// The main program, the demo and the tests start it the same way.
 //
 // Start is the one to read. watch.go hears what other servers write; export.go is the command that writes the file of a
-// case. Which engines there are is in server/storage, what becomes of photos in server/evidence, what is stored is looked
-// after in server/upkeep. Nothing here decides anything about a record. The tests play the whole server.
+// case. Which engines there are is in server/storage, what becomes of photos in server/evidence, what is stored is
+// looked after in server/upkeep. Nothing here decides anything about a record. The tests play the whole server.
 package app
 
 import (

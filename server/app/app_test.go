@@ -36,7 +36,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// told is the data directory of a server that has stopped, to which the demo has told its whole story: once for all tests.
+// told is the data directory of a server that has stopped, to which the demo has told its whole story: once for all
+// tests.
 var told struct {
 	once sync.Once
 	dir  string
@@ -140,7 +141,8 @@ func play(t *testing.T, a *app.App, dir string) {
 	}
 }
 
-// The whole story on the engines of production: every figure of its table is right, and the verification finds no fault.
+// The whole story on the engines of production: every figure of its table is right, and the verification finds no
+// fault.
 func TestTheStoryOnMongoDBAndMinIO(t *testing.T) {
 	if testing.Short() {
 		t.Skip("plays the whole demo; skipped with -short")

@@ -75,8 +75,8 @@ func eachJump(t *testing.T, test func(t *testing.T, cfg config.Config, w *wrong,
 	})
 }
 
-// The server was set up with a wrong clock, which was put right while it ran. What it signed before and after holds, also when
-// it starts anew and when the key is changed, and statements follow each other.
+// The server was set up with a wrong clock, which was put right while it ran. What it signed before and after holds,
+// also when it starts anew and when the key is changed, and statements follow each other.
 func TestReceiptsHoldAfterTheClockWasPutRight(t *testing.T) {
 	eachJump(t, func(t *testing.T, cfg config.Config, w *wrong, by time.Duration) {
 		quiet := slog.New(slog.DiscardHandler)
@@ -104,8 +104,8 @@ func TestReceiptsHoldAfterTheClockWasPutRight(t *testing.T) {
 	})
 }
 
-// The key was changed while the clock was wrong. No receipt leaves that does not hold; the bytes stay, a person is told, and when the
-// key is changed once more the receipt follows. What was signed meanwhile goes on to hold.
+// The key was changed while the clock was wrong. No receipt leaves that does not hold; the bytes stay, a person is
+// told, and when the key is changed once more the receipt follows. What was signed meanwhile goes on to hold.
 func TestTheKeyIsChangedWhileTheClockIsWrong(t *testing.T) {
 	eachJump(t, func(t *testing.T, cfg config.Config, w *wrong, by time.Duration) {
 		quiet := slog.New(slog.DiscardHandler)
@@ -158,8 +158,8 @@ func TestTheKeyIsChangedWhileTheClockIsWrong(t *testing.T) {
 	})
 }
 
-// An older program gave the first key the time at which the clock said that it was made. What it signed when the clock had been put
-// right was taken for forged, and holds now.
+// An older program gave the first key the time at which the clock said that it was made. What it signed when the clock
+// had been put right was taken for forged, and holds now.
 func TestTheFirstKeyOfAnOlderProgram(t *testing.T) {
 	dir := t.TempDir()
 	cfg, quiet := configured(t, dir), slog.New(slog.DiscardHandler)

@@ -10,9 +10,9 @@ import (
 	"fieldclue/server/workflow"
 )
 
-// Through the whole program, on the embedded engines and on those of production: an upload that breaks, a supervisor who
-// looks, a clue that takes the photo under legal hold, a case file that leaves. The custody page tells all of it, and the
-// log says so.
+// Through the whole program, on the embedded engines and on those of production: an upload that breaks, a supervisor
+// who looks, a clue that takes the photo under legal hold, a case file that leaves. The custody page tells all of it,
+// and the log says so.
 func TestTheCustodyPageTellsWhatThePhotoWentThrough(t *testing.T) {
 	onBoth(t, func(t *testing.T, cfg config.Config) {
 		o := open(t, cfg)

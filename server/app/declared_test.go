@@ -66,8 +66,9 @@ func is(t *testing.T, what string, got outcome, want string, code field.Code) {
 	}
 }
 
-// The hash, the size and the type of a photo are corrected by an edit, by its author, for as long as no bytes are stored.
-// What was declared first stays beside it, its report names the new hash, and nothing of the old declaration is waited for.
+// The hash, the size and the type of a photo are corrected by an edit, by its author, for as long as no bytes are
+// stored. What was declared first stays beside it, its report names the new hash, and nothing of the old declaration is
+// waited for.
 func TestAWrongDeclarationIsCorrected(t *testing.T) {
 	onBoth(t, func(t *testing.T, cfg config.Config) {
 		o := open(t, cfg)
@@ -137,7 +138,8 @@ func TestAWrongDeclarationIsCorrected(t *testing.T) {
 			t.Errorf("the chain of hands: %s", codes)
 		}
 
-		// Of an upload that was begun only the type is wrong; what had come counts no more, and the same address takes it.
+		// Of an upload that was begun only the type is wrong; what had come counts no more, and the same address takes
+		// it.
 		content = picture(t, 40)
 		photo, sum := o.declare(content, "image/png")
 		upload := o.create(photo, sum, len(content))
@@ -198,8 +200,8 @@ func TestWhatMayBeDeclared(t *testing.T) {
 	})
 }
 
-// What the recorders of phones write is kept as it is, whichever of the ISO family they call it, and leaves as what it was
-// declared to be.
+// What the recorders of phones write is kept as it is, whichever of the ISO family they call it, and leaves as what it
+// was declared to be.
 func TestRecordings(t *testing.T) {
 	onBoth(t, func(t *testing.T, cfg config.Config) {
 		o := open(t, cfg)

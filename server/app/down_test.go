@@ -19,8 +19,8 @@ import (
 	"fieldclue/server/store/mongotest"
 )
 
-// MinIO is killed in the middle of an upload: phones are told to come again, what was received stays, and goes on when MinIO
-// is back. Records are read and written meanwhile.
+// MinIO is killed in the middle of an upload: phones are told to come again, what was received stays, and goes on when
+// MinIO is back. Records are read and written meanwhile.
 func TestThePhotoStoreIsDown(t *testing.T) {
 	s3 := miniotest.StartServer(t)
 	cfg := configured(t, t.TempDir())
@@ -78,8 +78,8 @@ func (o *office) tus(photo field.RecordID, sum string, size int) []string {
 	}
 }
 
-// The store of records is stopped: everything that needs it is answered 503, nothing is half done, and the same push and the
-// same upload go on when it is back.
+// The store of records is stopped: everything that needs it is answered 503, nothing is half done, and the same push
+// and the same upload go on when it is back.
 func TestTheStoreOfRecordsIsDown(t *testing.T) {
 	t.Run("on the stand-in", func(t *testing.T) {
 		if os.Getenv("FIELDCLUE_TEST_MONGODB_URI") != "" {

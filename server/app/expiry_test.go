@@ -13,8 +13,8 @@ import (
 	"fieldclue/server/field"
 )
 
-// Half a photo waits for 30 days and is never dropped silently: its author finds a notice, once, whichever server sweeps
-// and however often. The photo stays declared, and can be sent anew.
+// Half a photo waits for 30 days and is never dropped silently: its author finds a notice, once, whichever server
+// sweeps and however often. The photo stays declared, and can be sent anew.
 func TestHalfUploadsExpireWithANoticeInTheInbox(t *testing.T) {
 	onBoth(t, func(t *testing.T, cfg config.Config) {
 		o := open(t, cfg)
@@ -28,7 +28,8 @@ func TestHalfUploadsExpireWithANoticeInTheInbox(t *testing.T) {
 		if _, _, rec := o.upload(o.ann, other, otherSum, whole); rec == nil {
 			t.Fatal("the whole photo")
 		}
-		// A kill left the document of the complete one, and the photo was voided since: its sweep keeps no other waiting.
+		// A kill left the document of the complete one, and the photo was voided since: its sweep keeps no other
+		// waiting.
 		if err := o.a.LeaveComplete(t.Context(), string(other)+"_left", field.Quote(map[string]any{
 			"photoId": other, "by": map[string]any{"user": newID(), "device": o.phone}, "sha256": otherSum, "size": len(whole),
 			"type": "image/jpeg", "created": time.Now().UTC(), "offset": len(whole), "generation": 1,

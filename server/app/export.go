@@ -39,8 +39,9 @@ func writeNew(path string, write func(io.Writer) error) error {
 	return errors.Join(err, os.Remove(f.Name()))
 }
 
-// ExportCase writes the file of a case to a new file at path. clue is the id or the number of the clue; an empty path is
-// made of it. The export is written into the register first, in nobody's name: who works on the machine is not known to it.
+// ExportCase writes the file of a case to a new file at path. clue is the id or the number of the clue; an empty path
+// is made of it. The export is written into the register first, in nobody's name: who works on the machine is not known
+// to it.
 func ExportCase(ctx context.Context, cfg config.Config, log *slog.Logger, clue, path string) (done *field.Record, at string, err error) {
 	p, err := storage.Open(ctx, cfg, log)
 	if err != nil {

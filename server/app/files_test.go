@@ -10,8 +10,8 @@ import (
 	"fieldclue/server/upkeep"
 )
 
-// A file that nobody of this program put into the data directory is remarked, each by its name; the phones of the demo, which the demo
-// goes on from, in one line that tells nobody to move them away.
+// A file that nobody of this program put into the data directory is remarked, each by its name; the phones of the demo,
+// which the demo goes on from, in one line that tells nobody to move them away.
 func TestStrangeFilesAreRemarked(t *testing.T) {
 	cfg := configured(t, t.TempDir())
 	stop(t, open(t, cfg).a)

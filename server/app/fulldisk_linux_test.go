@@ -23,8 +23,8 @@ const smallDisk = "FIELDCLUE_TEST_SMALL_DISK"
 
 const smallDiskSize = 48 << 20
 
-// A disk that is really full: a file system of 48 MiB in memory, which only a child process sees, in a mount namespace of
-// its own. That needs no root where the kernel lets people make user namespaces.
+// A disk that is really full: a file system of 48 MiB in memory, which only a child process sees, in a mount namespace
+// of its own. That needs no root where the kernel lets people make user namespaces.
 func TestAFullDisk(t *testing.T) {
 	t.Run("embedded", func(t *testing.T) { onSmallDisk(t, fullDisk) })
 	t.Run("under MinIO", func(t *testing.T) { onSmallDisk(t, fullMinIO) })

@@ -14,8 +14,8 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// An older server kept in org/ who was paid and who petitioned. The next one moves it when it starts: what everybody of the
-// organisation pulls names nobody then, and who works with it has it where it lies now.
+// An older server kept in org/ who was paid and who petitioned. The next one moves it when it starts: what everybody of
+// the organisation pulls names nobody then, and who works with it has it where it lies now.
 func TestNoPrivateNameLiesInWhatEverybodyPulls(t *testing.T) {
 	onBoth(t, setApart)
 }

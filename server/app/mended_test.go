@@ -33,8 +33,8 @@ func (o *office) declares(photo, report field.RecordID, content []byte, said obj
 	return res.Outcomes[0].Outcome, res.Outcomes[0].RecordID
 }
 
-// A declaration is refused for something beside the file, the file is uploaded all the same, and the phone corrects the declaration
-// under the same id: as often as it takes. The photo is stored in the end, whatever went wrong before.
+// A declaration is refused for something beside the file, the file is uploaded all the same, and the phone corrects the
+// declaration under the same id: as often as it takes. The photo is stored in the end, whatever went wrong before.
 func TestACorrectedDeclarationIsStored(t *testing.T) {
 	wrong := map[string]obj{
 		"a position that phones send when they know nothing": {"position": obj{"lat": 0, "lon": 0}},
@@ -76,7 +76,8 @@ func TestACorrectedDeclarationIsStored(t *testing.T) {
 	})
 }
 
-// What arrived for a declaration that was refused belongs to the corrected one: the phone has its receipt, and has freed the file.
+// What arrived for a declaration that was refused belongs to the corrected one: the phone has its receipt, and has
+// freed the file.
 func TestBytesThatArrivedForARefusedDeclarationAreNotAskedForAgain(t *testing.T) {
 	onBoth(t, func(t *testing.T, cfg config.Config) {
 		o := open(t, cfg)
@@ -118,7 +119,8 @@ func (o *office) versionOf(kept field.RecordID) int64 {
 	return v.Version
 }
 
-// What is kept for a report lies before its reviewer, photos with their pictures, and the approval says what was not decided.
+// What is kept for a report lies before its reviewer, photos with their pictures, and the approval says what was not
+// decided.
 func TestAReportShowsWhatIsKeptForIt(t *testing.T) {
 	onBoth(t, func(t *testing.T, cfg config.Config) {
 		o := open(t, cfg)

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// With a listener of their own the metrics are given there, and beside the API only to who has the token, if there is one.
+// With a listener of their own the metrics are given there, and beside the API only to who has the token, if there is
+// one.
 func TestTheMetricsHaveAListenerOfTheirOwn(t *testing.T) {
 	cfg := configured(t, t.TempDir())
 	cfg.MetricsListen, cfg.MetricsToken = "127.0.0.1:0", ""

@@ -36,8 +36,8 @@ func (o *office) flagsOf(photo field.RecordID, fields map[string]json.RawMessage
 	return codes
 }
 
-// A picture that cannot be decoded, or only in part, is no way past the checks: somebody is told, whatever its type; and what
-// browsers show is examined as any photo is.
+// A picture that cannot be decoded, or only in part, is no way past the checks: somebody is told, whatever its type;
+// and what browsers show is examined as any photo is.
 func TestWhatCannotBeExaminedIsFlagged(t *testing.T) {
 	onBoth(t, func(t *testing.T, cfg config.Config) {
 		o := open(t, cfg)
@@ -74,8 +74,8 @@ func TestWhatCannotBeExaminedIsFlagged(t *testing.T) {
 	})
 }
 
-// Bombs are in before a photo is; the photo does not wait for them. They are examined, too, and the process that
-// serves outlives them.
+// Bombs are in before a photo is; the photo does not wait for them. They are examined, too, and the process that serves
+// outlives them.
 func TestAPhotoBesideBombs(t *testing.T) {
 	bomb, err := os.ReadFile(filepath.Join("..", "..", "..", "shared", "images", "odd", "z1-progressive-8000.jpg"))
 	if errors.Is(err, os.ErrNotExist) {

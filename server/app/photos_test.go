@@ -260,8 +260,8 @@ func picture(t *testing.T, shade uint8) []byte {
 	return b.Bytes()
 }
 
-// From bytes to evidence through the whole program, on the embedded engines and on those of production: what is not what
-// was declared leaves nothing behind; what is gets a receipt that anybody can check, facts, and two renditions.
+// From bytes to evidence through the whole program, on the embedded engines and on those of production: what is not
+// what was declared leaves nothing behind; what is gets a receipt that anybody can check, facts, and two renditions.
 func TestOnlyTheBytesThatWereDeclaredBecomeEvidence(t *testing.T) {
 	onBoth(t, func(t *testing.T, cfg config.Config) {
 		o := open(t, cfg)
@@ -488,8 +488,8 @@ func (o *office) examined(photo field.RecordID) (fields map[string]json.RawMessa
 	return fields
 }
 
-// A HEIC is decoded in a child process: what a phone made gets everything that a JPEG gets, and what breaks the decoder is
-// kept with a note, while the next photo is examined as ever.
+// A HEIC is decoded in a child process: what a phone made gets everything that a JPEG gets, and what breaks the decoder
+// is kept with a note, while the next photo is examined as ever.
 func TestHEIC(t *testing.T) {
 	o := open(t, configured(t, t.TempDir()))
 	broken := append([]byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"), bytes.Repeat([]byte{0xa5}, 5000)...)

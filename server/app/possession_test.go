@@ -13,8 +13,8 @@ import (
 	"fieldclue/server/field"
 )
 
-// Possession of a photo's bytes is proved by sending them, never by knowing their hash; and what is another's answers, on every route
-// of photos and uploads, as what is not there.
+// Possession of a photo's bytes is proved by sending them, never by knowing their hash; and what is another's answers,
+// on every route of photos and uploads, as what is not there.
 func TestThePhotosOfAnotherOrganisation(t *testing.T) {
 	onBoth(t, func(t *testing.T, cfg config.Config) {
 		o := open(t, cfg)

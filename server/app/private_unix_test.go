@@ -36,7 +36,8 @@ func loose(t *testing.T, dir string) (found []string) {
 	return found
 }
 
-// Whatever the umask, and whatever a directory that was there let others do: nobody else reaches the database, keys and photos.
+// Whatever the umask, and whatever a directory that was there let others do: nobody else reaches the database, keys and
+// photos.
 func TestNobodyElseReachesTheDataDirectory(t *testing.T) {
 	before := syscall.Umask(0)
 	defer syscall.Umask(before)

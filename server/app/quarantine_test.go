@@ -12,8 +12,9 @@ import (
 	"fieldclue/server/workflow"
 )
 
-// The posting ends, or the phone is revoked, while photos are on their way: one is declared, one is not yet. Both arrive,
-// with receipts; the second waits with its declaration until a supervisor accepts it. Others cannot use the way.
+// The posting ends, or the phone is revoked, while photos are on their way: one is declared, one is not yet. Both
+// arrive, with receipts; the second waits with its declaration until a supervisor accepts it. Others cannot use the
+// way.
 func TestPhotosArriveAfterTheAccessHasEnded(t *testing.T) {
 	over := func(o *office) {
 		o.ok("POST", "/v1/grants/"+string(o.grant.ID)+"/end", o.desk, obj{"version": o.grant.Version, "reason": "任务结束"}, nil)

@@ -112,9 +112,9 @@ func (o *office) number(manager string) string {
 	return clue.Fields.Number
 }
 
-// A copy, more work, the copy put back: by the commands, or beside the photo store that stayed. No number is given a second time,
-// not even when the same copy is put back once more, and the register says why some are missing. The phone is asked for the
-// photos that came after the copy, and sends them with all else that was lost.
+// A copy, more work, the copy put back: by the commands, or beside the photo store that stayed. No number is given a
+// second time, not even when the same copy is put back once more, and the register says why some are missing. The phone
+// is asked for the photos that came after the copy, and sends them with all else that was lost.
 func TestAfterARestoreNothingIsGivenTwiceAndPhotosComeAgain(t *testing.T) {
 	onBoth(t, func(t *testing.T, cfg config.Config) {
 		o := open(t, cfg)
@@ -264,7 +264,8 @@ func TestAfterARestoreNothingIsGivenTwiceAndPhotosComeAgain(t *testing.T) {
 	})
 }
 
-// The year turned between the copy and the day on which it was put back: the new year's register begins above what it may have given.
+// The year turned between the copy and the day on which it was put back: the new year's register begins above what it
+// may have given.
 func TestARestorePassesOverTheNumbersOfANewYear(t *testing.T) {
 	copied := time.Date(2025, 12, 31, 15, 0, 0, 0, time.UTC) // 23:00 in Beijing
 	if field.YearOf(copied) != 2025 || field.YearOf(copied.Add(2*time.Hour)) != 2026 {

@@ -54,8 +54,8 @@ func (o *office) stored(photo field.RecordID) int64 {
 	return 0
 }
 
-// That the same file stands in another report is flagged by the very entry that stores it, whichever way the bytes came, so that no
-// report is approved before; and once, also after the picture was examined.
+// That the same file stands in another report is flagged by the very entry that stores it, whichever way the bytes
+// came, so that no report is approved before; and once, also after the picture was examined.
 func TestTheSameFileIsFlaggedAsItIsStored(t *testing.T) {
 	onBoth(t, func(t *testing.T, cfg config.Config) {
 		o := open(t, cfg)
@@ -97,8 +97,8 @@ func TestTheSameFileIsFlaggedAsItIsStored(t *testing.T) {
 	})
 }
 
-// Bytes that come in pieces are held against the declared hash as well, once they are whole: what is not that is not stored, both
-// languages say so, and the right file goes through afterwards.
+// Bytes that come in pieces are held against the declared hash as well, once they are whole: what is not that is not
+// stored, both languages say so, and the right file goes through afterwards.
 func TestOtherBytesInPiecesAreNotStored(t *testing.T) {
 	onBoth(t, func(t *testing.T, cfg config.Config) {
 		o := open(t, cfg)

@@ -88,8 +88,8 @@ func (o *office) spaceNotices(token string) (texts []string) {
 	return texts
 }
 
-// The space of an organisation on both pairs of engines: what counts and for whom, what a limit stops and what it lets go
-// on, who is told and how often, and that it is the same after a restart.
+// The space of an organisation on both pairs of engines: what counts and for whom, what a limit stops and what it lets
+// go on, who is told and how often, and that it is the same after a restart.
 func TestTheSpaceOfAnOrganisation(t *testing.T) {
 	onBoth(t, spaceStory)
 }

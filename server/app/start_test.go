@@ -15,7 +15,8 @@ import (
 	"fieldclue/server/store/sqlite"
 )
 
-// refuses starts a server that must not start, and checks that it says why, names the command that helps, and changes nothing.
+// refuses starts a server that must not start, and checks that it says why, names the command that helps, and changes
+// nothing.
 func refuses(t *testing.T, cfg config.Config, says string) {
 	t.Helper()
 	before := filesOf(t, cfg.Data)
@@ -32,7 +33,8 @@ func refuses(t *testing.T, cfg config.Config, says string) {
 	}
 }
 
-// filesOf are the files of a directory with their sizes, but for the lock of who looks and what SQLite keeps beside an open database.
+// filesOf are the files of a directory with their sizes, but for the lock of who looks and what SQLite keeps beside an
+// open database.
 func filesOf(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}

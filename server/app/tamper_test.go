@@ -20,7 +20,8 @@ import (
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// long asks for the form that CI runs: everything is changed in every way. In the short one each is changed in one way, in turn.
+// long asks for the form that CI runs: everything is changed in every way. In the short one each is changed in one way,
+// in turn.
 var long = os.Getenv("FIELDCLUE_TEST_LONG") != ""
 
 // ways are all ways in the long form, and in the short one the next of them.
@@ -117,7 +118,8 @@ func texts(t *testing.T, db *sql.DB, query string, args ...any) []string {
 	return all
 }
 
-// harmless is what may be changed without a word, with the reason. docs/decisions/verify.md has the same list for people.
+// harmless is what may be changed without a word, with the reason. docs/decisions/verify.md has the same list for
+// people.
 var harmless = map[string]string{
 	"docs.version":           "a number for compare-and-swap: whatever it is, the next write takes it from there",
 	"docs uploads.due":       "when half an upload is forgotten; a date too far off is named",
@@ -133,8 +135,8 @@ func people(shelf string) bool {
 	return slices.Contains([]string{"accounts", "devices", "sessions", "throttle"}, shelf)
 }
 
-// Every column of every table is changed, every table loses a row and gets one: verification names it, and what follows from
-// something else is made anew.
+// Every column of every table is changed, every table loses a row and gets one: verification names it, and what follows
+// from something else is made anew.
 func TestEveryColumnOfEveryTable(t *testing.T) {
 	if testing.Short() {
 		t.Skip("tampers with everything in turn; skipped with -short")
@@ -318,8 +320,8 @@ func TestEveryMemberOfAWorkingDocument(t *testing.T) {
 	}
 }
 
-// Every file below the data directory is cut, emptied, changed, taken out, swapped with another, or joined by one that is not
-// this program's.
+// Every file below the data directory is cut, emptied, changed, taken out, swapped with another, or joined by one that
+// is not this program's.
 func TestEveryFileOfTheDataDirectory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("tampers with everything in turn; skipped with -short")
@@ -421,8 +423,8 @@ func TestEveryFileOfTheDataDirectory(t *testing.T) {
 	}
 }
 
-// What was put back to an older state, all of it together, contradicts nothing but a witness elsewhere; the database alone
-// contradicts the statements beside the photos.
+// What was put back to an older state, all of it together, contradicts nothing but a witness elsewhere; the database
+// alone contradicts the statements beside the photos.
 func TestWhatWasPutBackIsFoundByAWitness(t *testing.T) {
 	dir, witness := t.TempDir(), filepath.Join(t.TempDir(), "witness")
 	cfg := configured(t, dir)

@@ -17,8 +17,8 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// An older server has kept what a newer app sent: a field that it did not know. The next one, which knows it, starts on the
-// same store, and the operation takes effect without anybody's doing.
+// An older server has kept what a newer app sent: a field that it did not know. The next one, which knows it, starts on
+// the same store, and the operation takes effect without anybody's doing.
 func TestWhatANewerAppSentTakesEffectWhenTheNewServerStarts(t *testing.T) {
 	onBoth(t, upgrades)
 }

@@ -16,8 +16,8 @@ type shared interface {
 	Watch(ctx context.Context, seen func(scope field.Scope, seq int64)) error
 }
 
-// How often the heads are asked for: always now and then, because a stream that breaks misses what comes before the next
-// one, and often where the server has no streams.
+// How often the heads are asked for: always now and then, because a stream that breaks misses what comes before the
+// next one, and often where the server has no streams.
 const (
 	headsBesideStream = 30 * time.Second
 	headsAlone        = time.Second

@@ -278,8 +278,8 @@ func TestWhatIsWorthABundle(t *testing.T) {
 	}
 }
 
-// What lies in the blob store is changed, lost, or not what the log names: reading refuses it, verification names it, and
-// what does not need it goes on.
+// What lies in the blob store is changed, lost, or not what the log names: reading refuses it, verification names it,
+// and what does not need it goes on.
 func TestADamagedBundleIsFoundAndNamed(t *testing.T) {
 	site := func(w *world, n int) field.Scope { return field.MakeScope(field.ScopeSite, string(w.sites[n])) }
 	for name, harm := range map[string]func(w *world, e, other store.Entry) *harmed{

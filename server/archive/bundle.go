@@ -1,8 +1,8 @@
 // Package archive keeps the bodies of old log entries in bundles beside the originals, and reads them where they lie.
 //
-// Run moves them, a bundle at a time, so that a crash at any moment loses nothing. Reader is put over a store: who reads
-// entries through it does not notice whether they are archived. What stays in the log, and how, is the store's Archive;
-// docs/decisions/archive.md says why it is so.
+// Run moves them, a bundle at a time, so that a crash at any moment loses nothing. Reader is put over a store: who
+// reads entries through it does not notice whether they are archived. What stays in the log, and how, is the store's
+// Archive; docs/decisions/archive.md says why it is so.
 //
 // A bundle holds consecutive entries of one scope, as a tar file in gzip:
 //
@@ -11,8 +11,8 @@
 //	…
 //
 // Each file is, byte for byte, what the hash of the entry covers, so that "tar xzf" and "sha256sum" are all that a
-// stranger needs; its time is the entry's, in whole seconds. The name of the bundle is the SHA-256 of its bytes. Several
-// bundles unpacked into one directory are the logs of their scopes.
+// stranger needs; its time is the entry's, in whole seconds. The name of the bundle is the SHA-256 of its bytes.
+// Several bundles unpacked into one directory are the logs of their scopes.
 package archive
 
 import (

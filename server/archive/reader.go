@@ -28,8 +28,8 @@ type Blobs interface {
 	SetHold(ctx context.Context, sum blob.Sum, on bool) error
 }
 
-// Reader gives entries whole, wherever their bodies lie. A body that is not what the entry's hash says, or that is not in
-// the bundle that the entry names, is never given: the error is store.ErrDamaged and names entry and bundle.
+// Reader gives entries whole, wherever their bodies lie. A body that is not what the entry's hash says, or that is not
+// in the bundle that the entry names, is never given: the error is store.ErrDamaged and names entry and bundle.
 type Reader struct {
 	log   Log
 	blobs Blobs

@@ -28,8 +28,8 @@ type Plan struct {
 	Now   time.Time
 	Age   time.Duration // entries that are older than this
 
-	// How large a bundle gets: it is full with so many entries or bytes of bodies. One that has not at least Few entries
-	// waits for more, until its oldest entry is twice as old. Zero: 500, 2 MiB, 50.
+	// How large a bundle gets: it is full with so many entries or bytes of bodies. One that has not at least Few
+	// entries waits for more, until its oldest entry is twice as old. Zero: 500, 2 MiB, 50.
 	Entries, Bytes, Few int
 	Most                int // bundles in one run; zero: 1,000. The next run goes on
 	Told                func(Done)
@@ -53,10 +53,10 @@ func (d Done) String() string {
 // readAtOnce is how many entries are read from the store at once.
 const readAtOnce = 50
 
-// Run archives what is old enough, scope by scope, each from its beginning. It may be interrupted at any moment, and run
-// beside a server and beside another Run: a bundle is durable and has been read back before the log lets go of a body,
-// and a bundle that is there already is used. An entry that is not what its hash says stays where it is, with all that
-// follow in its scope; the error says so after the other scopes are done.
+// Run archives what is old enough, scope by scope, each from its beginning. It may be interrupted at any moment, and
+// run beside a server and beside another Run: a bundle is durable and has been read back before the log lets go of a
+// body, and a bundle that is there already is used. An entry that is not what its hash says stays where it is, with all
+// that follow in its scope; the error says so after the other scopes are done.
 func Run(ctx context.Context, p Plan) (Done, error) {
 	r := &run{Plan: p}
 	for at, otherwise := range map[*int]int{&r.Plan.Entries: 500, &r.Plan.Bytes: 2 << 20, &r.Plan.Few: 50, &r.Most: 1000} {

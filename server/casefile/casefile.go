@@ -1,10 +1,10 @@
-// Package casefile makes the file of a case: a ZIP that a stranger can check without the server, years later, with nothing
-// but the published key. It also checks such files.
+// Package casefile makes the file of a case: a ZIP that a stranger can check without the server, years later, with
+// nothing but the published key. It also checks such files.
 //
-// Maker.Gather decides what belongs to a case (gather.go) and what of each entry of the log may be shown (redact.go); File
-// writes it (write.go, zip.go); page.go makes the page that people read. Check (check.go) trusts nothing that a file says.
-// Why a file looks as it does, and what a stranger can and cannot check, stands in docs/decisions/case-file.md. Not here:
-// who may export, and that it is written into the log (server/workflow).
+// Maker.Gather decides what belongs to a case (gather.go) and what of each entry of the log may be shown (redact.go);
+// File writes it (write.go, zip.go); page.go makes the page that people read. Check (check.go) trusts nothing that a
+// file says. Why a file looks as it does, and what a stranger can and cannot check, stands in
+// docs/decisions/case-file.md. Not here: who may export, and that it is written into the log (server/workflow).
 package casefile
 
 import (

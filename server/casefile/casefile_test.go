@@ -250,8 +250,8 @@ func checked(t *testing.T, b []byte, key receipt.Keys) *Report {
 	return r
 }
 
-// The file holds the case and proves it; nobody's name and no other case is in it, be it as a text or behind a hash that
-// would confirm a guess.
+// The file holds the case and proves it; nobody's name and no other case is in it, be it as a text or behind a hash
+// that would confirm a guess.
 func TestTheFileOfACase(t *testing.T) {
 	onBothStores(t, func(t *testing.T, w *world) {
 		b := w.export()

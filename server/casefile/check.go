@@ -91,9 +91,9 @@ func (r *Report) String() string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
-// Check examines a case file. keys are the published ones; with none that in the file is believed. It needs memory for the
-// texts of the file, at most maxAllText, whatever the file says about itself. An error means that it could not be read;
-// what does not hold is in the report.
+// Check examines a case file. keys are the published ones; with none that in the file is believed. It needs memory for
+// the texts of the file, at most maxAllText, whatever the file says about itself. An error means that it could not be
+// read; what does not hold is in the report.
 func Check(r io.ReaderAt, size int64, keys receipt.Keys) (*Report, error) {
 	c := &checker{Report: &Report{}, keys: keys, leaked: map[string]int{}, tale: newTale(), bad: map[string]bool{}, sums: map[string]string{}, used: map[string]bool{}}
 	b, err := open(r, size)
@@ -238,8 +238,8 @@ func (c *checker) notSigned(manifest []byte) {
 	c.fault(manifestName, "is not what was signed: %s, %s or the key is another", manifestName, signatureName)
 }
 
-// olderKeys takes the older keys that the file brings: the key that signed it vouches for them. What is said of a key by who
-// gave it to the checker counts more.
+// olderKeys takes the older keys that the file brings: the key that signed it vouches for them. What is said of a key
+// by who gave it to the checker counts more.
 func (c *checker) olderKeys() error {
 	if _, there := c.bag.find(keysName); !there {
 		return nil
@@ -452,8 +452,8 @@ func (c *checker) entriesOf(scope field.Scope) (found []shownAs) {
 	return found
 }
 
-// chain reads the hashes of the entries that are shown, of those before them, and of the end; "-" is one that is withheld.
-// nil: it cannot be read.
+// chain reads the hashes of the entries that are shown, of those before them, and of the end; "-" is one that is
+// withheld. nil: it cannot be read.
 func (c *checker) chain(name string, l Log, entries []shownAs) (map[int64]string, error) {
 	i, ok := c.bag.find(name)
 	if !ok || c.bad[name] {

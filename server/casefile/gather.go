@@ -47,9 +47,9 @@ type near struct {
 	reports []*field.Record // whose parts are still to be looked at
 }
 
-// collect finds what belongs to a case: the clue with all its links; what links that were not withdrawn lead to, and the
-// finding from which the clue came; of findings the evidence; and the report of each, with everything in it that is not
-// tied to another clue alone. To read it also: site, template and the people who are named; not the project, whose
+// collect finds what belongs to a case: the clue with all its links; what links that were not withdrawn lead to, and
+// the finding from which the clue came; of findings the evidence; and the report of each, with everything in it that is
+// not tied to another clue alone. To read it also: site, template and the people who are named; not the project, whose
 // payments name villagers. What the filter does not show stays out.
 func collect(ctx context.Context, s Source, visible access.Filter, id field.ClueID) (*near, error) {
 	n := &near{ctx: ctx, store: s, visible: visible, in: map[field.RecordID]*field.Record{}, left: map[field.RecordID]LeftOut{}}
@@ -102,8 +102,9 @@ func (n *near) list(q store.Query) (all []*field.Record, err error) {
 	return all, err
 }
 
-// take takes in records that the case rests on, with what they rest on. in is the scope in which they all lie; empty: anywhere. The
-// evidence and the report of a finding lie where it does: what it names elsewhere is no part of it, and nothing is told of it.
+// take takes in records that the case rests on, with what they rest on. in is the scope in which they all lie; empty:
+// anywhere. The evidence and the report of a finding lie where it does: what it names elsewhere is no part of it, and
+// nothing is told of it.
 func (n *near) take(in field.Scope, ids []field.RecordID) error {
 	var fresh []field.RecordID
 	for _, id := range ids {

@@ -8,8 +8,8 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// tale is what entries of the log come to: the records, and what happened to each. The code that makes a file and the code that checks
-// it tell it from the same bytes.
+// tale is what entries of the log come to: the records, and what happened to each. The code that makes a file and the
+// code that checks it tell it from the same bytes.
 type tale struct {
 	image  map[field.RecordID]*field.Record
 	events map[field.RecordID][]protocol.Event

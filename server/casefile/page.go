@@ -158,7 +158,8 @@ func (g *sealer) page() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// of lists the records of a place in the file, those alone that carry a value in a field when one is named, the oldest first.
+// of lists the records of a place in the file, those alone that carry a value in a field when one is named, the oldest
+// first.
 func (g *sealer) of(place field.Filing, name, value string) (found []*field.Record) {
 	for _, r := range g.tale.image {
 		if r.Kind.Filing() == place && (name == "" || r.Text(name) == value) {
@@ -275,8 +276,8 @@ func (g *sealer) photo(p *field.Record) photoView {
 	return v
 }
 
-// custody says how the bytes of a photo came: hashed before they were sent, when they were whole, how often the link broke.
-// Who looked at it, and where else it went, is not in the file: that would change while the case stays as it is.
+// custody says how the bytes of a photo came: hashed before they were sent, when they were whole, how often the link
+// broke. Who looked at it, and where else it went, is not in the file: that would change while the case stays as it is.
 func (g *sealer) custody(p *field.Record) (lines []string) {
 	lines = append(lines, "声明 declared "+readable(p.CreatedAt)+" · "+g.name(string(p.Author))+" · SHA-256 "+clip(p.Text("sha256"), 16))
 	var paper receipt.Receipt

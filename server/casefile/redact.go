@@ -36,11 +36,12 @@ func (c *cutter) holds(b *protocol.Body, id field.RecordID) bool {
 }
 
 // cut gives what may be shown of an entry. whole: all of it. bared: something about a record of the case itself is not
-// shown, so that nothing unknown but a short text is missing, and anyone who guesses it could confirm the guess by the hash.
+// shown, so that nothing unknown but a short text is missing, and anyone who guesses it could confirm the guess by the
+// hash.
 //
-// Not shown are operations and changes of other records; what a refused operation carried, for it may be the very name or
-// number for which it was refused (it stands with who sent it, and in entries of older servers here; the digest of the batch
-// covers it in both); of an interview every value that was replaced later, for it may be a name that somebody
+// Not shown are operations and changes of other records; what a refused operation carried, for it may be the very name
+// or number for which it was refused (it stands with who sent it, and in entries of older servers here; the digest of
+// the batch covers it in both); of an interview every value that was replaced later, for it may be a name that somebody
 // corrected to the alias; and of a site its households, of whom most have no part in the case.
 func (c *cutter) cut(b *protocol.Body) (part *protocol.Body, whole, bared bool) {
 	p := *b
@@ -87,8 +88,8 @@ func (c *cutter) cut(b *protocol.Body) (part *protocol.Body, whole, bared bool) 
 	return &p, false, bared
 }
 
-// shown are those of the values that may be shown: all but those of fields that are withheld, such as the households of a site, and of
-// an interview those which the record still has from this entry.
+// shown are those of the values that may be shown: all but those of fields that are withheld, such as the households of
+// a site, and of an interview those which the record still has from this entry.
 func (c *cutter) shown(id field.RecordID, seq int64, set map[string]field.Value) (kept map[string]field.Value, less bool) {
 	final, withheld := c.final[id], withheldOf(c.kinds[id])
 	if final == nil && len(withheld) == 0 {

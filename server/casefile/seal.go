@@ -23,8 +23,9 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// Gather puts the file of a case together as the logs stand now, and reads every byte of it once. CodeNotFound when there
-// is no such clue, or the filter does not show it. The same logs give the same file, whenever and wherever they lie.
+// Gather puts the file of a case together as the logs stand now, and reads every byte of it once. CodeNotFound when
+// there is no such clue, or the filter does not show it. The same logs give the same file, whenever and wherever they
+// lie.
 func (m *Maker) Gather(ctx context.Context, visible access.Filter, clue field.ClueID) (*File, error) {
 	n, err := collect(ctx, m.Store, visible, clue)
 	if err != nil {

@@ -129,8 +129,8 @@ func blank(w io.Writer, n int64) error {
 	return nil
 }
 
-// Write writes the ZIP, and says what it wrote. It fails, before the ZIP is complete, when a photo or an entry is not what
-// it was. Every call writes the same bytes.
+// Write writes the ZIP, and says what it wrote. It fails, before the ZIP is complete, when a photo or an entry is not
+// what it was. Every call writes the same bytes.
 func (f *File) Write(ctx context.Context, w io.Writer) (sum string, size int64, err error) {
 	h := &counting{Hash: sha256.New()}
 	i := 0
@@ -160,8 +160,8 @@ func (c *counting) Write(p []byte) (int, error) {
 }
 
 // pack writes the only ZIP that holds these files in the form of a case file: stored as they are, in this order, with
-// nothing that says when or where it was made. content writes the bytes of a file. The checker packs too, to compare every
-// byte between the contents.
+// nothing that says when or where it was made. content writes the bytes of a file. The checker packs too, to compare
+// every byte between the contents.
 func pack(w io.Writer, files []listed, content func(w io.Writer, l listed) error) error {
 	z := zip.NewWriter(w)
 	for _, l := range files {

@@ -21,8 +21,8 @@ const (
 	end64Size = 20 + 56
 )
 
-// bag is a ZIP in which nothing is compressed, so that it can hold no more than it has bytes. Nothing is ever unpacked to
-// a disk: names are compared, never opened.
+// bag is a ZIP in which nothing is compressed, so that it can hold no more than it has bytes. Nothing is ever unpacked
+// to a disk: names are compared, never opened.
 type bag struct {
 	r     io.ReaderAt
 	size  int64
@@ -74,8 +74,8 @@ func open(r io.ReaderAt, size int64) (*bag, error) {
 	return b, nil
 }
 
-// bounded looks at the end of the ZIP before it is trusted with memory: the directory must be short, lie before its end,
-// and nothing may follow.
+// bounded looks at the end of the ZIP before it is trusted with memory: the directory must be short, lie before its
+// end, and nothing may follow.
 func bounded(r io.ReaderAt, size int64) error {
 	bad := func(what string) error { return Fault{directoryOf, what} }
 	tail := make([]byte, endSize+end64Size)

@@ -2,8 +2,8 @@ package checks
 
 import "fmt"
 
-// Likeness is what is known of the pictures at other sites that look like a photo. Pictures of its own site are not among
-// them: those of one photo point look alike on purpose, and a photo point belongs to one site.
+// Likeness is what is known of the pictures at other sites that look like a photo. Pictures of its own site are not
+// among them: those of one photo point look alike on purpose, and a photo point belongs to one site.
 type Likeness struct {
 	Hash    string // name and version of the perceptual hash, the same for all
 	Nearest []Like // the nearest first; some or all
@@ -16,8 +16,9 @@ type Like struct {
 	Distance int // bits of 64
 }
 
-// Alike is Q1 for pictures that are not the same file: one scene stands as evidence at two sites, also turned or mirrored. A picture that looks
-// like hundreds, black or full of sky, raises one flag that says how many, and names the nearest.
+// Alike is Q1 for pictures that are not the same file: one scene stands as evidence at two sites, also turned or
+// mirrored. A picture that looks like hundreds, black or full of sky, raises one flag that says how many, and names the
+// nearest.
 func Alike(l Likeness, t Thresholds) []Flag {
 	if len(l.Nearest) == 0 || l.Nearest[0].Distance > t.AlikeReview {
 		return nil

@@ -1,9 +1,9 @@
 // Package checks holds the rules that look at uploads: each says what it saw, how bad it would be, and why, in words
 // for a person. A rule never decides anything; somebody decides the flag that it raises. It is pure.
 //
-// photo.go holds the rules on a photo (Q1 same photo and what could not be compared, Q2 place, Q3 time), alike.go Q1 for pictures that look alike,
-// evidence.go what each source states of place and time, geo.go the geometry and the coordinate systems. Thresholds are
-// configuration with the defaults of DefaultThresholds.
+// photo.go holds the rules on a photo (Q1 same photo and what could not be compared, Q2 place, Q3 time), alike.go Q1
+// for pictures that look alike, evidence.go what each source states of place and time, geo.go the geometry and the
+// coordinate systems. Thresholds are configuration with the defaults of DefaultThresholds.
 package checks
 
 // Flag is what a rule raises.
@@ -27,6 +27,6 @@ type Thresholds struct {
 	AlikeReview     int     // and up to how many somebody should look
 }
 
-// DefaultThresholds are 100 m, 3 × accuracy, 10, 5 and 5 minutes, 5 and 10 bits. A phone under the sky knows its place to 20 m and
-// within a house to 50; 100 m is a guess by the nearest mast.
+// DefaultThresholds are 100 m, 3 × accuracy, 10, 5 and 5 minutes, 5 and 10 bits. A phone under the sky knows its place
+// to 20 m and within a house to 50; 100 m is a guess by the nearest mast.
 var DefaultThresholds = Thresholds{FarMetres: 100, AccuracyFactor: 3, AccuracyMetres: 100, VisitMinutes: 10, GPSClockMinutes: 5, SkewMinutes: 5, AlikeHigh: 5, AlikeReview: 10}

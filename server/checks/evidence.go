@@ -100,8 +100,8 @@ func systemOf(datum string) string {
 	return datum
 }
 
-// rolledOver tells what a GPS receiver lost whose week counter, of ten bits, rolled over without its knowing: a multiple of
-// 1,024 weeks. 0 when that does not explain the difference to when the photo was taken.
+// rolledOver tells what a GPS receiver lost whose week counter, of ten bits, rolled over without its knowing: a
+// multiple of 1,024 weeks. 0 when that does not explain the difference to when the photo was taken.
 func rolledOver(gps, taken time.Time) time.Duration {
 	const era = 1024 * 7 * 24 * time.Hour
 	lost := (taken.Sub(gps) + era/2) / era * era

@@ -78,8 +78,8 @@ var systems = []string{WGS84, GCJ02, BD09}
 
 // Normalise takes a position to WGS-84 from the system that it is stated in, and tells how far off the conversion may
 // be, in metres. The official algorithm of GCJ-02 is not published: the formula that is known agrees with maps to
-// within 2 m, and BD-09 adds another. A datum that is none of ours is taken as it stands, and a rule asks somebody to look:
-// a name is no reason to allow more.
+// within 2 m, and BD-09 adds another. A datum that is none of ours is taken as it stands, and a rule asks somebody to
+// look: a name is no reason to allow more.
 func Normalise(p Point, system string) (Point, float64) {
 	switch system {
 	case WGS84, "":

@@ -21,8 +21,8 @@ type Photo struct {
 	Start, End time.Time // of the visit, as corrected; zero: not known yet
 	SameCount  int       // how many other photos have the same SHA-256 at another site or report
 	SameHash   []string  // those of them that may be named
-	// Of the visit as the phone stated them, where a reviewer corrected them; both zero: nobody did. A photo by the same wrong clock
-	// fits these. ClockWrong is what was added to the photo's own time.
+	// Of the visit as the phone stated them, where a reviewer corrected them; both zero: nobody did. A photo by the
+	// same wrong clock fits these. ClockWrong is what was added to the photo's own time.
 	StatedStart, StatedEnd time.Time
 	ClockWrong             time.Duration
 
@@ -55,8 +55,8 @@ func Same(p Photo) []Flag {
 	}}
 }
 
-// Unseen is Q1 for what could not be looked at: such a photo is compared with no other, and that must be no way past the
-// other rules.
+// Unseen is Q1 for what could not be looked at: such a photo is compared with no other, and that must be no way past
+// the other rules.
 func Unseen(p Photo) []Flag {
 	if p.Unexamined == "" || p.IsStatement {
 		return nil
@@ -148,8 +148,8 @@ func Where(p Photo, t Thresholds) []Flag {
 
 var systemNames = map[string]string{WGS84: "WGS-84", GCJ02: "GCJ-02", BD09: "BD-09"}
 
-// When is Q3: whether the photo was taken during the visit, by a clock that can be believed. The camera's clock is asked
-// first (DateTimeOriginal, at +08:00 where it states no offset), then the app's.
+// When is Q3: whether the photo was taken during the visit, by a clock that can be believed. The camera's clock is
+// asked first (DateTimeOriginal, at +08:00 where it states no offset), then the app's.
 func When(p Photo, t Thresholds) []Flag {
 	var flags []Flag
 	add := func(code, severity, zh, en string, inputs map[string]any) {

@@ -12,7 +12,8 @@ import (
 	"fieldclue/server/field"
 )
 
-// Village squares of the counties in question; the offsets between GCJ-02 and WGS-84 there were measured as 448 to 637 m.
+// Village squares of the counties in question; the offsets between GCJ-02 and WGS-84 there were measured as 448 to 637
+// m.
 var villages = map[string]checks.Point{
 	"Qixingguan, Bijie": {Lat: 27.3017, Lon: 105.2863},
 	"Duyun, Qiannan":    {Lat: 26.2594, Lon: 107.5187},

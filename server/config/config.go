@@ -1,10 +1,8 @@
-// Package config turns the environment and the flags into one validated
-// Config, and tells every fault at once.
+// Package config turns the environment and the flags into one validated Config, and tells every fault at once.
 //
-// Here: the settings, their defaults, their limits, where a secret may be read
-// from. Not here: what is built from them (server/storage and server/app) and the commands of the
-// program (server). Open settings.go first: it is the list that the page
-// docs/operations.md shows.
+// Here: the settings, their defaults, their limits, where a secret may be read from. Not here: what is built from them
+// (server/storage and server/app) and the commands of the program (server). Open settings.go first: it is the list that
+// the page docs/operations.md shows.
 package config
 
 import (
@@ -20,8 +18,7 @@ import (
 	"time"
 )
 
-// Secret is a value that no log, no error and no %v shows. Convert it to a
-// string where it is used.
+// Secret is a value that no log, no error and no %v shows. Convert it to a string where it is used.
 type Secret string
 
 const hidden = "(hidden)"
@@ -40,21 +37,21 @@ func (s Secret) GoString() string { return fmt.Sprintf("%q", s.String()) }
 // MarshalText keeps the secret out of JSON and of slog's attributes.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// Config is everything that the server is told from outside. Load has checked
-// it: anyone who reads it needs no second look.
+// Config is everything that the server is told from outside. Load has checked it: anyone who reads it needs no second
+// look.
 type Config struct {
 	// Data is the directory of the embedded store, the blobs and the keys.
 	Data string
 	// Listen is host:port of the HTTP server; port 0 lets the system choose.
 	Listen string
-	// PublicURL is the address that phones and browsers use, without a slash
-	// at its end; empty when it was not given and the system chooses the port.
+	// PublicURL is the address that phones and browsers use, without a slash at its end; empty when it was not given
+	// and the system chooses the port.
 	PublicURL string
-	// AppOrigins are the origins of apps in a WebView, whose pages may ask the
-	// server with a token: scheme, host and port.
+	// AppOrigins are the origins of apps in a WebView, whose pages may ask the server with a token: scheme, host and
+	// port.
 	AppOrigins []string
-	// TrustedProxies are addresses and networks whose X-Forwarded-For is
-	// believed; sign-in counts failures by the client's address.
+	// TrustedProxies are addresses and networks whose X-Forwarded-For is believed; sign-in counts failures by the
+	// client's address.
 	TrustedProxies []string
 
 	MongoDB MongoDB
@@ -62,8 +59,7 @@ type Config struct {
 
 	// HorizonDays is after how many days away a phone loads afresh; 0: never.
 	HorizonDays int
-	// ArchiveDays is how old log entries are whose bodies move into bundles; 0:
-	// none do.
+	// ArchiveDays is how old log entries are whose bodies move into bundles; 0: none do.
 	ArchiveDays int
 
 	LogLevel slog.Level
@@ -74,42 +70,37 @@ type Config struct {
 	RequestTimeout time.Duration
 	// AccessTTL is how long an access token is good for.
 	AccessTTL time.Duration
-	// Devices is how many devices one person may have, CodeTTL how long a
-	// one-time code is good with which one is enrolled or a password is set.
+	// Devices is how many devices one person may have, CodeTTL how long a one-time code is good with which one is
+	// enrolled or a password is set.
 	Devices int
 	CodeTTL time.Duration
 	// UploadMax is the largest image in bytes that a phone may send.
 	UploadMax int64
-	// Uploads and UploadsUser are how many uploads may send at the same time, in
-	// all and of one person.
+	// Uploads and UploadsUser are how many uploads may send at the same time, in all and of one person.
 	Uploads, UploadsUser int
-	// BodyMemory and BodyMemoryUser are the bytes of other requests that may be
-	// held in memory while they arrive and are worked on, in all and of one
-	// person.
+	// BodyMemory and BodyMemoryUser are the bytes of other requests that may be held in memory while they arrive and
+	// are worked on, in all and of one person.
 	BodyMemory, BodyMemoryUser int64
-	// Streams and StreamsUser are how many live event streams may be open, in all
-	// and of one person.
+	// Streams and StreamsUser are how many live event streams may be open, in all and of one person.
 	Streams, StreamsUser int
-	// Begun and BegunBytes are how many uploads one person may have begun and not
-	// finished, and how many bytes of these may be outstanding.
+	// Begun and BegunBytes are how many uploads one person may have begun and not finished, and how many bytes of these
+	// may be outstanding.
 	Begun      int
 	BegunBytes int64
-	// Kept and KeptBytes are how many operations of one person may lie undecided,
-	// and their bytes.
+	// Kept and KeptBytes are how many operations of one person may lie undecided, and their bytes.
 	Kept      int
 	KeptBytes int64
 	// MetricsToken reads /metrics; empty: nothing does.
 	MetricsToken Secret
-	// MetricsListen is host:port of a listener that gives the metrics to anyone who
-	// reaches it; empty: there is none.
+	// MetricsListen is host:port of a listener that gives the metrics to anyone who reaches it; empty: there is none.
 	MetricsListen string
 	// Workers is how many photos are examined at the same time.
 	Workers int
 
 	// Now is the server's clock; nil: that of the machine. No setting gives it.
 	Now func() time.Time `json:"-"`
-	// HashKiB is the memory, in KiB, of hashing a password once; 0: what server/accounts has decided. No setting gives it:
-	// tests that sign in hundreds of people set it.
+	// HashKiB is the memory, in KiB, of hashing a password once; 0: what server/accounts has decided. No setting gives
+	// it: tests that sign in hundreds of people set it.
 	HashKiB uint32 `json:"-"`
 }
 
@@ -121,8 +112,7 @@ func (c Config) Clock() func() time.Time {
 	return c.Now
 }
 
-// MongoDB names the production store; with an empty URI the embedded store in
-// Config.Data is used.
+// MongoDB names the production store; with an empty URI the embedded store in Config.Data is used.
 type MongoDB struct {
 	URI      Secret // names the servers and may hold a password
 	Database string
@@ -138,22 +128,17 @@ type S3 struct {
 	Bucket    string
 	Region    string
 	TLS       bool
-	// RetentionDays is for how long a new object can not be removed; 0 for no
-	// retention.
+	// RetentionDays is for how long a new object can not be removed; 0 for no retention.
 	RetentionDays int
-	// PublicURL is scheme, host and port under which phones reach the store;
-	// empty when they do not.
+	// PublicURL is scheme, host and port under which phones reach the store; empty when they do not.
 	PublicURL string
-	// SealedTTL is how long an address is good at which a phone may put one
-	// photo.
+	// SealedTTL is how long an address is good at which a phone may put one photo.
 	SealedTTL time.Duration
 }
 
-// Load reads the flags in args (without the program's name and command) and
-// the variables in environ (in the form of os.Environ). A flag wins over its
-// variable; an empty variable counts as not set. The error is flag.ErrHelp
-// when help was asked for; else it lists every fault, one a line, with the
-// variable's name and what to do.
+// Load reads the flags in args (without the program's name and command) and the variables in environ (in the form of
+// os.Environ). A flag wins over its variable; an empty variable counts as not set. The error is flag.ErrHelp when help
+// was asked for; else it lists every fault, one a line, with the variable's name and what to do.
 func Load(args, environ []string) (Config, error) {
 	l := loader{given: map[string]string{}, from: map[string]string{}}
 	l.readEnvironment(environ)
@@ -278,8 +263,7 @@ func (l *loader) readFlags(args []string) error {
 	return nil
 }
 
-// compare finds the faults between settings: one that says nothing without
-// another.
+// compare finds the faults between settings: one that says nothing without another.
 func (l *loader) compare() {
 	for _, s := range settings {
 		if s.needs == "" {
@@ -296,8 +280,8 @@ func (l *loader) compare() {
 	}
 }
 
-// LocalURL is where a program on this machine finds the server, without a
-// slash at its end. It can be used unless Listen has port 0.
+// LocalURL is where a program on this machine finds the server, without a slash at its end. It can be used unless
+// Listen has port 0.
 func (c Config) LocalURL() string {
 	host, port, err := net.SplitHostPort(c.Listen)
 	if err != nil {

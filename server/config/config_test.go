@@ -256,8 +256,7 @@ func TestHelpNamesEverySettingAndItsDefault(t *testing.T) {
 	}
 }
 
-// TestOperationsPageListsEverySetting compares the table of the page with the
-// settings, row by row.
+// TestOperationsPageListsEverySetting compares the table of the page with the settings, row by row.
 func TestOperationsPageListsEverySetting(t *testing.T) {
 	page, err := os.ReadFile("../../docs/operations.md")
 	if err != nil {

@@ -19,8 +19,7 @@ const (
 	fileSuffix = "_FILE"
 )
 
-// setting is one thing that can be configured, as help and documentation show
-// it.
+// setting is one thing that can be configured, as help and documentation show it.
 type setting struct {
 	Variable string // environment variable
 	Flag     string // name of the flag, empty when there is none
@@ -257,8 +256,8 @@ func WriteHelp(w io.Writer) error {
 	return err
 }
 
-// foreign are the variables of this prefix that other parts of the repository
-// read: the tests, the CI run, the benchmarks and docker-compose.yml.
+// foreign are the variables of this prefix that other parts of the repository read: the tests, the CI run, the
+// benchmarks and docker-compose.yml.
 var foreign = []string{
 	prefix + "TEST_", prefix + "BENCH_", prefix + "TOOLS", prefix + "NODE_MODULES", prefix + "REQUIRE_ENGINES",
 	prefix + "COMPOSE_", prefix + "MONGODB_IMAGE", prefix + "MINIO_IMAGE",
@@ -409,8 +408,8 @@ func setMongoURI(c *Config, text string) error {
 	return nil
 }
 
-// mongoHosts is the part of a connection string that may be shown; empty when
-// the string has none. net/url does not read lists of hosts.
+// mongoHosts is the part of a connection string that may be shown; empty when the string has none. net/url does not
+// read lists of hosts.
 func mongoHosts(uri string) string {
 	rest, ok := strings.CutPrefix(uri, "mongodb://")
 	if !ok {

@@ -12,8 +12,8 @@ import (
 
 const mandateDocument = "荔湾纪委托函〔2026〕3号"
 
-// entrust lets the host side inspect on the donor side's sites: its supervisor drafts a mandate, and its leader approves it.
-// Until then the partner, though it takes part in every site, sees none of them.
+// entrust lets the host side inspect on the donor side's sites: its supervisor drafts a mandate, and its leader
+// approves it. Until then the partner, though it takes part in every site, sees none of them.
 func (d *demo) entrust(ctx context.Context) error {
 	id, err := d.desk(supervisor).create(ctx, "/v1/mandates", "mandate", object{
 		"principal": guangzhou, "agent": bijie, "subjects": []object{{"kind": "region", "ref": county}}, "powers": []string{"inspect"},

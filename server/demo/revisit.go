@@ -111,8 +111,8 @@ func (d *demo) draw(ctx context.Context, k *desk, campaign field.RecordID) (fiel
 	return "", errors.New("the site with last year's finding is not in the sample")
 }
 
-// assign gives the tasks out: the road to the two inspectors, the school to the team lead. Tasks are made one by one after
-// the draw, so it waits for both.
+// assign gives the tasks out: the road to the two inspectors, the school to the team lead. Tasks are made one by one
+// after the draw, so it waits for both.
 func (d *demo) assign(ctx context.Context, k *desk, campaign, task field.RecordID, people map[string]field.UserID) error {
 	problem := d.id(d.lastYear()[1].problem())
 	var school field.RecordID

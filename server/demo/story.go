@@ -142,7 +142,8 @@ func (d *demo) playLastYear(ctx context.Context, people map[string]field.UserID)
 	return nil
 }
 
-// approve takes a report for review, waits until its photos were examined, decides what flags it carries, and approves it.
+// approve takes a report for review, waits until its photos were examined, decides what flags it carries, and approves
+// it.
 func (d *demo) approve(ctx context.Context, report, name string) error {
 	id, k := d.id(report), d.desk(supervisor)
 	err := k.click(ctx, "take: "+name, "/v1/reports", id, "take", nil, field.ReportUnderReview, field.ReportApproved)

@@ -7,6 +7,6 @@
 // holds.go holds the originals that a registered clue rests on, as docs/decisions/holds.md says. space.go tells
 // administrators when the space for photos runs out.
 //
-// Not here: how bytes come (media/intake), what they say (media/verify), the rules that raise flags (server/checks), how
-// likenesses are found (server/alike), and how people see all this (server/workflow).
+// Not here: how bytes come (media/intake), what they say (media/verify), the rules that raise flags (server/checks),
+// how likenesses are found (server/alike), and how people see all this (server/workflow).
 package evidence

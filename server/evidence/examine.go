@@ -32,8 +32,8 @@ import (
 // examineJob is the job of looking at one photo that has arrived; its id is the photo's.
 const examineJob = "examine"
 
-// largeJob is the same for a photo that takes some seconds, slowJob for one that takes long, or that took more than it may. Each
-// kind waits for its own: no photo of every day for a large one, and no other for one that takes long.
+// largeJob is the same for a photo that takes some seconds, slowJob for one that takes long, or that took more than it
+// may. Each kind waits for its own: no photo of every day for a large one, and no other for one that takes long.
 const (
 	largeJob = "examine-large"
 	slowJob  = "examine-slow"
@@ -47,7 +47,8 @@ const (
 	slowMemory = 1536 << 20 // a HEIC of 10 bits and 33 megapixels takes 1.4 GB
 )
 
-// Arrivals follows the log of the sites: every photo that is stored becomes a job, and so does a report whose times change.
+// Arrivals follows the log of the sites: every photo that is stored becomes a job, and so does a report whose times
+// change.
 type Arrivals struct{ Pool *worker.Pool }
 
 // Name implements engine.Follower.
@@ -90,7 +91,8 @@ func WrongJob(doc store.Doc, now time.Time) string {
 	return worker.Wrong(doc, now, []string{examineJob, recheckJob}, []string{largeJob, slowJob})
 }
 
-// Unexamined reports whether nobody will come to examine a photo: it has no job, and the follower that makes one has passed.
+// Unexamined reports whether nobody will come to examine a photo: it has no job, and the follower that makes one has
+// passed.
 func Unexamined(ctx context.Context, s storage.Store, photo *field.Record) (bool, error) {
 	if photo.Deleted || !field.PhotoIsStored(photo) || photo.Fields["facts"] != nil {
 		return false, nil
@@ -122,8 +124,8 @@ type Examiner struct {
 	thresholds         checks.Thresholds
 }
 
-// NewExaminer makes an examiner whose jobs the pool gives out, with so many decoders for the photos of every day. The caller
-// closes it.
+// NewExaminer makes an examiner whose jobs the pool gives out, with so many decoders for the photos of every day. The
+// caller closes it.
 func NewExaminer(p *storage.Engines, l *Ledger, index *alike.Index, pool *worker.Pool, decoders int) *Examiner {
 	x := &Examiner{
 		engines: p, ledger: l, alike: index, thresholds: checks.DefaultThresholds, later: pool.Enqueue,
@@ -148,8 +150,8 @@ var (
 	errSlow  = errors.New("this photo takes long")
 )
 
-// by is the job, done by one of the decoders. It may run again after a crash: every batch that it writes has a name derived from the
-// photo, and the first of that name counts.
+// by is the job, done by one of the decoders. It may run again after a crash: every batch that it writes has a name
+// derived from the photo, and the first of that name counts.
 //
 // A photo is compared with others only when its own hash is in the log. Of two that are examined at the same moment, on
 // whichever servers, the one that is written later is then sure to find the other.
@@ -220,8 +222,8 @@ func (x *Examiner) record(ctx context.Context, photo *field.Record, with *sandbo
 // mostAlike is how many other photos a flag names.
 const mostAlike = 20
 
-// compare raises the flag of a picture that looks like one at another site of the organisations that take part here, and notes
-// that the photo was compared: until then its report is not approved.
+// compare raises the flag of a picture that looks like one at another site of the organisations that take part here,
+// and notes that the photo was compared: until then its report is not approved.
 func (x *Examiner) compare(ctx context.Context, photo *field.Record) error {
 	hash := photo.Text("perceptual")
 	name, _, ok := alike.Parse(hash)
@@ -336,8 +338,8 @@ type original struct {
 	close func()
 }
 
-// fetch opens an original: in its place if that is a file of this machine, otherwise as a temporary copy. Of a recording
-// only the type is asked, and only its beginning read.
+// fetch opens an original: in its place if that is a file of this machine, otherwise as a temporary copy. Of a
+// recording only the type is asked, and only its beginning read.
 func (x *Examiner) fetch(ctx context.Context, photo *field.Record) (*original, error) {
 	picture, length := strings.HasPrefix(photo.Text("type"), "image/"), int64(-1)
 	if !picture {
@@ -357,8 +359,9 @@ func (x *Examiner) fetch(ctx context.Context, photo *field.Record) (*original, e
 	return temporary(body)
 }
 
-// temporary copies an original to a file. Its name is taken away at once where the system allows that, so that its bytes go
-// with its last user, also when that is killed: a photo of a village must not stay behind in a directory that others read.
+// temporary copies an original to a file. Its name is taken away at once where the system allows that, so that its
+// bytes go with its last user, also when that is killed: a photo of a village must not stay behind in a directory that
+// others read.
 func temporary(body io.ReadCloser) (*original, error) {
 	file, err := os.CreateTemp("", "fieldclue-photo-")
 	if err != nil {
@@ -389,12 +392,12 @@ type view struct {
 	missing    string // why there is nothing, or not all of it
 }
 
-// mostMissing is how much of a picture may be missing before it is a matter for people: the last lines of a file that was cut
-// off by a few bytes are not.
+// mostMissing is how much of a picture may be missing before it is a matter for people: the last lines of a file that
+// was cut off by a few bytes are not.
 const mostMissing = 0.05
 
-// view decodes a file. A HEIC comes back upright, as its container says: the orientation of its EXIF data, which repeats it, is
-// spent.
+// view decodes a file. A HEIC comes back upright, as its container says: the orientation of its EXIF data, which
+// repeats it, is spent.
 func (x *Examiner) view(ctx context.Context, file *original, facts verify.Facts, with *sandbox.Decoder) (v view, err error) {
 	switch cost := sandbox.CostOf(facts); {
 	case cost == sandbox.Giant && with != x.slow:
@@ -463,8 +466,8 @@ func (x *Examiner) flags(ctx context.Context, photo *field.Record, seen analysis
 	return raise(photo, checks.All(in, x.thresholds)), nil
 }
 
-// raise makes a flag of each thing that the rules saw. Their ids are random: anyone who took the photo could otherwise work them
-// out, and take them before.
+// raise makes a flag of each thing that the rules saw. Their ids are random: anyone who took the photo could otherwise
+// work them out, and take them before.
 func raise(photo *field.Record, flags []checks.Flag) []protocol.Operation {
 	var ops []protocol.Operation
 	for _, f := range flags {
@@ -515,8 +518,8 @@ func (x *Examiner) inputs(ctx context.Context, photo *field.Record, seen analysi
 // mostSame bounds how many photos with the same bytes are counted.
 const mostSame = 200
 
-// same counts the other photos with the same bytes, and names the first. That the bytes are elsewhere is told; where, to those
-// who take part there.
+// same counts the other photos with the same bytes, and names the first. That the bytes are elsewhere is told; where,
+// to those who take part there.
 func (l *Ledger) same(ctx context.Context, photo *field.Record) (n int, named []string, err error) {
 	same, err := l.sameBytes(ctx, photo)
 	near := among(photo.Info.Orgs)
@@ -528,8 +531,8 @@ func (l *Ledger) same(ctx context.Context, photo *field.Record) (n int, named []
 	return len(same), named, err
 }
 
-// sameBytes finds the other photos with the same SHA-256, in other reports or at other sites: as many as are counted. Those of
-// the photo's own report fill no bound, however often it is declared there.
+// sameBytes finds the other photos with the same SHA-256, in other reports or at other sites: as many as are counted.
+// Those of the photo's own report fill no bound, however often it is declared there.
 func (l *Ledger) sameBytes(ctx context.Context, photo *field.Record) (same []*field.Record, err error) {
 	q := store.Query{Visible: access.Everything, Kinds: []field.Kind{field.KindPhoto}, Keys: []string{field.KeyFor("sha256", photo.Text("sha256"))}, Limit: mostSame}
 	err = store.EachPage(ctx, l.store, q, func(page []*field.Record) error {

@@ -51,8 +51,8 @@ func (h *Holds) Name() string { return "holds" }
 func (h *Holds) Types() []field.ScopeType { return []field.ScopeType{field.ScopeClue, field.ScopeSite} }
 
 // Entry implements engine.Follower. What it sets follows from the records as they are now, not from the entry, so it
-// may be given the same entry any number of times. It fails only where trying again may help: a hold that is refused for
-// good stops no other.
+// may be given the same entry any number of times. It fails only where trying again may help: a hold that is refused
+// for good stops no other.
 func (h *Holds) Entry(ctx context.Context, e store.Entry) error {
 	if e.Scope.Type() == field.ScopeSite && !bytes.Contains(e.Body, []byte(`"receipt":`)) {
 		return nil // most entries, and not worth parsing
@@ -138,8 +138,8 @@ func (h *Holds) photo(ctx context.Context, id field.RecordID) error {
 	return h.bytes(ctx, blob.Sum(records[0].Text("sha256")))
 }
 
-// arrived sees to the hold of a photo that was linked before its bytes came. Nearly none was, and the arrival of bytes ends no
-// hold: the photo store is not asked then.
+// arrived sees to the hold of a photo that was linked before its bytes came. Nearly none was, and the arrival of bytes
+// ends no hold: the photo store is not asked then.
 func (h *Holds) arrived(ctx context.Context, photo *field.Record) error {
 	sum := blob.Sum(photo.Text("sha256"))
 	want, err := h.wanted(ctx, sum)
@@ -149,8 +149,8 @@ func (h *Holds) arrived(ctx context.Context, photo *field.Record) error {
 	return h.bytes(ctx, sum)
 }
 
-// bytes sees to the hold of an original. What is refused for good is for the operator, who finds it in the report of verify,
-// too; the log goes on, and Mend tries it again every day.
+// bytes sees to the hold of an original. What is refused for good is for the operator, who finds it in the report of
+// verify, too; the log goes on, and Mend tries it again every day.
 func (h *Holds) bytes(ctx context.Context, sum blob.Sum) error {
 	err := h.settle(ctx, sum)
 	if refused(err) {
@@ -160,8 +160,8 @@ func (h *Holds) bytes(ctx context.Context, sum blob.Sum) error {
 	return err
 }
 
-// refused reports whether trying again at once cannot help: the records or the photo store say no. A store that is down or
-// full, a record that somebody else has changed, and whatever has no code, are none of that.
+// refused reports whether trying again at once cannot help: the records or the photo store say no. A store that is down
+// or full, a record that somebody else has changed, and whatever has no code, are none of that.
 func refused(err error) bool {
 	var e *field.Error
 	if !errors.As(err, &e) {
@@ -206,11 +206,11 @@ func (h *Holds) settle(ctx context.Context, sum blob.Sum) error {
 	return field.Refuse(field.CodeBusy, "The legal hold of %s does not come to rest.", sum).InChinese("%s 的证据保全状态仍在变动。", sum)
 }
 
-// note writes into the registers what holds there are: in that of each organisation whose clue asks for one that the store
-// keeps from now on, and none any more where no clue asks for it. It is done after the store has done it, and compared with
-// the registers each time, so that a crash between the two leaves nothing out.
-// The id of a hold is random: anyone who could work it out could take it before, and learn from the attempt whether it is there.
-// Of several servers that note the same the first is heard, because they give their batches the same numbers.
+// note writes into the registers what holds there are: in that of each organisation whose clue asks for one that the
+// store keeps from now on, and none any more where no clue asks for it. It is done after the store has done it, and
+// compared with the registers each time, so that a crash between the two leaves nothing out. The id of a hold is
+// random: anyone who could work it out could take it before, and learn from the attempt whether it is there. Of several
+// servers that note the same the first is heard, because they give their batches the same numbers.
 func (h *Holds) note(ctx context.Context, sum blob.Sum, want map[string]*demand) (changed bool, err error) {
 	noted, open, err := h.noted(ctx, sum)
 	if err != nil {
@@ -268,8 +268,8 @@ func (h *Holds) write(ctx context.Context, register field.Scope, about string, n
 	return err
 }
 
-// bundle reports whether a blob is a bundle of the archive (gzip, which no photo is): these are held for ever, also when
-// somebody has declared a photo with the hash of one.
+// bundle reports whether a blob is a bundle of the archive (gzip, which no photo is): these are held for ever, also
+// when somebody has declared a photo with the hash of one.
 func (h *Holds) bundle(ctx context.Context, sum blob.Sum) (bool, error) {
 	r, err := h.originals.Open(ctx, sum, 0, 2)
 	if err != nil {
@@ -279,7 +279,8 @@ func (h *Holds) bundle(ctx context.Context, sum blob.Sum) (bool, error) {
 	return string(b) == "\x1f\x8b", errors.Join(err, r.Close())
 }
 
-// demand is why an original is to be held for an organisation: a case that it manages, the entries that say so, and when the last of them was written.
+// demand is why an original is to be held for an organisation: a case that it manages, the entries that say so, and
+// when the last of them was written.
 type demand struct {
 	clue field.Scope
 	said map[field.Scope]int64
@@ -322,8 +323,8 @@ func (h *Holds) links(ctx context.Context, keys func(*field.Tie) []string, fn fu
 	return nil
 }
 
-// standing is the clue of a link, or the one that it was merged into, if that one has a number and was not voided; with the organisation
-// for which it holds its evidence.
+// standing is the clue of a link, or the one that it was merged into, if that one has a number and was not voided; with
+// the organisation for which it holds its evidence.
 func (h *Holds) standing(ctx context.Context, link *field.Record) (clue *field.Record, forOrg string, err error) {
 	id, _ := field.KindOf(link.Kind).Ties.Of(link)
 	for range mostMerged {
@@ -369,8 +370,8 @@ func (h *Holds) each(ctx context.Context, q store.Query, fn func(context.Context
 }
 
 // Mend sets the holds that are missing. The follower sees to every change of the records; this sees to what happened
-// outside of them: a hold that somebody took off, a photo store that was put back from a copy. It releases nothing, because
-// a hold that nobody's link asks for may have been set by hand.
+// outside of them: a hold that somebody took off, a photo store that was put back from a copy. It releases nothing,
+// because a hold that nobody's link asks for may have been set by hand.
 func (h *Holds) Mend(ctx context.Context) error {
 	return h.links(ctx, func(*field.Tie) []string { return nil }, func(ctx context.Context, l *field.Record) error {
 		if clue, _, err := h.standing(ctx, l); err != nil || clue == nil {
@@ -399,8 +400,8 @@ func (h *Holds) MendDaily(ctx context.Context) error {
 // holdsDue is how long after a change of the records a missing hold is no fault: the server that follows may be down.
 const holdsDue = 10 * time.Minute
 
-// Check compares the legal hold of a photo's original with what the records say, at a time. A remark is what a person should
-// know and is no fault; err says what is wrong, or why it could not be looked at.
+// Check compares the legal hold of a photo's original with what the records say, at a time. A remark is what a person
+// should know and is no fault; err says what is wrong, or why it could not be looked at.
 func (h *Holds) Check(ctx context.Context, sum blob.Sum, at time.Time) (held bool, remark string, err error) {
 	held, err = h.originals.Held(ctx, sum)
 	if err != nil {

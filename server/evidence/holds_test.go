@@ -129,8 +129,8 @@ func (f *file) withdraw(clue, link field.RecordID) {
 	f.do(clueScope(clue), protocol.Operation{ID: link, Kind: field.KindLink, Command: "withdraw", Args: said(map[string]any{"reason": "有误"})})
 }
 
-// follow gives the follower every entry that there is, from the first on, in every scope that it asks for: an entry that
-// it has seen before changes nothing.
+// follow gives the follower every entry that there is, from the first on, in every scope that it asks for: an entry
+// that it has seen before changes nothing.
 func (f *file) follow() {
 	f.t.Helper()
 	heads, err := f.holds.store.Heads(f.t.Context(), store.ListScopes{Visible: access.Everything, Types: f.holds.Types(), Limit: 1000})
@@ -376,8 +376,8 @@ func TestTheLastToSetAHoldLooksAgain(t *testing.T) {
 	})
 }
 
-// The id under which a hold was noted once followed from what an inspector knows of a photo. Anyone who takes it before keeps no
-// original from being held, and anyone who takes it afterwards does not learn that there is a hold.
+// The id under which a hold was noted once followed from what an inspector knows of a photo. Anyone who takes it before
+// keeps no original from being held, and anyone who takes it afterwards does not learn that there is a hold.
 func TestNobodyTakesTheIdOfAHold(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, f *file) {
 		taken := func(content []byte) field.RecordID {

@@ -18,7 +18,8 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// Ledger joins uploads to the log: what was declared there, and that it has arrived. It is the intake.Ledger of the server.
+// Ledger joins uploads to the log: what was declared there, and that it has arrived. It is the intake.Ledger of the
+// server.
 type Ledger struct {
 	engine *engine.Engine
 	store  storage.Store
@@ -26,8 +27,8 @@ type Ledger struct {
 	space  *space.Index
 }
 
-// People tells who somebody is right now, for what is done in the person's name: server/accounts does. CodeTokenInvalid when there is
-// no such person, or the person has left.
+// People tells who somebody is right now, for what is done in the person's name: server/accounts does. CodeTokenInvalid
+// when there is no such person, or the person has left.
 type People interface {
 	Actor(ctx context.Context, user field.UserID) (*access.Actor, error)
 }
@@ -37,9 +38,10 @@ func NewLedger(e *engine.Engine, s storage.Store, people People, room *space.Ind
 	return &Ledger{engine: e, store: s, people: people, space: room}
 }
 
-// DeclaredPhoto finds the declaration of a photo that somebody may upload: who has declared it, also when the access ended
-// since, so that no half of a photo is lost. Others have not taken it, and are told what is told of a photo that is not there. A declaration that was kept, because
-// the access had ended when it came, counts too: the bytes wait with it.
+// DeclaredPhoto finds the declaration of a photo that somebody may upload: who has declared it, also when the access
+// ended since, so that no half of a photo is lost. Others have not taken it, and are told what is told of a photo that
+// is not there. A declaration that was kept, because the access had ended when it came, counts too: the bytes wait with
+// it.
 func (l *Ledger) DeclaredPhoto(ctx context.Context, who intake.Uploader, photoID string) (intake.Declared, error) {
 	var unknown error = field.Refuse(field.CodePhotoNotDeclared, "").About(photoID)
 	actor, err := l.people.Actor(ctx, field.UserID(who.User))
@@ -73,8 +75,9 @@ func (l *Ledger) DeclaredPhoto(ctx context.Context, who intake.Uploader, photoID
 	}, nil
 }
 
-// keptPhoto finds the declaration of a photo among the kept operations of somebody, for a scope in which the organisation
-// takes part; nil when there is none. Of several it is the newest: what was wrong with the others was corrected in it.
+// keptPhoto finds the declaration of a photo among the kept operations of somebody, for a scope in which the
+// organisation takes part; nil when there is none. Of several it is the newest: what was wrong with the others was
+// corrected in it.
 func (l *Ledger) keptPhoto(ctx context.Context, user field.UserID, photoID string) (kept *field.Record, d intake.Declared, err error) {
 	if !field.ValidID(photoID) {
 		return nil, d, nil
@@ -124,8 +127,9 @@ func (l *Ledger) declaredIn(ctx context.Context, r *field.Record, photoID string
 	}, true, nil
 }
 
-// Has reports whether the sender has sent the same bytes before, or may read a photo with them that has arrived. A hash is no
-// secret, and the receipt of a photo opens its original: anyone who names a hash must have the bytes, or be able to read them anyway.
+// Has reports whether the sender has sent the same bytes before, or may read a photo with them that has arrived. A hash
+// is no secret, and the receipt of a photo opens its original: anyone who names a hash must have the bytes, or be able
+// to read them anyway.
 func (l *Ledger) Has(ctx context.Context, who intake.Uploader, d intake.Declared) (bool, error) {
 	actor, err := l.people.Actor(ctx, field.UserID(who.User))
 	if err != nil {
@@ -149,8 +153,8 @@ func (l *Ledger) Room(ctx context.Context, d intake.Declared) error {
 	})
 }
 
-// PhotoStored records that the bytes of a photo are safe, with the receipt, and so moves its report on. That the same bytes stand
-// elsewhere is flagged in the same commit: no report is ahead of that.
+// PhotoStored records that the bytes of a photo are safe, with the receipt, and so moves its report on. That the same
+// bytes stand elsewhere is flagged in the same commit: no report is ahead of that.
 func (l *Ledger) PhotoStored(ctx context.Context, p intake.StoredPhoto) (json.RawMessage, error) {
 	photo, known, err := l.storedPhoto(ctx, p)
 	if err != nil || known != nil {
@@ -207,8 +211,8 @@ func (l *Ledger) storedPhoto(ctx context.Context, p intake.StoredPhoto) (*field.
 	return kept, declared.Receipt, err
 }
 
-// command gives one of the server's own commands to a photo, or to the kept declaration of one, and raises flags with it; under the
-// same device it has its effect once.
+// command gives one of the server's own commands to a photo, or to the kept declaration of one, and raises flags with
+// it; under the same device it has its effect once.
 func (l *Ledger) command(ctx context.Context, photo *field.Record, device, name string, args map[string]field.Value, flags ...protocol.Operation) error {
 	_, err := l.engine.Commit(ctx, protocol.Batch{
 		Actor: engine.Server, Device: field.DeviceID(device), Number: 1, Scope: photo.Scope, Strict: true, Trusted: true,
@@ -229,8 +233,8 @@ func (l *Ledger) photo(ctx context.Context, id string) (*field.Record, error) {
 	return rs[0], nil
 }
 
-// UploadExpired puts a notice into the sender's inbox: half an upload is never dropped silently, and a whole one that could
-// not be taken even less.
+// UploadExpired puts a notice into the sender's inbox: half an upload is never dropped silently, and a whole one that
+// could not be taken even less.
 func (l *Ledger) UploadExpired(ctx context.Context, e intake.Expired) error {
 	zh := fmt.Sprintf("一张照片只收到 %d／%d 字节，上传已过期；请重新上传。", e.Offset, e.Size)
 	en := fmt.Sprintf("Of a photo only %d of %d bytes arrived, and the upload has expired; upload it again.", e.Offset, e.Size)
@@ -243,8 +247,8 @@ func (l *Ledger) UploadExpired(ctx context.Context, e intake.Expired) error {
 	})
 }
 
-// notice puts a notice into somebody's inbox. That it is there once follows from the device and the number, whatever server
-// comes to it and however it is worded then. Its id is random: nobody can work it out, and take it first.
+// notice puts a notice into somebody's inbox. That it is there once follows from the device and the number, whatever
+// server comes to it and however it is worded then. Its id is random: nobody can work it out, and take it first.
 func (l *Ledger) notice(ctx context.Context, to field.RecordID, device string, number int64, zh, en string, about map[string]field.Value) error {
 	about["type"], about["zh"], about["en"] = field.Quote("info"), field.Quote(zh), field.Quote(en)
 	_, err := l.engine.Commit(ctx, protocol.Batch{

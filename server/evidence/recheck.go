@@ -15,8 +15,8 @@ import (
 // than was known when they arrived.
 const recheckJob = "recheck"
 
-// timesOf names the records of which an entry sets when they began or ended, or corrects it. Reports have photos; one whose own
-// time is corrected is looked at itself.
+// timesOf names the records of which an entry sets when they began or ended, or corrects it. Reports have photos; one
+// whose own time is corrected is looked at itself.
 func timesOf(body protocol.Body) []field.RecordID {
 	var found []field.RecordID
 	for _, c := range body.Changes {

@@ -13,8 +13,8 @@ import (
 	"fieldclue/server/store"
 )
 
-// How often the count of space is brought up to date: soon after something was written, now and then in any case, because
-// declarations grow old, and once a day from the records alone.
+// How often the count of space is brought up to date: soon after something was written, now and then in any case,
+// because declarations grow old, and once a day from the records alone.
 const (
 	spaceSoon  = 5 * time.Second
 	spaceEvery = 10 * time.Minute
@@ -66,8 +66,8 @@ type threshold struct {
 // Told remembers of which thresholds the administrators were told.
 type Told map[threshold]bool
 
-// TellOfSpace puts a notice into the inbox of the administrators of each organisation that has reached a threshold. What was
-// told is remembered to save the asking; that nothing is told twice follows from the numbers of the batches.
+// TellOfSpace puts a notice into the inbox of the administrators of each organisation that has reached a threshold.
+// What was told is remembered to save the asking; that nothing is told twice follows from the numbers of the batches.
 func (l *Ledger) TellOfSpace(ctx context.Context, told Told) error {
 	all, err := l.space.Look(ctx)
 	if err != nil {

@@ -11,9 +11,9 @@ import (
 	"fieldclue/sync/exactjson"
 )
 
-// A published template is a contract: what a report answers is held against it when it is submitted, and each item that does not
-// fit is named. What stands in an item of an older template that contradicts itself, and was published before that was refused,
-// holds nobody up.
+// A published template is a contract: what a report answers is held against it when it is submitted, and each item that
+// does not fit is named. What stands in an item of an older template that contradicts itself, and was published before
+// that was refused, holds nobody up.
 
 // checkAnswers holds the answers of a report, and its photos, against the items of its template.
 func checkAnswers(r *Record, items []Item, photos []*Record) error {
@@ -130,7 +130,8 @@ func textsIn(v Value) (texts []string, ok bool) {
 	return texts, json.Unmarshal(v, &texts) == nil
 }
 
-// unfit says in English and Chinese why a value is no answer to the item; both are empty when it is one, or says nothing.
+// unfit says in English and Chinese why a value is no answer to the item; both are empty when it is one, or says
+// nothing.
 func (it *Item) unfit(v Value) (en, zh string) {
 	if blankValue(v) {
 		return "", ""
@@ -182,8 +183,8 @@ func containsText(texts []string, s string) bool {
 	return slices.ContainsFunc(texts, func(t string) bool { return sameText(t, s) })
 }
 
-// holds reports whether the answer on which another item depends is the one that makes it required. Of a list of choices it is
-// enough that the one that is named, or each of those, is among them.
+// holds reports whether the answer on which another item depends is the one that makes it required. Of a list of
+// choices it is enough that the one that is named, or each of those, is among them.
 func (c *Condition) holds(answers map[string]Answer) bool {
 	a := answers[c.Item]
 	if !Blank(a.CannotObtain) {
@@ -216,8 +217,8 @@ func sameValue(given, wanted Value) bool {
 	return bytes.Equal(given, wanted)
 }
 
-// contradicts says why a template cannot be published as it stands; nil: it can be. Nobody could answer it, or everybody would
-// have to answer what the ledger holds already (减负: ask once).
+// contradicts says why a template cannot be published as it stands; nil: it can be. Nobody could answer it, or
+// everybody would have to answer what the ledger holds already (减负: ask once).
 func contradicts(items []Item) error {
 	for i := range items {
 		it, before := &items[i], items[:i]
@@ -261,7 +262,8 @@ func contradicts(items []Item) error {
 	return nil
 }
 
-// choicesFit refuses a question of choice without any, and choices that cannot be told apart or belong to no question of choice.
+// choicesFit refuses a question of choice without any, and choices that cannot be told apart or belong to no question
+// of choice.
 func (it *Item) choicesFit() error {
 	asks := it.Type == "choice" || it.Type == "choices"
 	switch {
@@ -281,7 +283,8 @@ func (it *Item) choicesFit() error {
 	return nil
 }
 
-// canBe reports whether a value may be an answer to the item. What equals a question of several choices is one of them or a list.
+// canBe reports whether a value may be an answer to the item. What equals a question of several choices is one of them
+// or a list.
 func (it *Item) canBe(v Value) bool {
 	v = bytes.TrimSpace(v)
 	if s, ok := exactjson.Text(v); ok && it.Type == "choices" {

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Blank reports whether nothing of a text can be seen: it is empty, or made of spaces (of any width, U+3000 too), of characters
-// without width or of combining marks that stand on nothing. All that asks for a reason, a title, a name or an answer asks it,
-// so that what cannot be seen is nowhere something that was said.
+// Blank reports whether nothing of a text can be seen: it is empty, or made of spaces (of any width, U+3000 too), of
+// characters without width or of combining marks that stand on nothing. All that asks for a reason, a title, a name or
+// an answer asks it, so that what cannot be seen is nowhere something that was said.
 func Blank[T ~string | ~[]byte](text T) bool {
 	for i := 0; i < len(text); {
 		r, size := rune(text[i]), 1
@@ -24,7 +24,8 @@ func Blank[T ~string | ~[]byte](text T) bool {
 	return true
 }
 
-// visible goes by the categories of Unicode. Characters of private use are seen: rare ones of names stand there in older systems.
+// visible goes by the categories of Unicode. Characters of private use are seen: rare ones of names stand there in
+// older systems.
 func visible(r rune) bool {
 	switch {
 	case r > ' ' && r < unicode.MaxASCII:

@@ -25,8 +25,8 @@ var absurd = []string{
 	`{"value":1.` + strings.Repeat("3", 1<<16) + `}`,
 }
 
-// Every field of every kind and every argument has a bound in bytes: what is longer is refused with a code, and no bound is beyond what
-// a record may have, but for what the server itself puts together.
+// Every field of every kind and every argument has a bound in bytes: what is longer is refused with a code, and no
+// bound is beyond what a record may have, but for what the server itself puts together.
 func TestEveryFieldHasABoundInBytes(t *testing.T) {
 	check := func(where string, f *field.Field) {
 		most := f.Bytes()

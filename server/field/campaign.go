@@ -51,8 +51,9 @@ func sortedFrame(frame []Unit) []Unit {
 	return s
 }
 
-// Draw takes the sample: in each stratum, the units with the smallest SHA-256 of (frame hash, seed, unit). Anyone who has
-// the frame and the seed draws the same sample again. How the seed comes about, so that nobody chooses it, says Drawing.
+// Draw takes the sample: in each stratum, the units with the smallest SHA-256 of (frame hash, seed, unit). Anyone who
+// has the frame and the seed draws the same sample again. How the seed comes about, so that nobody chooses it, says
+// Drawing.
 func Draw(frame []Unit, seed string, strata []Stratum) []Unit {
 	frameHash := FrameHash(frame)
 	lot := func(u Unit) string {
@@ -244,7 +245,8 @@ func strataOf(campaign *Record) ([]Stratum, error) {
 	return strata, nil
 }
 
-// replanned checks a plan that was changed. What was drawn for the old one no longer fits: it is dropped, and stays listed.
+// replanned checks a plan that was changed. What was drawn for the old one no longer fits: it is dropped, and stays
+// listed.
 func replanned(c *Case) error {
 	if err := planned(c); err != nil {
 		return err
@@ -310,7 +312,8 @@ var endedStates = func() []Choice {
 // mostNamed bounds how many open tasks a refusal names.
 const mostNamed = 20
 
-// closeCampaign refuses while a task is open, and names those that are. What became of the others stands in the campaign.
+// closeCampaign refuses while a task is open, and names those that are. What became of the others stands in the
+// campaign.
 func closeCampaign(c *Case) error {
 	var sample []Unit
 	if err := c.Record.Decode("sample", &sample); err != nil {

@@ -10,9 +10,10 @@ import (
 	"fieldclue/sync/exactjson"
 )
 
-// What the clock of a phone said is evidence: it is kept as it was stated, whatever it was, and orders nothing. Where something
-// speaks against it the record says so beside it, with the server's time and what the phone measured of its own clock, and one
-// flag for the report asks the reviewer, who may put the right time beside the stated one. Nobody's day of work is refused for it.
+// What the clock of a phone said is evidence: it is kept as it was stated, whatever it was, and orders nothing. Where
+// something speaks against it the record says so beside it, with the server's time and what the phone measured of its
+// own clock, and one flag for the report asks the reviewer, who may put the right time beside the stated one. Nobody's
+// day of work is refused for it.
 
 // Sent is when and with which clock an operation was sent.
 type Sent struct {
@@ -21,8 +22,8 @@ type Sent struct {
 	SkewMS     int64     // the phone's clock minus the server's, as the phone measured it; 0: it did not
 }
 
-// How far a stated time may be from the server's before it is doubtful: as much as rule Q3 allows a phone's clock to be off, and
-// as long as a phone may have been away.
+// How far a stated time may be from the server's before it is doubtful: as much as rule Q3 allows a phone's clock to be
+// off, and as long as a phone may have been away.
 const (
 	clockSlack = 5 * time.Minute
 	longAway   = 400 * 24 * time.Hour
@@ -165,8 +166,9 @@ func (f *Field) stated(path string, v Value, into map[string]time.Time) {
 	}
 }
 
-// DoubtTimes looks at the times among what an operation sets in the case's record, after it was made or edited. It marks the
-// doubtful ones in the record and raises the flag. A correction of a time that is stated anew goes: it was of another one.
+// DoubtTimes looks at the times among what an operation sets in the case's record, after it was made or edited. It
+// marks the doubtful ones in the record and raises the flag. A correction of a time that is stated anew goes: it was of
+// another one.
 func DoubtTimes(c *Case, set map[string]Value, sent Sent) error {
 	spec := KindOf(c.Record.Kind)
 	if spec == nil || spec.field["clock"] == nil {

@@ -240,8 +240,8 @@ var byHandler = &Whose{ZH: "现承办人", EN: "who handles it now", People: fun
 	return []UserID{UserID(clue.Text("handler"))}, nil
 }}
 
-// assignClue hands a clue to a handler, who sees it from then on. The one before loses it in the same commit; both are told. Work that
-// has begun goes on where it stands: a handler who falls ill or leaves must not hold a clue for ever.
+// assignClue hands a clue to a handler, who sees it from then on. The one before loses it in the same commit; both are
+// told. Work that has begun goes on where it stands: a handler who falls ill or leaves must not hold a clue for ever.
 func assignClue(c *Case) error {
 	handler, before := UserID(c.Arg("handler")), UserID(c.Record.Text("handler"))
 	if _, err := ableTo(c, handler, c.Record.Scope, c.Record.Info, PowerHandle, RoleHandler); err != nil {
@@ -300,8 +300,8 @@ func ReopenedClue(clue *Record) State {
 	return ClueRegistered
 }
 
-// backToHandler lets the handler of a clue that is open again see it again, and says so. Of a clue without one the clue managers
-// are told.
+// backToHandler lets the handler of a clue that is open again see it again, and says so. Of a clue without one the clue
+// managers are told.
 func backToHandler(c *Case, clue *Record) error {
 	h := UserID(clue.Text("handler"))
 	if h == "" {
@@ -320,7 +320,8 @@ func GrantScope(c *Case, to UserID, scope Scope, why string) {
 	})
 }
 
-// GrantID is the id of the grant of a scope to a person: the same grant is never made twice, and a later one revives it.
+// GrantID is the id of the grant of a scope to a person: the same grant is never made twice, and a later one revives
+// it.
 func GrantID(to UserID, scope Scope) RecordID {
 	return ServerID("grant", string(to), string(scope))
 }

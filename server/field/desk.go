@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Desk says how the desk offers a kind. From it follow the routes (server/api) and the paths of openapi.yaml (server/api/schemagen):
-// nothing about a kind is written there by hand but views that put several records together. A kind without a Desk has no
-// routes of its own.
+// Desk says how the desk offers a kind. From it follow the routes (server/api) and the paths of openapi.yaml
+// (server/api/schemagen): nothing about a kind is written there by hand but views that put several records together. A
+// kind without a Desk has no routes of its own.
 type Desk struct {
 	Path    string   // the plural in /v1/…; empty: the kind and an s
 	Group   string   // the tag under which openapi.yaml has it
@@ -33,8 +33,8 @@ const (
 	VerbGet    = "get"
 )
 
-// Act is one thing that a person does at the desk, under the name by which programs know it. Of a command label, arguments and
-// states stand in its Command.
+// Act is one thing that a person does at the desk, under the name by which programs know it. Of a command label,
+// arguments and states stand in its Command.
 type Act struct {
 	Verb      string // one of those above, or the name of a command
 	ID        string // the operationId; empty: the verb and the kind, such as closeClue
@@ -100,8 +100,9 @@ func (a *Act) Asked() []Field {
 // Said is the name of an argument in the body of an act.
 func (f *Field) Said() string { return cmp.Or(f.As, f.Name) }
 
-// Place is the scope in which somebody of an organisation makes a record of the kind: a new one of the record's own, the one that a field
-// names by its id, or that of the organisation. named: it is one that must be there already; it is empty when the field holds no id.
+// Place is the scope in which somebody of an organisation makes a record of the kind: a new one of the record's own,
+// the one that a field names by its id, or that of the organisation. named: it is one that must be there already; it is
+// empty when the field holds no id.
 func (s *Spec) Place(org OrgID, id RecordID, fields map[string]Value) (scope Scope, named bool) {
 	switch {
 	case s.Opens == OpensByID:

@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// digitOf is the value of a character that stands for a digit: of any script, full-width, raised, lowered or in a circle, and of
-// the Chinese numerals that are read one by one.
+// digitOf is the value of a character that stands for a digit: of any script, full-width, raised, lowered or in a
+// circle, and of the Chinese numerals that are read one by one.
 func digitOf(r rune) (v int, chinese, ok bool) {
 	switch {
 	case r >= '0' && r <= '9':
@@ -119,8 +119,8 @@ func invisible(r rune) bool {
 	return unicode.In(r, unicode.Cf, unicode.Mn, unicode.Me, unicode.Cc) && !lists(r) || r == 'ㅤ' || r == 'ﾠ' || r == 'ᅟ' || r == 'ᅠ'
 }
 
-// breaks reports whether a character cannot stand inside a number: a letter, another number, a unit. Spaces, dashes, dots,
-// slashes and all other signs can.
+// breaks reports whether a character cannot stand inside a number: a letter, another number, a unit. Spaces, dashes,
+// dots, slashes and all other signs can.
 func breaks(r rune) bool {
 	switch {
 	case invisible(r), unicode.Is(unicode.Lm, r): // ー, ˗ and such are taken for dashes
@@ -134,7 +134,8 @@ func breaks(r rune) bool {
 // lists reports whether a character rather stands between numbers than in one.
 func lists(r rune) bool { return strings.ContainsRune(",，、;；:：|\n\r\t\v\f\u2028\u2029", r) }
 
-// namedByMachine gives the length of a UUID, or of a hash or another name of that sort, that begins here; 0: of none. Their digits are of no person.
+// namedByMachine gives the length of a UUID, or of a hash or another name of that sort, that begins here; 0: of none.
+// Their digits are of no person.
 func namedByMachine(s string, at int) int {
 	if !isWordByte(s[at]) || at > 0 && isWordByte(s[at-1]) {
 		return 0

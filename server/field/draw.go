@@ -10,10 +10,11 @@ import (
 	"strings"
 )
 
-// Drawing is one draw of a campaign's sample. It is announced before the frame is known, in one of two ways: by the SHA-256 of a
-// seed that the planner keeps to himself, or by a public draw of a later day. Then the server puts the frame together and
-// draws, with what was announced and with a salt that nobody knew before. So neither who plans nor the server chooses alone.
-// Who is not content draws again, and every draw stays in the campaign: docs/decisions/sampling.md.
+// Drawing is one draw of a campaign's sample. It is announced before the frame is known, in one of two ways: by the
+// SHA-256 of a seed that the planner keeps to himself, or by a public draw of a later day. Then the server puts the
+// frame together and draws, with what was announced and with a salt that nobody knew before. So neither who plans nor
+// the server chooses alone. Who is not content draws again, and every draw stays in the campaign:
+// docs/decisions/sampling.md.
 type Drawing struct {
 	AnnouncedAt string `json:"announcedAt"`
 	AnnouncedBy UserID `json:"announcedBy"`
@@ -132,8 +133,8 @@ func (d *Drawing) given(c *Case, seed string) (string, error) {
 	return numbers, nil
 }
 
-// numbersIn reads the numbers of a public draw: one form, whatever stands between them and whether zeroes stand before, so that
-// nobody tries ways of writing them until he likes the sample.
+// numbersIn reads the numbers of a public draw: one form, whatever stands between them and whether zeroes stand before,
+// so that nobody tries ways of writing them until he likes the sample.
 func numbersIn(s string) string {
 	var numbers []string
 	open := false

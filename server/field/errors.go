@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// ErrorKind is the short closed list of ways in which a request or an operation can fail. Phones compile the
-// kinds in: add, never rename.
+// ErrorKind is the short closed list of ways in which a request or an operation can fail. Phones compile the kinds in:
+// add, never rename.
 type ErrorKind string
 
 // The kinds. Only server/api knows which HTTP status each becomes.
@@ -80,8 +80,8 @@ func (e *Error) SentenceZH() string {
 	return e.Code.SentenceZH()
 }
 
-// Refuse makes the error of a code, with a sentence for a person when format is not empty. What it repeats of somebody's input is
-// read by others and logged, so a number of a person is masked in it.
+// Refuse makes the error of a code, with a sentence for a person when format is not empty. What it repeats of
+// somebody's input is read by others and logged, so a number of a person is masked in it.
 func Refuse(code Code, format string, args ...any) *Error {
 	e := &Error{Kind: code.Kind(), Code: code}
 	if format != "" {

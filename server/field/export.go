@@ -4,8 +4,8 @@ package field
 const ExportMade State = "made"
 
 // exportSpec says that the file of a case has left the house: which, to the byte, and by whom. It lives in the register
-// of the managing organisation and not in the scope of the clue, so that exporting changes nothing about the case: the same
-// case gives the same file again.
+// of the managing organisation and not in the scope of the clue, so that exporting changes nothing about the case: the
+// same case gives the same file again.
 var exportSpec = &Spec{
 	Long: true, Kind: KindExport, ZH: "案卷导出", EN: "export of a case file", Home: ScopeRegister, Opens: OpensNone, Filed: FiledNone, ServerOK: true,
 	Initial: ExportMade, States: []Choice{{Code: "made", ZH: "已导出", EN: "made"}},

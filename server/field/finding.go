@@ -2,7 +2,8 @@ package field
 
 import "slices"
 
-// FindingClassified is the state of a finding of which it is decided what becomes of it. Before it is open, after it closed.
+// FindingClassified is the state of a finding of which it is decided what becomes of it. Before it is open, after it
+// closed.
 const FindingClassified State = "classified"
 
 var findingSpec = &Spec{
@@ -102,8 +103,8 @@ var findingDesk = &Desk{
 }
 
 // classifyFinding decides what becomes of a finding. As a clue it needs a violation type; the clue is made in the same
-// commit, with the report, the evidence and the finding linked to it. A finding that led to a clue before, and was opened again,
-// keeps it: one that was merged leads to the other, and for one that was voided there is a new one.
+// commit, with the report, the evidence and the finding linked to it. A finding that led to a clue before, and was
+// opened again, keeps it: one that was merged leads to the other, and for one that was voided there is a new one.
 // Classified as something else, its clue loses its ground.
 func classifyFinding(c *Case) error {
 	report, err := ReportOf(c.Look, c.Record)
@@ -143,7 +144,8 @@ func classifyFinding(c *Case) error {
 	return makeClue(c, report)
 }
 
-// leaveClue says of the clue that a finding led to that it is no clue any more by what the finding is classified as now.
+// leaveClue says of the clue that a finding led to that it is no clue any more by what the finding is classified as
+// now.
 func leaveClue(c *Case, clue *Record) error {
 	if clue == nil {
 		return nil
@@ -159,8 +161,8 @@ func leaveClue(c *Case, clue *Record) error {
 	return groundMoved(c, resting, causeDismissed, c.Arg("reason"))
 }
 
-// backToClue leads a finding back to the clue that it led to before. Where that has come to its end, those who manage clues are
-// told, who may open it again.
+// backToClue leads a finding back to the clue that it led to before. Where that has come to its end, those who manage
+// clues are told, who may open it again.
 func backToClue(c *Case, clue *Record) error {
 	c.Set("clueId", clue.ID)
 	if clue.Fields["findingClass"] != nil {
@@ -191,7 +193,8 @@ func makeClue(c *Case, report *Record) error {
 	}
 	c.Set("clueId", clue)
 	scope := MakeScope(ScopeClue, string(clue))
-	// The clue belongs to the organisation whose site it is, also when an agent under a mandate has classified the finding.
+	// The clue belongs to the organisation whose site it is, also when an agent under a mandate has classified the
+	// finding.
 	owner := c.Record.Info.Owner()
 	info := ScopeInfo{Orgs: []OrgID{owner}, Region: c.Record.Info.Region, Project: c.Record.Info.Project}
 	set := map[string]Value{

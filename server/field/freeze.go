@@ -2,14 +2,14 @@ package field
 
 import "slices"
 
-// A photo, an interview and a finding are parts of a report when they name one, and freeze with it: what its reviewer has read,
-// or approved, does not change behind him. Until it is handed in, and again when it was returned, they are their authors' to
-// change, also while it is queued and waits for its photos. From the moment when it is handed in they stay as they are, and what
-// is added is marked and told to who reviews it. Once it is approved, archived or voided nothing is added any more. What a phone
-// sends all the same is kept and shown with the report (docs/sync.md).
+// A photo, an interview and a finding are parts of a report when they name one, and freeze with it: what its reviewer
+// has read, or approved, does not change behind him. Until it is handed in, and again when it was returned, they are
+// their authors' to change, also while it is queued and waits for its photos. From the moment when it is handed in they
+// stay as they are, and what is added is marked and told to who reviews it. Once it is approved, archived or voided
+// nothing is added any more. What a phone sends all the same is kept and shown with the report (docs/sync.md).
 
-// Changeable says why fields of a record may not be set now: because of its state, or of that of the report that it is a part
-// of. CodeNotEditable, CodePartFrozen.
+// Changeable says why fields of a record may not be set now: because of its state, or of that of the report that it is
+// a part of. CodeNotEditable, CodePartFrozen.
 func (s *Spec) Changeable(look Lookup, r *Record) error {
 	if !s.EditableIn(r.State) {
 		return Refuse(CodeNotEditable, "")
@@ -39,13 +39,14 @@ func waits(report *Record) bool {
 	return report.State == ReportSubmitted || report.State == ReportResubmitted || report.State == ReportUnderReview
 }
 
-// frozen reports whether a part of a report is out of its author's hands. A photo whose bytes have not arrived is none that anybody
-// has reviewed: it was added, and can be corrected or taken back until the report is approved.
+// frozen reports whether a part of a report is out of its author's hands. A photo whose bytes have not arrived is none
+// that anybody has reviewed: it was added, and can be corrected or taken back until the report is approved.
 func frozen(part, report *Record) bool {
 	return over(report) || waits(report) && part.State != PhotoDeclared
 }
 
-// partAdded runs when a part is made. One that comes after its report was handed in says so, and who reviews it is told.
+// partAdded runs when a part is made. One that comes after its report was handed in says so, and who reviews it is
+// told.
 func partAdded(c *Case) error {
 	report, err := KindOf(c.Record.Kind).reportOf(c.Look, c.Record)
 	if err != nil || report == nil {
@@ -76,8 +77,8 @@ func tellOfKept(c *Case) {
 	c.tellReviewer(c.Record, Notice{Type: "parked", ZH: "有人为您审核的报告发来内容，未予采用，已留存待查。", EN: "Something was sent for a report that you review. It was not applied and is kept."})
 }
 
-// partVoid takes a part out of view: for its people until the report is handed in, for who has the action "void_others" until it
-// is approved. What the desk has built on it is asked about again.
+// partVoid takes a part out of view: for its people until the report is handed in, for who has the action "void_others"
+// until it is approved. What the desk has built on it is asked about again.
 func partVoid(from ...State) Command {
 	cmd := ownVoid(nil, from...)
 	void := cmd.Do

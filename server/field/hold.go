@@ -6,8 +6,8 @@ const (
 	HoldReleased State = "released"
 )
 
-// holdSpec says that an original is under legal hold, as the server has set it where the bytes lie. It stands in the register
-// of the organisation whose clue asks for it, because anyone who hears of a hold hears of a registered clue.
+// holdSpec says that an original is under legal hold, as the server has set it where the bytes lie. It stands in the
+// register of the organisation whose clue asks for it, because anyone who hears of a hold hears of a registered clue.
 var holdSpec = &Spec{
 	Kind: KindHold, ZH: "法律保全", EN: "legal hold of an original", Home: ScopeRegister, Opens: OpensNone, Filed: FiledNone, ServerOK: true,
 	Initial: HoldHeld, States: []Choice{{Code: "held", ZH: "保全中", EN: "held"}, {Code: "released", ZH: "已解除", EN: "released"}},

@@ -2,8 +2,9 @@ package field
 
 import "fmt"
 
-// What names or points at private people does not lie in org/, which units read that may be accused: who lives at a site and who of them
-// petitioned lies in the site's scope, who was paid in the ledger of the project. See docs/decisions/scopes.md.
+// What names or points at private people does not lie in org/, which units read that may be accused: who lives at a
+// site and who of them petitioned lies in the site's scope, who was paid in the ledger of the project. See
+// docs/decisions/scopes.md.
 
 var householdSpec = &Spec{
 	Kind: KindHousehold, ZH: "走访户", EN: "household", Opens: OpensNone, Filed: FiledNone, Shown: ShownNone, Home: ScopeSite,
@@ -121,8 +122,8 @@ func openLedger(c *Case) error {
 	return nil
 }
 
-// apart is the command with which the server moves what an older one kept in a record of org/ to where it lies now, one record
-// for each item, in the same commit.
+// apart is the command with which the server moves what an older one kept in a record of org/ to where it lies now, one
+// record for each item, in the same commit.
 func apart(name string, kind Kind, parent string, fields []Field, home func(*Case) (Scope, error)) Command {
 	return Command{Name: "apart", ZH: "移出", EN: "move apart", Server: true, Do: func(c *Case) error {
 		scope, err := home(c)
@@ -147,8 +148,8 @@ func apart(name string, kind Kind, parent string, fields []Field, home func(*Cas
 	}}
 }
 
-// Moved reports whether a field that lies elsewhere now is among what is to be set: whatever comes of it, it is not kept where
-// the field was.
+// Moved reports whether a field that lies elsewhere now is among what is to be set: whatever comes of it, it is not
+// kept where the field was.
 func (s *Spec) Moved(set map[string]Value) bool {
 	for path := range set {
 		if f := s.Named(path); f != nil && f.Moved != "" {

@@ -5,11 +5,12 @@ import (
 	"unicode/utf8"
 )
 
-// A note is read by many, an identity by three. A number that names a person has no place in a text: a mobile number of the
-// mainland, the number of an identity card (GB 11643-1999 with its check digit, or the older one of 15 digits), a bank card.
-// How such a number is told from an amount, a contract number or a coordinate, however it is written, and what is let
-// through on purpose, stands in docs/decisions/identity.md. The folding of digits is done here by the tables of the standard library:
-// package field is built on nothing else, and of NFKC only what turns into a digit or a separator matters.
+// A note is read by many, an identity by three. A number that names a person has no place in a text: a mobile number of
+// the mainland, the number of an identity card (GB 11643-1999 with its check digit, or the older one of 15 digits), a
+// bank card. How such a number is told from an amount, a contract number or a coordinate, however it is written, and
+// what is let through on purpose, stands in docs/decisions/identity.md. The folding of digits is done here by the
+// tables of the standard library: package field is built on nothing else, and of NFKC only what turns into a digit or a
+// separator matters.
 
 // HasIdentity reports whether a text holds a number that names a person.
 func HasIdentity(s string) bool { return mayIdentify(s) && len(identityIn(s, true)) > 0 }
@@ -94,8 +95,8 @@ type gap struct {
 
 func (g *group) isX() bool { return g.digits == "X" }
 
-// identityIn finds the numbers of a text; the first alone, if asked so. A number begins and ends with groups of digits, so that
-// what stands between its digits does not hide it, and a longer number that contains its digits is not it.
+// identityIn finds the numbers of a text; the first alone, if asked so. A number begins and ends with groups of digits,
+// so that what stands between its digits does not hide it, and a longer number that contains its digits is not it.
 func identityIn(s string, first bool) []stretch {
 	groups := groupsOf(s)
 	parts := partsOf(groups)
@@ -180,8 +181,8 @@ func groupsOf(s string) []group {
 	return groups
 }
 
-// longList reports whether a comma stands between two groups as it would in a number of a person that somebody has cut: both
-// are long, and none is part of a decimal number.
+// longList reports whether a comma stands between two groups as it would in a number of a person that somebody has cut:
+// both are long, and none is part of a decimal number.
 func longList(groups []group, i int) bool {
 	dotted := func(i int) bool {
 		return i > 0 && i < len(groups) && !groups[i].gap.broken && groups[i].gap.only == '.'
@@ -224,7 +225,8 @@ func partsOf(groups []group) []*part {
 	return parts
 }
 
-// amountAt counts the groups of an amount with commas for thousands, up to a billion billion fen: what is longer is none.
+// amountAt counts the groups of an amount with commas for thousands, up to a billion billion fen: what is longer is
+// none.
 func amountAt(groups []group, i int) int {
 	if len(groups[i].digits) > 3 || groups[i].isX() || i > 0 && isComma(groups[i].gap.only) {
 		return 0
@@ -301,14 +303,15 @@ func otherwise(s string, groups []group, parts []*part, i, j int, kind number) b
 	return kind == mobile && len(groups[i].digits)+len(groups[j].digits) >= fewest && j-i <= 1 && isMoney(s, groups, i, j)
 }
 
-// isSerial reports whether groups i to j are written as numbers of papers and versions are: HT16-345454001, v3-1…. Nobody writes a
-// telephone number with a dash behind its first or second digit, and a letter before that.
+// isSerial reports whether groups i to j are written as numbers of papers and versions are: HT16-345454001, v3-1….
+// Nobody writes a telephone number with a dash behind its first or second digit, and a letter before that.
 func isSerial(s string, groups []group, i, j int) bool {
 	from := groups[i].from
 	return j == i+1 && len(groups[i].digits) <= 2 && groups[j].gap.only == '-' && from > 0 && isWordByte(s[from-1]) && s[from-1] > '9'
 }
 
-// isMoney reports whether a currency stands at a number that is written as an amount is: whole, or with up to two decimals.
+// isMoney reports whether a currency stands at a number that is written as an amount is: whole, or with up to two
+// decimals.
 func isMoney(s string, groups []group, i, j int) bool {
 	if j == i+1 && (groups[j].gap.only != '.' || len(groups[j].digits) > 2) {
 		return false

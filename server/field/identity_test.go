@@ -103,7 +103,8 @@ func TestNumbersInValues(t *testing.T) {
 	}
 }
 
-// TestEveryTextOfEveryKindIsAsked walks all fields and all arguments of all commands that somebody else than the server may set.
+// TestEveryTextOfEveryKindIsAsked walks all fields and all arguments of all commands that somebody else than the server
+// may set.
 func TestEveryTextOfEveryKindIsAsked(t *testing.T) {
 	const phone = "13800138000"
 	asked := 0
@@ -207,7 +208,8 @@ func FuzzIdentity(f *testing.F) {
 	})
 }
 
-// A megabyte of digits, and one of numbers, are looked through at once: the time grows with the length, not with its square.
+// A megabyte of digits, and one of numbers, are looked through at once: the time grows with the length, not with its
+// square.
 func TestLongTextsAreLookedThrough(t *testing.T) {
 	for _, part := range []string{"1", "1 ", "13800138000 ", "2026-01-02 ", "1,234 ", "一", "x1"} {
 		text := strings.Repeat(part, 1<<20/len(part))

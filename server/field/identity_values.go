@@ -28,7 +28,8 @@ func eachText(v []byte, fn func(from, to int, text string, isNumber bool) bool) 
 	})
 }
 
-// wholeNumber is the value of a JSON number in plain digits, if it is a whole one of a length that matters: 1.3812e4 is 13812.
+// wholeNumber is the value of a JSON number in plain digits, if it is a whole one of a length that matters: 1.3812e4 is
+// 13812.
 func wholeNumber(s string) (string, bool) {
 	if !strings.ContainsAny(s, ".eE") {
 		return s, true
@@ -50,7 +51,8 @@ func wholeNumber(s string) (string, bool) {
 	return strings.TrimLeft(digits[:min(point, len(digits))], "-0"), true
 }
 
-// IdentityIn reports whether a JSON value says a number of a person: in a text, in the name of a member, or as a number.
+// IdentityIn reports whether a JSON value says a number of a person: in a text, in the name of a member, or as a
+// number.
 func IdentityIn(v Value) bool { return identityInValue(v, true) }
 
 func identityInValue(v Value, numbers bool) (found bool) {
@@ -81,7 +83,8 @@ func MaskedValue(v Value) Value {
 	return append(out, v[last:]...)
 }
 
-// identityIn reports whether what is to be set in a field says a number of a person. A field of numbers may hold any number.
+// identityIn reports whether what is to be set in a field says a number of a person. A field of numbers may hold any
+// number.
 func (f *Field) identityIn(v Value) bool {
 	if !mayIdentify([]byte(v)) {
 		return false
@@ -123,8 +126,8 @@ func (f *Field) identityIn(v Value) bool {
 }
 
 // Identity finds, among what is to be set in records of the kind or given to one of its commands, the first name of
-// something that says a number of a person; empty: nothing does. It takes values as they came, checked or not, any command, and a
-// nil kind. What the kind does not know is looked at all the same.
+// something that says a number of a person; empty: nothing does. It takes values as they came, checked or not, any
+// command, and a nil kind. What the kind does not know is looked at all the same.
 func (s *Spec) Identity(set map[string]Value, command string, args map[string]Value) string {
 	found := ""
 	look := func(name string, f *Field, v Value) {
@@ -163,8 +166,8 @@ func (s *Spec) Named(path string) *Field {
 	return s.field[path]
 }
 
-// Spoken refuses a number of a person in anything that somebody sets or gives as an argument: every kind, every text. The
-// name of the field is told, the number never.
+// Spoken refuses a number of a person in anything that somebody sets or gives as an argument: every kind, every text.
+// The name of the field is told, the number never.
 func (s *Spec) Spoken(set map[string]Value, command string, args map[string]Value) error {
 	if name := s.Identity(set, command, args); name != "" {
 		return Refuse(CodeIdentityInText, "%s holds an ID, phone or bank card number. Identities belong in the vault, not in a text.", clip(MaskIdentity(name))).

@@ -78,16 +78,16 @@ func NewID(at time.Time, random [10]byte) RecordID {
 	return RecordID(formatUUID(b))
 }
 
-// RandomID makes the id of a record that is made on the server and that nobody may know before: anyone who can work an id out
-// can take it first, and by trying to can ask whether the record is there.
+// RandomID makes the id of a record that is made on the server and that nobody may know before: anyone who can work an
+// id out can take it first, and by trying to can ask whether the record is there.
 func RandomID(at time.Time) RecordID {
 	var r [10]byte
 	_, _ = rand.Read(r[:]) // never fails: crypto/rand aborts the program instead
 	return NewID(at, r)
 }
 
-// DeriveID makes an id that is the same whenever it is derived from the same time and parts, so that an effect which
-// is computed twice is written once. Who knows the parts can take it first: see ServerID, Case.NewID and RandomID.
+// DeriveID makes an id that is the same whenever it is derived from the same time and parts, so that an effect which is
+// computed twice is written once. Who knows the parts can take it first: see ServerID, Case.NewID and RandomID.
 func DeriveID(at time.Time, parts ...string) RecordID {
 	h := sha256.New()
 	for _, p := range parts {
@@ -106,9 +106,9 @@ var reserved = time.Unix(1_600_000_000, 0)
 // ServerID derives an id under which only the server makes records: see ReservedID.
 func ServerID(parts ...string) RecordID { return DeriveID(reserved, parts...) }
 
-// ReservedID reports whether the server derives ids with the time in this one, to the millisecond: nobody else makes a record
-// under such an id, and nobody learns from trying whether it is there. Besides ServerID these are the starts of years from
-// 2020 on, for the registers of clues and the organisations; a phone without a clock makes ids of 1970.
+// ReservedID reports whether the server derives ids with the time in this one, to the millisecond: nobody else makes a
+// record under such an id, and nobody learns from trying whether it is there. Besides ServerID these are the starts of
+// years from 2020 on, for the registers of clues and the organisations; a phone without a clock makes ids of 1970.
 func ReservedID(id RecordID) bool {
 	ms, err := strconv.ParseInt(strings.Replace(string(id[:min(len(id), 13)]), "-", "", 1), 16, 64)
 	if err != nil {

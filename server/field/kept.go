@@ -72,8 +72,8 @@ var conflictDesk = &Desk{
 // Removed is what stands in a conflict for a value that is to be removed, or has been.
 var Removed = Value(`{"removed":true}`)
 
-// byWriters is who may resolve a conflict without being a supervisor: who wrote one of the two values, and the author of the
-// record.
+// byWriters is who may resolve a conflict without being a supervisor: who wrote one of the two values, and the author
+// of the record.
 var byWriters = &Whose{ZH: "两个值的填写人及记录作者", EN: "who wrote one of the values, and the author of the record", People: func(look Lookup, r *Record) ([]UserID, error) {
 	people := []UserID{UserID(r.Text("offeredBy")), UserID(r.Text("currentUser"))}
 	target, err := look.Get(RecordID(r.Text("recordId")))
@@ -285,14 +285,14 @@ var parkedDesk = &Desk{
 	},
 }
 
-// About names the scopes of a type that an organisation owns, in a region and of a project; empty: all of them. Operations
-// that were kept are found by it.
+// About names the scopes of a type that an organisation owns, in a region and of a project; empty: all of them.
+// Operations that were kept are found by it.
 func About(t ScopeType, owner OrgID, region string, project ProjectID) string {
 	return strings.Join([]string{string(t), string(owner), region, string(project)}, " ")
 }
 
-// keptKeys are the keys under which those who decide find an operation that was kept: by the owner of the scope that was meant,
-// and by each way in which a role can be bounded.
+// keptKeys are the keys under which those who decide find an operation that was kept: by the owner of the scope that
+// was meant, and by each way in which a role can be bounded.
 func keptKeys(r *Record) []string {
 	owner, region, project := OrgID(r.Text("owner")), r.Text("region"), ProjectID(r.Text("project"))
 	if owner == "" {
@@ -319,8 +319,8 @@ type Declaration struct {
 	Report RecordID
 }
 
-// KeptDeclaration reads the declaration of a photo that a kept operation is, whatever else is wrong with it; ok is false when it
-// is none.
+// KeptDeclaration reads the declaration of a photo that a kept operation is, whatever else is wrong with it; ok is
+// false when it is none.
 func KeptDeclaration(parked *Record) (d Declaration, ok bool) {
 	kind := Kind(parked.Text("recordKind"))
 	if !kind.DeclaresBytes() {
@@ -335,8 +335,8 @@ func KeptDeclaration(parked *Record) (d Declaration, ok bool) {
 	return d, op["command"] == nil && d.SHA256 != ""
 }
 
-// Arrival finds, among what was kept of somebody, a declaration of a photo's file for which the bytes arrived: before it was
-// corrected, or accepted. nil: there is none.
+// Arrival finds, among what was kept of somebody, a declaration of a photo's file for which the bytes arrived: before
+// it was corrected, or accepted. nil: there is none.
 func Arrival(look Lookup, photo *Record, sender UserID) (*Record, error) {
 	kept, err := look.Find(KindParked, KeyFor("recordId", photo.ID))
 	if err != nil {
@@ -381,8 +381,8 @@ const (
 	ParkedDestroyed State = "destroyed" // its content can be read no more
 )
 
-// Pulled is a record as phones pull it: what the server put into it and is longer than a value may be stays at the desk. Of something
-// kept they have sent that themselves.
+// Pulled is a record as phones pull it: what the server put into it and is longer than a value may be stays at the
+// desk. Of something kept they have sent that themselves.
 func Pulled(r *Record) *Record {
 	var cut *Record
 	for path, v := range r.Fields {
@@ -403,19 +403,21 @@ func Pulled(r *Record) *Record {
 	return cut
 }
 
-// KeptOf lists the operations that were kept for a report and its parts and that nobody has decided yet, the oldest first.
+// KeptOf lists the operations that were kept for a report and its parts and that nobody has decided yet, the oldest
+// first.
 func KeptOf(look Lookup, report *Record) ([]*Record, error) {
 	found, err := look.Find(KindParked, KeyFor("reportId", report.ID))
 	return slices.DeleteFunc(SentTo(found, report.Scope), func(r *Record) bool { return r.State != StateOpen }), err
 }
 
-// SentTo are those of kept operations that were sent to a scope. What was sent elsewhere belongs to no report of it, whichever it
-// names.
+// SentTo are those of kept operations that were sent to a scope. What was sent elsewhere belongs to no report of it,
+// whichever it names.
 func SentTo(kept []*Record, scope Scope) []*Record {
 	return slices.DeleteFunc(kept, func(r *Record) bool { return r.Text("target") != string(scope) })
 }
 
-// IsSealed reports whether a parked record holds its operation with the numbers masked, because it said one of a person.
+// IsSealed reports whether a parked record holds its operation with the numbers masked, because it said one of a
+// person.
 func IsSealed(parked *Record) bool { return string(parked.Fields["sealed"]) == "true" }
 
 const defaultJSON = 20_000

@@ -70,10 +70,10 @@ type Spec struct {
 	Moves    bool                   // its rank changes: field "moves" tells where it stood, so that a list that is read in pages stands still
 	Long     bool                   // may have more than MaxRecord bytes: its scope is read at the desk
 
-	// Whose a record is. Commands that are Own, and edits if EditOwn says so, are for these people: a colleague with the same
-	// role and the same grant leaves the record alone, unless he has the action Others of the command, or "edit_others".
-	// Part names the field with the report that a record is a part of: it is made by the report's people, or with the action
-	// "create_others". nil: everybody who has the action.
+	// Whose a record is. Commands that are Own, and edits if EditOwn says so, are for these people: a colleague with
+	// the same role and the same grant leaves the record alone, unless he has the action Others of the command, or
+	// "edit_others". Part names the field with the report that a record is a part of: it is made by the report's
+	// people, or with the action "create_others". nil: everybody who has the action.
 	Whose   *Whose
 	EditOwn bool
 	Part    string
@@ -126,8 +126,8 @@ type Case struct {
 
 	ImageMax int64 // bytes of the largest image that is taken; 0: 64 MiB
 
-	// Sees reports whether who acts may read a scope; nil: everything. What a person names is looked up with See, so that
-	// nobody learns from a refusal whether something is there that he may not see.
+	// Sees reports whether who acts may read a scope; nil: everything. What a person names is looked up with See, so
+	// that nobody learns from a refusal whether something is there that he may not see.
 	Sees func(Scope, ScopeInfo) bool
 	// Head gives the attributes of a scope; ok is false when nothing was written to it. nil: none is known.
 	Head func(Scope) (info ScopeInfo, ok bool, err error)
@@ -167,8 +167,8 @@ func (s *Spec) Own(cmd *Command) (own bool, whose *Whose) {
 	return cmd.Own, s.Whose
 }
 
-// NewID makes the id of a record that a command brings about, with parts that tell it from others of the command. It is the same
-// when the command is decided again, and nobody can work it out and take it first.
+// NewID makes the id of a record that a command brings about, with parts that tell it from others of the command. It is
+// the same when the command is decided again, and nobody can work it out and take it first.
 func (c *Case) NewID(parts ...string) RecordID {
 	return ServerID(append([]string{c.Secret, string(c.Record.ID)}, parts...)...)
 }
@@ -187,16 +187,18 @@ type Lookup interface {
 	Get(id RecordID) (*Record, error)
 	// Several is Get for many, in their order.
 	Several(ids []RecordID) ([]*Record, error)
-	// Find returns the records of a kind, tombstones left out, that carry the key, such as "reportId=0192…".
-	// More than the bound of a guard is an error: nothing is decided on half of what there is.
+	// Find returns the records of a kind, tombstones left out, that carry the key, such as "reportId=0192…". More than
+	// the bound of a guard is an error: nothing is decided on half of what there is.
 	Find(kind Kind, key string) ([]*Record, error)
-	// FindIn is Find in one scope: what others have written elsewhere under the key is not among it, and fills no bound.
+	// FindIn is Find in one scope: what others have written elsewhere under the key is not among it, and fills no
+	// bound.
 	FindIn(scope Scope, kind Kind, key string) ([]*Record, error)
 	// In returns the records of a kind in a scope, tombstones left out. The bound is that of Find.
 	In(scope Scope, kind Kind) ([]*Record, error)
 }
 
-// MostFound bounds what a guard looks through: photos of a report, flags of a report, links of a photo, people of an organisation.
+// MostFound bounds what a guard looks through: photos of a report, flags of a report, links of a photo, people of an
+// organisation.
 const MostFound = 5000
 
 // FoundTooMany is what a Lookup answers where there are more records of a kind than MostFound.
@@ -217,9 +219,10 @@ type Effect struct {
 	Edit  bool             // what is set is checked like an edit by hand: state, values, references, what the kind asks
 }
 
-// Own finds a record that the server makes under a derived id, or the id under which it is to make it; then the record is nil.
-// Before such ids were reserved, anyone who knew what one is derived from could take it for a record of his own. Then the next one
-// counts, and so on: nobody keeps the server from writing its record that way, or has it write into his.
+// Own finds a record that the server makes under a derived id, or the id under which it is to make it; then the record
+// is nil. Before such ids were reserved, anyone who knew what one is derived from could take it for a record of his
+// own. Then the next one counts, and so on: nobody keeps the server from writing its record that way, or has it write
+// into his.
 func Own(look Lookup, id RecordID, kind Kind, scope Scope) (RecordID, *Record, error) {
 	for {
 		r, err := look.Get(id)
@@ -347,8 +350,8 @@ func (c *Command) Allows(s State) bool { return len(c.From) == 0 || slices.Conta
 // EditableIn reports whether fields may be set in the state.
 func (s *Spec) EditableIn(st State) bool { return slices.Contains(s.Editable, st) }
 
-// Flatten turns the "set" of an operation into validated values by path. A nil value removes the path. server says
-// that the server itself writes.
+// Flatten turns the "set" of an operation into validated values by path. A nil value removes the path. server says that
+// the server itself writes.
 func (s *Spec) Flatten(set map[string]Value, server bool) (map[string]Value, error) {
 	out := make(map[string]Value, len(set))
 	put := func(f *Field, path string, v Value) error {

@@ -39,9 +39,10 @@ var mandateSubjects = []Choice{
 	{Code: "clue", ZH: "问题线索", EN: "clue"},
 }
 
-// mandateSpec is 委托: one organisation, the principal, lets another, the agent, act about some of its subjects, in some ways,
-// for some time. It lives with the principal. Without a valid one a partner sees and does nothing here, whatever the roles of
-// its people are; with one they see what their role shows, and do what their role and the mandate both allow.
+// mandateSpec is 委托: one organisation, the principal, lets another, the agent, act about some of its subjects, in
+// some ways, for some time. It lives with the principal. Without a valid one a partner sees and does nothing here,
+// whatever the roles of its people are; with one they see what their role shows, and do what their role and the mandate
+// both allow.
 var mandateSpec = &Spec{
 	Kind: KindMandate, ZH: "委托", EN: "mandate", Opens: OpensNone, Filed: FiledNone, Home: ScopeOrg,
 	Initial: StateDraft,
@@ -201,8 +202,8 @@ type Mandate struct {
 	Regions   []string
 }
 
-// MandateOf reads a mandate that counts at a moment; ok is false for one that does not: a draft, one that was revoked, or one
-// of another day. Days are those of Beijing.
+// MandateOf reads a mandate that counts at a moment; ok is false for one that does not: a draft, one that was revoked,
+// or one of another day. Days are those of Beijing.
 func MandateOf(r *Record, at time.Time) (m Mandate, ok bool) {
 	day := DayOf(at)
 	if r.Kind != KindMandate || r.Deleted || r.State != MandateValid || day < r.Text("validFrom") || day > r.Text("validTo") {
@@ -234,8 +235,8 @@ func MandateOf(r *Record, at time.Time) (m Mandate, ok bool) {
 // Empowers reports whether the mandate gives a power.
 func (m *Mandate) Empowers(p Power) bool { return slices.Contains(m.Powers, p) }
 
-// Covers reports whether the mandate is about a site or a clue of the principal. A site is joint: the agent is one of its
-// organisations.
+// Covers reports whether the mandate is about a site or a clue of the principal. A site is joint: the agent is one of
+// its organisations.
 func (m *Mandate) Covers(agent OrgID, scope Scope, info ScopeInfo) bool {
 	if info.Owner() != m.Principal {
 		return false

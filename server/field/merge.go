@@ -2,9 +2,9 @@ package field
 
 import "slices"
 
-// Clues are merged (并案) when they are one matter. The one that is merged ends, and whatever referred to it refers from then on
-// to the one that goes on: its evidence, the finding that it came from, the questions that are open about it. If the other is
-// voided, the clues that were merged into it are clues again.
+// Clues are merged (并案) when they are one matter. The one that is merged ends, and whatever referred to it refers
+// from then on to the one that goes on: its evidence, the finding that it came from, the questions that are open about
+// it. If the other is voided, the clues that were merged into it are clues again.
 
 // mostMerged is how far a chain of clues that were merged into each other is followed.
 const mostMerged = 20
@@ -18,8 +18,8 @@ func goesOn(clue *Record) bool {
 	return !clue.Deleted
 }
 
-// mergeClue ends a clue in favour of another one of the same organisation that goes on. The other one is written in the same
-// commit, so of two that are merged into each other at the same moment the second is refused.
+// mergeClue ends a clue in favour of another one of the same organisation that goes on. The other one is written in the
+// same commit, so of two that are merged into each other at the same moment the second is refused.
 func mergeClue(c *Case) error {
 	other, err := c.See(RecordID(c.Arg("into")))
 	if err != nil {
@@ -103,7 +103,8 @@ func moveLinks(c *Case, other *Record) error {
 	return nil
 }
 
-// moveReviews puts the open questions about the case's clue about another one: who decides about that has to answer them.
+// moveReviews puts the open questions about the case's clue about another one: who decides about that has to answer
+// them.
 func moveReviews(c *Case, other *Record) error {
 	open, err := c.Look.FindIn(c.Record.Scope, KindReview, KeyFor("recordId", c.Record.ID))
 	if err != nil {
@@ -134,8 +135,8 @@ func (c *Case) leadFindings(from, to RecordID) error {
 	return err
 }
 
-// voidClue takes a clue out of view. The clues that were merged into it are clues again, as they were, and the one who classifies
-// findings is told of those that led to it.
+// voidClue takes a clue out of view. The clues that were merged into it are clues again, as they were, and the one who
+// classifies findings is told of those that led to it.
 func voidClue(from ...State) Command {
 	cmd := void(from...)
 	plain := cmd.Do
@@ -170,7 +171,8 @@ func voidClue(from ...State) Command {
 	return cmd
 }
 
-// unmerge makes a clue that was merged into the case's one a clue again, with its evidence and its finding, which it returns.
+// unmerge makes a clue that was merged into the case's one a clue again, with its evidence and its finding, which it
+// returns.
 func unmerge(c *Case, id RecordID) (finding string, err error) {
 	clue, err := c.Look.Get(id)
 	if err != nil || clue == nil || clue.State != ClueMerged || clue.Text("mergedInto") != string(c.Record.ID) {

@@ -6,22 +6,25 @@ import (
 	"fieldclue/sync/exactjson"
 )
 
-// A point in time is written in one way: RFC 3339 to the letter, in UTC, to the millisecond, which is what MongoDB keeps. So two
-// texts of one moment are equal byte for byte, and order as the moments do. Phones write it in each way that RFC 3339 has.
+// A point in time is written in one way: RFC 3339 to the letter, in UTC, to the millisecond, which is what MongoDB
+// keeps. So two texts of one moment are equal byte for byte, and order as the moments do. Phones write it in each way
+// that RFC 3339 has.
 
 // momentForm is how points in time are stored.
 const momentForm = "2006-01-02T15:04:05.000Z"
 
-// The years within which a stated time is taken, whatever the clock said: with them every zone has four digits for the year.
+// The years within which a stated time is taken, whatever the clock said: with them every zone has four digits for the
+// year.
 var (
 	firstMoment = time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC)
 	lastMoment  = time.Date(9998, 12, 31, 0, 0, 0, 0, time.UTC)
 )
 
-// ParseTime reads a point in time as RFC 3339 (section 5.6) has it, and as nothing else: two digits for the hour, a full stop
-// before at most nine digits of a second, an offset of less than a day, a day that the month has. A lower-case t or z is legal, and
-// so is the leap second :60 at the end of a month in UTC, which becomes the second after it, as in POSIX. The package time takes
-// more than that and knows no leap second. Times are in UTC, to the millisecond.
+// ParseTime reads a point in time as RFC 3339 (section 5.6) has it, and as nothing else: two digits for the hour, a
+// full stop before at most nine digits of a second, an offset of less than a day, a day that the month has. A
+// lower-case t or z is legal, and so is the leap second :60 at the end of a month in UTC, which becomes the second
+// after it, as in POSIX. The package time takes more than that and knows no leap second. Times are in UTC, to the
+// millisecond.
 func ParseTime(s string) (at time.Time, ok bool) {
 	if len(s) < len("2006-01-02T15:04:05Z") || len(s) > len("2006-01-02T15:04:05.999999999+08:00") {
 		return at, false
@@ -98,8 +101,8 @@ func offsetOf(s string) (time.Duration, bool) {
 // stamp writes a point in time.
 func stamp(t time.Time) string { return t.UTC().Format(momentForm) }
 
-// checkTime reads a stated time. Ahead: a plan, which lies within this century. Every other is what a clock said: evidence, which
-// is taken as it was stated. What makes it doubtful is said beside it (see clock.go).
+// checkTime reads a stated time. Ahead: a plan, which lies within this century. Every other is what a clock said:
+// evidence, which is taken as it was stated. What makes it doubtful is said beside it (see clock.go).
 func (f *Field) checkTime(s string) (Value, error) {
 	at, ok := ParseTime(s)
 	switch {
@@ -113,8 +116,8 @@ func (f *Field) checkTime(s string) (Value, error) {
 	return exactjson.AppendText(nil, stamp(at)), nil
 }
 
-// Same reports whether two values of the field say the same: a time that an older server kept as it came is the moment that it
-// states.
+// Same reports whether two values of the field say the same: a time that an older server kept as it came is the moment
+// that it states.
 func (f *Field) Same(a, b Value) bool {
 	if string(a) == string(b) {
 		return true
@@ -142,8 +145,8 @@ func (f *Field) holdsTime() bool {
 	return false
 }
 
-// Beijing is the zone in which people read times, cameras without a zone count, and days and years begin. China has one zone and no
-// summer time.
+// Beijing is the zone in which people read times, cameras without a zone count, and days and years begin. China has one
+// zone and no summer time.
 var Beijing = time.FixedZone("UTC+8", 8*60*60)
 
 // DayOf is the day of a moment in Beijing, such as "2026-11-23".

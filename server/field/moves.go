@@ -4,9 +4,9 @@ import (
 	"time"
 )
 
-// A list that people read in pages is ordered by what matters, and that changes while they read: a report whose severity rises moves to
-// the front, past who reads on page two. So the records of such kinds tell where they stood, and the pages that follow on a first one are
-// those of the list as it was then.
+// A list that people read in pages is ordered by what matters, and that changes while they read: a report whose
+// severity rises moves to the front, past who reads on page two. So the records of such kinds tell where they stood,
+// and the pages that follow on a first one are those of the list as it was then.
 
 // move is that a record stood at a rank, in a state, until a time.
 type move struct {

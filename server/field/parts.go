@@ -2,9 +2,9 @@ package field
 
 import "slices"
 
-// A record may name any id: what is not known yet may arrive later, and nobody learns from a reference what there is. So a photo
-// can say that it belongs to a report that lies at another site, or with another organisation. That means nothing: a report and
-// what belongs to it live in one scope, and these functions alone say what belongs together.
+// A record may name any id: what is not known yet may arrive later, and nobody learns from a reference what there is.
+// So a photo can say that it belongs to a report that lies at another site, or with another organisation. That means
+// nothing: a report and what belongs to it live in one scope, and these functions alone say what belongs together.
 
 // ReportOf is the report that a record is a part of; nil when it has not arrived, or there is none.
 func ReportOf(look Lookup, part *Record) (*Record, error) {

@@ -53,8 +53,8 @@ var orgSpec = &Spec{
 	Made: orgScope, Edited: orgScope,
 }
 
-// OrgRecord is the id of an organisation's record. It follows from the code, so a code is given once and a scope has one
-// organisation.
+// OrgRecord is the id of an organisation's record. It follows from the code, so a code is given once and a scope has
+// one organisation.
 func OrgRecord(code OrgID) RecordID {
 	return DeriveID(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), "org", string(code))
 }
@@ -122,7 +122,8 @@ func otherAdministrator(c *Case) error {
 	return Refuse(CodeLastAdmin, "")
 }
 
-// leave ends somebody's work here, and tells those who give out the work: what the person was doing lies still until it is moved.
+// leave ends somebody's work here, and tells those who give out the work: what the person was doing lies still until it
+// is moved.
 func leave(c *Case) error {
 	if holds(c.Record, RoleAdministrator) {
 		if err := otherAdministrator(c); err != nil {
@@ -240,8 +241,8 @@ func worker(c *Case, id UserID) (*Record, error) {
 	return person, nil
 }
 
-// ableTo finds somebody who can do work in a scope: who is there, holds one of the roles for that place, is of an organisation
-// that may do it there, and need not stay away.
+// ableTo finds somebody who can do work in a scope: who is there, holds one of the roles for that place, is of an
+// organisation that may do it there, and need not stay away.
 func ableTo(c *Case, id UserID, scope Scope, info ScopeInfo, power Power, roles ...Role) (*Record, error) {
 	person, err := worker(c, id)
 	if err != nil {
@@ -250,8 +251,8 @@ func ableTo(c *Case, id UserID, scope Scope, info ScopeInfo, power Power, roles 
 	return person, fit(c, person, scope, info, c.Now, power, roles...)
 }
 
-// fit checks that somebody holds one of the roles for a place, is of an organisation that may do the work there, and need not
-// stay away since before a moment.
+// fit checks that somebody holds one of the roles for a place, is of an organisation that may do the work there, and
+// need not stay away since before a moment.
 func fit(c *Case, person *Record, scope Scope, info ScopeInfo, since time.Time, power Power, roles ...Role) error {
 	grants, err := RolesOf(person)
 	if err != nil {
@@ -322,9 +323,9 @@ var recusalDesk = &Desk{
 	},
 }
 
-// recuse keeps somebody away from one matter (回避), whatever else would allow it. It is for who may see the matter and stands
-// above the person in it, or for the person; never against auditors and administrators, who watch over those who order it. The
-// person and the auditors are told.
+// recuse keeps somebody away from one matter (回避), whatever else would allow it. It is for who may see the matter and
+// stands above the person in it, or for the person; never against auditors and administrators, who watch over those who
+// order it. The person and the auditors are told.
 func recuse(c *Case) error {
 	scope, of := Scope(c.Record.Text("scope")), UserID(c.Record.Scope.ID())
 	if t := scope.Type(); t != ScopeSite && t != ScopeClue && t != ScopeCampaign {
@@ -357,7 +358,8 @@ func recuse(c *Case) error {
 	return tellOfRecusal(c, of, "您须回避一项事务。", "You are recused from a matter.")
 }
 
-// mayEndRecusal refuses those who stand below the person or below who ordered the recusal: a leader's staff does not call him back.
+// mayEndRecusal refuses those who stand below the person or below who ordered the recusal: a leader's staff does not
+// call him back.
 func mayEndRecusal(c *Case, of UserID) error {
 	if c.Who.Server {
 		return nil
@@ -399,8 +401,8 @@ func (c *Case) NotifyRole(org OrgID, role Role, n Notice) error {
 	return err
 }
 
-// staysAway reports whether a notice would tell somebody of a matter from which he stays away, or of one of an organisation for
-// which his own does not act, or not any more: a report can name anybody as its inspector.
+// staysAway reports whether a notice would tell somebody of a matter from which he stays away, or of one of an
+// organisation for which his own does not act, or not any more: a report can name anybody as its inspector.
 func staysAway(c *Case, e Effect) (bool, error) {
 	if info := c.Record.Info; info.Owner() != "" {
 		person, err := c.Look.Get(RecordID(e.Scope.ID()))

@@ -82,8 +82,8 @@ func isCardID(d string) bool {
 	return d[17] == "10X98765432"[sum%11]
 }
 
-// isOldID checks region and day. There is no check digit; they were given to nobody born after 1999, and who was born before 1921
-// has had another one: so a project's number of region, year and sequence is none.
+// isOldID checks region and day. There is no check digit; they were given to nobody born after 1999, and who was born
+// before 1921 has had another one: so a project's number of region, year and sequence is none.
 func isOldID(d string) bool {
 	return len(d) == 15 && isRegion(d) && between(d[6:8], 21, 99) && isDay(1900+value(d[6:8]), d[8:])
 }

@@ -91,8 +91,8 @@ func declarePhoto(c *Case) error {
 // declaration are the fields that the bytes of a photo must agree with.
 var declaration = []string{"sha256", "size", "type"}
 
-// redeclarePhoto lets a declaration be corrected. What was declared first stays beside it, and the report that names the hash
-// names the new one.
+// redeclarePhoto lets a declaration be corrected. What was declared first stays beside it, and the report that names
+// the hash names the new one.
 func redeclarePhoto(c *Case) error {
 	old, err := c.Look.Get(c.Record.ID)
 	if err != nil || old == nil {
@@ -167,7 +167,8 @@ func PhotoIsStored(p *Record) bool {
 	return false
 }
 
-// PhotoIsExamined reports whether the server has looked at a stored photo: read what its file says, and compared its picture.
+// PhotoIsExamined reports whether the server has looked at a stored photo: read what its file says, and compared its
+// picture.
 func PhotoIsExamined(p *Record) bool {
 	return PhotoIsStored(p) && p.Fields["facts"] != nil && p.Fields["comparing"] == nil
 }
@@ -432,8 +433,9 @@ var flagDesk = &Desk{
 	},
 }
 
-// flagRaised puts a report that was approved back under review when something was found in it since that would have kept it from
-// being approved, or would have had to be named. The person who approved it is told, and so are its authors.
+// flagRaised puts a report that was approved back under review when something was found in it since that would have
+// kept it from being approved, or would have had to be named. The person who approved it is told, and so are its
+// authors.
 func flagRaised(c *Case) error {
 	report, err := ReportOf(c.Look, c.Record)
 	if err != nil || report == nil {
@@ -460,8 +462,9 @@ func flagRaised(c *Case) error {
 	}})
 }
 
-// worstOf keeps the severity of a flag's report at that of its worst undecided flag, so that the queue can be ordered by it: of
-// the case's flag, which counts for rank, and of the others. besides is what else becomes of the report; nil: nothing.
+// worstOf keeps the severity of a flag's report at that of its worst undecided flag, so that the queue can be ordered
+// by it: of the case's flag, which counts for rank, and of the others. besides is what else becomes of the report; nil:
+// nothing.
 func worstOf(c *Case, rank int64, besides *Effect) error {
 	report, err := ReportOf(c.Look, c.Record)
 	if err != nil || report == nil {

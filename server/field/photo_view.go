@@ -2,15 +2,16 @@ package field
 
 import "time"
 
-// ViewWindow is how finely looking at a photo is noted: once in a quarter of an hour for each person, device and rendition.
+// ViewWindow is how finely looking at a photo is noted: once in a quarter of an hour for each person, device and
+// rendition.
 const ViewWindow = 15 * time.Minute
 
 // ViewSeen is the only state of a view.
 const ViewSeen State = "seen"
 
-// viewSpec says that the bytes of a photo went to somebody: the original, or a rendition. Small ones are noted by the report
-// whose photos they are, because a list shows many of them. It is written before the first byte leaves. Its keys have names
-// of their own: there are many views, and a list of what belongs to a report shall not wade through them.
+// viewSpec says that the bytes of a photo went to somebody: the original, or a rendition. Small ones are noted by the
+// report whose photos they are, because a list shows many of them. It is written before the first byte leaves. Its keys
+// have names of their own: there are many views, and a list of what belongs to a report shall not wade through them.
 var viewSpec = &Spec{
 	Kind: KindView, ZH: "查看记录", EN: "view of a photo", Home: ScopeCustody, Opens: OpensNone, Filed: FiledNone, ServerOK: true,
 	Initial: ViewSeen, States: []Choice{{Code: "seen", ZH: "已查看", EN: "seen"}},
@@ -28,7 +29,8 @@ var viewSpec = &Spec{
 	Rank: func(r *Record) string { return RankNewest(r.CreatedAt) },
 }
 
-// viewScope opens the scope to those of the organisation who may know who looked, within the region and project of the site.
+// viewScope opens the scope to those of the organisation who may know who looked, within the region and project of the
+// site.
 func viewScope(c *Case) error {
 	id, org, ok := c.Record.Scope.custody()
 	if !ok {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Gap is a run of numbers that a register passes over, because the server was put back to a copy: they may have been given,
-// signed and sent away since the copy was made, by a history that is gone.
+// Gap is a run of numbers that a register passes over, because the server was put back to a copy: they may have been
+// given, signed and sent away since the copy was made, by a history that is gone.
 type Gap struct {
 	From int64  `json:"from"`
 	To   int64  `json:"to"`
@@ -17,15 +17,15 @@ type Gap struct {
 	EN   string `json:"en"`
 }
 
-// How many numbers are passed over: more than people can have given. Numbers are given one by one, by somebody who has read the
-// clue: a quarter's pool of leads is some hundreds, and no office gives one a minute day and night.
+// How many numbers are passed over: more than people can have given. Numbers are given one by one, by somebody who has
+// read the clue: a quarter's pool of leads is some hundreds, and no office gives one a minute day and night.
 const (
 	numbersAtOnce    = 1000
 	numbersPerMinute = 1
 )
 
-// Lost is how many numbers may have been given since the newest entry of a copy. earlier is how often this same copy was put
-// back before: each time its numbers began above the ones before.
+// Lost is how many numbers may have been given since the newest entry of a copy. earlier is how often this same copy
+// was put back before: each time its numbers began above the ones before.
 func Lost(copied, now time.Time, earlier int) int64 {
 	minutes := max(0, int64(now.Sub(copied)/time.Minute)+1)
 	return numbersAtOnce*int64(earlier+1) + numbersPerMinute*minutes
@@ -67,7 +67,8 @@ var registerDesk = &Desk{
 	},
 }
 
-// RegisterOf finds the register of an organisation and year, or the id under which it is to be made; then the record is nil.
+// RegisterOf finds the register of an organisation and year, or the id under which it is to be made; then the record is
+// nil.
 func RegisterOf(look Lookup, org OrgID, year int) (RecordID, *Record, error) {
 	return Own(look, DeriveID(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), "register", string(org)), KindRegister, MakeScope(ScopeRegister, string(org)))
 }

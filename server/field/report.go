@@ -405,8 +405,8 @@ func rememberInspectors(c *Case) error {
 	return nil
 }
 
-// onVisit checks that somebody whom a report names as an inspector is a person who could be sent there. Who left after the visit,
-// or was recused after its report was begun, was there all the same.
+// onVisit checks that somebody whom a report names as an inspector is a person who could be sent there. Who left after
+// the visit, or was recused after its report was begun, was there all the same.
 func onVisit(c *Case, id UserID) error {
 	person, err := c.See(RecordID(id))
 	if err != nil {
@@ -422,8 +422,8 @@ func onVisit(c *Case, id UserID) error {
 	return fit(c, person, c.Record.Scope, c.Record.Info, c.Record.CreatedAt, PowerInspect, RoleInspector, RoleTeamLead, RoleSupervisor, RoleLeader)
 }
 
-// byTeam is whose a report is, and a finding: of who wrote it and of those whom the report names as inspectors, as people at a
-// visit fill in one list and come to their findings together.
+// byTeam is whose a report is, and a finding: of who wrote it and of those whom the report names as inspectors, as
+// people at a visit fill in one list and come to their findings together.
 var byTeam = &Whose{ZH: "作者及报告中的检查人员", EN: "its author and the inspectors of the report", People: func(look Lookup, r *Record) ([]UserID, error) {
 	if r.Kind == KindReport {
 		return Authors(r), nil
@@ -626,7 +626,8 @@ func approveReport(c *Case) error {
 // mostUndecided are named of what was undecided when a report was approved.
 const mostUndecided = 200
 
-// nameUndecided says in the approval what was kept for the report and nobody has decided: it does not stand in the report.
+// nameUndecided says in the approval what was kept for the report and nobody has decided: it does not stand in the
+// report.
 func nameUndecided(c *Case) error {
 	kept, err := KeptOf(c.Look, c.Record)
 	if err != nil {
@@ -654,8 +655,8 @@ func list(said []string) (en, zh string) {
 	return en, zh
 }
 
-// reopenReport puts a report that was approved back under review: something was overlooked. From there it can go back to its
-// authors, or be approved again.
+// reopenReport puts a report that was approved back under review: something was overlooked. From there it can go back
+// to its authors, or be approved again.
 func reopenReport(c *Case) error {
 	if err := notAuthor(c); err != nil {
 		return err
@@ -670,9 +671,9 @@ func reopenReport(c *Case) error {
 	return underReviewAgain(c, c.Record)
 }
 
-// voidReport takes a report out of view. When its own side does so after it was handed in, that is a matter for who reviews it:
-// a notice, and a review item that stays open until somebody else has looked. When somebody else does so, its authors are told.
-// What the desk has built on it is asked about again.
+// voidReport takes a report out of view. When its own side does so after it was handed in, that is a matter for who
+// reviews it: a notice, and a review item that stays open until somebody else has looked. When somebody else does so,
+// its authors are told. What the desk has built on it is asked about again.
 func voidReport(from ...State) Command {
 	cmd := ownVoid(byAuthor, from...)
 	void := cmd.Do

@@ -62,7 +62,8 @@ func WaysFor(parked *Record) []Way {
 // KeptCodes lists the codes with which an operation can be refused and kept.
 func KeptCodes() []Code { return slices.Sorted(maps.Keys(resolved)) }
 
-// Correction is what is put in place of parts of a kept operation: a member that is there replaces that of the operation.
+// Correction is what is put in place of parts of a kept operation: a member that is there replaces that of the
+// operation.
 type Correction struct {
 	ID      RecordID         `json:"id,omitempty"`
 	Kind    Kind             `json:"kind,omitempty"`

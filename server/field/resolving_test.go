@@ -9,7 +9,8 @@ import (
 	"fieldclue/server/field"
 )
 
-// whole are the codes with which a request is refused as a whole, so that nothing is kept and the phone still holds everything.
+// whole are the codes with which a request is refused as a whole, so that nothing is kept and the phone still holds
+// everything.
 var whole = []field.Code{
 	field.CodeBadJSON, field.CodeTooDeep, field.CodeBodyTruncated, field.CodeMethodNotAllowed, field.CodeBatchReused, field.CodeWeakPassword,
 	field.CodeSetupClosed, field.CodeDeviceUnknown, field.CodeInvalidCode, field.CodeTooManyDevices, field.CodeDeviceMoving, field.CodeForeignDevice,

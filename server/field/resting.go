@@ -43,8 +43,9 @@ func (w cause) toOwner(t *Told, about, evidence *Spec) Notice {
 	return Notice{Type: "info", ZH: fmt.Sprintf("%s所依据的%s已作废。", zh, evidence.ZH), EN: fmt.Sprintf("Of what %s rests on, one %s was voided.", en, evidence.EN)}
 }
 
-// groundMoved asks about everything that rests on the case's record, in the same commit and wherever that lives, because it no
-// longer counts: links to it say so, each record gets a review item beside it, and those are told whom its kind names (Told).
+// groundMoved asks about everything that rests on the case's record, in the same commit and wherever that lives,
+// because it no longer counts: links to it say so, each record gets a review item beside it, and those are told whom
+// its kind names (Told).
 func groundMoved(c *Case, resting Resting, because cause, why string) error {
 	for _, l := range resting.Links {
 		c.Effect(Effect{ID: l.ID, Kind: l.Kind, Scope: l.Scope, Set: map[string]Value{"discredited": Quote(true)}})
@@ -77,8 +78,9 @@ type Resting struct {
 	Records []*Record // its report, what names it as evidence, what was answered with its report, and the cases, in this order, each once
 }
 
-// Matters reports whether the desk has built on it: a case or a link leads to it, a finding that rests on it was classified, or a
-// revisit was ended with it (the Matters of their kinds). What lies with its authors alone is theirs to take back.
+// Matters reports whether the desk has built on it: a case or a link leads to it, a finding that rests on it was
+// classified, or a revisit was ended with it (the Matters of their kinds). What lies with its authors alone is theirs
+// to take back.
 func (r Resting) Matters() bool {
 	return len(r.Links) > 0 || slices.ContainsFunc(r.Records, func(x *Record) bool {
 		s := KindOf(x.Kind)
@@ -86,8 +88,8 @@ func (r Resting) Matters() bool {
 	})
 }
 
-// RestingOn finds what rests on a photo, an interview, a finding or a report, wherever it lives. On a report rests what rests on
-// one of its parts. What names what stands with the kinds: Part, the Evidence of fields, Ties and Holds.
+// RestingOn finds what rests on a photo, an interview, a finding or a report, wherever it lives. On a report rests what
+// rests on one of its parts. What names what stands with the kinds: Part, the Evidence of fields, Ties and Holds.
 func RestingOn(look Lookup, evidence *Record) (Resting, error) {
 	w := resting{look: look, seen: map[RecordID]bool{}}
 	err := w.evidence(evidence)
@@ -172,8 +174,8 @@ func (w *resting) report(report *Record) error {
 	return w.answered(report)
 }
 
-// conclusion notes the cases to which something leads that was concluded from evidence, as a finding is. own: it is itself what was
-// asked about, and links to it count as such.
+// conclusion notes the cases to which something leads that was concluded from evidence, as a finding is. own: it is
+// itself what was asked about, and links to it count as such.
 func (w *resting) conclusion(r *Record, own bool) error {
 	w.ids = append(w.ids, KindOf(r.Kind).Cases(r)...)
 	return w.linked(r.ID, own)

@@ -9,7 +9,8 @@ const (
 )
 
 // reviewSpec is a question that the server puts about a record whose ground has moved: a photo on which it rests was
-// discredited, evidence was voided. It lives beside the record that it asks about, so that the person who decides about a clue sees it there.
+// discredited, evidence was voided. It lives beside the record that it asks about, so that the person who decides about
+// a clue sees it there.
 var reviewSpec = &Spec{
 	Kind: KindReview, ZH: "复核事项", EN: "review item", Opens: OpensNone, Filed: FiledNone, ServerOK: true,
 	Initial: StateOpen, States: []Choice{
@@ -69,7 +70,8 @@ var reviewDesk = &Desk{
 	},
 }
 
-// notItsAuthor refuses those who made a record, who were ever on the report that it belongs to, or who handle it or once did.
+// notItsAuthor refuses those who made a record, who were ever on the report that it belongs to, or who handle it or
+// once did.
 func notItsAuthor(c *Case, r *Record) error {
 	report := r
 	if r.Kind != KindReport {
@@ -88,9 +90,9 @@ func notItsAuthor(c *Case, r *Record) error {
 	return nil
 }
 
-// discreditPhoto marks a photo as one that no longer proves anything, and asks about everything that rests on it, in the
-// same commit and wherever that lives: its report, the findings that name it, the revisits that were answered with its
-// report, and the clues that it or such a finding is linked to. The photo stays to be seen.
+// discreditPhoto marks a photo as one that no longer proves anything, and asks about everything that rests on it, in
+// the same commit and wherever that lives: its report, the findings that name it, the revisits that were answered with
+// its report, and the clues that it or such a finding is linked to. The photo stays to be seen.
 func discreditPhoto(c *Case) error {
 	if Discredited(c.Record) {
 		return Refuse(CodeNotNow, "The photo is discredited already.").InChinese("该照片已被认定不可采信。")

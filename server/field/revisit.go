@@ -240,8 +240,8 @@ func tellTeam(c *Case, kind, zh, en string) {
 	}
 }
 
-// inCampaign refuses what the campaign of a task does not allow any more: once it has been reported nothing of it changes, and
-// work is given out only while it runs. A campaign that cannot be found bounds nothing.
+// inCampaign refuses what the campaign of a task does not allow any more: once it has been reported nothing of it
+// changes, and work is given out only while it runs. A campaign that cannot be found bounds nothing.
 func inCampaign(c *Case, to State) error {
 	campaign, err := campaignOf(c, c.Record)
 	switch {
@@ -263,8 +263,8 @@ func campaignOf(c *Case, task *Record) (*Record, error) {
 	return campaign, nil
 }
 
-// keepOpen notes in the campaign that a task which had been missed is open again. So it is written in the campaign's own log,
-// in one order with its closing: either it is found open there, or it finds the campaign closed.
+// keepOpen notes in the campaign that a task which had been missed is open again. So it is written in the campaign's
+// own log, in one order with its closing: either it is found open there, or it finds the campaign closed.
 func keepOpen(c *Case) error {
 	old, err := c.Look.Get(c.Record.ID)
 	if err != nil || old == nil || old.State != RevisitMissed {
@@ -410,15 +410,16 @@ func submitRevisit(c *Case) error {
 	return nil
 }
 
-// earlier is by how much a visit may begin before its task was written down: a team is sent off by telephone in the morning, and
-// the desk writes it down in the evening. What the server had before the task is of another visit in any case.
+// earlier is by how much a visit may begin before its task was written down: a team is sent off by telephone in the
+// morning, and the desk writes it down in the evening. What the server had before the task is of another visit in any
+// case.
 const earlier = 12 * time.Hour
 
 // handedIn are the states of a report that its authors have given out of their hands.
 var handedIn = []State{ReportSubmitted, ReportResubmitted, ReportUnderReview, ReportApproved, ReportArchived}
 
-// answersTask checks that a report is the visit for which the task was made: handed in, of the task's team, of a visit in the
-// campaign and after the task was given out, and no other task's.
+// answersTask checks that a report is the visit for which the task was made: handed in, of the task's team, of a visit
+// in the campaign and after the task was given out, and no other task's.
 func answersTask(c *Case, report *Record) error {
 	task := c.Record
 	switch {
@@ -445,8 +446,8 @@ func answersTask(c *Case, report *Record) error {
 	return visitedFor(c, report)
 }
 
-// visitedFor checks when the visit was. The clock of a phone is evidence and no proof: a report that the server had before the
-// task was given out is of an earlier visit whatever it says, and what it says must fit too.
+// visitedFor checks when the visit was. The clock of a phone is evidence and no proof: a report that the server had
+// before the task was given out is of an earlier visit whatever it says, and what it says must fit too.
 func visitedFor(c *Case, report *Record) error {
 	given := c.Record.Time("assignedAt")
 	if given.IsZero() { // it was given out by an older server
@@ -480,9 +481,9 @@ func voidedReport(void Command) Command {
 	return void
 }
 
-// askTaskAgain puts the task that a report had answered back: to its team when the report is gone, and to be accepted once more when
-// the report is under review again, since what was accepted rests on it. The team gets the site back. A campaign that has been
-// reported does not change any more: its planner is told.
+// askTaskAgain puts the task that a report had answered back: to its team when the report is gone, and to be accepted
+// once more when the report is under review again, since what was accepted rests on it. The team gets the site back. A
+// campaign that has been reported does not change any more: its planner is told.
 func askTaskAgain(c *Case, report *Record, to State, n Notice) error {
 	tasks, err := c.Look.In(report.Scope, KindRevisit)
 	if err != nil {

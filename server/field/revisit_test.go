@@ -300,8 +300,8 @@ func TestATaskWhoseReportIsVoidedGoesBackToItsTeam(t *testing.T) {
 	}
 }
 
-// A task that was accepted rests on its report. When that is under review again, by hand or because of a late flag, the task is to
-// be accepted again; when it is voided, the task goes back to its team, who see the site.
+// A task that was accepted rests on its report. When that is under review again, by hand or because of a late flag, the
+// task is to be accepted again; when it is voided, the task goes back to its team, who see the site.
 func TestATaskIsAskedAboutAgainWhenItsReportIs(t *testing.T) {
 	done := func(t *testing.T, campaign field.State) *world {
 		w := visited(t)

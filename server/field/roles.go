@@ -1,7 +1,7 @@
 package field
 
-// Role is one of the roles of the field. What a role may do stands in server/access/table.go; here are the names, because a
-// field of a record may say which roles set it.
+// Role is one of the roles of the field. What a role may do stands in server/access/table.go; here are the names,
+// because a field of a record may say which roles set it.
 type Role string
 
 // The roles.
@@ -19,8 +19,8 @@ const (
 	RoleAuditor       Role = "auditor"            // 审计员
 	RoleAdministrator Role = "administrator"      // 系统管理员
 
-	// RoleFounder is what an administrator of the founding organisation is besides. Nobody is given it: it follows from the
-	// organisation's record.
+	// RoleFounder is what an administrator of the founding organisation is besides. Nobody is given it: it follows from
+	// the organisation's record.
 	RoleFounder Role = "founder" // 创建方系统管理员
 )
 

@@ -77,8 +77,8 @@ func (s *Spec) OpenStates() (states []State) {
 // Bearing is what the record that names a piece of evidence has to do with it.
 type Bearing string
 
-// The bearings. A field with the id of a photo, an interview or a visit that says none of them is a failing test, unless it is the
-// Part of its kind.
+// The bearings. A field with the id of a photo, an interview or a visit that says none of them is a failing test,
+// unless it is the Part of its kind.
 const (
 	RestsOnIt Bearing = "rests" // the record falls in doubt when the evidence no longer counts
 	OnlyNamed Bearing = "named" // it stands whatever becomes of the evidence
@@ -93,8 +93,8 @@ type Ground struct {
 	*Field
 }
 
-// Grounds lists the fields that name evidence on which their records rest: those that name a visit, or those that name what was brought
-// home from one.
+// Grounds lists the fields that name evidence on which their records rest: those that name a visit, or those that name
+// what was brought home from one.
 func Grounds(visit bool) (all []Ground) {
 	for _, s := range known {
 		for _, f := range s.rests {
@@ -141,8 +141,8 @@ const (
 // KindFor is the kind in which the server keeps something.
 func KindFor(u Use) Kind { return byUse[u] }
 
-// Tie says that records of a kind tie evidence to a case. The originals of photos that are tied to a case that holds them lie under
-// legal hold.
+// Tie says that records of a kind tie evidence to a case. The originals of photos that are tied to a case that holds
+// them lie under legal hold.
 type Tie struct {
 	Case     string  // the key with the id of the case
 	Evidence string  // the key with the id of the evidence
@@ -173,8 +173,8 @@ func Tying() (all []*Spec) {
 	return all
 }
 
-// Holding says that records of a kind are cases: evidence that is tied to one is held while it goes on, for the organisation that manages
-// it.
+// Holding says that records of a kind are cases: evidence that is tied to one is held while it goes on, for the
+// organisation that manages it.
 type Holding struct {
 	For    string  // the field with that organisation
 	Not    []State // in which nothing is held
@@ -296,5 +296,6 @@ type Step struct {
 	Lost  *Between // where to look when the stamp that names the entry is overwritten
 }
 
-// Between is the part of a log between the entries that set two fields of a record. Once the second is set the step lies there.
+// Between is the part of a log between the entries that set two fields of a record. Once the second is set the step
+// lies there.
 type Between struct{ After, Before string }

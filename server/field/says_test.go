@@ -12,7 +12,8 @@ var filings = []field.Filing{
 	field.FiledFlag, field.FiledConflict, field.FiledAround, field.FiledPerson,
 }
 
-// A kind says all about itself, also that something does not concern it. What it leaves out would be missing where nobody looks for it.
+// A kind says all about itself, also that something does not concern it. What it leaves out would be missing where
+// nobody looks for it.
 func TestEveryKindSaysAllAboutItself(t *testing.T) {
 	for _, s := range field.Kinds() {
 		if !slices.Contains([]field.Opening{field.OpensNone, field.OpensByID, field.OpensByName}, s.Opens) {
@@ -40,7 +41,8 @@ func brings(k field.Kind) bool {
 	return slices.Contains([]field.Filing{field.FiledVisit, field.FiledPicture, field.FiledWords}, k.Filing())
 }
 
-// Whoever names a photo, an interview or a visit says whether he rests on it. Otherwise nobody is asked when the evidence falls.
+// A field that names a photo, an interview or a visit says whether the record rests on it. Otherwise nobody is asked
+// when the evidence falls.
 func TestEveryKindSaysWhatItRestsOn(t *testing.T) {
 	for _, s := range field.Kinds() {
 		var look func(of []field.Field, in string)

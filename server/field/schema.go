@@ -86,8 +86,8 @@ const (
 var earliest, latest = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Check validates one value against its field and returns it in its canonical form: compact, keys of objects in order.
-// What is returned may share the bytes of v.
-// A JSON null means "no value" and is returned as nil; required members may not be null.
+// What is returned may share the bytes of v. A JSON null means "no value" and is returned as nil; required members may
+// not be null.
 func (f *Field) Check(v Value) (Value, error) {
 	v = bytes.TrimSpace(v)
 	if len(v) == 0 || bytes.Equal(v, []byte("null")) {
@@ -438,8 +438,8 @@ func validKey(k string) bool {
 	return true
 }
 
-// What the fields of a record may have in bytes, as they go over the wire, all together and each. A record is what a page cannot cut: at
-// 20 kbit/s one comes through within a minute. Two values of a conflict fit into one.
+// What the fields of a record may have in bytes, as they go over the wire, all together and each. A record is what a
+// page cannot cut: at 20 kbit/s one comes through within a minute. Two values of a conflict fit into one.
 const (
 	MaxRecord = 128 << 10
 	MaxValue  = 60 << 10

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Scope is the unit of order, of access and of partial replication: "site/0192…", "clue/…", "campaign/…", "ledger/…", "org/gz",
-// "user/…", "register/gz", "custody/0192…-gz", "signin/gz". Every record has one home scope.
+// Scope is the unit of order, of access and of partial replication: "site/0192…", "clue/…", "campaign/…", "ledger/…",
+// "org/gz", "user/…", "register/gz", "custody/0192…-gz", "signin/gz". Every record has one home scope.
 type Scope string
 
 // ScopeType is the part of a scope before the slash.
@@ -28,8 +28,9 @@ const (
 // ScopeTypes lists the types.
 var ScopeTypes = []ScopeType{ScopeUser, ScopeOrg, ScopeSite, ScopeClue, ScopeCampaign, ScopeLedger, ScopeRegister, ScopeCustody, ScopeSignin}
 
-// Pulled reports whether phones pull scopes of the type, push to them and hear of them. What the server notes about readers,
-// about all cases in one place and about sign-in, is for pages at the desk alone, which know from which case somebody stays away.
+// Pulled reports whether phones pull scopes of the type, push to them and hear of them. What the server notes about
+// readers, about all cases in one place and about sign-in, is for pages at the desk alone, which know from which case
+// somebody stays away.
 func (t ScopeType) Pulled() bool { return t != ScopeCustody && t != ScopeRegister && t != ScopeSignin }
 
 // PulledTypes lists the types that phones hold, in the order in which they pull them.
@@ -38,8 +39,8 @@ var PulledTypes = slices.DeleteFunc(slices.Clone(ScopeTypes), func(t ScopeType) 
 // MakeScope joins a type and an id.
 func MakeScope(t ScopeType, id string) Scope { return Scope(string(t) + "/" + id) }
 
-// CustodyScope is where it is noted that people of an organisation look at the photos of a site. Each organisation has its
-// own: what one side looks at tells what it is working on, and the other side may be whom it is about.
+// CustodyScope is where it is noted that people of an organisation look at the photos of a site. Each organisation has
+// its own: what one side looks at tells what it is working on, and the other side may be whom it is about.
 func CustodyScope(site SiteID, org OrgID) Scope {
 	return MakeScope(ScopeCustody, string(site)+"-"+string(org))
 }
@@ -73,8 +74,8 @@ func (s Scope) Valid() bool {
 	return false
 }
 
-// ScopeInfo is what access asks about a scope. It is set by a log entry of that scope, like everything else, and
-// copied onto the scope's records so that a list can be filtered in the query.
+// ScopeInfo is what access asks about a scope. It is set by a log entry of that scope, like everything else, and copied
+// onto the scope's records so that a list can be filtered in the query.
 type ScopeInfo struct {
 	Orgs    []OrgID   `json:"orgs"`              // the organisations that take part; the first is the one that owns it
 	Region  string    `json:"region,omitempty"`  // GB/T 2260 code of six digits; empty: no place

@@ -9,9 +9,10 @@ import (
 	"time"
 )
 
-// Who can sign in as whom, from which device, and who did: all of it stands in the log, in signin/<org>, which nobody pulls.
-// Secrets do not: of a password the log has the SHA-256 of its Argon2id text, of a one-time code the SHA-256 of the code, of a
-// session that it was opened and closed. The texts themselves are working documents, worth nothing unless a record names them.
+// Who can sign in as whom, from which device, and who did: all of it stands in the log, in signin/<org>, which nobody
+// pulls. Secrets do not: of a password the log has the SHA-256 of its Argon2id text, of a one-time code the SHA-256 of
+// the code, of a session that it was opened and closed. The texts themselves are working documents, worth nothing
+// unless a record names them.
 
 // SigninScope is where the accounts of an organisation are.
 func SigninScope(org OrgID) Scope { return MakeScope(ScopeSignin, string(org)) }
@@ -19,7 +20,8 @@ func SigninScope(org OrgID) Scope { return MakeScope(ScopeSignin, string(org)) }
 // AccountID is the id of the account with a sign-in name: a name is given once in an organisation.
 func AccountID(org OrgID, login string) RecordID { return ServerID("account", string(org), login) }
 
-// DeviceRecord is the id of the record of a device. There is one wherever the device is enrolled: it belongs to one person.
+// DeviceRecord is the id of the record of a device. There is one wherever the device is enrolled: it belongs to one
+// person.
 func DeviceRecord(id DeviceID) RecordID { return ServerID("device", string(id)) }
 
 // CodeID is the id of the record of a one-time code: who knows the code finds it, and nobody else can work it out.
@@ -71,7 +73,8 @@ var (
 	}
 )
 
-// SessionsOfDevice is how many sessions a device may have open at once: an app that is installed anew leaves one behind.
+// SessionsOfDevice is how many sessions a device may have open at once: an app that is installed anew leaves one
+// behind.
 const SessionsOfDevice = 8
 
 var accountSpec = &Spec{
@@ -269,7 +272,8 @@ func sessionBound(c *Case, person, device string) error {
 	return nil
 }
 
-// NewAccount gives somebody who was made in this very commit a name to sign in with. CodeTaken when the organisation has it.
+// NewAccount gives somebody who was made in this very commit a name to sign in with. CodeTaken when the organisation
+// has it.
 func NewAccount(c *Case, org OrgID, login string, person UserID, digest string) error {
 	if HasIdentity(login) {
 		return Refuse(CodeIdentityInText, "A sign-in name is read by many: choose one that is no phone, ID or card number.").
@@ -304,8 +308,8 @@ func NewAccount(c *Case, org OrgID, login string, person UserID, digest string) 
 	return nil
 }
 
-// NewCode makes a one-time code, unless it is the case's own record that is one; those for the same purpose that the person has
-// and did not use are withdrawn.
+// NewCode makes a one-time code, unless it is the case's own record that is one; those for the same purpose that the
+// person has and did not use are withdrawn.
 func NewCode(c *Case, id RecordID, org OrgID, purpose string, person UserID, digest string, until time.Time, after string) error {
 	open, err := c.Look.Find(KindCode, KeyFor("openFor", person))
 	if err != nil {
@@ -356,8 +360,8 @@ func useCode(c *Case) error {
 	return Enrol(c, OrgID(r.Scope.ID()), device, UserID(person), c.Arg("name"), c.Arg("platform"), string(r.Author), c.int("most"))
 }
 
-// Enrol binds a device to a person for ever. CodeForeignDevice when it is somebody else's, CodeTooManyDevices when the person
-// has most of them. A device that is the person's already stays as it is.
+// Enrol binds a device to a person for ever. CodeForeignDevice when it is somebody else's, CodeTooManyDevices when the
+// person has most of them. A device that is the person's already stays as it is.
 func Enrol(c *Case, org OrgID, device DeviceID, person UserID, name, platform, codeBy string, most int) error {
 	id := DeviceRecord(device)
 	old, err := c.Look.Get(id)

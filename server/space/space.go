@@ -1,9 +1,9 @@
-// Package space counts the bytes of originals for each organisation: what is stored, and what was declared and is on its
-// way. docs/decisions/space.md says what counts, for whom, and why.
+// Package space counts the bytes of originals for each organisation: what is stored, and what was declared and is on
+// its way. docs/decisions/space.md says what counts, for whom, and why.
 //
-// The count is derived: it is read from the records when the program starts, and then follows what changes, no matter who wrote
-// it. Nothing of it is kept on disk, so nothing can go wrong there. Index is the count; Room (limit.go) says whether one
-// more photo fits. Not here: who is told, and when (server/evidence).
+// The count is derived: it is read from the records when the program starts, and then follows what changes, no matter
+// who wrote it. Nothing of it is kept on disk, so nothing can go wrong there. Index is the count; Room (limit.go) says
+// whether one more photo fits. Not here: who is told, and when (server/evidence).
 package space
 
 import (
@@ -248,8 +248,8 @@ func (x *Index) since(ctx context.Context, at time.Time) error {
 // count is the index as a store.Derived.
 type count struct{ *Index }
 
-// Moved follows store.Derived: it notes to whom the scopes belong. That never changes in the life of a scope; but a log that was
-// rebuilt may say something else, and then everything is counted anew.
+// Moved follows store.Derived: it notes to whom the scopes belong. That never changes in the life of a scope; but a log
+// that was rebuilt may say something else, and then everything is counted anew.
 func (x count) Moved(heads []store.Head) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -291,8 +291,8 @@ func (x count) Changed(records []*field.Record) {
 	}
 }
 
-// photo counts a photo. Once its bytes are there they stay, whatever becomes of the record. The caller holds mu, as for all
-// that follow.
+// photo counts a photo. Once its bytes are there they stay, whatever becomes of the record. The caller holds mu, as for
+// all that follow.
 func (x *Index) photo(r *field.Record) {
 	switch {
 	case r.Fields["receipt"] != nil:

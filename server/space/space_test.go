@@ -152,8 +152,8 @@ func of(t *testing.T, x *space.Index, org field.OrgID) space.Use {
 	return u
 }
 
-// Whatever happens in whatever order, the count that followed it is the plain sum over the records, and so is the one of
-// a server that starts only now.
+// Whatever happens in whatever order, the count that followed it is the plain sum over the records, and so is the one
+// of a server that starts only now.
 func TestTheCountIsThatOfTheRecords(t *testing.T) {
 	for seed := range uint64(30) {
 		dice := rand.New(rand.NewPCG(seed, 7))
@@ -216,8 +216,8 @@ func plain(l *log, org string) space.Use {
 	return u
 }
 
-// The room goes to those who declared first, no matter who asks first, and what was declared more than 30 days ago and never
-// came stands in nobody's way.
+// The room goes to those who declared first, no matter who asks first, and what was declared more than 30 days ago and
+// never came stands in nobody's way.
 func TestTheRoomGoesInTheOrderOfTheDeclarations(t *testing.T) {
 	l := newLog()
 	x := space.New(l, l.clock)

@@ -1,9 +1,10 @@
-// Package storage opens what a configuration names: the store of the records, and those of photos, renditions and signed
-// statements. Nothing else chooses an engine, so a third store would be a change here.
+// Package storage opens what a configuration names: the store of the records, and those of photos, renditions and
+// signed statements. Nothing else chooses an engine, so a third store would be a change here.
 //
-// Open is for a server and for commands that write, OpenToRead for those that look on beside a running server, OpenBeside
-// for those that change working documents beside one. private.go sees to it that nobody else on the machine reaches the
-// directory; walk.go walks through what is kept. What is kept in the stores, and by which rules, is not known here.
+// Open is for a server and for commands that write, OpenToRead for those that look on beside a running server,
+// OpenBeside for those that change working documents beside one. private.go sees to it that nobody else on the machine
+// reaches the directory; walk.go walks through what is kept. What is kept in the stores, and by which rules, is not
+// known here.
 package storage
 
 import (

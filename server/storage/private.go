@@ -13,10 +13,10 @@ import (
 // othersMay are the bits of a mode with which others than the owner reach a file.
 const othersMay = 0o077
 
-// KeepPrivate sees to it that nobody but the server's user reaches what lies in the data directory: the database, its log, keys,
-// photos, statements. A directory that was there with other modes is mended, and that is said in one line of the log; where it cannot
-// be, the server does not start. Where the directory and what lies two levels deep is closed nobody gets below, and no more is
-// looked at; else everything is.
+// KeepPrivate sees to it that nobody but the server's user reaches what lies in the data directory: the database, its
+// log, keys, photos, statements. A directory that was there with other modes is mended, and that is said in one line of
+// the log; where it cannot be, the server does not start. Where the directory and what lies two levels deep is closed
+// nobody gets below, and no more is looked at; else everything is.
 func KeepPrivate(dir string, log *slog.Logger) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("the data directory: %w", err)

@@ -9,15 +9,15 @@ import (
 	"fieldclue/server/field"
 )
 
-// Cursor is how a page of a list says where the next one begins: the place of its last record and, for a list whose records move,
-// when the first page was read. The zero Cursor is the beginning.
+// Cursor is how a page of a list says where the next one begins: the place of its last record and, for a list whose
+// records move, when the first page was read. The zero Cursor is the beginning.
 type Cursor struct {
 	Place
 	Since time.Time
 }
 
-// String is the cursor as one opaque word: base64 of the rank, a space and the id, and of a space and Since in milliseconds where it is
-// set. Empty at the beginning.
+// String is the cursor as one opaque word: base64 of the rank, a space and the id, and of a space and Since in
+// milliseconds where it is set. Empty at the beginning.
 func (c Cursor) String() string {
 	if c.Place == (Place{}) {
 		return ""

@@ -114,7 +114,8 @@ type Lister interface {
 	List(ctx context.Context, q Query) ([]*field.Record, error)
 }
 
-// EachPage reads a list to its end and gives fn every page of q.Limit records. It stops at the first error, which it returns.
+// EachPage reads a list to its end and gives fn every page of q.Limit records. It stops at the first error, which it
+// returns.
 func EachPage(ctx context.Context, s Lister, q Query, fn func([]*field.Record) error) error {
 	for {
 		records, err := s.List(ctx, q)

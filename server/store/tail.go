@@ -8,9 +8,9 @@ import (
 	"fieldclue/server/field"
 )
 
-// Tail keeps something that is derived from records, and held in memory, equal to what the log says: it reads everything
-// once, and after that what has changed in the scopes whose log has grown, no matter who wrote to them. One goroutine at a time
-// may use it. The zero Tail of some types of scopes has seen nothing.
+// Tail keeps something that is derived from records, and held in memory, equal to what the log says: it reads
+// everything once, and after that what has changed in the scopes whose log has grown, no matter who wrote to them. One
+// goroutine at a time may use it. The zero Tail of some types of scopes has seen nothing.
 type Tail struct {
 	Types []field.ScopeType
 	seen  map[field.Scope]int64 // up to which entry; nil: nothing was read yet
@@ -24,8 +24,8 @@ type TailStore interface {
 
 // Derived is what a Tail keeps equal.
 type Derived interface {
-	// Moved is told of the scopes that have grown, before anything of them is read. It reports whether what was derived so
-	// far is worth nothing any more; it has been forgotten then.
+	// Moved is told of the scopes that have grown, before anything of them is read. It reports whether what was derived
+	// so far is worth nothing any more; it has been forgotten then.
 	Moved(heads []Head) (forgotten bool)
 	// Build reads everything. After an error it is called again.
 	Build(ctx context.Context) error
@@ -38,8 +38,8 @@ const (
 	tailRecords = 500
 )
 
-// CatchUp returns when everything is derived that any process had committed before the call. The heads come first: what is
-// written while everything is read is read again.
+// CatchUp returns when everything is derived that any process had committed before the call. The heads come first: what
+// is written while everything is read is read again.
 func (t *Tail) CatchUp(ctx context.Context, s TailStore, d Derived) error {
 	moved, err := t.moved(ctx, s)
 	if err != nil {

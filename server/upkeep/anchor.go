@@ -21,9 +21,9 @@ import (
 	"fieldclue/sync/anchor"
 )
 
-// Once a day the server signs where all logs stand and keeps the statement outside of the database: on MinIO in a bucket of
-// its own, where nobody can remove it for ten years, whatever keys he holds; in the embedded directory as a read-only file,
-// of which anyone who distrusts the machine keeps a copy elsewhere.
+// Once a day the server signs where all logs stand and keeps the statement outside of the database: on MinIO in a
+// bucket of its own, where nobody can remove it for ten years, whatever keys he holds; in the embedded directory as a
+// read-only file, of which anyone who distrusts the machine keeps a copy elsewhere.
 const (
 	anchorEvery = 24 * time.Hour
 	anchorDoc   = "anchor"
@@ -86,9 +86,9 @@ func anchorIfDue(ctx context.Context, p *storage.Engines, log *slog.Logger) erro
 	return err
 }
 
-// keepStatement signs where all logs stand, and keeps it. n is the number of logs. By their times one sees which statement came
-// later (anchor.Witness), so its time is after that of the one before, also if the clock was put back; after a restore it is after
-// that of all that were kept, because the copy knows only the older ones.
+// keepStatement signs where all logs stand, and keeps it. n is the number of logs. By their times one sees which
+// statement came later (anchor.Witness), so its time is after that of the one before, also if the clock was put back;
+// after a restore it is after that of all that were kept, because the copy knows only the older ones.
 func keepStatement(ctx context.Context, p *storage.Engines, now time.Time, restored bool) (sum blob.Sum, n int, err error) {
 	last, doc, err := lastAnchored(ctx, p)
 	if err != nil {
@@ -130,8 +130,8 @@ func keepStatement(ctx context.Context, p *storage.Engines, now time.Time, resto
 	return sum, n, nil
 }
 
-// signHeads makes a statement say where all logs stand, and which keys the server has. n is the number of logs; without any there
-// is nothing to sign.
+// signHeads makes a statement say where all logs stand, and which keys the server has. n is the number of logs; without
+// any there is nothing to sign.
 func signHeads(ctx context.Context, p *storage.Engines, ring receipt.Ring, s anchor.Statement) (msg []byte, n int, err error) {
 	err = storage.EachHead(ctx, p.Store, func(h store.Head) error {
 		s.Heads = append(s.Heads, anchor.Head{Scope: h.Scope, Seq: h.Seq, Hash: h.Hash})
@@ -151,9 +151,10 @@ func digestOf(keys receipt.Keys) string {
 	return hex.EncodeToString(h[:])
 }
 
-// Anchor keeps a signed statement now. restored says that the database was put back from a copy: what earlier statements
-// know and the logs do not is then no fault, but stays in every report; and the registers pass over the numbers that may have
-// been given since, of which told says where they go on. It comes before the server gives the next number.
+// Anchor keeps a signed statement now. restored says that the database was put back from a copy: what earlier
+// statements know and the logs do not is then no fault, but stays in every report; and the registers pass over the
+// numbers that may have been given since, of which told says where they go on. It comes before the server gives the
+// next number.
 func Anchor(ctx context.Context, cfg config.Config, log *slog.Logger, restored bool) (sum string, scopes int, told []string, err error) {
 	p, err := storage.Open(ctx, cfg, log)
 	if err != nil {
@@ -173,8 +174,8 @@ func Anchor(ctx context.Context, cfg config.Config, log *slog.Logger, restored b
 	return string(kept), n, told, err
 }
 
-// hear reads all statements that were kept. faults are those that do not hold, or are missing from the row. Beside it the
-// key may be changed and statements may be kept.
+// hear reads all statements that were kept. faults are those that do not hold, or are missing from the row. Beside it
+// the key may be changed and statements may be kept.
 func hear(ctx context.Context, p *storage.Engines, keys receipt.Keys, w *anchor.Witness) (n int, newest time.Time, faults []string, err error) {
 	known, wanted := map[string]bool{}, map[string]time.Time{}
 	last, doc, err := lastAnchored(ctx, p) // before they are listed: what is kept from now on may not be in the list

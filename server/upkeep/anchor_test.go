@@ -98,9 +98,9 @@ func TestStatementsAreHeardWhileTheKeyIsChanged(t *testing.T) {
 	})
 }
 
-// The clock is a year ahead, and put right. Statements follow each other by their times all the same, so that the newest is known
-// for what it is; the next is due a day after the last was kept; and the first one that an older program kept, with the time that
-// the clock had when the key was made, is not contradicted.
+// The clock is a year ahead, and put right. Statements follow each other by their times all the same, so that the
+// newest is known for what it is; the next is due a day after the last was kept; and the first one that an older
+// program kept, with the time that the clock had when the key was made, is not contradicted.
 func TestStatementsFollowEachOtherWhenTheClockIsPutRight(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, f *office) {
 		right := time.Now().UTC().Truncate(time.Millisecond)

@@ -101,8 +101,8 @@ func (d *Done) countLogs(ctx context.Context, dir string) error {
 }
 
 // Restore puts a backup into an empty data directory, and keeps a statement that it was put back. One that was
-// interrupted goes on where it was: the database comes last, and its registers have passed over then what may have been given
-// since the backup.
+// interrupted goes on where it was: the database comes last, and its registers have passed over then what may have been
+// given since the backup.
 func Restore(ctx context.Context, cfg config.Config, log *slog.Logger, from string, told func(*Done)) (*Done, error) {
 	if cfg.MongoDB.URI != "" {
 		return nil, errNotEmbedded
@@ -239,8 +239,8 @@ func hold(ctx context.Context, from, to blob.Store, sum blob.Sum) error {
 }
 
 // Move brings everything from one pair of engines to another, records and files, and compares the ends of all logs
-// afterwards. It goes on where an earlier one stopped: run it beside the working server first, then once more when that has
-// been stopped, and start the server on the new engines.
+// afterwards. It goes on where an earlier one stopped: run it beside the working server first, then once more when that
+// has been stopped, and start the server on the new engines.
 func Move(ctx context.Context, from, to config.Config, log *slog.Logger, told func(*Done)) (*Done, error) {
 	source, err := storage.OpenToRead(ctx, from, log)
 	if err != nil {

@@ -50,9 +50,9 @@ func Doubt(ctx context.Context, p *storage.Engines) (*Warning, error) {
 	return nil, nil
 }
 
-// latest is the latest time that anything signed may have: now, or that of an entry or a statement from when the clock was
-// ahead. A receipt is older than the entry that has it, and a case file has the time of an entry. It reads the whole log: the
-// newest entry of a scope need not be the latest, for the clock may have been put right between them.
+// latest is the latest time that anything signed may have: now, or that of an entry or a statement from when the clock
+// was ahead. A receipt is older than the entry that has it, and a case file has the time of an entry. It reads the
+// whole log: the newest entry of a scope need not be the latest, for the clock may have been put right between them.
 func latest(ctx context.Context, p *storage.Engines, now time.Time) (time.Time, error) {
 	last, _, err := lastAnchored(ctx, p)
 	if err != nil {

@@ -21,7 +21,8 @@ import (
 
 const helpRendition = "fieldclue rebuild makes it anew from the original"
 
-// files is what is known of the files: each was read once, before the records that name them. A file takes 33 bytes of memory.
+// files is what is known of the files: each was read once, before the records that name them. A file takes 33 bytes of
+// memory.
 type files struct {
 	photos, small tree
 	claimed       int64 // originals that records name, each once
@@ -87,8 +88,8 @@ func nibble(c byte) byte {
 	return c - '0'
 }
 
-// claim says that a record names a file. known is false when the file was not there when all were read; first, when no other
-// record named it before.
+// claim says that a record names a file. known is false when the file was not there when all were read; first, when no
+// other record named it before.
 func (t *tree) claim(sum blob.Sum) (known, first bool, err error) {
 	if _, err := blob.ParseSum(string(sum)); err != nil {
 		return false, false, err
@@ -152,7 +153,8 @@ func (r *Report) walk(ctx context.Context, p *storage.Engines, progress func(str
 	return r.files.small.read(ctx, p.Small, seen)
 }
 
-// unclaimed names the files that are wrong and that no record names: anyone who sends their bytes would be told that they are there.
+// unclaimed names the files that are wrong and that no record names: anyone who sends their bytes would be told that
+// they are there.
 func (r *Report) unclaimed() {
 	for _, t := range []struct {
 		place string
@@ -177,7 +179,8 @@ var (
 	ownBlob = regexp.MustCompile(`^(photos|renditions|anchors)/data/([0-9a-f]{2})(/[0-9a-f]{2})?/([0-9a-f]{64})(\.hold)?$`)
 )
 
-// strangers names what does not belong into the data directory. It does no harm there, but nobody of this program put it there.
+// strangers names what does not belong into the data directory. It does no harm there, but nobody of this program put
+// it there.
 func (r *Report) strangers(ctx context.Context, data string) error {
 	holds := map[string]bool{}
 	err := filepath.WalkDir(data, func(path string, d fs.DirEntry, err error) error {

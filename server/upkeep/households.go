@@ -13,9 +13,9 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// MoveHouseholds moves what older servers kept in org/, which units read that may be accused, to where it lies now: households
-// into the scopes of their sites, payments into the ledgers of their projects; and gives each project without a ledger one.
-// The log of what was stays as it is; the records and anyone who pulls them no longer have it.
+// MoveHouseholds moves what older servers kept in org/, which units read that may be accused, to where it lies now:
+// households into the scopes of their sites, payments into the ledgers of their projects; and gives each project
+// without a ledger one. The log of what was stays as it is; the records and anyone who pulls them no longer have it.
 func MoveHouseholds(ctx context.Context, s storage.Store, e *engine.Engine, log *slog.Logger) {
 	moved := 0
 	q := store.Query{Visible: access.Everything, Kinds: []field.Kind{field.KindProject, field.KindSite}, Limit: 100}

@@ -29,8 +29,9 @@ type keyBody struct {
 	Older receipt.Keys `json:"older,omitempty"` // the newest first
 }
 
-// ring is what the document says. The first key of a server signs since there was one, whatever the document says: an older
-// program wrote there what the clock had said, and a clock that is put right later makes everything older than that.
+// ring is what the document says. The first key of a server signs since there was one, whatever the document says: an
+// older program wrote there what the clock had said, and a clock that is put right later makes everything older than
+// that.
 func (k keyBody) ring() receipt.Ring {
 	ring := receipt.Ring{Private: ed25519.NewKeyFromSeed(k.Seed), Keys: k.keys()}
 	ring.Keys[len(ring.Keys)-1].From = time.Time{}
@@ -100,12 +101,12 @@ func noKey(err error) error {
 	return err
 }
 
-// RotateKey makes a new key, with which everything is signed from now on, and destroys the private part of the one before.
-// With leaked the old one is marked: others may have it, and so the key of access tokens that lies beside it, which is renewed
-// too. A statement with the new key vouches at once for all that the logs
-// hold, so that what the old key signed does not rest on it alone. The old key was good until the latest time that it may have
-// signed, which is later than now if the clock was ahead meanwhile. statement is empty when nothing was written yet. It may run
-// while a server serves: that looks at its keys again within a minute, and takes tokens of the key before until they end.
+// RotateKey makes a new key, with which everything is signed from now on, and destroys the private part of the one
+// before. With leaked the old one is marked: others may have it, and so the key of access tokens that lies beside it,
+// which is renewed too. A statement with the new key vouches at once for all that the logs hold, so that what the old
+// key signed does not rest on it alone. The old key was good until the latest time that it may have signed, which is
+// later than now if the clock was ahead meanwhile. statement is empty when nothing was written yet. It may run while a
+// server serves: that looks at its keys again within a minute, and takes tokens of the key before until they end.
 func RotateKey(ctx context.Context, cfg config.Config, log *slog.Logger, leaked bool) (keys receipt.Keys, statement string, err error) {
 	p, err := storage.OpenBeside(ctx, cfg, log)
 	if err != nil {
@@ -143,7 +144,8 @@ func RotateKey(ctx context.Context, cfg config.Config, log *slog.Logger, leaked 
 	return next.ring().Keys, string(sum), nil
 }
 
-// MarkLeaked says of an older key that others may have it, and so the key of access tokens that lay beside it, which is renewed.
+// MarkLeaked says of an older key that others may have it, and so the key of access tokens that lay beside it, which is
+// renewed.
 func MarkLeaked(ctx context.Context, cfg config.Config, log *slog.Logger, id string) (keys receipt.Keys, err error) {
 	p, err := storage.OpenBeside(ctx, cfg, log)
 	if err != nil {

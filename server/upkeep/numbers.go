@@ -20,11 +20,12 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// A server that was put back to a copy does not know which clue numbers it has given since; they stand in signed files and letters.
-// Before it gives the next one, every register passes over as many as may have been given, and says so. docs/decisions/restore.md.
+// A server that was put back to a copy does not know which clue numbers it has given since; they stand in signed files
+// and letters. Before it gives the next one, every register passes over as many as may have been given, and says so.
+// docs/decisions/restore.md.
 
-// skipNumbers lets all registers pass over the numbers that may have been given since the copy was made. earlier is how often the
-// same copy was put back before. It tells where the numbers go on.
+// skipNumbers lets all registers pass over the numbers that may have been given since the copy was made. earlier is how
+// often the same copy was put back before. It tells where the numbers go on.
 func skipNumbers(ctx context.Context, s storage.Store, log *slog.Logger, now time.Time, earlier int) (told []string, err error) {
 	copied, latest, registers, err := endOfCopy(ctx, s, now)
 	if err != nil {
@@ -60,8 +61,8 @@ func skipNumbers(ctx context.Context, s storage.Store, log *slog.Logger, now tim
 	return told, nil
 }
 
-// endOfCopy is when the newest entry was written, and the scopes of the registers. An entry from when the clock was ahead says
-// nothing of that, but years up to its own, latest, may have numbers.
+// endOfCopy is when the newest entry was written, and the scopes of the registers. An entry from when the clock was
+// ahead says nothing of that, but years up to its own, latest, may have numbers.
 func endOfCopy(ctx context.Context, s storage.Heads, now time.Time) (copied, latest time.Time, registers []field.Scope, err error) {
 	latest = now
 	err = storage.EachHead(ctx, s, func(h store.Head) error {
@@ -97,7 +98,8 @@ func (o oneByOne) Get(id field.RecordID) (*field.Record, error) {
 	return found[0], nil
 }
 
-// restoredBefore counts the statements after the end of a copy that say that it was put back: the photo store outlives the database.
+// restoredBefore counts the statements after the end of a copy that say that it was put back: the photo store outlives
+// the database.
 func restoredBefore(ctx context.Context, p *storage.Engines) (n int, err error) {
 	copied, _, _, err := endOfCopy(ctx, p.Store, p.Now())
 	if err != nil {
@@ -121,7 +123,8 @@ func restoredBefore(ctx context.Context, p *storage.Engines) (n int, err error) 
 	return n, err
 }
 
-// marksOf is the file in a backup with a line for each time that it was put back. A newer backup in its place begins without.
+// marksOf is the file in a backup with a line for each time that it was put back. A newer backup in its place begins
+// without.
 func marksOf(backup string) string { return filepath.Join(backup, "restored") }
 
 // countMarks is how often a backup was put back.

@@ -28,8 +28,8 @@ type Rebuilt struct {
 	Failed     []string // what could not be made anew, and why
 }
 
-// Rebuild makes everything anew that follows from something else: records and heads, and what they are found by, from the log;
-// renditions from the originals; working documents from what they have to say by the log.
+// Rebuild makes everything anew that follows from something else: records and heads, and what they are found by, from
+// the log; renditions from the originals; working documents from what they have to say by the log.
 func Rebuild(ctx context.Context, cfg config.Config, log *slog.Logger, told func(*engine.Rebuilt)) (*Rebuilt, error) {
 	p, err := storage.Open(ctx, cfg, log)
 	if err != nil {
@@ -84,8 +84,8 @@ func (d *Rebuilt) derived(ctx context.Context, p *storage.Engines, log *slog.Log
 	})
 }
 
-// renditions makes the renditions of a photo anew that are missing or wrong. They are named by their hash, so only the very same
-// bytes will do; another version of this program may make others.
+// renditions makes the renditions of a photo anew that are missing or wrong. They are named by their hash, so only the
+// very same bytes will do; another version of this program may make others.
 func (d *Rebuilt) renditions(ctx context.Context, p *storage.Engines, again *evidence.Renditions, photo *field.Record) error {
 	wrong := map[string]blob.Sum{}
 	for _, name := range []string{"small", "large"} {
@@ -128,8 +128,8 @@ func (d *Rebuilt) renditions(ctx context.Context, p *storage.Engines, again *evi
 	return nil
 }
 
-// documents removes working documents that are none, so that what they stand for begins again, and writes those anew that follow
-// from the log and the statements.
+// documents removes working documents that are none, so that what they stand for begins again, and writes those anew
+// that follow from the log and the statements.
 func (d *Rebuilt) documents(ctx context.Context, p *storage.Engines, found *founding) error {
 	now := time.Now()
 	for _, shelf := range []store.Shelf{store.Jobs, store.Cursors, store.Uploads} {
@@ -164,8 +164,8 @@ func (d *Rebuilt) setup(ctx context.Context, p *storage.Engines, found *founding
 	return err
 }
 
-// remade removes those of the server's own documents that are none and that are made again when they are needed: the key of
-// access tokens, the seed of one-time codes, and that older accounts were lifted into the log.
+// remade removes those of the server's own documents that are none and that are made again when they are needed: the
+// key of access tokens, the seed of one-time codes, and that older accounts were lifted into the log.
 func (d *Rebuilt) remade(ctx context.Context, p *storage.Engines) error {
 	for _, id := range []string{tokenDoc, accounts.CodeSeedDoc, accounts.UpgradeDoc} {
 		doc, err := p.Store.GetDoc(ctx, store.Keys, id)

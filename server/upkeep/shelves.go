@@ -23,8 +23,8 @@ import (
 	"fieldclue/sync/exactjson"
 )
 
-// Working documents are in no log. What they say is compared here with what the log says as well; what helps is that it is made
-// anew, or that what rests on it begins again.
+// Working documents are in no log. What they say is compared here with what the log says as well; what helps is that it
+// is made anew, or that what rests on it begins again.
 
 // founding is what the log says of the set-up.
 type founding struct {
@@ -71,8 +71,8 @@ func (r *Report) examined(ctx context.Context, p *storage.Engines, photo *field.
 	return err
 }
 
-// shelves compares the working documents with the log. What belongs to people, accounts, devices and sessions, is compared by
-// server/accounts, which keeps it.
+// shelves compares the working documents with the log. What belongs to people, accounts, devices and sessions, is
+// compared by server/accounts, which keeps it.
 func (r *Report) shelves(ctx context.Context, p *storage.Engines, said *anchor.Witness) error {
 	for _, shelf := range []store.Shelf{store.Jobs, store.Cursors, store.Uploads} {
 		err := storage.EachDoc(ctx, p.Store, shelf, func(doc store.Doc) error {

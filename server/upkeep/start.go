@@ -16,9 +16,9 @@ import (
 	"fieldclue/server/store/sqlite"
 )
 
-// OpenToServe is storage.Open for a server. It refuses each start that would bury evidence: over what is left of a server whose
-// database is gone or damaged a new one would begin, with new keys, and the next backup would take the place of a sound one. Nothing
-// is changed then, and the error says what helps.
+// OpenToServe is storage.Open for a server. It refuses each start that would bury evidence: over what is left of a
+// server whose database is gone or damaged a new one would begin, with new keys, and the next backup would take the
+// place of a sound one. Nothing is changed then, and the error says what helps.
 func OpenToServe(ctx context.Context, cfg config.Config, log *slog.Logger) (*storage.Engines, error) {
 	if cfg.MongoDB.URI == "" {
 		_, err := os.Stat(filepath.Join(cfg.Data, sqlite.DataFile))

@@ -17,9 +17,10 @@ import (
 	"fieldclue/sync/anchor"
 )
 
-// A witness is a file outside of everything that the server keeps: one signed statement of where all logs stood, on another
-// disk or another machine. Anyone who puts database, photos and statements back to an older state, all together, contradicts it.
-// What was put back on purpose contradicts it too; only the operator knows that, and begins another file.
+// A witness is a file outside of everything that the server keeps: one signed statement of where all logs stood, on
+// another disk or another machine. Anyone who puts database, photos and statements back to an older state, all
+// together, contradicts it. What was put back on purpose contradicts it too; only the operator knows that, and begins
+// another file.
 
 const (
 	helpWitness = "if you put a backup back yourself, name another file from now on; otherwise keep both as they are and call for help"
@@ -58,8 +59,8 @@ func Testify(ctx context.Context, cfg config.Config, log *slog.Logger, file stri
 	return errors.Join(testify(ctx, p, file), p.Close())
 }
 
-// testify writes where all logs stand now to the file of a witness, in the place of what it said before. It refuses when the
-// logs do not hold what the witness knows: then the file is the evidence.
+// testify writes where all logs stand now to the file of a witness, in the place of what it said before. It refuses
+// when the logs do not hold what the witness knows: then the file is the evidence.
 func testify(ctx context.Context, p *storage.Engines, file string) error {
 	old, err := readWitness(ctx, p, file)
 	if err != nil {

@@ -17,8 +17,9 @@ import (
 // AliasLikeName is the code of the flag on an alias that looks like the name of somebody on the people list.
 const AliasLikeName = "alias_like_name"
 
-// Aliases follows the logs of sites and warns of aliases that are, or hold, the name of a person of an organisation that takes part.
-// Nothing is refused: villagers share names with officials. The flag names nobody; it says which record to look at.
+// Aliases follows the logs of sites and warns of aliases that are, or hold, the name of a person of an organisation
+// that takes part. Nothing is refused: villagers share names with officials. The flag names nobody; it says which
+// record to look at.
 type Aliases struct {
 	store  Store
 	commit Committer
@@ -33,8 +34,8 @@ func (f *Aliases) Name() string { return "alias" }
 // Types says which scopes it follows.
 func (f *Aliases) Types() []field.ScopeType { return []field.ScopeType{field.ScopeSite} }
 
-// Entry looks at the aliases that an entry sets. Each record is flagged once for each time that its alias was set, however often the entry is
-// given.
+// Entry looks at the aliases that an entry sets. Each record is flagged once for each time that its alias was set,
+// however often the entry is given.
 func (f *Aliases) Entry(ctx context.Context, e store.Entry) error {
 	body, err := protocol.Open(e)
 	if err != nil {
@@ -74,7 +75,8 @@ func (f *Aliases) Entry(ctx context.Context, e store.Entry) error {
 	return nil
 }
 
-// likeName reports whether an alias is or holds the name of somebody of the organisations, whatever space and signs are in it.
+// likeName reports whether an alias is or holds the name of somebody of the organisations, whatever space and signs are
+// in it.
 func (f *Aliases) likeName(ctx context.Context, orgs []field.OrgID, alias string) (like bool, err error) {
 	alias = lettersOf(alias)
 	for _, org := range orgs {

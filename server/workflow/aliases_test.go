@@ -11,7 +11,8 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// An alias that is or holds a name of the people list is flagged for review, once, without saying whose name it is; any other is not.
+// An alias that is or holds a name of the people list is flagged for review, once, without saying whose name it is; any
+// other is not.
 func TestAnAliasLikeANameIsFlagged(t *testing.T) {
 	onBothStores(t, func(t *testing.T, w *world) {
 		c := w.county()

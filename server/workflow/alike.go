@@ -32,16 +32,16 @@ type SimilarItem struct {
 }
 
 const (
-	// MaxSimilar is how many similar photos can be asked for. There are no pages: what looks like more than a hundred is a
-	// picture of nothing, and the total says so.
+	// MaxSimilar is how many similar photos can be asked for. There are no pages: what looks like more than a hundred
+	// is a picture of nothing, and the total says so.
 	MaxSimilar = 100
 	// DefaultSimilar is how many a screen shows.
 	DefaultSimilar = 20
 	similarAge     = time.Second // how long ago another server may have written what is not found yet
 )
 
-// SimilarPhotos gives the photos within a distance of 1 to 10 bits, the nearest first, at most
-// limit of them, which is 1 to MaxSimilar.
+// SimilarPhotos gives the photos within a distance of 1 to 10 bits, the nearest first, at most limit of them, which is
+// 1 to MaxSimilar.
 func (f *Flow) SimilarPhotos(ctx context.Context, who *access.Actor, id field.PhotoID, distance, limit int) (*Similar, error) {
 	photo, err := f.read(ctx, who, field.KindPhoto, field.RecordID(id))
 	if err != nil {

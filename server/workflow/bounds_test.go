@@ -10,8 +10,8 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// What stands before an approval is counted to the last conflict, and said to be too much where the approval itself would not be decided:
-// nobody sees a part of it and takes it for the whole.
+// What stands before an approval is counted to the last conflict, and said to be too much where the approval itself
+// would not be decided: nobody sees a part of it and takes it for the whole.
 func TestWhatIsDecidedOnIsReadWhole(t *testing.T) {
 	w := newWorld(t) // on one store: on a stand-in 5,001 conflicts take minutes, and what a Lister gives is in the contract of both
 	c := w.county()
@@ -49,7 +49,8 @@ func TestWhatIsDecidedOnIsReadWhole(t *testing.T) {
 	}
 }
 
-// The page of a report does not grow with the years of its site: it carries the last findings, and says that there are more.
+// The page of a report does not grow with the years of its site: it carries the last findings, and says that there are
+// more.
 func TestThePageOfAReportCarriesTheLastFindings(t *testing.T) {
 	onBothStores(t, func(t *testing.T, w *world) {
 		c := w.county()

@@ -10,8 +10,9 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// DrawSample puts the frame together from the records and draws the sample from it with the seed that was announced, or with the
-// numbers of the public draw. Frame, hash, seed and sample stand in the campaign, so that anyone can draw it again.
+// DrawSample puts the frame together from the records and draws the sample from it with the seed that was announced, or
+// with the numbers of the public draw. Frame, hash, seed and sample stand in the campaign, so that anyone can draw it
+// again.
 func (f *Flow) DrawSample(ctx context.Context, act Act, id field.CampaignID, version int64, seed string) (*field.Record, error) {
 	campaign, err := f.reach(ctx, act, field.KindCampaign, field.RecordID(id), "draw")
 	if err != nil {

@@ -184,8 +184,8 @@ func TestTheCustodyOfAPhoto(t *testing.T) {
 	})
 }
 
-// Who stays away from a case is told neither of its hold nor of its file, and no phone carries what the register says of all
-// cases.
+// Who stays away from a case is told neither of its hold nor of its file, and no phone carries what the register says
+// of all cases.
 func TestARecusalCoversHoldsAndExports(t *testing.T) {
 	onBothStores(t, func(t *testing.T, w *world) {
 		c := w.county()
@@ -316,8 +316,8 @@ func TestADeclarationThatWasKept(t *testing.T) {
 	})
 }
 
-// Small pictures are noted by the report, once in a quarter of an hour: no photo is said to have been looked at, least of
-// all before it was there, and no look that may have shown it is left out.
+// Small pictures are noted by the report, once in a quarter of an hour: no photo is said to have been looked at, least
+// of all before it was there, and no look that may have shown it is left out.
 func TestALookAtAReportIsNoLookAtOnePhoto(t *testing.T) {
 	onBothStores(t, func(t *testing.T, w *world) {
 		c := w.county()
@@ -365,8 +365,8 @@ func TestALookAtAReportIsNoLookAtOnePhoto(t *testing.T) {
 	})
 }
 
-// A photo that is taken out of a finding keeps the step that put it in, by whom it was; what is done to another photo of the
-// same finding is no step of it.
+// A photo that is taken out of a finding keeps the step that put it in, by whom it was; what is done to another photo
+// of the same finding is no step of it.
 func TestAPhotoThatAFindingNoLongerNames(t *testing.T) {
 	onBothStores(t, func(t *testing.T, w *world) {
 		c := w.county()

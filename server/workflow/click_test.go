@@ -34,7 +34,8 @@ func (c *counted) Records(ctx context.Context, ids []field.RecordID) ([]*field.R
 	return c.Store.Records(ctx, ids)
 }
 
-// A click is answered with what it did, and not with what somebody else has made of the record since. It reads the record once.
+// A click is answered with what it did, and not with what somebody else has made of the record since. It reads the
+// record once.
 func TestAClickIsAnsweredWithWhatItDid(t *testing.T) {
 	onBothStores(t, func(t *testing.T, w *world) {
 		read, others := &counted{Store: w.store}, &between{Committer: w.engine}

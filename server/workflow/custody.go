@@ -51,10 +51,10 @@ type EntryRef struct {
 // mostLooks is how many views, of the photo itself and of its report's small pictures, are listed.
 const mostLooks = 300
 
-// PhotoCustody tells what happened to a photo, by whom, and where the log says so. Every step is read from the entry that
-// made it, which the stamps of the records name. Only a withdrawn confirmation, and evidence that was taken out of a finding,
-// have no stamp left: they are looked for between two entries that are known. Who may see the photo sees its steps in the site;
-// links, holds, exports and views are for those who read the scope in which they stand.
+// PhotoCustody tells what happened to a photo, by whom, and where the log says so. Every step is read from the entry
+// that made it, which the stamps of the records name. Only a withdrawn confirmation, and evidence that was taken out of
+// a finding, have no stamp left: they are looked for between two entries that are known. Who may see the photo sees its
+// steps in the site; links, holds, exports and views are for those who read the scope in which they stand.
 func (f *Flow) PhotoCustody(ctx context.Context, who *access.Actor, id field.PhotoID) (*Custody, error) {
 	photo, err := f.readFiled(ctx, who, field.RecordID(id), field.FiledPicture)
 	if err != nil {
@@ -147,8 +147,8 @@ func (t told) step(code string, details map[string]field.Value) CustodyEvent {
 	return e
 }
 
-// kept finds the declaration among what was refused when it came and kept: not edits of the photo, and not what others sent
-// under its id.
+// kept finds the declaration among what was refused when it came and kept: not edits of the photo, and not what others
+// sent under its id.
 func (c *chain) kept() error {
 	found, whole, err := c.flow.upTo(c.ctx, store.Query{
 		Visible: access.Quarantine(c.who), Kinds: []field.Kind{keptKind}, Keys: where{}.is("recordId", string(c.photo.ID)).is("author", string(c.photo.Author)),
@@ -214,7 +214,8 @@ func (c *chain) own() error {
 	})
 }
 
-// declared are the steps that the declaration tells: taken, hashed, declared; and that somebody accepted it, if it was kept.
+// declared are the steps that the declaration tells: taken, hashed, declared; and that somebody accepted it, if it was
+// kept.
 func (c *chain) declared(t told, e Event) {
 	first, sentAt := t, t.deviceTime
 	accepted := t.by != c.photo.Author
@@ -248,7 +249,8 @@ func (c *chain) declared(t told, e Event) {
 	}
 }
 
-// received are the steps of the upload, which may have ended with bytes that were here already. By whom it was sent is not known of what an older server received.
+// received are the steps of the upload, which may have ended with bytes that were here already. By whom it was sent is
+// not known of what an older server received.
 func (c *chain) received(t told, set map[string]field.Value) error {
 	var paper struct {
 		ReceivedAt time.Time
@@ -300,8 +302,8 @@ func (c *chain) received(t told, set map[string]field.Value) error {
 	return nil
 }
 
-// traces are the steps that records of other kinds add: their Trace says how they name the photo, and what an entry of theirs tells.
-// What stands in a register about a clue from which the reader stays away is not told.
+// traces are the steps that records of other kinds add: their Trace says how they name the photo, and what an entry of
+// theirs tells. What stands in a register about a clue from which the reader stays away is not told.
 func (c *chain) traces() error {
 	for _, spec := range field.Kinds() {
 		trace := spec.Trace
@@ -343,8 +345,8 @@ func (c *chain) beside(spec *field.Spec) field.Scope {
 	return ""
 }
 
-// trace adds a step of a record, if the entry tells it. A step whose entry no stamp names any more lies in the log between two that are
-// known.
+// trace adds a step of a record, if the entry tells it. A step whose entry no stamp names any more lies in the log
+// between two that are known.
 func (c *chain) trace(trace *field.Trace, step *field.Step, r *field.Record, t told, e Event) error {
 	if lost := step.Lost; lost != nil && e.Set[lost.Before] != nil {
 		return c.between(r, r.Stamps[lost.After].Seq, r.Stamps[lost.Before].Seq, func(t told, e Event) bool {
@@ -377,9 +379,9 @@ func details(trace *field.Trace, step *field.Step, r *field.Record, e Event) map
 	return shown
 }
 
-// evidence are the records that rest on the photo as evidence, as a finding does, and those that did: who wrote a finding may change
-// what it names while it is open, and the stamp knows the last change alone. The others lie between it and the entry that made the
-// finding.
+// evidence are the records that rest on the photo as evidence, as a finding does, and those that did: who wrote a
+// finding may change what it names while it is open, and the stamp knows the last change alone. The others lie between
+// it and the entry that made the finding.
 func (c *chain) evidence() error {
 	for _, on := range field.Grounds(false) {
 		if err := c.evidenceOf(on); err != nil {
@@ -448,9 +450,9 @@ func (c *chain) among(on field.Ground, v field.Value) bool {
 	return slices.Contains(on.Refs(v), c.photo.ID)
 }
 
-// views are those of the reader's own organisation: of the photo itself, and of the small pictures of its report since it has one.
-// Those are noted once in a quarter of an hour, so who looked earlier in the one in which it came may have seen it too: the
-// step stands where that begins to be possible.
+// views are those of the reader's own organisation: of the photo itself, and of the small pictures of its report since
+// it has one. Those are noted once in a quarter of an hour, so who looked earlier in the one in which it came may have
+// seen it too: the step stands where that begins to be possible.
 func (c *chain) views() error {
 	var small time.Time
 	if s, ok := c.photo.Stamps["small"]; ok {
@@ -545,7 +547,8 @@ func (c *chain) between(r *field.Record, from, upTo int64, do func(t told, e Eve
 	return nil
 }
 
-// deviceOf is the enrolled device behind the name under which a batch stands in the log: "desk/0193…", "via/site/…/desk/0193…".
+// deviceOf is the enrolled device behind the name under which a batch stands in the log: "desk/0193…",
+// "via/site/…/desk/0193…".
 func deviceOf(d field.DeviceID) field.DeviceID {
 	return d[strings.LastIndexByte(string(d), '/')+1:]
 }

@@ -24,8 +24,8 @@ type Exported struct {
 	Photos []field.RecordID // whose originals are in it
 }
 
-// RecordExport writes into the register of the managing organisation that a case file leaves, before it does. A click that
-// is repeated for the same file is recorded once.
+// RecordExport writes into the register of the managing organisation that a case file leaves, before it does. A click
+// that is repeated for the same file is recorded once.
 func (f *Flow) RecordExport(ctx context.Context, act Act, e Exported) (*field.Record, error) {
 	sum, err := hex.DecodeString(e.SHA256)
 	if err != nil || len(sum) < 8 {

@@ -34,7 +34,8 @@ type OpenWork struct {
 // mostWork bounds what is listed and moved in one go.
 const mostWork = 500
 
-// openWork is what a person can have to do, by the kinds that say so: what a command moves to somebody else comes first.
+// openWork is what a person can have to do, by the kinds that say so: what a command moves to somebody else comes
+// first.
 func openWork() []kindOfWork {
 	var moves, stays []kindOfWork
 	for _, spec := range field.Kinds() {
@@ -117,10 +118,10 @@ func holds(person *field.Record, roles []access.Role) bool {
 	return err == nil && slices.ContainsFunc(has, func(g access.Grant) bool { return slices.Contains(roles, g.Role) })
 }
 
-// HandOver moves the open work of somebody to somebody else who can do it, by the commands by which each piece is given out:
-// clues are assigned, revisit tasks reassigned. only names pieces; empty: all that who asks may move. What is named and may not be
-// moved is refused before anything is written. The pieces lie in many scopes and are moved one after the other; cut off, the same
-// request goes on where it stopped.
+// HandOver moves the open work of somebody to somebody else who can do it, by the commands by which each piece is given
+// out: clues are assigned, revisit tasks reassigned. only names pieces; empty: all that who asks may move. What is
+// named and may not be moved is refused before anything is written. The pieces lie in many scopes and are moved one
+// after the other; cut off, the same request goes on where it stopped.
 func (f *Flow) HandOver(ctx context.Context, act Act, from, to field.UserID, reason string, only []field.RecordID) (HandedOver, error) {
 	out := HandedOver{Moved: []Work{}, Left: []Work{}}
 	if from == to {
@@ -183,7 +184,8 @@ func (f *Flow) HandOver(ctx context.Context, act Act, from, to field.UserID, rea
 	return out, nil
 }
 
-// movedBefore is a piece of work that was named and is the taker's by now, because this is a repetition; nil when it is not.
+// movedBefore is a piece of work that was named and is the taker's by now, because this is a repetition; nil when it is
+// not.
 func (f *Flow) movedBefore(ctx context.Context, act Act, id field.RecordID) (*Work, error) {
 	r, err := f.read(ctx, act.Actor, "", id)
 	if field.Is(err, field.CodeNotFound) {

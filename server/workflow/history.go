@@ -79,8 +79,8 @@ func (f *Flow) History(ctx context.Context, who *access.Actor, kind field.Kind, 
 	return page, f.onlyReadable(ctx, who, page.Items)
 }
 
-// onlyReadable leaves out of events what was written with them in scopes that the reader may not read: the name of such a
-// scope alone tells which clue rests on a photo.
+// onlyReadable leaves out of events what was written with them in scopes that the reader may not read: the name of such
+// a scope alone tells which clue rests on a photo.
 func (f *Flow) onlyReadable(ctx context.Context, who *access.Actor, events []Event) error {
 	readable := map[field.Scope]bool{}
 	for i := range events {

@@ -39,8 +39,9 @@ type Standing struct {
 	KeepsTwo bool           `json:"keepsTwo"`
 }
 
-// PhotoImpact gives what rests on a photo, and what of it would still stand. Sources are counted as docs/decisions/custody.md
-// says, among all that there is, also what the reader may not see: otherwise a clue would look weaker than it is.
+// PhotoImpact gives what rests on a photo, and what of it would still stand. Sources are counted as
+// docs/decisions/custody.md says, among all that there is, also what the reader may not see: otherwise a clue would
+// look weaker than it is.
 func (f *Flow) PhotoImpact(ctx context.Context, who *access.Actor, id field.PhotoID) (*Impact, error) {
 	photo, err := f.readFiled(ctx, who, field.RecordID(id), field.FiledPicture)
 	if err != nil {
@@ -207,7 +208,8 @@ func (w *falling) add(s *sources, r *field.Record, evidence map[field.RecordID]*
 	return true
 }
 
-// concluded takes in what a record rests on that was concluded from evidence; one that names none rests on the inspectors' word.
+// concluded takes in what a record rests on that was concluded from evidence; one that names none rests on the
+// inspectors' word.
 func (w *falling) concluded(s *sources, r *field.Record, evidence map[field.RecordID]*field.Record) bool {
 	named := field.Named(r)
 	if len(named) == 0 {
@@ -275,8 +277,8 @@ func (w *falling) answered(r *field.Record, by *field.Field) (int, error) {
 	return s.count(), err
 }
 
-// held gives the links to a case that support it without the photo, and the number of their sources. One that contradicts is no
-// support.
+// held gives the links to a case that support it without the photo, and the number of their sources. One that
+// contradicts is no support.
 func (w *falling) held(id field.RecordID) ([]*field.Record, int, error) {
 	var links []*field.Record
 	for _, spec := range field.Tying() {

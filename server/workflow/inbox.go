@@ -60,7 +60,8 @@ func keptViews(records []*field.Record) []Kept {
 	return out
 }
 
-// keptFor lists what was kept for a report and its parts and nobody has decided, as far as the reader may see it, the oldest first.
+// keptFor lists what was kept for a report and its parts and nobody has decided, as far as the reader may see it, the
+// oldest first.
 func (f *Flow) keptFor(ctx context.Context, who *access.Actor, report *field.Record) ([]Kept, error) {
 	found, err := f.everyOf(ctx, store.Query{
 		Visible: access.Quarantine(who), Kinds: []field.Kind{keptKind}, States: []field.State{field.StateOpen}, Keys: where{}.is("reportId", string(report.ID)),
@@ -68,8 +69,8 @@ func (f *Flow) keptFor(ctx context.Context, who *access.Actor, report *field.Rec
 	return keptViews(field.SentTo(found, report.Scope)), err
 }
 
-// KeptPhoto is the photo that a kept operation declares, as the record of it would be, if its bytes are here and the actor may see what was
-// kept. Anything else is CodeNotFound.
+// KeptPhoto is the photo that a kept operation declares, as the record of it would be, if its bytes are here and the
+// actor may see what was kept. Anything else is CodeNotFound.
 func (f *Flow) KeptPhoto(ctx context.Context, who *access.Actor, id field.RecordID) (*field.Record, error) {
 	r, err := f.read(ctx, who, keptKind, id)
 	if err != nil {

@@ -102,8 +102,8 @@ const late = "~"
 // mostDays is how far back pages go on a first one.
 const mostDays = 7
 
-// asItWas reads a page of a list as it stood at a time, with what moved since where it stood then, and what came in since at the end. So
-// nothing is missed and nothing shown twice by who reads page after page.
+// asItWas reads a page of a list as it stood at a time, with what moved since where it stood then, and what came in
+// since at the end. So nothing is missed and nothing shown twice by who reads page after page.
 func (f *Flow) asItWas(ctx context.Context, q store.Query, since time.Time) ([]standing, error) {
 	moved := map[field.RecordID]bool{}
 	var found []standing
@@ -167,7 +167,8 @@ func (f *Flow) all(ctx context.Context, who *access.Actor, q store.Query, most i
 	return f.upTo(ctx, q, most)
 }
 
-// every is all for what is counted or decided on: more than a guard may look through is an error, as it is at the commit.
+// every is all for what is counted or decided on: more than a guard may look through is an error, as it is at the
+// commit.
 func (f *Flow) every(ctx context.Context, who *access.Actor, q store.Query) ([]*field.Record, error) {
 	q.Visible = access.Visible(who)
 	return f.everyOf(ctx, q)

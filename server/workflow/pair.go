@@ -130,8 +130,8 @@ func shotOf(photo, report *field.Record) (Shot, error) {
 	return s, err
 }
 
-// takenAt is when a photo was taken, as the app says or a reviewer corrected it; when the record was made, without a word from it
-// and where its clock is doubtful.
+// takenAt is when a photo was taken, as the app says or a reviewer corrected it; when the record was made, without a
+// word from it and where its clock is doubtful.
 func takenAt(photo *field.Record) time.Time {
 	if t := photo.Moment("takenAt"); !t.IsZero() && !photo.Doubtful("takenAt") {
 		return t

@@ -17,12 +17,13 @@ const (
 	ViewSmall    = "small"
 )
 
-// RecordView writes into the log that somebody is about to see a photo, the original or a rendition; only when it returns
-// nil may the bytes leave. Any failure is CodeStoreDown or CodeBusy: the bytes can be asked for again.
+// RecordView writes into the log that somebody is about to see a photo, the original or a rendition; only when it
+// returns nil may the bytes leave. Any failure is CodeStoreDown or CodeBusy: the bytes can be asked for again.
 //
-// It is written once for each person, device, photo, rendition and quarter of an hour, and small renditions once for each
-// report: the number of the batch follows from these, so a second request, also at another server, writes nothing more. The
-// id of the record is random: anyone who could work it out could ask whether somebody looked, or take it and so keep him out.
+// It is written once for each person, device, photo, rendition and quarter of an hour, and small renditions once for
+// each report: the number of the batch follows from these, so a second request, also at another server, writes nothing
+// more. The id of the record is random: anyone who could work it out could ask whether somebody looked, or take it and
+// so keep him out.
 func (f *Flow) RecordView(ctx context.Context, who *access.Actor, photo *field.Record, what string) error {
 	since := f.now().UTC().Truncate(field.ViewWindow)
 	set := values{"what": what, "by": who.User, "device": who.Device, "since": since}

@@ -152,8 +152,8 @@ func TestViewsAreNotSynced(t *testing.T) {
 	}
 }
 
-// Who knows a person, a device and a photo can neither learn whether the one has looked at the other, nor keep him from it:
-// the id that such a view had once is a free one.
+// Who knows a person, a device and a photo can neither learn whether the one has looked at the other, nor keep him from
+// it: the id that such a view had once is a free one.
 func TestNobodyTakesTheIdOfAView(t *testing.T) {
 	onBothStores(t, func(t *testing.T, w *world) {
 		c := w.county()

@@ -11,7 +11,8 @@ import (
 	"fieldclue/server/workflow"
 )
 
-// Who walks through a list page by page misses nothing and sees nothing twice, whatever rises, falls, is decided or comes in meanwhile.
+// Who walks through a list page by page misses nothing and sees nothing twice, whatever rises, falls, is decided or
+// comes in meanwhile.
 func TestAQueueStandsStillWhileItIsRead(t *testing.T) {
 	onBothStores(t, func(t *testing.T, w *world) {
 		c := w.county()

@@ -168,8 +168,8 @@ func (f *Flow) surroundings(ctx context.Context, who *access.Actor, v *ReportVie
 	})
 }
 
-// mostPast are the findings of earlier visits that the page of a report shows: a site that was visited for ten years has many, and
-// each page would carry them all. GET /v1/findings with siteId has the others.
+// mostPast are the findings of earlier visits that the page of a report shows: a site that was visited for ten years
+// has many, and each page would carry them all. GET /v1/findings with siteId has the others.
 const mostPast = 50
 
 func (f *Flow) people(ctx context.Context, who *access.Actor, v *ReportView, r, previous *field.Record, p parts) error {
@@ -217,8 +217,8 @@ func (f *Flow) visits(ctx context.Context, who *access.Actor, site field.Scope) 
 	return slices.DeleteFunc(reports, func(r *field.Record) bool { return r.Text("visitType") == "desk" }), nil
 }
 
-// startOf is when a visit took place, as its inspectors say or a reviewer corrected it; when the report was made, without a word
-// from them and where their clock is doubtful.
+// startOf is when a visit took place, as its inspectors say or a reviewer corrected it; when the report was made,
+// without a word from them and where their clock is doubtful.
 func startOf(report *field.Record) time.Time {
 	if t := report.Moment("startedAt"); !t.IsZero() && !report.Doubtful("startedAt") {
 		return t

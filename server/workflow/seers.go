@@ -32,7 +32,8 @@ func (f *Flow) mayWatch(ctx context.Context, who *access.Actor, scope field.Scop
 	return head.Info, nil
 }
 
-// Scoped lists grants or recusals: those about a site or clue for who watches over it, or, without a scope, somebody's own.
+// Scoped lists grants or recusals: those about a site or clue for who watches over it, or, without a scope, somebody's
+// own.
 func (f *Flow) Scoped(ctx context.Context, who *access.Actor, kind field.Kind, state field.State, scope field.Scope, ask Ask) (Records, error) {
 	visible := access.Visible(who)
 	q := store.Query{Kinds: []field.Kind{kind}, States: states(state), Keys: where{}.is("scope", string(scope))}
@@ -65,7 +66,8 @@ type Seer struct {
 	Recused bool           `json:"recused"`           // the person must stay away, and sees nothing
 }
 
-// Seers says who can see a site or a clue, since when, and why. The list is whole for organisations of up to mostPeople.
+// Seers says who can see a site or a clue, since when, and why. The list is whole for organisations of up to
+// mostPeople.
 type Seers struct {
 	Scope field.Scope `json:"scope"`
 	Items []Seer      `json:"items"`

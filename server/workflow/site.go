@@ -10,7 +10,8 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// SiteView is a site with what lives there, as far as the reader may see it: of each kind that says so, what its Shown says.
+// SiteView is a site with what lives there, as far as the reader may see it: of each kind that says so, what its Shown
+// says.
 type SiteView struct {
 	Site  protocol.PulledRecord `json:"site"`
 	Shown []Shown               `json:"shown"` // in the order of the kinds; one of which there is nothing is left out

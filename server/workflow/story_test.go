@@ -142,7 +142,8 @@ func (w *world) clueStory(v visit) field.ClueID {
 	w.done(w.click("eva", field.KindClue, field.RecordID(clue), w.v(id), "approve", nil))
 	w.done(w.click("han", field.KindClue, field.RecordID(clue), w.v(id), "handle", nil))
 	w.done(w.click("han", field.KindClue, field.RecordID(clue), w.v(id), "report", map[string]any{"outcome": "属实，已整改"}))
-	// The handler, who may not see the site, sees in the graph that it is there; when the clue is closed, not even the clue.
+	// The handler, who may not see the site, sees in the graph that it is there; when the clue is closed, not even the
+	// clue.
 	g, err := w.flow.ClueGraph(w.ctx, w.as("han"), clue)
 	w.must(err)
 	for _, n := range g.Nodes {
@@ -320,7 +321,8 @@ func (w *world) campaignStory(c county, site field.SiteID, before visit, clue fi
 	w.history(before.finding, task)
 }
 
-// history of a finding: written on a phone, classified and closed at the desk, opened again by the acceptance of a task.
+// history of a finding: written on a phone, classified and closed at the desk, opened again by the acceptance of a
+// task.
 func (w *world) history(finding, task field.RecordID) {
 	w.t.Helper()
 	h, err := w.flow.History(w.ctx, w.as("cai"), field.KindFinding, finding, workflow.Ask{})

@@ -1,12 +1,13 @@
-// Package workflow carries out what people do at the desk, and answers what its screens ask. What there is to do with a kind says its
-// field.Desk; here are the four ways in which all of it is done: Make, Edit and Click, each of which commits one operation on the
-// one write path and gives back the record that it has committed, and List. It decides nothing that field and access decide.
+// Package workflow carries out what people do at the desk, and answers what its screens ask. What there is to do with a
+// kind says its field.Desk; here are the four ways in which all of it is done: Make, Edit and Click, each of which
+// commits one operation on the one write path and gives back the record that it has committed, and List. It decides
+// nothing that field and access decide.
 //
-// Open this file first. An act that takes more than one operation of what a person sent has a method of its own: to draw a sample,
-// to link evidence, to grant access, to declare a recusal, to hand work over. review.go, clues.go, campaigns.go, reference.go and inbox.go hold
-// these and the views of one desk each; report_view.go, graph.go, alike.go, history.go and custody.go put together what one screen shows;
-// photo_views.go notes who looks at photos; followers.go and aliases.go hold what follows the log. Nothing here knows HTTP, and nothing
-// here writes to the store.
+// Open this file first. An act that takes more than one operation of what a person sent has a method of its own: to
+// draw a sample, to link evidence, to grant access, to declare a recusal, to hand work over. review.go, clues.go,
+// campaigns.go, reference.go and inbox.go hold these and the views of one desk each; report_view.go, graph.go,
+// alike.go, history.go and custody.go put together what one screen shows; photo_views.go notes who looks at photos;
+// followers.go and aliases.go hold what follows the log. Nothing here knows HTTP, and nothing here writes to the store.
 package workflow
 
 import (
@@ -58,9 +59,9 @@ type Act struct {
 	Number int64
 }
 
-// Click gives a command to a record that was last seen at version, and gives back the record as this click left it. A record of
-// another kind, or one that the actor may neither read nor act on, is CodeNotFound: strangers cannot probe for existence. The
-// other refusals are those of access.Judge and of the kind's life cycle; nothing has changed then.
+// Click gives a command to a record that was last seen at version, and gives back the record as this click left it. A
+// record of another kind, or one that the actor may neither read nor act on, is CodeNotFound: strangers cannot probe
+// for existence. The other refusals are those of access.Judge and of the kind's life cycle; nothing has changed then.
 func (f *Flow) Click(ctx context.Context, act Act, kind field.Kind, id field.RecordID, version int64, command string, args map[string]field.Value) (*field.Record, error) {
 	r, err := f.reach(ctx, act, kind, id, command)
 	if err != nil {
@@ -81,8 +82,8 @@ func (f *Flow) Edit(ctx context.Context, act Act, kind field.Kind, id field.Reco
 	return f.run(ctx, act, r.Scope, false, protocol.Operation{ID: id, Kind: kind, Base: version, Set: fields})
 }
 
-// Make makes a record where those of its kind are made (field.Spec.Place). An id that is taken is refused, unless this very click
-// made the record.
+// Make makes a record where those of its kind are made (field.Spec.Place). An id that is taken is refused, unless this
+// very click made the record.
 func (f *Flow) Make(ctx context.Context, act Act, kind field.Kind, id field.RecordID, fields map[string]field.Value) (*field.Record, error) {
 	spec := field.KindOf(kind)
 	scope, named := spec.Place(act.Actor.Org, id, fields)
@@ -110,8 +111,8 @@ func (f *Flow) mayMakeIn(ctx context.Context, act Act, kind field.Kind, scope fi
 	return access.May(act.Actor, access.ActionFor(kind, field.VerbCreate), scope, head.Info)
 }
 
-// List lists what somebody may see of a kind, in the order of its rank. by are values of the filters of its field.Desk, by their names; an
-// empty one leaves all.
+// List lists what somebody may see of a kind, in the order of its rank. by are values of the filters of its field.Desk,
+// by their names; an empty one leaves all.
 func (f *Flow) List(ctx context.Context, who *access.Actor, kind field.Kind, by map[string]string, ask Ask) (Records, error) {
 	spec := field.KindOf(kind)
 	q := store.Query{Kinds: []field.Kind{kind}}
@@ -159,8 +160,8 @@ func (f *Flow) done(ctx context.Context, act Act, scope field.Scope) (bool, erro
 	return err == nil, err
 }
 
-// run commits one operation. What is given back is what it came to, and not what somebody else has made of the record since. Only a
-// click that was in the log already, whose answer was lost, gets the record as it stands now.
+// run commits one operation. What is given back is what it came to, and not what somebody else has made of the record
+// since. Only a click that was in the log already, whose answer was lost, gets the record as it stands now.
 func (f *Flow) run(ctx context.Context, act Act, scope field.Scope, trusted bool, op protocol.Operation) (*field.Record, error) {
 	done, err := f.commit.Commit(ctx, protocol.Batch{
 		Actor: act.Actor, Device: act.Device, Number: act.Number, Scope: scope,

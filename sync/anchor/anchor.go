@@ -1,9 +1,9 @@
 // Package anchor signs where the logs stand, and reads such statements without the server.
 //
 // A Statement lists scopes with the number and the hash of their last entry. As every entry holds the hash of the one
-// before, it vouches for all that came earlier: anyone who rewrites the database afterwards, however consistently, cannot
-// make it agree with a statement that lies elsewhere. The server keeps one about all scopes every day (server/upkeep), and
-// puts one about its scopes into an exported case. Witness is what verification asks.
+// before, it vouches for all that came earlier: anyone who rewrites the database afterwards, however consistently,
+// cannot make it agree with a statement that lies elsewhere. The server keeps one about all scopes every day
+// (server/upkeep), and puts one about its scopes into an exported case. Witness is what verification asks.
 //
 // The form is a signed note (golang.org/x/mod/sumdb/note), so that other tools can read it.
 package anchor

@@ -1,9 +1,9 @@
 // Package badlink breaks connections on purpose: for the demo, whose story is told on a bad link, and for tests.
 //
-// A Link (link.go) is an http.RoundTripper between a client and the server: it cuts connections, loses answers, delivers
-// twice and waits, as it was told to (Plan) or by chance (SetWeather), and the same seed meets the same harm. A Cutter
-// (cutter.go) is a proxy of real TCP, so that both ends see what a bad network does to them; Impatient is how a client
-// gets over its silence.
+// A Link (link.go) is an http.RoundTripper between a client and the server: it cuts connections, loses answers,
+// delivers twice and waits, as it was told to (Plan) or by chance (SetWeather), and the same seed meets the same harm.
+// A Cutter (cutter.go) is a proxy of real TCP, so that both ends see what a bad network does to them; Impatient is how
+// a client gets over its silence.
 package badlink
 
 import (

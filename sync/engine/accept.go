@@ -36,12 +36,12 @@ func (b *batch) under(mandate field.RecordID) {
 	}
 }
 
-// readmit decides an operation again that was kept in a parked record, in the scope that it was meant for, by the same table
-// and rules as every other, with what a correction puts in place of parts of it. It must be allowed to its author as things are now,
-// or to the author with the grant that who accepts could give; then it is written in the author's name. Or it is allowed to who
-// accepts; then it is that person's act. It comes from the device on which it was written either way. What it comes to stands on
-// the parked record, and what was corrected, beside what was sent. An operation that is still not good is refused with its code,
-// and stays where it was.
+// readmit decides an operation again that was kept in a parked record, in the scope that it was meant for, by the same
+// table and rules as every other, with what a correction puts in place of parts of it. It must be allowed to its author
+// as things are now, or to the author with the grant that who accepts could give; then it is written in the author's
+// name. Or it is allowed to who accepts; then it is that person's act. It comes from the device on which it was written
+// either way. What it comes to stands on the parked record, and what was corrected, beside what was sent. An operation
+// that is still not good is refused with its code, and stays where it was.
 func (s *step) readmit(parked *field.Record, correction field.Value) error {
 	raw, target := parked.Fields["operation"], field.Scope(parked.Text("target"))
 	c, err := field.ReadCorrection(correction)
@@ -156,8 +156,9 @@ func (s *step) again(parked *field.Record, op protocol.Operation, who *access.Ac
 	return st, out, err
 }
 
-// takeOver resolves a kept operation by an act of somebody's own that puts its content into the record: an operation that is decided now,
-// in the same commit and by the rules for everybody, or one that is in the log already. The parked record names it.
+// takeOver resolves a kept operation by an act of somebody's own that puts its content into the record: an operation
+// that is decided now, in the same commit and by the rules for everybody, or one that is in the log already. The parked
+// record names it.
 func (s *step) takeOver(parked *field.Record, args map[string]field.Value) error {
 	if args["operation"] == nil {
 		return s.tookOver(parked, args)
@@ -247,8 +248,8 @@ func noteAct(parked *field.Record, scope field.Scope, seq int64, id field.Record
 	parked.Fields["takenOver"] = field.Quote(map[string]any{"recordId": id, "recordKind": kind, "scope": scope, "seq": seq})
 }
 
-// bytesOf stores with a photo that was just made what arrived for it before: the same person declared the same file, the declaration
-// was kept, and the file came to it.
+// bytesOf stores with a photo that was just made what arrived for it before: the same person declared the same file,
+// the declaration was kept, and the file came to it.
 func (s *step) bytesOf(spec *field.Spec, photo field.RecordID) error {
 	r, err := s.view.Get(photo)
 	if err != nil {
@@ -286,9 +287,9 @@ func (s *step) bytesOf(spec *field.Spec, photo field.RecordID) error {
 }
 
 // Reconsider tries operations again that came from newer apps than the server was then: with kinds, fields and commands
-// that it did not know. They take effect in the order in which they came, in the name of who sent them and as far as that
-// person may now; what was written afterwards to the records that they make follows. actorOf says who a person is. It
-// returns how many took effect; the others stay as they are.
+// that it did not know. They take effect in the order in which they came, in the name of who sent them and as far as
+// that person may now; what was written afterwards to the records that they make follows. actorOf says who a person is.
+// It returns how many took effect; the others stay as they are.
 func (e *Engine) Reconsider(ctx context.Context, actorOf func(context.Context, field.UserID) (*access.Actor, error)) (int, error) {
 	var kept []*field.Record
 	for _, code := range []field.Code{field.CodeUnknownKind, field.CodeUnknownField, field.CodeUnknownCommand} {

@@ -89,8 +89,8 @@ func TestAnAcceptedEditOverwritesNothing(t *testing.T) {
 	})
 }
 
-// A batch may change a field twice before its phone has seen that somebody else did: the later offer takes the place of the first, as
-// it does when it comes with the next batch.
+// A batch may change a field twice before its phone has seen that somebody else did: the later offer takes the place of
+// the first, as it does when it comes with the next batch.
 func TestABatchOffersTwice(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {
 		report := c.newReport(c.chen)
@@ -117,8 +117,8 @@ func TestABatchOffersTwice(t *testing.T) {
 	})
 }
 
-// Of two edits of one field, from two phones of a person, that one batch accepts, the second meets the first, and both are there to
-// choose from.
+// Of two edits of one field, from two phones of a person, that one batch accepts, the second meets the first, and both
+// are there to choose from.
 func TestOneBatchAcceptsTwoEditsOfAField(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {
 		report := c.newReport(c.chen)
@@ -402,7 +402,8 @@ func TestTwoServersOverwriteNothing(t *testing.T) {
 	}
 }
 
-// A write that comes between the head and the records of a sum makes nobody start afresh, and the sum is not remembered.
+// A write that comes between the head and the records of a sum makes nobody start afresh, and the sum is not
+// remembered.
 func TestAWriteBesideASumIsNoDivergence(t *testing.T) {
 	s := storagetest.SQLite(t)
 	o := &overtaken{Kept: s}

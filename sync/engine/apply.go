@@ -58,9 +58,9 @@ func (s *step) apply(d *protocol.Decided) (protocol.Outcome, error) {
 	return s.edit(spec, d, old)
 }
 
-// reachable checks that an existing record is what and where the operation says, and that the actor may do this to it. What
-// cannot be seen answers like what is not there: a command or an edit meets an unknown record, and a new record an id that
-// cannot be used, as it meets the server's own ids.
+// reachable checks that an existing record is what and where the operation says, and that the actor may do this to it.
+// What cannot be seen answers like what is not there: a command or an edit meets an unknown record, and a new record an
+// id that cannot be used, as it meets the server's own ids.
 func (s *step) reachable(spec *field.Spec, op *protocol.Operation, old *field.Record) error {
 	actor := s.b.in.Actor
 	unseen := field.Refuse(field.CodeUnknownRecord, "")
@@ -351,8 +351,8 @@ func (s *step) edited(spec *field.Spec, old *field.Record, set map[string]field.
 }
 
 // conflict keeps the value that came later beside the one that stays. A device that goes on editing the same field
-// before it has seen the conflict changes what it offers; it does not make another conflict. An offer that was
-// written after this one stays beside it, and so does one that another copy of the device may have made.
+// before it has seen the conflict changes what it offers; it does not make another conflict. An offer that was written
+// after this one stays beside it, and so does one that another copy of the device may have made.
 func (s *step) conflict(r *field.Record, op *protocol.Operation, clash merge.Clash) (field.RecordID, error) {
 	in := s.b.in
 	id := field.ServerID("conflict", string(r.ID), clash.Path, string(in.Device), strconv.FormatInt(clash.By.Seq, 10))
@@ -633,8 +633,8 @@ func diff(old, now *field.Record) protocol.Change {
 	return c
 }
 
-// references checks that the ids among the values are of the right kind and of the same site. What is not known yet, or not
-// to who writes, is tolerated: it may arrive later, and nobody learns from a reference what there is.
+// references checks that the ids among the values are of the right kind and of the same site. What is not known yet, or
+// not to who writes, is tolerated: it may arrive later, and nobody learns from a reference what there is.
 func (s *step) references(spec *field.Spec, set map[string]field.Value) error {
 	for path, v := range set {
 		f, _ := spec.Field(path)
@@ -670,7 +670,8 @@ func (s *step) referencesOf(f *field.Field, v field.Value) error {
 			return field.Refuse(field.CodeWrongKind, "%s is the id of a %s, not of a %s.", f.Name, r.Kind, f.Of).
 				InChinese("%s 是%s的编号，不是%s的编号。", f.Name, r.Kind.ZH(), f.Of.ZH())
 		}
-		// The server's flags repeat what a photo says, also when that is the id of a report elsewhere, which means nothing here.
+		// The server's flags repeat what a photo says, also when that is the id of a report elsewhere, which means
+		// nothing here.
 		if home := field.KindOf(r.Kind).Home; home == field.ScopeSite && home == s.b.in.Scope.Type() && r.Scope != s.b.in.Scope && !s.b.in.Actor.Server {
 			return field.Refuse(field.CodeWrongScope, "%s is a %s of another site.", f.Name, r.Kind).
 				InChinese("%s 是另一项目点的%s。", f.Name, r.Kind.ZH())

@@ -37,7 +37,8 @@ func (c *county) campaign() (campaign field.RecordID, tasks []field.RecordID) {
 	return campaign, tasks
 }
 
-// A phone announces, plans and closes by the same rules as the desk, and what it sent against them is not let in afterwards.
+// A phone announces, plans and closes by the same rules as the desk, and what it sent against them is not let in
+// afterwards.
 func TestACampaignKeepsItsRulesAtEveryDoor(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {
 		twice := id()

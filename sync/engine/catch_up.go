@@ -10,14 +10,15 @@ import (
 
 // way is how a device comes from its cursor to the end of a scope.
 //
-// A device that reads a scope from nothing needs no tombstone of a record that was deleted before it began: it never got
-// that record. So the cursor that it gets while it loads says where the log ended then, and everything up to there is
-// loaded without tombstones, however long the load takes and however old the log is. No clock is asked for that.
+// A device that reads a scope from nothing needs no tombstone of a record that was deleted before it began: it never
+// got that record. So the cursor that it gets while it loads says where the log ended then, and everything up to there
+// is loaded without tombstones, however long the load takes and however old the log is. No clock is asked for that.
 //
-// A device that holds a scope needs the tombstones since its cursor, and the store keeps them all. One that has been away
-// for longer than the horizon loads afresh all the same, which costs less than years of changes. It has been away since
-// the first entry that it has not read: the age of the entry on which it stands says nothing, for a scope may be quiet for
-// years. While it loads, the first one that counts is the first behind the end that the log had when it began.
+// A device that holds a scope needs the tombstones since its cursor, and the store keeps them all. One that has been
+// away for longer than the horizon loads afresh all the same, which costs less than years of changes. It has been away
+// since the first entry that it has not read: the age of the entry on which it stands says nothing, for a scope may be
+// quiet for years. While it loads, the first one that counts is the first behind the end that the log had when it
+// began.
 //
 // A device that does not give back what its cursors said, an old app, is told of every tombstone and never sent back to
 // the start, because nobody could tell its slow load from a long absence. It gets entries whole, however long they are.

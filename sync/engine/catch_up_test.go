@@ -112,8 +112,8 @@ func (c *county) later(d time.Duration) {
 	c.clock.at = c.clock.at.Add(d)
 }
 
-// withHorizon gives the county an engine with a horizon, and a log of three years in its scope: findings, every third of
-// them void.
+// withHorizon gives the county an engine with a horizon, and a log of three years in its scope: findings, every third
+// of them void.
 func (c *county) withHorizon() (findings []field.RecordID) {
 	c.t.Helper()
 	c.Engine = engine.New(engine.Options{Store: c.store, Now: c.clock.now, Horizon: horizon})
@@ -140,8 +140,8 @@ func (c *county) void(finding field.RecordID) {
 	c.outcome(c.push(c.lin, c.scope, op), 0, protocol.Applied)
 }
 
-// A scope's log is years old, and a phone on a bad link takes weeks for its first load, page by page, while others go on
-// working. It is never sent back to the start, and nothing that was voided meanwhile stays with it.
+// A scope's log is years old, and a phone on a bad link takes weeks for its first load, page by page, while others go
+// on working. It is never sent back to the start, and nothing that was voided meanwhile stays with it.
 func TestASlowFirstLoadOfAnOldScope(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {
 		findings := c.withHorizon()
@@ -235,8 +235,8 @@ func TestAPhoneBehindTheHorizonLoadsAfresh(t *testing.T) {
 	})
 }
 
-// A load that began in a history which was then put back to an older copy is not gone on with: what was voided before it
-// began was not the same.
+// A load that began in a history which was then put back to an older copy is not gone on with: what was voided before
+// it began was not the same.
 func TestALoadFromALostHistoryBeginsAnew(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {
 		c.withHorizon()
@@ -268,8 +268,8 @@ func TestALoadFromALostHistoryBeginsAnew(t *testing.T) {
 	})
 }
 
-// Whatever phones, desks and the server's clock do, a phone that reads to the end holds what the server holds, and it is
-// sent back to the start at most once after each absence or jump of the clock.
+// Whatever phones, desks and the server's clock do, a phone that reads to the end holds what the server holds, and it
+// is sent back to the start at most once after each absence or jump of the clock.
 func TestAnyReaderEndsEqual(t *testing.T) {
 	for seed := range uint64(12) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {

@@ -48,8 +48,8 @@ func (c *county) visitAt(report field.RecordID, at time.Time) []protocol.Operati
 	}
 }
 
-// Nobody's day of work is refused for a clock: what it said is kept as it was stated, marked, shown beside the server's time, and
-// flagged once.
+// Nobody's day of work is refused for a clock: what it said is kept as it was stated, marked, shown beside the server's
+// time, and flagged once.
 func TestTimesOfAWrongClockAreEvidence(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {
 		now := c.clock.now()
@@ -171,8 +171,8 @@ func TestTimesOfAGoodClockStandForThemselves(t *testing.T) {
 	})
 }
 
-// What was kept is judged by the clocks of the hour in which it came, no matter who accepts it and when; the flag that a phone's clock
-// raised once is raised anew when it was decided and the phone is still wrong.
+// What was kept is judged by the clocks of the hour in which it came, no matter who accepts it and when; the flag that
+// a phone's clock raised once is raised anew when it was decided and the phone is still wrong.
 func TestAKeptOperationIsJudgedByTheClockOfItsTime(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {
 		report := id()

@@ -19,8 +19,8 @@ func (c *county) send(who field.DeviceID, number, seen int64, op protocol.Operat
 	return c.Push(c.ctx, c.chen, in)
 }
 
-// A version that a phone learnt from an outcome covers what others wrote in between and the phone never saw. What it had read
-// when it sealed the batch bounds what it can know.
+// A version that a phone learnt from an outcome covers what others wrote in between and the phone never saw. What it
+// had read when it sealed the batch bounds what it can know.
 func TestAVersionFromAnOutcomeCoversNothingUnseen(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {
 		report := c.newReport(c.chen)
@@ -49,8 +49,8 @@ func TestAVersionFromAnOutcomeCoversNothingUnseen(t *testing.T) {
 	})
 }
 
-// A record that changes again while a phone reads its scope is left out of the page: the cursor passes a version that the phone never
-// saw. An app that takes its base from an outcome must not count it as seen.
+// A record that changes again while a phone reads its scope is left out of the page: the cursor passes a version that
+// the phone never saw. An app that takes its base from an outcome must not count it as seen.
 func TestACursorProvesNotThatARecordWasRead(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {
 		report := c.newReport(c.chen)
@@ -71,8 +71,8 @@ func TestACursorProvesNotThatARecordWasRead(t *testing.T) {
 	})
 }
 
-// A phone that was put back to an older state, or cloned, uses a number again. What was written in its name until then may be
-// the other copy's, and stands against it.
+// A phone that was put back to an older state, or cloned, uses a number again. What was written in its name until then
+// may be the other copy's, and stands against it.
 func TestACopyOfAPhoneOverwritesNothing(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {
 		report := c.newReport(c.chen)
@@ -130,8 +130,8 @@ func TestACopyOfAPhoneOverwritesNothing(t *testing.T) {
 	})
 }
 
-// Copies of a phone that write to one scope now and then never use a number twice there: they count on while they write elsewhere. What
-// each says it sealed before tells them apart, whichever comes first.
+// Copies of a phone that write to one scope now and then never use a number twice there: they count on while they write
+// elsewhere. What each says it sealed before tells them apart, whichever comes first.
 func TestCopiesWhoseNumbersNeverMeetAreToldApart(t *testing.T) {
 	for name, order := range map[string][]int64{"the lower number first": {1002, 1004}, "the lower number late": {1004, 1002}} {
 		t.Run(name, func(t *testing.T) {
@@ -165,7 +165,8 @@ func TestCopiesWhoseNumbersNeverMeetAreToldApart(t *testing.T) {
 	}
 }
 
-// One phone is not taken for two: not when a batch comes late, nor when one was refused as a whole or lost with a store that was put back.
+// One phone is not taken for two: not when a batch comes late, nor when one was refused as a whole or lost with a store
+// that was put back.
 func TestOnePhoneIsNotTakenForTwo(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {
 		report, device := c.newReport(c.chen), c.chen.Device
@@ -196,8 +197,8 @@ func TestOnePhoneIsNotTakenForTwo(t *testing.T) {
 	})
 }
 
-// The sign that there are two copies is found in one scope and holds in all, and at once with every server: the next batch goes to
-// another one.
+// The sign that there are two copies is found in one scope and holds in all, and at once with every server: the next
+// batch goes to another one.
 func TestTheSignOfACopyHoldsEverywhere(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {
 		report, device := c.newReport(c.chen), c.chen.Device
@@ -230,7 +231,8 @@ func TestTheSignOfACopyHoldsEverywhere(t *testing.T) {
 	})
 }
 
-// A batch with a lower number was sealed before one with a higher, or by a copy. It comes later and overwrites nothing of it.
+// A batch with a lower number was sealed before one with a higher, or by a copy. It comes later and overwrites nothing
+// of it.
 func TestAnOlderBatchOverwritesNoNewerOne(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {
 		report := c.newReport(c.chen)
@@ -252,8 +254,9 @@ func TestAnOlderBatchOverwritesNoNewerOne(t *testing.T) {
 	})
 }
 
-// A server that does not know yet what another one wrote keeps a batch of somebody whose access has ended. What the phone had read by
-// then was read in this history, and when the batch is accepted it overwrites nothing and meets no conflict either.
+// A server that does not know yet what another one wrote keeps a batch of somebody whose access has ended. What the
+// phone had read by then was read in this history, and when the batch is accepted it overwrites nothing and meets no
+// conflict either.
 func TestWhatIsKeptSaysHowFarItsPhoneHadRead(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {
 		report := c.newReport(c.chen)

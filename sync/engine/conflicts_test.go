@@ -13,8 +13,8 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// What becomes of what several people write to one record: testdata/conflicts has one file per case, to be read and agreed
-// on by two people. 陈 and 林 are inspectors on the site, 何 is another one, 赵 is their supervisor.
+// What becomes of what several people write to one record: testdata/conflicts has one file per case, to be read and
+// agreed on by two people. 陈 and 林 are inspectors on the site, 何 is another one, 赵 is their supervisor.
 func TestConflictsAsTwoPeopleReadThem(t *testing.T) {
 	tellAll(t, "conflicts", []told{
 		{"same-field-twice", "Two write the same field; the supervisor takes the second", func(s *story) {

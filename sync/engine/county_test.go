@@ -17,7 +17,8 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// county is a small world: two organisations that inspect one site together, and a third that has nothing to do with it.
+// county is a small world: two organisations that inspect one site together, and a third that has nothing to do with
+// it.
 type county struct {
 	t     *testing.T
 	ctx   context.Context

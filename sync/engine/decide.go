@@ -34,8 +34,8 @@ type needScopes struct{ scopes []field.Scope }
 
 func (n *needScopes) Error() string { return fmt.Sprintf("engine: also needs %v", n.scopes) }
 
-// batch decides one batch on top of a view. held are the scopes whose lanes are held; touching another one is
-// answered by needScopes.
+// batch decides one batch on top of a view. held are the scopes whose lanes are held; touching another one is answered
+// by needScopes.
 type batch struct {
 	e       *Engine
 	in      *protocol.Batch
@@ -108,8 +108,8 @@ func (e *Engine) decideFrom(root *view, in *protocol.Batch, digest string, held 
 	return b.seal(outcomes)
 }
 
-// unmade reports whether a batch was to make a scope, and everything in it was refused. Then the scope is not there, as before: it
-// would be nobody's, and the corrected record could never be made in it.
+// unmade reports whether a batch was to make a scope, and everything in it was refused. Then the scope is not there, as
+// before: it would be nobody's, and the corrected record could never be made in it.
 func (b *batch) unmade() bool {
 	body := b.bodies[b.in.Scope]
 	return b.home == b.in.Scope && b.in.Actor.User != "" && !b.in.Strict && body.Seq == 1 && len(body.Changes) == 0 && body.Info == nil
@@ -176,14 +176,16 @@ func (b *batch) scopeRefused() (*field.Error, error) {
 	return unknown, nil
 }
 
-// decidesKept reports whether a batch is about operations that were kept, which lie with others and are judged one by one.
+// decidesKept reports whether a batch is about operations that were kept, which lie with others and are judged one by
+// one.
 func (b *batch) decidesKept() bool {
 	return !slices.ContainsFunc(b.in.Operations, func(op protocol.Operation) bool { return op.Kind != keptKind || op.Command == "" })
 }
 
 // compareHistory finds out whether the device has seen this history of the scope. After a restore from a backup its
-// versions are numbers of entries that are gone, and others may have taken them. The store is asked also about what lies above the
-// head: another server may have written it, and a batch that is refused is kept elsewhere, so its commit does not find that out.
+// versions are numbers of entries that are gone, and others may have taken them. The store is asked also about what
+// lies above the head: another server may have written it, and a batch that is refused is kept elsewhere, so its commit
+// does not find that out.
 func (b *batch) compareHistory() error {
 	head, err := b.view.head(b.in.Scope)
 	if err != nil || head == nil {
@@ -212,9 +214,10 @@ func (b *batch) compareHistory() error {
 	return nil
 }
 
-// compareNumbers finds out whether the device's batches in the scope are those of one phone: that which it says it sealed before this one
-// is the last that is there. A higher one that this phone does not know, or a later one that does not know of this, is another copy's, and
-// the device has forked although no number was used twice. One that is missing was refused as a whole, or lost with a store that was put back.
+// compareNumbers finds out whether the device's batches in the scope are those of one phone: that which it says it
+// sealed before this one is the last that is there. A higher one that this phone does not know, or a later one that
+// does not know of this, is another copy's, and the device has forked although no number was used twice. One that is
+// missing was refused as a whole, or lost with a store that was put back.
 func (b *batch) compareNumbers() error {
 	in := b.in
 	if in.Previous == nil || in.Actor.Server {
@@ -254,11 +257,12 @@ func (b *batch) compareNumbers() error {
 	return b.e.forks.mark(b.view.ctx, in.Device)
 }
 
-// base is the version from which an operation on a record starts. One of a lost history says nothing, so whatever another device
-// has written stands against the operation. No device has seen more of a record than of its scope: a version that it learnt
-// from an outcome covers what others wrote in between, unseen, so what it had read when it sealed the batch bounds the base. Nor
-// does it follow that it has seen the record up to there: one that changed again while the device read the scope comes with a later
-// page, in its last state alone. So when a base claims more than was read, and somebody else has changed the record since, it says nothing.
+// base is the version from which an operation on a record starts. One of a lost history says nothing, so whatever
+// another device has written stands against the operation. No device has seen more of a record than of its scope: a
+// version that it learnt from an outcome covers what others wrote in between, unseen, so what it had read when it
+// sealed the batch bounds the base. Nor does it follow that it has seen the record up to there: one that changed again
+// while the device read the scope comes with a later page, in its last state alone. So when a base claims more than was
+// read, and somebody else has changed the record since, it says nothing.
 func (b *batch) base(op *protocol.Operation, r *field.Record) int64 {
 	if b.lost || op.Base > b.end {
 		return 0
@@ -275,8 +279,9 @@ func (b *batch) base(op *protocol.Operation, r *field.Record) int64 {
 	return seen.Read(op.ID)
 }
 
-// writer is the device that writes to a record, and which of the entries in its name, after the base, may be those of another copy
-// of it: all of them once the device has forked; else those with a higher number than this batch, which were sealed after it.
+// writer is the device that writes to a record, and which of the entries in its name, after the base, may be those of
+// another copy of it: all of them once the device has forked; else those with a higher number than this batch, which
+// were sealed after it.
 func (b *batch) writer(r *field.Record, base int64) (merge.Writer, error) {
 	by := merge.Writer{Device: b.in.Device}
 	for _, s := range r.Stamps {
@@ -311,8 +316,8 @@ func (b *batch) othersEntry(by field.Stamp) (bool, error) {
 	return entry.Device == by.Device && entry.Batch > b.in.Number, err
 }
 
-// entry returns an entry by which something that is there was written. The one that the batch itself is about to write has no body and
-// no hash yet. That one is missing is a fault of the store, and never a refusal.
+// entry returns an entry by which something that is there was written. The one that the batch itself is about to write
+// has no body and no hash yet. That one is missing is a fault of the store, and never a refusal.
 func (b *batch) entry(scope field.Scope, seq int64) (store.Entry, error) {
 	if own := b.bodies[scope]; own != nil && own.Seq == seq {
 		return store.Entry{Scope: scope, Seq: seq, Device: own.Device, Batch: own.Batch, Actor: own.Actor, At: b.at}, nil
@@ -695,8 +700,8 @@ func (s *step) park(i int, why *field.Error) (protocol.Outcome, error) {
 	}, nil
 }
 
-// reportOf is the report to which what an operation is about belongs, as far as that shows: the report itself, the one that the
-// operation names, or the one that the record names.
+// reportOf is the report to which what an operation is about belongs, as far as that shows: the report itself, the one
+// that the operation names, or the one that the record names.
 func (s *step) reportOf(op *protocol.Operation) (field.RecordID, error) {
 	if spec := field.KindOf(op.Kind); spec != nil && spec.TellsKept != nil && field.ValidID(string(op.ID)) {
 		return op.ID, nil

@@ -3,9 +3,9 @@
 // one entry per scope (lane.go), and everybody who listens is told (listen.go). Pull (pull.go) reads what has changed.
 // Followers (follow.go) do later what may come later. Verify (verify.go) checks that the records are the log's image.
 //
-// What is to be done with a kind is said by its field.Spec. Named here are the kinds that the engine writes itself (conflicts, kept
-// operations), those that it asks before it tells somebody (notices, people, recusals), and three of the field, as
-// docs/decisions/kinds.md says.
+// What is to be done with a kind is said by its field.Spec. Named here are the kinds that the engine writes itself
+// (conflicts, kept operations), those that it asks before it tells somebody (notices, people, recusals), and three of
+// the field, as docs/decisions/kinds.md says.
 //
 // Not here: who may do what (server/access), what a command means (server/field), how values merge (sync/merge), HTTP.
 package engine
@@ -53,8 +53,8 @@ type Options struct {
 	Horizon  time.Duration // a phone that has been away for longer loads afresh; 0: never
 
 	Kinds func(field.Kind) *field.Spec // the kinds that operations may be of; nil: field.KindOf
-	// ActorOf says what a person may do now, also one who has left: whose operation was kept and is accepted. nil: only what
-	// the one who accepts may do is let in.
+	// ActorOf says what a person may do now, also one who has left: whose operation was kept and is accepted. nil: only
+	// what the one who accepts may do is let in.
 	ActorOf   func(context.Context, field.UserID) (*access.Actor, error)
 	Kept      int    // operations of one person that may lie undecided; 0: 2000
 	KeptBytes int64  // of these; 0: 32 MiB

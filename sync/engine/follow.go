@@ -12,9 +12,9 @@ import (
 	"fieldclue/server/store"
 )
 
-// Follower does what may come a little later than a commit: renditions, tasks for a whole sample. It gets every entry of
-// the scopes that it asks for at least once and in order per scope; what it writes it derives from the entry (ids, batch
-// numbers), so that a repetition has no further effect.
+// Follower does what may come a little later than a commit: renditions, tasks for a whole sample. It gets every entry
+// of the scopes that it asks for at least once and in order per scope; what it writes it derives from the entry (ids,
+// batch numbers), so that a repetition has no further effect.
 type Follower interface {
 	Name() string
 	Types() []field.ScopeType
@@ -32,8 +32,8 @@ const (
 	followRescan = 5 * time.Minute // finds what another process left behind
 	followRetry  = 2 * time.Second
 
-	// A cursor is saved when so many entries have been read since, and at the end. After a crash they are read again, which
-	// has no effect; saving it for every entry would double the durable writes of a server.
+	// A cursor is saved when so many entries have been read since, and at the end. After a crash they are read again,
+	// which has no effect; saving it for every entry would double the durable writes of a server.
 	followUnsaved = 100
 	followPause   = 50 * time.Millisecond // what is written to a scope meanwhile is read in one go
 	mostCursors   = 50_000                // kept in memory
@@ -184,8 +184,8 @@ func (f *following) at(ctx context.Context, id string) (*cursor, error) {
 	return at, nil
 }
 
-// put saves a cursor. Where another process has saved its own, this one forgets what it knew and reads that one next time:
-// both have read the entries, and one of the two cursors is enough.
+// put saves a cursor. Where another process has saved its own, this one forgets what it knew and reads that one next
+// time: both have read the entries, and one of the two cursors is enough.
 func (f *following) put(ctx context.Context, at *cursor) error {
 	at.doc.Body = field.Quote(followed{at.seq})
 	doc, err := f.docs.PutDoc(ctx, at.doc)

@@ -63,8 +63,8 @@ func (r *reader) until(t *testing.T, seq int64) []int64 {
 	}
 }
 
-// A follower gets every entry of its scopes in order: those from before it began, those written meanwhile, and after a stop
-// only those that are new. After a crash it gets some again, and misses none.
+// A follower gets every entry of its scopes in order: those from before it began, those written meanwhile, and after a
+// stop only those that are new. After a crash it gets some again, and misses none.
 func TestAFollowerMissesNothing(t *testing.T) {
 	s := storagetest.SQLite(t)
 	c := newCounty(t, s)

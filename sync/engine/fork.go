@@ -10,10 +10,11 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// A phone that was restored from a backup, or cloned, counts its batches from where the backup was made, and so sends a number
-// that was used with other content. That is the sign by which the server knows that one device id stands for two histories. Both
-// may go on, in every scope and from then on for good: what is written in the name of the device counts as its own only once it
-// was read. The sign is kept in a working document for each device, because it is a matter of caution and no evidence.
+// A phone that was restored from a backup, or cloned, counts its batches from where the backup was made, and so sends a
+// number that was used with other content. That is the sign by which the server knows that one device id stands for two
+// histories. Both may go on, in every scope and from then on for good: what is written in the name of the device counts
+// as its own only once it was read. The sign is kept in a working document for each device, because it is a matter of
+// caution and no evidence.
 
 // Docs is where it is kept that devices have forked. The contract stands in server/store/docs.go.
 type Docs interface {
@@ -32,8 +33,8 @@ type forks struct {
 
 func forkDoc(device field.DeviceID) string { return "fork/" + string(device) }
 
-// has reports whether a device has forked. It asks each time: another server may have seen the sign a moment ago, and the next batch
-// of the phone comes here.
+// has reports whether a device has forked. It asks each time: another server may have seen the sign a moment ago, and
+// the next batch of the phone comes here.
 func (f *forks) has(ctx context.Context, device field.DeviceID) (bool, error) {
 	if f.docs == nil {
 		f.mu.Lock()

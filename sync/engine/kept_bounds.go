@@ -5,8 +5,9 @@ import (
 	"fieldclue/server/store"
 )
 
-// What may lie undecided of one person: what is kept is pulled by the author's phones and read by reviewers, so nonsense without end
-// would cost both. A batch of which something would be kept beyond that is refused as a whole, and stays in the outbox.
+// What may lie undecided of one person: what is kept is pulled by the author's phones and read by reviewers, so
+// nonsense without end would cost both. A batch of which something would be kept beyond that is refused as a whole, and
+// stays in the outbox.
 const (
 	keptMost  = 2000     // operations
 	keptBytes = 32 << 20 // of these, as they are kept
@@ -23,8 +24,8 @@ func (k *kept) add(r *field.Record) {
 	k.bytes += int64(len(r.Fields["operation"]))
 }
 
-// roomToKeep counts one more operation that is about to be kept for the batch's author: CodeTooMuchKept when there is no room for
-// it. What lies open is read once for each batch, and only for one of which something is kept.
+// roomToKeep counts one more operation that is about to be kept for the batch's author: CodeTooMuchKept when there is
+// no room for it. What lies open is read once for each batch, and only for one of which something is kept.
 func (b *batch) roomToKeep(operation field.Value) error {
 	if b.in.Actor.Server || b.in.Actor.User == "" {
 		return nil

@@ -51,7 +51,8 @@ func TestNonsenseStaysWithItsAuthor(t *testing.T) {
 	})
 }
 
-// What lies undecided of one person is bounded. Over it a batch is refused as a whole, with what was good in it, and comes again.
+// What lies undecided of one person is bounded. Over it a batch is refused as a whole, with what was good in it, and
+// comes again.
 func TestWhatIsKeptOfOnePersonIsBounded(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {
 		c.Engine = engine.New(engine.Options{Store: c.store, Now: c.clock.now, ActorOf: c.whois, Kept: 5, KeptBytes: 100_000})

@@ -9,8 +9,8 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// A phone asks after photos for which it holds receipts: what the server did not receive is named, and what is somebody else's
-// answers as what is not there. A declaration that was kept, because the access had ended, counts.
+// A phone asks after photos for which it holds receipts: what the server did not receive is named, and what is somebody
+// else's answers as what is not there. A declaration that was kept, because the access had ended, counts.
 func TestTheServerNamesThePhotosThatItLacks(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {
 		sum, other := strings.Repeat("a", 64), strings.Repeat("b", 64)

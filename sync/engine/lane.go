@@ -20,8 +20,9 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// How a lane works: one batch after another is decided and committed in a scope. Anyone who comes while the lane is busy
-// waits in the queue; the next one to hold the lane commits everything that waits in one transaction, several entries.
+// How a lane works: one batch after another is decided and committed in a scope. Anyone who comes while the lane is
+// busy waits in the queue; the next one to hold the lane commits everything that waits in one transaction, several
+// entries.
 const (
 	maxGroup      = 64               // batches in one transaction
 	commitTimeout = 30 * time.Second // for deciding and committing a group
@@ -50,9 +51,9 @@ func (r *request) finish(resp protocol.PushResponse, err error) {
 	close(r.done)
 }
 
-// mayBeToldNo reports whether a refusal of the request is answered without a commit. Nothing would find out then that another process
-// has written since this one did, and who acts on what that wrote would be told for ever that it is not so: he is answered by the
-// ends of the scopes as they are now.
+// mayBeToldNo reports whether a refusal of the request is answered without a commit. Nothing would find out then that
+// another process has written since this one did, and who acts on what that wrote would be told for ever that it is not
+// so: he is answered by the ends of the scopes as they are now.
 func (r *request) mayBeToldNo() bool { return r.in.Strict && !r.in.Actor.Server }
 
 func (r *request) isDone() bool {
@@ -65,9 +66,9 @@ func (r *request) isDone() bool {
 }
 
 // Commit decides a batch and makes it durable. A batch that was committed before, under the same scope, device and
-// number, is answered with its first answer. Errors: the batch as a whole cannot be used (CodeBatchReused, CodeBadRequest),
-// a Strict batch met a rejection or a conflict (its code), or the store failed; nothing is changed then, or the
-// repetition finds out what was.
+// number, is answered with its first answer. Errors: the batch as a whole cannot be used (CodeBatchReused,
+// CodeBadRequest), a Strict batch met a rejection or a conflict (its code), or the store failed; nothing is changed
+// then, or the repetition finds out what was.
 func (e *Engine) Commit(ctx context.Context, in protocol.Batch) (protocol.PushResponse, error) {
 	if err := wellFormed(&in); err != nil {
 		return protocol.PushResponse{}, err
@@ -122,8 +123,8 @@ func wellFormed(in *protocol.Batch) error {
 	return nil
 }
 
-// digestOf is the SHA-256 of what a batch asks for, by which a number that is used twice is noticed. The order of members
-// and the space between tokens do not count.
+// digestOf is the SHA-256 of what a batch asks for, by which a number that is used twice is noticed. The order of
+// members and the space between tokens do not count.
 func digestOf(in *protocol.Batch) (string, error) {
 	h := sha256.New()
 	var b []byte
@@ -204,8 +205,8 @@ func (e *Engine) leave(scope field.Scope, l *lane) {
 	}
 }
 
-// take removes the next requests from the queue. A repetition of a batch that is in the group already waits for the next
-// one, where it finds the answer.
+// take removes the next requests from the queue. A repetition of a batch that is in the group already waits for the
+// next one, where it finds the answer.
 func (e *Engine) take(l *lane) []*request {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -498,8 +499,8 @@ func (e *Engine) known(ctx context.Context, r *request) (protocol.PushResponse, 
 	return resp, true, nil
 }
 
-// reused refuses a number that stands for other content. To a phone it is told from where to count, and that its device id
-// stands for two histories is noted.
+// reused refuses a number that stands for other content. To a phone it is told from where to count, and that its device
+// id stands for two histories is noted.
 func (e *Engine) reused(ctx context.Context, r *request) error {
 	if r.in.Strict || r.in.Actor.Server {
 		return field.Refuse(field.CodeBatchReused, "This Idempotency-Key stands for another request already. Use a new one for a new click.").

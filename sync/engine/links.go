@@ -14,8 +14,8 @@ import (
 )
 
 // linkSums finds entries that name others with which they were written, and are not named by them, without keeping the
-// links: what an entry says of a pair is added at one place of a table, and what the other says of it is taken away again.
-// Where something is left, both sides are looked for in a second reading.
+// links: what an entry says of a pair is added at one place of a table, and what the other says of it is taken away
+// again. Where something is left, both sides are looked for in a second reading.
 type linkSums struct {
 	ends map[field.Scope]int64 // up to where both sides of a link are counted
 	sums [linkPlaces]uint64

@@ -7,8 +7,8 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// Two operations that were kept in one batch are read one after the other: what the server notes of the first look does not take the
-// place of the second.
+// Two operations that were kept in one batch are read one after the other: what the server notes of the first look does
+// not take the place of the second.
 func TestEverythingKeptOfOneBatchCanBeRead(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {
 		op := func() protocol.Operation {

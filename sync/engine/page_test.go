@@ -26,8 +26,8 @@ func (c *county) big(n int) (ids []field.RecordID) {
 	return ids
 }
 
-// A page is bounded by its bytes and its number also inside an entry: a link that drops every minute gets through. What the cursor
-// does not cover belongs to an entry that is not whole yet.
+// A page is bounded by its bytes and its number also inside an entry: a link that drops every minute gets through. What
+// the cursor does not cover belongs to an entry that is not whole yet.
 func TestAPageEndsInsideAnEntry(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {
 		c.big(120)
@@ -146,8 +146,9 @@ func TestAnEditOfHalfAnEntryIsNoConflict(t *testing.T) {
 	})
 }
 
-// Nor does a page grow with the number of scopes, whether they are new to the device, start afresh after a restore, or are gone. On one
-// store: that scopes are listed whole on both is in their contract, and a stand-in takes minutes for so many.
+// Nor does a page grow with the number of scopes, whether they are new to the device, start afresh after a restore, or
+// are gone. On one store: that scopes are listed whole on both is in their contract, and a stand-in takes minutes for
+// so many.
 func TestAPageIsBoundedHoweverManyScopesThereAre(t *testing.T) {
 	c := onSQLite(t)
 	const sites = 400

@@ -18,8 +18,8 @@ const (
 	mostRead  = 20_000 // records that are read for one request, whether they come on the page or not
 )
 
-// Subscriptions lists the ends of all scopes that the actor's phone holds, in the order in which it pulls them: the inbox
-// first. The desk may read other people's inboxes; a phone only holds its own.
+// Subscriptions lists the ends of all scopes that the actor's phone holds, in the order in which it pulls them: the
+// inbox first. The desk may read other people's inboxes; a phone only holds its own.
 func (e *Engine) Subscriptions(ctx context.Context, actor Actor) ([]store.Head, error) {
 	own := field.MakeScope(field.ScopeUser, string(actor.User))
 	q := store.ListScopes{Visible: access.Visible(actor), Types: field.PulledTypes, Limit: 1000}
@@ -89,8 +89,9 @@ func (e *Engine) Pull(ctx context.Context, actor Actor, req protocol.PullRequest
 // mostTasks bounds how many open tasks of one person are looked at.
 const mostTasks = 500
 
-// tasksFirst puts the sites at which the actor has something to do before everything else but the inbox. It is asked only
-// when there is more than one site to read: then they may not all fit on the page, or not for many pages of a slow link.
+// tasksFirst puts the sites at which the actor has something to do before everything else but the inbox. It is asked
+// only when there is more than one site to read: then they may not all fit on the page, or not for many pages of a slow
+// link.
 func (p *page) tasksFirst(actor Actor, heads []store.Head, from map[field.Scope]protocol.Cursor) ([]store.Head, error) {
 	behind := 0
 	for i := range heads {
@@ -173,9 +174,9 @@ func (e *Engine) missing(ctx context.Context, actor Actor, acked map[field.Scope
 	return lost, nil
 }
 
-// lacking finds out which of the photos for which the device holds a receipt were not received in this history. What is not
-// there, is somebody else's, or is known with other bytes is one to who asks. A declaration that was kept counts as well: the
-// bytes wait with it.
+// lacking finds out which of the photos for which the device holds a receipt were not received in this history. What is
+// not there, is somebody else's, or is known with other bytes is one to who asks. A declaration that was kept counts as
+// well: the bytes wait with it.
 func (e *Engine) lacking(ctx context.Context, actor Actor, receipted []protocol.Receipted) ([]field.RecordID, error) {
 	if len(receipted) > protocol.MaxAnswers {
 		return nil, field.Refuse(field.CodeBadRequest, "A pull asks after at most %d photos.", protocol.MaxAnswers).
@@ -246,9 +247,10 @@ const (
 	scopeBytes  = 80  // and the name of a scope
 )
 
-// name tells the device what it may read, in the order in which it comes, and what it may not read any more. Each list takes an
-// eighth of the page at most: the page is there for records. Where not all fit, those that are new to the device are named; it knows the
-// others. Of those that are gone others are named each time then, so that none waits behind those that it cannot give up yet.
+// name tells the device what it may read, in the order in which it comes, and what it may not read any more. Each list
+// takes an eighth of the page at most: the page is there for records. Where not all fit, those that are new to the
+// device are named; it knows the others. Of those that are gone others are named each time then, so that none waits
+// behind those that it cannot give up yet.
 func (p *page) name(heads []store.Head, from map[field.Scope]protocol.Cursor) {
 	most := p.room / 8 / scopeBytes
 	visible := make(map[field.Scope]bool, len(heads))
@@ -268,7 +270,8 @@ func (p *page) name(heads []store.Head, from map[field.Scope]protocol.Cursor) {
 	p.room -= scopeBytes * (len(p.Scopes) + len(p.Gone))
 }
 
-// scope adds one scope to the page. given: the device has sent a cursor. digest is what it makes of its records; empty: it does not say.
+// scope adds one scope to the page. given: the device has sent a cursor. digest is what it makes of its records; empty:
+// it does not say.
 func (p *page) scope(head *store.Head, from protocol.Cursor, given bool, digest string) error {
 	if from.Seq == head.Seq && from.Hash == head.Hash {
 		return p.compare(head, digest)
@@ -357,8 +360,8 @@ func (p *page) compare(head *store.Head, digest string) error {
 	return nil
 }
 
-// digest sums a scope up at its head. The answer is remembered until the scope moves on; empty: it has moved on already,
-// and what is stored is no longer what it was at that head.
+// digest sums a scope up at its head. The answer is remembered until the scope moves on; empty: it has moved on
+// already, and what is stored is no longer what it was at that head.
 func (e *Engine) digest(ctx context.Context, head *store.Head) (string, error) {
 	e.mu.Lock()
 	known, ok := e.digests[head.Scope]
@@ -398,8 +401,9 @@ func (e *Engine) digest(ctx context.Context, head *store.Head) (string, error) {
 // summed is the digest of a scope at the entry with a hash.
 type summed struct{ hash, digest string }
 
-// take adds records to the page while there is room, and returns how many it has dealt with. An empty page takes one in any case.
-// Tombstones up to the version way.loaded are left out: see way. For a device that gets entries whole, the records of one version go together.
+// take adds records to the page while there is room, and returns how many it has dealt with. An empty page takes one in
+// any case. Tombstones up to the version way.loaded are left out: see way. For a device that gets entries whole, the
+// records of one version go together.
 func (p *page) take(records []*field.Record, way *way) (taken int) {
 	for taken < len(records) && p.left > 0 {
 		n := 1

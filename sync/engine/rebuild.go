@@ -22,8 +22,9 @@ type Rebuilt struct {
 
 const rebuildChunk = 200
 
-// Rebuild makes all records and heads anew from the log, and then what the store finds them by. It stops before a scope whose log is not whole: the log is the
-// evidence, and what is missing from it comes back from a backup alone. told hears how far it is; it may be nil.
+// Rebuild makes all records and heads anew from the log, and then what the store finds them by. It stops before a scope
+// whose log is not whole: the log is the evidence, and what is missing from it comes back from a backup alone. told
+// hears how far it is; it may be nil.
 func Rebuild(ctx context.Context, s Kept, told func(*Rebuilt)) (*Rebuilt, error) {
 	done := &Rebuilt{}
 	gone, err := s.Mend(ctx) // first: without its indexes nothing is read

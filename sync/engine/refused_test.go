@@ -203,8 +203,8 @@ func TestBatchesThatCannotBeUsed(t *testing.T) {
 	})
 }
 
-// A clue that is refused leaves no scope behind: the corrected one is made under the same id, a repetition has the first answer, and
-// a clue that is not there answers like somebody else's.
+// A clue that is refused leaves no scope behind: the corrected one is made under the same id, a repetition has the
+// first answer, and a clue that is not there answers like somebody else's.
 func TestARefusedClueIsMadeWhenItIsCorrected(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {
 		clue := id()

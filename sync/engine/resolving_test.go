@@ -86,8 +86,8 @@ func (c *county) refusals() []refusal {
 	}
 }
 
-// Whatever an operation was refused for, it can be resolved: with the correction that it takes, or as it is when the time has come,
-// or by hand. What was sent stays as it came, with what was corrected and by whom beside it.
+// Whatever an operation was refused for, it can be resolved: with the correction that it takes, or as it is when the
+// time has come, or by hand. What was sent stays as it came, with what was corrected and by whom beside it.
 func TestEveryKeptOperationCanBeResolved(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {
 		seen := map[field.Code]bool{}
@@ -154,7 +154,8 @@ func TestEveryKeptOperationCanBeResolved(t *testing.T) {
 	})
 }
 
-// takenOver resolves a kept operation by hand, with a finding that is made in the same commit and with one that was there.
+// takenOver resolves a kept operation by hand, with a finding that is made in the same commit and with one that was
+// there.
 func (c *county) takenOver(r *field.Record) {
 	c.t.Helper()
 	if !slices.Contains(field.WaysFor(r), field.WayTakeOver) {

@@ -17,10 +17,10 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// What is refused and says a number of a person is kept for its author alone. The record in the author's scope that keeps it,
-// which reviewers read too, has the numbers masked; the operation as it
-// came is in that scope's log, sealed with a key of its own, and the key lies on a shelf beside the log. To destroy the key
-// is to destroy what was said, and every hash of the log still holds. See docs/decisions/identity.md.
+// What is refused and says a number of a person is kept for its author alone. The record in the author's scope that
+// keeps it, which reviewers read too, has the numbers masked; the operation as it came is in that scope's log, sealed
+// with a key of its own, and the key lies on a shelf beside the log. To destroy the key is to destroy what was said,
+// and every hash of the log still holds. See docs/decisions/identity.md.
 
 // SealKeys is the shelf with the keys of what is sealed. The contract stands at store.Doc.
 type SealKeys interface {
@@ -53,8 +53,8 @@ func (s *step) spoken(spec *field.Spec, op *protocol.Operation) error {
 	return spec.Spoken(op.Set, op.Command, args)
 }
 
-// seals reports whether an operation says a number of a person anywhere, or sets what was moved away from where others read it:
-// whatever it was refused for, it is not kept there.
+// seals reports whether an operation says a number of a person anywhere, or sets what was moved away from where others
+// read it: whatever it was refused for, it is not kept there.
 func (b *batch) seals(op *protocol.Operation) bool {
 	if b.in.Actor.User == "" {
 		return false
@@ -70,7 +70,8 @@ func (b *batch) seals(op *protocol.Operation) bool {
 	return b.e.kindOf(op.Kind).Identity(op.Set, op.Command, op.Args) != "" || op.Unknown != nil && field.IdentityIn(op.Unknown)
 }
 
-// maskedCopy is what reviewers read of a sealed operation. What was moved away, and a number that stands cut in a list, are left out whole.
+// maskedCopy is what reviewers read of a sealed operation. What was moved away, and a number that stands cut in a list,
+// are left out whole.
 func (b *batch) maskedCopy(op protocol.Operation, raw []byte) ([]byte, error) {
 	spec := b.e.kindOf(op.Kind)
 	hidden := false
@@ -96,7 +97,8 @@ func (b *batch) maskedCopy(op protocol.Operation, raw []byte) ([]byte, error) {
 	return field.MaskedValue(raw), nil
 }
 
-// bared is a refused operation as it stands in the log of the scope that it was sent to: what it was about, and not what it said.
+// bared is a refused operation as it stands in the log of the scope that it was sent to: what it was about, and not
+// what it said.
 func bared(op protocol.Operation) protocol.Operation {
 	return protocol.Operation{
 		ID: field.RecordID(field.MaskIdentity(string(op.ID))), Kind: field.Kind(field.MaskIdentity(string(op.Kind))), Base: op.Base,
@@ -129,8 +131,8 @@ func sealWith(key []byte) (cipher.AEAD, error) {
 	return cipher.NewGCM(block)
 }
 
-// putKeys writes the keys of what decisions seal, before the entries that need them: a key without an entry opens nothing,
-// an entry without its key would be lost. Nothing else is written before a commit.
+// putKeys writes the keys of what decisions seal, before the entries that need them: a key without an entry opens
+// nothing, an entry without its key would be lost. Nothing else is written before a commit.
 func (e *Engine) putKeys(ctx context.Context, decisions []*decision) ([]store.Doc, error) {
 	var put []store.Doc
 	for _, d := range decisions {
@@ -155,8 +157,8 @@ func (e *Engine) dropKeys(ctx context.Context, put []store.Doc) {
 	}
 }
 
-// Content is what somebody said that was refused and sealed: for the author alone, and each look is noted in the log before
-// anything is shown. CodeNotFound for who may not know of it, CodeNotPermitted for who may see the mask alone,
+// Content is what somebody said that was refused and sealed: for the author alone, and each look is noted in the log
+// before anything is shown. CodeNotFound for who may not know of it, CodeNotPermitted for who may see the mask alone,
 // CodeContentDestroyed when it is gone.
 func (e *Engine) Content(ctx context.Context, actor *access.Actor, id field.RecordID) (json.RawMessage, error) {
 	for try := 1; ; try++ {
@@ -196,7 +198,8 @@ func (e *Engine) sealedRecord(ctx context.Context, actor *access.Actor, id field
 	return records[0], nil
 }
 
-// Opens checks that what a sealed record stands for can be read by who wrote it, as long as it is not destroyed; then no key may be left.
+// Opens checks that what a sealed record stands for can be read by who wrote it, as long as it is not destroyed; then
+// no key may be left.
 func Opens(ctx context.Context, s Store, r *field.Record) error {
 	if r.State != field.ParkedDestroyed {
 		_, err := unseal(ctx, s, r)
@@ -276,8 +279,8 @@ func notFoundIsDone(err error) error {
 	return err
 }
 
-// Shredder follows the logs of people and destroys the keys of what was said to be destroyed, should the server have stopped
-// between the two.
+// Shredder follows the logs of people and destroys the keys of what was said to be destroyed, should the server have
+// stopped between the two.
 type Shredder struct{ Engine *Engine }
 
 // Name is under which name its place in the log is kept.
@@ -303,8 +306,8 @@ func (s Shredder) Entry(ctx context.Context, e store.Entry) error {
 // mostNumbers are named of what Verify finds of old numbers.
 const mostNumbers = 20
 
-// number notes that an entry of an older server holds a number of a person. The log is never rewritten: somebody has to know where
-// it lies, and who reads there.
+// number notes that an entry of an older server holds a number of a person. The log is never rewritten: somebody has to
+// know where it lies, and who reads there.
 func (v *Verification) number(image map[field.RecordID]*field.Record, body *protocol.Body) {
 	if !says(image, body) {
 		return
@@ -314,7 +317,8 @@ func (v *Verification) number(image map[field.RecordID]*field.Record, body *prot
 	}
 }
 
-// says looks through what people wrote: operations as they came, and the values of fields that are not the server's own.
+// says looks through what people wrote: operations as they came, and the values of fields that are not the server's
+// own.
 func says(image map[field.RecordID]*field.Record, body *protocol.Body) bool {
 	for i := range body.Ops {
 		op := &body.Ops[i]

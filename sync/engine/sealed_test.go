@@ -156,8 +156,8 @@ func TestWhatSaysANumberIsSealedForItsAuthor(t *testing.T) {
 	})
 }
 
-// A click is refused and nothing of it is kept. The supervisor and the author can destroy what is sealed: the log goes on to hold, and is
-// rebuilt the same.
+// A click is refused and nothing of it is kept. The supervisor and the author can destroy what is sealed: the log goes
+// on to hold, and is rebuilt the same.
 func TestWhatIsSealedCanBeDestroyed(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {
 		keys := func() int {
@@ -236,8 +236,8 @@ func TestWhatIsSealedCanBeDestroyed(t *testing.T) {
 	})
 }
 
-// What was written before it was refused stays in the log. Verification names the entries, without the number, and calls
-// them no fault.
+// What was written before it was refused stays in the log. Verification names the entries, without the number, and
+// calls them no fault.
 func TestOldNumbersAreNamed(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {
 		c.server(string(c.scope), protocol.Operation{ID: id(), Kind: field.KindFinding, Set: fields(m{"siteId": c.site, "title": secretPhone})})

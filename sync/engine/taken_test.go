@@ -37,8 +37,8 @@ func TestTheServersIdsAreReserved(t *testing.T) {
 	})
 }
 
-// The clue of a finding has an id that nobody can work out, and the same one however often its batch is decided: the clock of
-// this county never stands still.
+// The clue of a finding has an id that nobody can work out, and the same one however often its batch is decided: the
+// clock of this county never stands still.
 func TestAFindingIsMadeAndBecomesAClueInOneBatch(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {
 		finding := id()
@@ -55,8 +55,8 @@ func TestAFindingIsMadeAndBecomesAClueInOneBatch(t *testing.T) {
 	})
 }
 
-// Before they were reserved, somebody who could work out the ids of the server's own records took them for his. The conflict and
-// the grant are made all the same, under other ids, and nothing is written into what he made.
+// Before they were reserved, somebody who could work out the ids of the server's own records took them for his. The
+// conflict and the grant are made all the same, under other ids, and nothing is written into what he made.
 func TestTheServersIdsAreTaken(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {
 		var his []*field.Record

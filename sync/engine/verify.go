@@ -62,7 +62,8 @@ type Kept interface {
 
 // Look is what the caller wants to look at on the way; each may be nil.
 type Look struct {
-	// Record is called for every record that is right, to check what it stands for (a photo's bytes). Its error is a fault.
+	// Record is called for every record that is right, to check what it stands for (a photo's bytes). Its error is a
+	// fault.
 	Record func(*field.Record) error
 	// Entry is called for every entry that is right.
 	Entry func(scope field.Scope, seq int64, hash string)
@@ -79,8 +80,9 @@ func (v *Verification) Check(ctx context.Context, s Kept) error {
 }
 
 // Verify looks at how everything lies in the store, then reads the whole log and checks that each scope's entries are
-// gapless, chained by their hashes and named by those that were written with them, that the heads are the last entries, and
-// that the records are exactly what the log says. At any time it holds the records of one scope, and a number for each scope.
+// gapless, chained by their hashes and named by those that were written with them, that the heads are the last entries,
+// and that the records are exactly what the log says. At any time it holds the records of one scope, and a number for
+// each scope.
 func Verify(ctx context.Context, s Kept, look Look) (*Verification, error) {
 	v := &Verification{links: &linkSums{}}
 	if !look.Checked {
@@ -226,8 +228,9 @@ func (v *Verification) stands(r *field.Record, look Look) {
 	}
 }
 
-// left looks at the records that were not met among those as old as the log that was read. Those that somebody has changed
-// since the head was read are no fault, if the log has grown so far. What such a record stands for is looked at all the same.
+// left looks at the records that were not met among those as old as the log that was read. Those that somebody has
+// changed since the head was read are no fault, if the log has grown so far. What such a record stands for is looked at
+// all the same.
 func (v *Verification) left(ctx context.Context, s Store, head store.Head, image map[field.RecordID]*field.Record, later []*field.Record, met map[field.RecordID]bool, look Look) error {
 	if len(image)+len(later) == 0 {
 		return nil

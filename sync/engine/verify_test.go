@@ -9,7 +9,8 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// lively is a store in which somebody writes after each read of what changed in a scope, as long as there is something to write.
+// lively is a store in which somebody writes after each read of what changed in a scope, as long as there is something
+// to write.
 type lively struct {
 	engine.Kept
 	scope field.Scope
@@ -26,7 +27,8 @@ func (r *lively) Changed(ctx context.Context, scope field.Scope, after, upTo int
 	return rs, err
 }
 
-// A record that people go on changing while all is verified comes up again behind the others. It is looked at and counted once.
+// A record that people go on changing while all is verified comes up again behind the others. It is looked at and
+// counted once.
 func TestWhatChangesWhileItIsVerifiedCountsOnce(t *testing.T) {
 	onBothStores(t, func(t *testing.T, c *county) {
 		report := c.newReport(c.chen)

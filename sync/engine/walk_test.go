@@ -73,8 +73,8 @@ type wanderer struct {
 	granted bool   // the site and the clue were granted one by one
 }
 
-// Every operation, by every role, of every organisation, through every door, against what docs/access.md says. The records are the
-// server's, so that they are nobody's own; what belongs to somebody is in server/api,
+// Every operation, by every role, of every organisation, through every door, against what docs/access.md says. The
+// records are the server's, so that they are nobody's own; what belongs to somebody is in server/api,
 // TestAColleagueLeavesOthersWorkAlone.
 func TestTheWalkOverEveryOperation(t *testing.T) {
 	rows, empowers := readAccess(t)
@@ -101,7 +101,8 @@ func TestTheWalkOverEveryOperation(t *testing.T) {
 			}
 		}
 	}
-	// What was kept of somebody who may not is let in for nobody: the author may, with the grant that is lent, or who accepts.
+	// What was kept of somebody who may not is let in for nobody: the author may, with the grant that is lent, or who
+	// accepts.
 	for _, row := range rows {
 		if row.kind == field.KindParked {
 			continue
@@ -435,7 +436,8 @@ func (w *walk) clickOne(row written, who wanderer) bool {
 	return passes(code)
 }
 
-// passes reports whether an operation got past the judgement: it was applied, or refused for what it says and not for who says it.
+// passes reports whether an operation got past the judgement: it was applied, or refused for what it says and not for
+// who says it.
 func passes(code field.Code) bool {
 	switch code {
 	case field.CodeNotPermitted, field.CodeNotFound, field.CodeNotYours, field.CodeRecused, field.CodeUnknownRecord:

@@ -1,8 +1,8 @@
-// Package exactjson reads and writes JSON where its bytes count: a push, the body of an entry, the row of a record, the answer
-// to a question. Ordinary documents are read with encoding/json.
+// Package exactjson reads and writes JSON where its bytes count: a push, the body of an entry, the row of a record, the
+// answer to a question. Ordinary documents are read with encoding/json.
 //
-// exact.go is the general way, by github.com/go-json-experiment/json, the coming encoding/json: names to the letter and each
-// once, which the present one does not ask. Begin there. The rest is written by hand, for one reason each:
+// exact.go is the general way, by github.com/go-json-experiment/json, the coming encoding/json: names to the letter and
+// each once, which the present one does not ask. Begin there. The rest is written by hand, for one reason each:
 //
 //   - Scanner (scan.go) steps over JSON without copying it. sync/protocol reads pushes with it, server/store/sqlite its rows, and
 //     server/store/mongo turns values into BSON and learns whether they come back as the same bytes. No decoder hands out values as

@@ -25,10 +25,10 @@ func (f *Fault) Error() string { return f.cause.Error() }
 // Unwrap gives what the reader of JSON said.
 func (f *Fault) Unwrap() error { return f.cause }
 
-// Exact reads a JSON text into a value: one value, with the members that the value has and no others. Names are compared
-// to the letter, and none stands twice: encoding/json takes "Device" for "device" and lets the later of two win, so that
-// what one reader has checked is not what another reads. Half a surrogate pair is U+FFFD, as encoding/json has it: an app
-// that cuts a text in the middle of an emoji sends one. The error is a *Fault.
+// Exact reads a JSON text into a value: one value, with the members that the value has and no others. Names are
+// compared to the letter, and none stands twice: encoding/json takes "Device" for "device" and lets the later of two
+// win, so that what one reader has checked is not what another reads. Half a surrogate pair is U+FFFD, as encoding/json
+// has it: an app that cuts a text in the middle of an emoji sends one. The error is a *Fault.
 func Exact(text []byte, into any) error {
 	err := json.Unmarshal(text, into, halves, json.RejectUnknownMembers(true))
 	if err == nil {

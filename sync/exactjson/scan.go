@@ -5,8 +5,8 @@ import (
 	"math/bits"
 )
 
-// Scanner steps over JSON by its grammar, token by token, and hands out slices of it. It stops at the first thing that it
-// does not take: from then on it is Bad and at its end. That the text is UTF-8 is for the caller to ask.
+// Scanner steps over JSON by its grammar, token by token, and hands out slices of it. It stops at the first thing that
+// it does not take: from then on it is Bad and at its end. That the text is UTF-8 is for the caller to ask.
 type Scanner struct {
 	Deepest int  // how many objects and lists may lie in each other; 0: any number
 	Once    bool // Value takes no object in which a name stands twice, is written with an escape, or is one of over 32
@@ -72,7 +72,8 @@ func (s *Scanner) Open(bracket byte) {
 	}
 }
 
-// More reports whether there is another member or item before the bracket that closes, and steps over what lies between.
+// More reports whether there is another member or item before the bracket that closes, and steps over what lies
+// between.
 func (s *Scanner) More(closing byte) bool {
 	s.Space()
 	first := s.first

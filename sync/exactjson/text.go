@@ -22,8 +22,8 @@ func word[T []byte | string](s T) uint64 {
 
 func zeroes(x uint64) uint64 { return (x - eachByte) & ^x & topBits }
 
-// Canonical reports whether s between quotation marks is the JSON string of s: as encoding/json writes it, which escapes
-// <, >, &, U+2028 and U+2029 too.
+// Canonical reports whether s between quotation marks is the JSON string of s: as encoding/json writes it, which
+// escapes <, >, &, U+2028 and U+2029 too.
 func Canonical[T []byte | string](s T) bool {
 	n, high := 0, uint64(0)
 	for ; n+8 <= len(s); n += 8 {
@@ -65,7 +65,8 @@ func Canonical[T []byte | string](s T) bool {
 	return true
 }
 
-// Plain returns what stands between the quotation marks of a JSON string that is as AppendText writes it, without an escape.
+// Plain returns what stands between the quotation marks of a JSON string that is as AppendText writes it, without an
+// escape.
 func Plain(v []byte) (inner []byte, ok bool) {
 	if len(v) < 2 || v[0] != '"' || v[len(v)-1] != '"' {
 		return nil, false
@@ -101,8 +102,8 @@ func AppendText(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// AppendValue appends a JSON value as encoding/json writes a RawMessage: without space between tokens, and with <, >, &,
-// U+2028 and U+2029 escaped.
+// AppendValue appends a JSON value as encoding/json writes a RawMessage: without space between tokens, and with <, >,
+// &, U+2028 and U+2029 escaped.
 func AppendValue(b, v []byte) ([]byte, error) {
 	if inner, ok := stringOf(v); ok && !escapedByJSON(inner) {
 		return append(b, v...), nil

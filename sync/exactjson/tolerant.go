@@ -23,8 +23,8 @@ func Depth(v []byte) int {
 	return deepest
 }
 
-// Leaves calls fn with the bytes v[from:to] of every string, names of members included, and of every number, as long as fn
-// returns true. What is no JSON is read as far as it goes.
+// Leaves calls fn with the bytes v[from:to] of every string, names of members included, and of every number, as long as
+// fn returns true. What is no JSON is read as far as it goes.
 func Leaves(v []byte, fn func(from, to int) bool) {
 	for at := 0; at < len(v); {
 		end := at + 1

@@ -82,7 +82,8 @@ func (w *Writer) Any(v any) {
 	w.b = append(w.b, b...)
 }
 
-// Values writes a member with values by name, in the order of the names. Without any it is left out; one that is nil is null.
+// Values writes a member with values by name, in the order of the names. Without any it is left out; one that is nil is
+// null.
 func (w *Writer) Values(name string, values map[string]json.RawMessage) {
 	if len(values) == 0 {
 		return

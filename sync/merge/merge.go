@@ -1,5 +1,6 @@
 // Package merge decides, field by field, what becomes of values that a device has set on a record which may have
-// changed since the device last saw it. It is pure: a record, some values and a base version go in, a verdict comes out.
+// changed since the device last saw it. It is pure: a record, some values and a base version go in, a verdict comes
+// out.
 //
 // Fields is the whole of it. What belongs together (a position, an answer) is one path and one value, declared in
 // server/field. Long texts are one value as well: they never merge by line, both stay.
@@ -32,8 +33,8 @@ type Verdict struct {
 	Beside  bool                   // another device has changed something else since the base
 }
 
-// Writer is the device that writes. What it wrote itself is known to it, unless it is a copy of the device that wrote, or was
-// put back to an older state: the entries in Others may be those of another copy.
+// Writer is the device that writes. What it wrote itself is known to it, unless it is a copy of the device that wrote,
+// or was put back to an older state: the entries in Others may be those of another copy.
 type Writer struct {
 	Device field.DeviceID
 	Others map[int64]bool

@@ -9,8 +9,8 @@ import (
 	"fieldclue/server/field"
 )
 
-// A report at version 9, as three have left it: ann's phone wrote the summary at 5, ben's the position at 7 and an answer
-// at 9, the server a severity at 8.
+// A report at version 9, as three have left it: ann's phone wrote the summary at 5, ben's the position at 7 and an
+// answer at 9, the server a severity at 8.
 func report() *field.Record {
 	return &field.Record{
 		Version: 9,
@@ -25,7 +25,8 @@ func report() *field.Record {
 	}
 }
 
-// The cases that two people have to agree on are the golden files of sync/engine/testdata/conflicts. These are their edges.
+// The cases that two people have to agree on are the golden files of sync/engine/testdata/conflicts. These are their
+// edges.
 func TestFields(t *testing.T) {
 	for _, c := range []struct {
 		name    string

@@ -14,8 +14,8 @@ import (
 	"fieldclue/server/field"
 )
 
-// Client speaks to the server, one request at a time, and remembers nothing: for programs that keep what they have otherwise than
-// a Phone does, and for what people do at a desk. Its methods may be called from several goroutines.
+// Client speaks to the server, one request at a time, and remembers nothing: for programs that keep what they have
+// otherwise than a Phone does, and for what people do at a desk. Its methods may be called from several goroutines.
 type Client struct {
 	BaseURL string       // of the server, such as "http://127.0.0.1:8080"
 	HTTP    *http.Client // nil: http.DefaultClient
@@ -31,7 +31,8 @@ type Tokens struct {
 	} `json:"user"`
 }
 
-// SignIn opens a session on a device. The first on a device takes the one-time code that its person was given; empty: none.
+// SignIn opens a session on a device. The first on a device takes the one-time code that its person was given; empty:
+// none.
 func (c Client) SignIn(ctx context.Context, login, password, code string, device Device) (t Tokens, err error) {
 	body := map[string]any{"login": login, "password": password, "device": device}
 	if code != "" {
@@ -41,9 +42,9 @@ func (c Client) SignIn(ctx context.Context, login, password, code string, device
 	return t, c.Ask(ctx, http.MethodPost, "/v1/auth/sign-in", body, &t)
 }
 
-// Ask sends a request and decodes the JSON of the answer. body is JSON, or a value to be written as JSON, or nil; into may be
-// nil, or a *[]byte that takes the answer as it is. headers are pairs of a name and a value, such as "Idempotency-Key". What the
-// server refuses is a *Refused.
+// Ask sends a request and decodes the JSON of the answer. body is JSON, or a value to be written as JSON, or nil; into
+// may be nil, or a *[]byte that takes the answer as it is. headers are pairs of a name and a value, such as
+// "Idempotency-Key". What the server refuses is a *Refused.
 func (c Client) Ask(ctx context.Context, method, path string, body, into any, headers ...string) error {
 	raw, ready := body.([]byte)
 	if body != nil && !ready {
@@ -70,8 +71,8 @@ func (c Client) Ask(ctx context.Context, method, path string, body, into any, he
 	return err
 }
 
-// Upload sends the bytes of a declared photo in one request, as on a good link, and fails without a receipt. Where links break, a
-// Phone sends the rest of what is left.
+// Upload sends the bytes of a declared photo in one request, as on a good link, and fails without a receipt. Where
+// links break, a Phone sends the rest of what is left.
 func (c Client) Upload(ctx context.Context, photo field.RecordID, sha256, media string, size int64, content io.Reader) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.BaseURL+"/v1/uploads", content)
 	if err != nil {

@@ -66,7 +66,8 @@ func ExamplePhone() {
 	// 2 operations and 1 photo have not left the phone
 }
 
-// A program that keeps its records elsewhere signs in, pulls the first page, and asks again with the cursors of that page.
+// A program that keeps its records elsewhere signs in, pulls the first page, and asks again with the cursors of that
+// page.
 func ExampleClient() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {

@@ -161,8 +161,8 @@ func (p *Phone) refresh(ctx context.Context, token string) error {
 	return p.holds(t)
 }
 
-// call sends one JSON request as the user and decodes the answer. An access token that has expired is renewed once. sent
-// is how many bytes of the body the link took.
+// call sends one JSON request as the user and decodes the answer. An access token that has expired is renewed once.
+// sent is how many bytes of the body the link took.
 func (p *Phone) call(ctx context.Context, method, path string, body []byte, into any) (sent int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()

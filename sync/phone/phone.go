@@ -1,12 +1,13 @@
 // Package phone is a client of the server in Go: everything that an app does on a phone but its screens. The demo, the
 // simulation and the tests share it, and so may any program that writes to the server as an inspector does.
 //
-// A Phone knows the server by its public HTTP API alone, as docs/sync.md tells it, and keeps all it has in one directory,
-// so that it survives the end of its process at any moment. Open opens it; Enrol or SignIn opens a session; Write puts
-// what somebody does into the outbox, offline; Sync exchanges with the server, and may fail and be called again at any
-// time; Record, Records and Inbox are what a screen shows; Waiting says what has not left the phone yet. The example of
-// Phone shows all of it. Open phone.go first; journal.go is how a phone remembers, push.go, pull.go and upload.go are what
-// it says to the server, http.go is how. A Client (client.go) is the least of it: requests as somebody, and nothing remembered.
+// A Phone knows the server by its public HTTP API alone, as docs/sync.md tells it, and keeps all it has in one
+// directory, so that it survives the end of its process at any moment. Open opens it; Enrol or SignIn opens a session;
+// Write puts what somebody does into the outbox, offline; Sync exchanges with the server, and may fail and be called
+// again at any time; Record, Records and Inbox are what a screen shows; Waiting says what has not left the phone yet.
+// The example of Phone shows all of it. Open phone.go first; journal.go is how a phone remembers, push.go, pull.go and
+// upload.go are what it says to the server, http.go is how. A Client (client.go) is the least of it: requests as
+// somebody, and nothing remembered.
 //
 // What a phone promises. Everything that was written with Write is on disk when Write returns. The operations of one
 // Write reach the server in their order, and in one batch as long as they fit; those that wait for photos follow when

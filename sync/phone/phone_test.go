@@ -158,7 +158,8 @@ func TestAPhotoIsFreedOnlyOnAReceiptThatHolds(t *testing.T) {
 	}
 }
 
-// The server changes its key: photos are freed by receipts of either, the keys are asked for when one is not known, and kept.
+// The server changes its key: photos are freed by receipts of either, the keys are asked for when one is not known, and
+// kept.
 func TestAPhoneFollowsAChangedKey(t *testing.T) {
 	s := newServer(t)
 	dir := t.TempDir()
@@ -244,7 +245,8 @@ func TestWhatWasWrittenOutlivesALostScope(t *testing.T) {
 	}
 }
 
-// A server that was put back to a copy gives out numbers again: the base of what was written before is a version of another history.
+// A server that was put back to a copy gives out numbers again: the base of what was written before is a version of
+// another history.
 func TestWhatWasWrittenBeforeARestartGoesWithTheCursorOfThatTime(t *testing.T) {
 	s := newServer(t)
 	p := s.phone(t, t.TempDir(), nil)

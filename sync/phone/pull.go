@@ -62,9 +62,9 @@ func (s *state) askPhotos() (asked []protocol.Receipted) {
 	return asked
 }
 
-// prove takes what the server says of the batches and photos that it was asked after. When it has been asked after all, those that
-// it has lost go back into the outbox, before everything that was written later, with the numbers and the bytes that they had; and
-// the photos wait again to be sent.
+// prove takes what the server says of the batches and photos that it was asked after. When it has been asked after all,
+// those that it has lost go back into the outbox, before everything that was written later, with the numbers and the
+// bytes that they had; and the photos wait again to be sent.
 func (s *state) prove(p *pageEvent) {
 	if len(p.Asked) == 0 && len(p.Photos) == 0 {
 		return

@@ -12,7 +12,8 @@ import (
 	"fieldclue/sync/protocol"
 )
 
-// queue turns an Op into an operation of the outbox. Its base is what the user had in front of him: the version that was pulled.
+// queue turns an Op into an operation of the outbox. Its base is what the user had in front of him: the version that
+// was pulled.
 func (s *state) queue(group string, op *Op) (queued, error) {
 	q := queued{Group: group, Scope: op.Scope, File: op.File, After: op.After}
 	q.Op = protocol.Operation{ID: op.ID, Kind: op.Kind, Command: op.Command}
@@ -94,8 +95,8 @@ func number(v field.Value) int64 {
 }
 
 // nextBatch chooses what goes into the next batch: whole groups of the first scope in the queue, up to the limits. What
-// waits for a photo stays, and with it whatever follows on the same record. What was written before the scope started afresh goes by
-// itself, with the cursor of that time.
+// waits for a photo stays, and with it whatever follows on the same record. What was written before the scope started
+// afresh goes by itself, with the cursor of that time.
 func (s *state) nextBatch(limit, bytes int) (scope field.Scope, places []int) {
 	held := map[field.RecordID]bool{}
 	size := 0

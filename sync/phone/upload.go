@@ -195,8 +195,8 @@ type brokenPatch struct {
 func (b *brokenPatch) Error() string { return b.err.Error() }
 func (b *brokenPatch) Unwrap() error { return b.err }
 
-// countLost asks how much of a broken piece arrived and counts the rest as sent again. The link may not answer now; then
-// nothing is counted, and the next attempt goes on where the server stands.
+// countLost asks how much of a broken piece arrived and counts the rest as sent again. The link may not answer now;
+// then nothing is counted, and the next attempt goes on where the server stands.
 func (p *Phone) countLost(ctx context.Context, ph *photo, err error) error {
 	var b *brokenPatch
 	// The link delivered a piece twice, or an older piece arrived late: nothing is wrong but the offset.
@@ -219,8 +219,8 @@ func (p *Phone) countLost(ctx context.Context, ph *photo, err error) error {
 	return err
 }
 
-// takeReceipt asks for the signed receipt and checks it with the server's published key against the bytes that are here. The file
-// is kept as long as the receipt says.
+// takeReceipt asks for the signed receipt and checks it with the server's published key against the bytes that are
+// here. The file is kept as long as the receipt says.
 func (p *Phone) takeReceipt(ctx context.Context, id field.RecordID, ph *photo) error {
 	var rec struct {
 		Fields struct {

@@ -28,8 +28,8 @@ type Named struct {
 	Name string         `json:"name,omitempty"` // left out when the reader may not see the record
 }
 
-// EventOf reads what an entry says about a record; false when it only mentions it. By is left to
-// the caller, and so is what of With the reader may know.
+// EventOf reads what an entry says about a record; false when it only mentions it. By is left to the caller, and so is
+// what of With the reader may know.
 func EventOf(b *Body, hash string, id field.RecordID) (Event, bool) {
 	e := Event{
 		Scope: b.Scope, Seq: b.Seq, Hash: hash, Mandate: b.Mandate, Device: b.Device, App: b.App, ServerTime: b.At, DeviceTime: b.DeviceTime, SkewMS: b.SkewMS,

@@ -45,7 +45,8 @@ type Operation struct {
 	Command string                 `json:"command,omitempty"` // or a command
 	Args    map[string]field.Value `json:"args,omitempty"`    // of the command
 
-	// Unknown is the whole operation as it came, when it has members that this server does not know: a newer app sent it.
+	// Unknown is the whole operation as it came, when it has members that this server does not know: a newer app sent
+	// it.
 	Unknown json.RawMessage `json:"-"`
 }
 
@@ -82,8 +83,8 @@ type PushRequest struct {
 	Seen       *Cursor        `json:"seen,omitempty"`       // how far the device had read the scope when it sealed the batch
 	Operations []Operation    `json:"operations"`
 
-	// The number of the batch that the device sealed before this one for the scope, 0 for the first; nil: not said. By it a device id that
-	// stands for two phones is found out although no number is used twice.
+	// The number of the batch that the device sealed before this one for the scope, 0 for the first; nil: not said. By
+	// it a device id that stands for two phones is found out although no number is used twice.
 	Previous *int64 `json:"previous,omitempty"`
 }
 
@@ -96,8 +97,8 @@ type PushResponse struct {
 	ServerTime string      `json:"serverTime"`
 	Outcomes   []Outcome   `json:"outcomes"`
 
-	// Records are those that a Strict batch has changed, as it left them: a click is answered with what it did, whatever others have
-	// written since. nil for a batch that was in the log already. Read them only.
+	// Records are those that a Strict batch has changed, as it left them: a click is answered with what it did,
+	// whatever others have written since. nil for a batch that was in the log already. Read them only.
 	Records map[field.RecordID]*field.Record `json:"-"`
 }
 
@@ -107,9 +108,9 @@ type Cursor struct {
 	Hash string `json:"hash"`
 
 	// Load says how the device came by what it holds of the scope; it keeps the text and gives it back. "whole": it has
-	// read the scope to an end once. "12 ab…": it is reading the scope from nothing, and the log ended with entry 12, whose
-	// hash is ab…, when it began. Empty: not known; the device does not keep the text. With an id behind it, the device has
-	// also read a part of the next entry: its records up to that id.
+	// read the scope to an end once. "12 ab…": it is reading the scope from nothing, and the log ended with entry 12,
+	// whose hash is ab…, when it began. Empty: not known; the device does not keep the text. With an id behind it, the
+	// device has also read a part of the next entry: its records up to that id.
 	Load string `json:"load,omitempty"`
 }
 
@@ -168,14 +169,15 @@ type PullRequest struct {
 	Limit   int                    `json:"limit,omitempty"`
 	Bytes   int                    `json:"bytes,omitempty"` // of the page, at most, unless one record has more; a slow link asks for little
 
-	// Of scopes that the device holds whole: the Digest of its records, now and then. One that is wrong at an equal cursor
-	// is healed by starting afresh.
+	// Of scopes that the device holds whole: the Digest of its records, now and then. One that is wrong at an equal
+	// cursor is healed by starting afresh.
 	Digests map[field.Scope]string `json:"digests,omitempty"`
 
 	// What the device holds answers for in scopes that start afresh: the server names in Missing what it does not know.
 	Acknowledged map[field.Scope][]Acknowledged `json:"acknowledged,omitempty"`
 
-	// The photos for which the device holds receipts, and still the files: the server names in Lacking those that it does not have.
+	// The photos for which the device holds receipts, and still the files: the server names in Lacking those that it
+	// does not have.
 	Receipted []Receipted `json:"receipted,omitempty"`
 }
 
@@ -233,9 +235,9 @@ type PullResponse struct {
 	ServerTime string           `json:"serverTime"`
 }
 
-// Digest is an order-free hash over the records of a scope that are not deleted: the exclusive or of the first eight bytes
-// of the SHA-256 of "id@version", as 16 hexadecimal digits. It is cheap to keep up to date: mixing a pair in a second time
-// takes it out.
+// Digest is an order-free hash over the records of a scope that are not deleted: the exclusive or of the first eight
+// bytes of the SHA-256 of "id@version", as 16 hexadecimal digits. It is cheap to keep up to date: mixing a pair in a
+// second time takes it out.
 type Digest uint64
 
 // Mix adds a record in one version, or takes it out.
@@ -296,8 +298,9 @@ type Body struct {
 	Sealed     []Sealed         `json:"sealed,omitempty"`
 }
 
-// Sealed is an operation that was refused for what it says, as it came and encrypted (AES-256-GCM, with ID as the additional
-// data). The key lies beside the log: without it nobody knows what this is, and the entry stays what its hash says.
+// Sealed is an operation that was refused for what it says, as it came and encrypted (AES-256-GCM, with ID as the
+// additional data). The key lies beside the log: without it nobody knows what this is, and the entry stays what its
+// hash says.
 type Sealed struct {
 	ID    field.RecordID `json:"id"` // the parked record that stands for it
 	Nonce []byte         `json:"nonce"`
@@ -393,8 +396,8 @@ type Batch struct {
 	Sender  *access.Actor // of a kept operation that the server itself tries again: who sent it, with what he may do now
 	Trusted bool          // the server put the operations together: commands and fields that are the server's own are allowed
 
-	// Then is asked after the operations of a Strict batch were decided, in the same commit: it may refuse, and add effects to
-	// the record of the first of them. What belongs to a person and may not lie beside the person's name is made so. A
-	// repetition is answered without it.
+	// Then is asked after the operations of a Strict batch were decided, in the same commit: it may refuse, and add
+	// effects to the record of the first of them. What belongs to a person and may not lie beside the person's name is
+	// made so. A repetition is answered without it.
 	Then func(*field.Case) error
 }

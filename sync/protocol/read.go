@@ -11,8 +11,8 @@ import (
 
 // ReadPush reads the body of a push in one pass. It takes what phones send: JSON in UTF-8 with the documented members,
 // each once, with their types, and with no escape in a name or in an identifier. ok is false for everything else, be it
-// wrong or merely rare, and says nothing more: anyone who wants to know asks encoding/json, which reads what is taken here
-// in the same way (TestReadPushAgreesWithJSON). The values are slices of a copy of the body.
+// wrong or merely rare, and says nothing more: anyone who wants to know asks encoding/json, which reads what is taken
+// here in the same way (TestReadPushAgreesWithJSON). The values are slices of a copy of the body.
 func ReadPush(body []byte) (req PushRequest, ok bool) {
 	if !utf8.Valid(body) {
 		return PushRequest{}, false

@@ -82,8 +82,8 @@ func TestReadPushAgreesWithJSON(t *testing.T) {
 	}
 }
 
-// agree checks that what was taken reads the same by encoding/json, as strict as the door is: no unknown members, nothing
-// behind the value, UTF-8, and names once.
+// agree checks that what was taken reads the same by encoding/json, as strict as the door is: no unknown members,
+// nothing behind the value, UTF-8, and names once.
 func agree(t *testing.T, body []byte, got protocol.PushRequest, ok bool) {
 	t.Helper()
 	if !ok {

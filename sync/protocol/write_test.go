@@ -24,7 +24,8 @@ func TestBodiesAreWrittenAsJSONWritesThem(t *testing.T) {
 	})
 }
 
-// A member that is added to a body and forgotten by the code that writes it would be lost for ever: here every one is set.
+// A member that is added to a body and forgotten by the code that writes it would be lost for ever: here every one is
+// set.
 func TestNoMemberOfABodyIsForgotten(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		var b protocol.Body

@@ -1,13 +1,12 @@
-// Command ferretdb runs FerretDB 1.24 on its SQLite backend: the stand-in for
-// MongoDB in tests, for machines that have no mongod.
+// Command ferretdb runs FerretDB 1.24 on its SQLite backend: the stand-in for MongoDB in tests, for machines that have
+// no mongod.
 //
-// The released program takes its version from a file that is missing in the
-// published module and stops without it, so this one runs FerretDB as a
-// library. It understands those flags of the released program that the tests
-// use, and sends no telemetry (the library has none).
+// The released program takes its version from a file that is missing in the published module and stops without it, so
+// this one runs FerretDB as a library. It understands those flags of the released program that the tests use, and sends
+// no telemetry (the library has none).
 //
-// With FERRETDB_STOP_WITH_STDIN=1 it leaves when its standard input closes, so
-// that a test process that is killed leaves nothing running.
+// With FERRETDB_STOP_WITH_STDIN=1 it leaves when its standard input closes, so that a test process that is killed
+// leaves nothing running.
 package main
 
 import (
@@ -71,8 +70,7 @@ func run() error {
 	return server.Run(ctx)
 }
 
-// libraryVersion is the version of FerretDB that this program was built with,
-// as "v1.24.0".
+// libraryVersion is the version of FerretDB that this program was built with, as "v1.24.0".
 func libraryVersion() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -1,5 +1,5 @@
-// Package oapi pins oapi-codegen and what the code that it makes needs: CI makes a client of openapi.yaml in a copy of this
-// module and compiles it.
+// Package oapi pins oapi-codegen and what the code that it makes needs: CI makes a client of openapi.yaml in a copy of
+// this module and compiles it.
 package oapi
 
 // What the generated code imports.

@@ -1,11 +1,11 @@
-// Onengines prints a pattern for "go test -run" that names the tests of some folders which may ask for a server: MongoDB or
-// its stand-in, or MinIO. So a run on the engines need not repeat what has run without them.
+// Onengines prints a pattern for "go test -run" that names the tests of some folders which may ask for a server:
+// MongoDB or its stand-in, or MinIO. So a run on the engines need not repeat what has run without them.
 //
 //	onengines server/api sync/engine
 //
-// It reads the test files and follows names: a test counts when its own text, or that of anything of its folder which it
-// mentions, mentions an opener; where TestMain does, every test counts. It knows no types, so it names too many tests rather
-// than too few. A folder without any is an error: it would be tested for nothing.
+// It reads the test files and follows names: a test counts when its own text, or that of anything of its folder which
+// it mentions, mentions an opener; where TestMain does, every test counts. It knows no types, so it names too many
+// tests rather than too few. A folder without any is an error: it would be tested for nothing.
 package main
 
 import (

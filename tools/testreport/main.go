@@ -1,7 +1,6 @@
-// Command testreport reads the output of "go test -json" and says what a
-// person must know: what failed and why, which tests were skipped and why,
-// and on which engines and versions the tests ran (the lines "engine: …" that
-// the suites print).
+// Command testreport reads the output of "go test -json" and says what a person must know: what failed and why, which
+// tests were skipped and why, and on which engines and versions the tests ran (the lines "engine: …" that the suites
+// print).
 //
 // A skipped test whose reason begins with "needs mongod" is counted apart: it
 // asks for a MongoDB with transactions where there is only the stand-in. With

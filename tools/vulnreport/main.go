@@ -1,9 +1,9 @@
 // Command vulnreport reads the output of "govulncheck -format json" and says what a person must do about it.
 //
 // A known fault that this program's code reaches and that a newer version of a module mends is a failure: the update is
-// one line. One of the standard library is mended by the Go that builds a release, not by a change here, so it is listed
-// with the version that mends it; the files named by the arguments (Dockerfile, README.md) must name that version of Go or
-// a newer one. What is in a module but is not reached is counted, and fails nothing.
+// one line. One of the standard library is mended by the Go that builds a release, not by a change here, so it is
+// listed with the version that mends it; the files named by the arguments (Dockerfile, README.md) must name that
+// version of Go or a newer one. What is in a module but is not reached is counted, and fails nothing.
 package main
 
 import (

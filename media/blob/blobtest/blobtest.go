@@ -24,8 +24,8 @@ type Pair struct {
 	Staging blob.Staging
 }
 
-// Run checks the contract. open gives one more instance on the same, at first empty, place each time it is called,
-// as another server of the cluster would.
+// Run checks the contract. open gives one more instance on the same, at first empty, place each time it is called, as
+// another server of the cluster would.
 func Run(t *testing.T, open func(t *testing.T) Pair) {
 	p := open(t)
 	t.Log("store:", p.Store.Engine())

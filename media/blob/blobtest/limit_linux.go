@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// NoRoom runs a test again in a child process, where limit bounds the size of its files, in bytes: a full disk without a disk of
-// its own. Servers that the test starts before it sets a limit have room.
+// NoRoom runs a test again in a child process, where limit bounds the size of its files, in bytes: a full disk without
+// a disk of its own. Servers that the test starts before it sets a limit have room.
 func NoRoom(t *testing.T, test func(limit func(size uint64))) {
 	const child = "FIELDCLUE_TEST_FILE_LIMIT"
 	if os.Getenv(child) == "" {

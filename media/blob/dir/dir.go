@@ -1,8 +1,8 @@
 // Package dir keeps blobs in one directory tree: the embedded default.
 //
-// Under the root, data/ab/<sum> holds a blob as a read-only file, data/ab/<sum>.hold marks a legal hold,
-// staging/<id>/ the segments of a half-finished upload, tmp/ what is being written. A name appears only after its
-// bytes and then the directory are flushed. Start with Open; staging.go has the half-finished uploads.
+// Under the root, data/ab/<sum> holds a blob as a read-only file, data/ab/<sum>.hold marks a legal hold, staging/<id>/
+// the segments of a half-finished upload, tmp/ what is being written. A name appears only after its bytes and then the
+// directory are flushed. Start with Open; staging.go has the half-finished uploads.
 package dir
 
 import (
@@ -31,8 +31,8 @@ type Store struct {
 	flushed sync.Map // of directories below data/ whose names are known to be on the disk, up to the root
 }
 
-// Open makes the directories it needs. What an earlier process left in tmp/ is removed by CleanTemp, not here,
-// because another process may be writing.
+// Open makes the directories it needs. What an earlier process left in tmp/ is removed by CleanTemp, not here, because
+// another process may be writing.
 func Open(cfg Config) (*Store, error) {
 	if cfg.Root == "" {
 		return nil, field.Refuse(field.CodeBadRequest, "The blob directory has no path.")
@@ -85,8 +85,8 @@ func (s *Store) Ping(context.Context) error {
 	return nil
 }
 
-// path is where a blob is, or where it goes. Servers before November 2026 put it a directory deeper, and most photos of a
-// county office then cost a directory of their own, and two flushes.
+// path is where a blob is, or where it goes. Servers before November 2026 put it a directory deeper, and most photos of
+// a county office then cost a directory of their own, and two flushes.
 func (s *Store) path(sum blob.Sum) string {
 	at := filepath.Join(s.root, "data", string(sum[:2]), string(sum))
 	if _, err := os.Lstat(at); errors.Is(err, fs.ErrNotExist) {
@@ -191,7 +191,8 @@ func (s *Store) publish(from string, sum blob.Sum) (bool, error) {
 	return created, nil
 }
 
-// settled makes sure that the name of a blob that is there survives a crash: the writer that put it may still be at that.
+// settled makes sure that the name of a blob that is there survives a crash: the writer that put it may still be at
+// that.
 func (s *Store) settled(sum blob.Sum) error {
 	if err := s.flush(filepath.Dir(s.path(sum))); err != nil {
 		return down(err)
@@ -323,8 +324,8 @@ func (s *Store) CleanTemp(before time.Time) error {
 }
 
 // flush makes the names in a directory below data/ durable, and its own name in each directory above, whichever process
-// made them. Directories are flushed after all was put into them, because one flush of several changes costs the disk as
-// much as one of each: https://docs.kernel.org/filesystems/ext4/journal.html.
+// made them. Directories are flushed after all was put into them, because one flush of several changes costs the disk
+// as much as one of each: https://docs.kernel.org/filesystems/ext4/journal.html.
 func (s *Store) flush(path string) error {
 	if err := syncDir(path); err != nil {
 		return err

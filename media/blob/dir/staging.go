@@ -16,8 +16,8 @@ import (
 	"fieldclue/server/field"
 )
 
-// Staging is the blob.Staging of a Store: one file per segment, named by offset and generation, so that no two
-// writers ever share a file.
+// Staging is the blob.Staging of a Store: one file per segment, named by offset and generation, so that no two writers
+// ever share a file.
 type Staging struct{ s *Store }
 
 // Staging gives the half-finished uploads of the same directory, so that Promote can link instead of copy.
@@ -68,8 +68,8 @@ func (t *Staging) Append(_ context.Context, id string, generation, offset int64,
 	return n, broken
 }
 
-// spare is what an upload that filled the disk gives back of its last bytes. The store of records often lies on the same
-// disk, and what it cannot write down was received in vain.
+// spare is what an upload that filled the disk gives back of its last bytes. The store of records often lies on the
+// same disk, and what it cannot write down was received in vain.
 const spare = 1 << 20
 
 // cutBack gives the spare bytes at the end of a file back and returns how many are left.
@@ -118,7 +118,8 @@ func (t *Staging) Open(_ context.Context, id string, size int64) (io.ReadCloser,
 	return joined{io.LimitReader(io.MultiReader(readers...), size), files}, nil
 }
 
-// Promote follows blob.Staging: one segment of the right size is hashed and linked, several are copied through the hash.
+// Promote follows blob.Staging: one segment of the right size is hashed and linked, several are copied through the
+// hash.
 func (t *Staging) Promote(ctx context.Context, id string, sum blob.Sum, size int64) error {
 	if st, err := t.s.Stat(ctx, sum); err == nil {
 		if st.Size != size {

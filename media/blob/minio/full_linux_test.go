@@ -13,8 +13,8 @@ import (
 
 const fileLimit = 3 << 20
 
-// No room for the spool on this server's disk: files that end at 3 MiB. MinIO, which has room, keeps what was received but for
-// the last half MiB at most, and the rest follows.
+// No room for the spool on this server's disk: files that end at 3 MiB. MinIO, which has room, keeps what was received
+// but for the last half MiB at most, and the rest follows.
 func TestNoRoomForTheSpool(t *testing.T) {
 	blobtest.NoRoom(t, func(limit func(size uint64)) { noRoom(t, limit) })
 }

@@ -1,8 +1,8 @@
 // Package minio keeps blobs in MinIO, or another S3 store that knows object lock and conditional writes.
 //
-// The bucket for originals is made with object lock and versioning, which cannot be added later; renditions go to
-// a bucket without. Start with Open; staging.go has the half-finished uploads, which live in a second bucket that
-// is never locked, and sealed.go the addresses at which phones put bytes there themselves.
+// The bucket for originals is made with object lock and versioning, which cannot be added later; renditions go to a
+// bucket without. Start with Open; staging.go has the half-finished uploads, which live in a second bucket that is
+// never locked, and sealed.go the addresses at which phones put bytes there themselves.
 package minio
 
 import (
@@ -206,7 +206,8 @@ func (s *Store) write(ctx context.Context, sum blob.Sum, size int64, r io.Reader
 	case exact.Err() != nil:
 		return false, exact.Err()
 	case code == "PreconditionFailed", code == "ConditionalRequestConflict":
-		// It was there, and the store may say so before it has read a byte: anyone who has the blob's name has not shown the bytes.
+		// It was there, and the store may say so before it has read a byte: anyone who has the blob's name has not
+		// shown the bytes.
 		if _, err := io.Copy(io.Discard, exact); err != nil {
 			return false, err
 		}

@@ -84,8 +84,8 @@ func (t *Staging) Seal(ctx context.Context, id string, sum blob.Sum, size int64,
 }
 
 // CheckSealed follows blob.Seals: the size and the SHA-256 as the server has them. A server that keeps no checksum is
-// believed until PromoteSealed hashes the bytes. While a put runs, or hangs on a link that is gone, MinIO holds the name
-// locked for half a minute and more, so it is asked for in a listing first, which waits for nobody.
+// believed until PromoteSealed hashes the bytes. While a put runs, or hangs on a link that is gone, MinIO holds the
+// name locked for half a minute and more, so it is asked for in a listing first, which waits for nobody.
 func (t *Staging) CheckSealed(ctx context.Context, id string, sum blob.Sum, size int64) error {
 	name, err := sealedName(id)
 	if err != nil {

@@ -230,8 +230,8 @@ func TestASealedAddressExpires(t *testing.T) {
 	}
 }
 
-// A put whose link is gone hangs at the server, which holds the name locked. Anyone who asks what came, and tus that takes the
-// upload over, must not wait for it.
+// A put whose link is gone hangs at the server, which holds the name locked. Anyone who asks what came, and tus that
+// takes the upload over, must not wait for it.
 func TestAHangingPutKeepsNobodyWaiting(t *testing.T) {
 	_, s, staging := sealing(t)
 	b := bytes.Repeat([]byte("evidence"), 4<<20) // more than what fits into the buffers between

@@ -41,8 +41,8 @@ func prefix(id string) (string, error) {
 	return "uploads/" + id + "/", nil
 }
 
-// Append follows blob.Staging. What arrives waits in a temporary file, because an object's length must be known when
-// it is put, and memory must not grow with the number of slow phones.
+// Append follows blob.Staging. What arrives waits in a temporary file, because an object's length must be known when it
+// is put, and memory must not grow with the number of slow phones.
 func (t *Staging) Append(ctx context.Context, id string, generation, offset int64, r io.Reader, limit int64) (int64, error) {
 	if _, err := prefix(id); err != nil {
 		return 0, err
@@ -122,8 +122,8 @@ func (t *Staging) keep(ctx context.Context, id string, generation, offset int64,
 	}
 	name, sum := fmt.Sprintf("%s%020d-%d", p, offset, generation), base64.StdEncoding.EncodeToString(h.Sum(nil))
 	for try := 1; ; try++ {
-		// Each try has a reader of its own: where the answer came early, the transport may still be reading the one before.
-		// The library would wind that one back, so it is not told that it can.
+		// Each try has a reader of its own: where the answer came early, the transport may still be reading the one
+		// before. The library would wind that one back, so it is not told that it can.
 		body := struct{ io.Reader }{sp.content()}
 		_, err = t.s.core.PutObject(ctx, t.s.cfg.StagingBucket, name, body, sp.n, "", "", minio.PutObjectOptions{
 			ContentType: typeBytes, UserMetadata: map[string]string{amzChecksum: sum}, DisableContentSha256: true,
@@ -274,7 +274,8 @@ type spool struct {
 	failed bool // no further use
 }
 
-// spools keeps the files of spools that are over for the next ones: writing where a file has been written costs a third.
+// spools keeps the files of spools that are over for the next ones: writing where a file has been written costs a
+// third.
 type spools struct {
 	mu   sync.Mutex // guards idle
 	idle []*os.File
@@ -322,8 +323,8 @@ func (s *spool) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// filledUp reports whether an error of the spool says that this disk is full, and there is something in it: the store has room
-// for that, perhaps, and what was received stays.
+// filledUp reports whether an error of the spool says that this disk is full, and there is something in it: the store
+// has room for that, perhaps, and what was received stays.
 func (s *spool) filledUp(err error) bool { return s.n > 0 && field.Is(err, field.CodeStorageFull) }
 
 // fill copies r to its end. It tells the source's error from its own.

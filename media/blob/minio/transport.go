@@ -11,9 +11,9 @@ import (
 	"fieldclue/media/blob"
 )
 
-// transport is that of the client library, but what goes to the server is read and written half a MiB at a time where it comes
-// fast: the standard library takes 32 KiB of a body, and each of them is hashed, spooled and passed on by itself. With TLS it
-// is as it was.
+// transport is that of the client library, but what goes to the server is read and written half a MiB at a time where
+// it comes fast: the standard library takes 32 KiB of a body, and each of them is hashed, spooled and passed on by
+// itself. With TLS it is as it was.
 func transport(secure bool) (http.RoundTripper, error) {
 	t, err := minio.DefaultTransport(secure)
 	if err != nil {

@@ -1,8 +1,8 @@
 // Package miniotest finds or starts a real MinIO for tests and measurements.
 //
-// Start is for tests, Launch for programs. Both look for FIELDCLUE_TEST_S3_ENDPOINT (a server that runs already),
-// then for an executable: ../shared/bin/minio above the module, $FIELDCLUE_TOOLS/bin/minio, minio on PATH. StartServer
-// and Run always start one of their own, which can be killed and restarted in the middle of everything.
+// Start is for tests, Launch for programs. Both look for FIELDCLUE_TEST_S3_ENDPOINT (a server that runs already), then
+// for an executable: ../shared/bin/minio above the module, $FIELDCLUE_TOOLS/bin/minio, minio on PATH. StartServer and
+// Run always start one of their own, which can be killed and restarted in the middle of everything.
 package miniotest
 
 import (

@@ -158,8 +158,8 @@ func (s *stream) declared() int64 { return s.length }
 
 func (s *stream) came() int64 { return s.got }
 
-// settle is called after the handler. It reports whether the connection can take another request: the body was read
-// to its end, or the little that was left has been drained.
+// settle is called after the handler. It reports whether the connection can take another request: the body was read to
+// its end, or the little that was left has been drained.
 func (s *stream) settle(wait time.Duration) bool {
 	s.mu.Lock()
 	conn, stopped := s.conn, s.interrupted

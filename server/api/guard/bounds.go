@@ -8,8 +8,8 @@ import (
 	"fieldclue/server/field"
 )
 
-// bounds knows what bodies are under way in this process, and bounds them for each user and in total. The first 8 KiB of a
-// body are not counted: the server has read them before anybody is asked, and they wait for nothing.
+// bounds knows what bodies are under way in this process, and bounds them for each user and in total. The first 8 KiB
+// of a body are not counted: the server has read them before anybody is asked, and they wait for nothing.
 type bounds struct {
 	cfg Config
 

@@ -11,8 +11,8 @@ import (
 	"fieldclue/server/field"
 )
 
-// chunks reads a body that comes in chunks (RFC 9112, 7.1) and ends where its sender says so, not where the link does. Beneath
-// it a stream reads the connection itself, with the same deadlines as any body.
+// chunks reads a body that comes in chunks (RFC 9112, 7.1) and ends where its sender says so, not where the link does.
+// Beneath it a stream reads the connection itself, with the same deadlines as any body.
 type chunks struct {
 	raw   *stream
 	src   *bufio.Reader // over raw
@@ -26,8 +26,8 @@ type chunks struct {
 // trailerMost is how many lines may follow the last chunk; they are not looked at.
 const trailerMost = 16
 
-// newChunks takes what fasthttp gives as a body, which has to be told that it is without end: fasthttp's own reader of chunks
-// takes a connection that is cut between two of them for the end.
+// newChunks takes what fasthttp gives as a body, which has to be told that it is without end: fasthttp's own reader of
+// chunks takes a connection that is cut between two of them for the end.
 func newChunks(raw *stream, most int64) *chunks {
 	raw.length = math.MaxInt64
 	src := bufio.NewReader(raw)
@@ -90,8 +90,8 @@ func (c *chunks) came() int64 { return c.got }
 // Interrupt follows stream.Interrupt.
 func (c *chunks) Interrupt() { c.raw.Interrupt() }
 
-// settle follows stream.settle, but drains nothing: what a handler left unread ends the connection, and so does what came
-// after the body, for the next request would not see it.
+// settle follows stream.settle, but drains nothing: what a handler left unread ends the connection, and so does what
+// came after the body, for the next request would not see it.
 func (c *chunks) settle(wait time.Duration) bool {
 	clean := c.ended && c.src.Buffered() == 0
 	c.raw.length = c.raw.got

@@ -1,11 +1,11 @@
 // Package guard stands before every handler and cures what fasthttp's streamed request bodies get wrong.
 //
-// With StreamRequestBody a body cut by FIN reads as a clean end, a reset leaves its error text as the body, limits
-// stop applying, one read timeout spans the whole body, and what a handler leaves unread is parsed as the next
-// request. Install wraps the server of a Fiber app so that none of this reaches a handler: ordinary routes find
-// their complete body in c.Body(), upload routes stream it from Body. Here is nothing about what bodies mean; the
-// app's ErrorHandler renders the refusals. Start with Install; bounds.go bounds what is under way for each user and in
-// total, body.go reads, chunks.go where no length is declared, listener.go closes gently.
+// With StreamRequestBody a body cut by FIN reads as a clean end, a reset leaves its error text as the body, limits stop
+// applying, one read timeout spans the whole body, and what a handler leaves unread is parsed as the next request.
+// Install wraps the server of a Fiber app so that none of this reaches a handler: ordinary routes find their complete
+// body in c.Body(), upload routes stream it from Body. Here is nothing about what bodies mean; the app's ErrorHandler
+// renders the refusals. Start with Install; bounds.go bounds what is under way for each user and in total, body.go
+// reads, chunks.go where no length is declared, listener.go closes gently.
 package guard
 
 import (
@@ -42,12 +42,12 @@ type Config struct {
 	Silence   time.Duration // longest pause [30 s]
 	Window    time.Duration // [60 s]
 	WindowMin int64         // bytes in a window [8 KiB]
-	// What a handler left unread is drained when it is at most 64 KiB and comes within this time [50 ms]; otherwise
-	// the connection is closed after the answer.
+	// What a handler left unread is drained when it is at most 64 KiB and comes within this time [50 ms]; otherwise the
+	// connection is closed after the answer.
 	Drain time.Duration
 
-	// Sender says who sends, from the headers alone; what it refuses is answered without reading the body. It is asked about
-	// bodies of which more than 8 KiB would be held or waited for. nil: all are one.
+	// Sender says who sends, from the headers alone; what it refuses is answered without reading the body. It is asked
+	// about bodies of which more than 8 KiB would be held or waited for. nil: all are one.
 	Sender func(*fasthttp.RequestCtx) (user string, err error)
 	// What may be under way at once: bodies that a handler streams, others, and the bytes in memory of these.
 	Uploads, UserUploads int   // [500, 16]
@@ -100,10 +100,10 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Install puts the guard outermost in an app, before it serves. It also sets those options of the server on which
-// the guard relies, whatever the app was made with: streamed bodies, no limit of fasthttp's own (it would swallow
-// bytes of the next request), no parsing of forms before the handler. Serve the app on Listener's listener. The function
-// that it gives tells what is under way: bodies that are streamed, others, and the bytes of these.
+// Install puts the guard outermost in an app, before it serves. It also sets those options of the server on which the
+// guard relies, whatever the app was made with: streamed bodies, no limit of fasthttp's own (it would swallow bytes of
+// the next request), no parsing of forms before the handler. Serve the app on Listener's listener. The function that it
+// gives tells what is under way: bodies that are streamed, others, and the bytes of these.
 func Install(app *fiber.App, cfg Config) (underWay func() (uploads, bodies int, memory int64)) {
 	cfg = cfg.withDefaults()
 	srv := app.Server()
@@ -312,9 +312,10 @@ const unzipStep = 4 << 10
 // Unknown is the length of a body that comes in chunks: it ends where its sender ends it.
 const Unknown = -1
 
-// Body is the body of a request and its declared length, or Unknown. Under a Stream rule it ends with io.EOF only when all of it
-// came; otherwise with CodeBodyTruncated, CodeBodySlow or, where the length is Unknown, CodeBodyTooLarge. It must not be read after
-// the handler returned. What it gives has a method Interrupt, which another goroutine may call to end a read that waits for the sender.
+// Body is the body of a request and its declared length, or Unknown. Under a Stream rule it ends with io.EOF only when
+// all of it came; otherwise with CodeBodyTruncated, CodeBodySlow or, where the length is Unknown, CodeBodyTooLarge. It
+// must not be read after the handler returned. What it gives has a method Interrupt, which another goroutine may call
+// to end a read that waits for the sender.
 func Body(c *fiber.Ctx) (io.Reader, int64) {
 	if s, ok := c.Context().UserValue(bodyKey).(body); ok {
 		return s, s.declared()

@@ -310,8 +310,8 @@ func TestSlowDrip(t *testing.T) {
 	l.answer(408, "body_slow")
 }
 
-// A body of unknown length is taken where it is streamed. Where two ways to find its end would stand beside each other, or an
-// encoding that is not spoken here, it is refused and the connection ends: the rest might be read as a request.
+// A body of unknown length is taken where it is streamed. Where two ways to find its end would stand beside each other,
+// or an encoding that is not spoken here, it is refused and the connection ends: the rest might be read as a request.
 func TestChunkedIsRefused(t *testing.T) {
 	s := start(t, nil)
 	for _, tt := range []struct {

@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// Listener wraps the listener on which an app is served. A connection that is closed while its sender still sends
-// would be reset, and the reset may overtake the answer on its way; so such a connection is half closed first and
-// what still comes is thrown away, for linger at most and up to 16 MiB.
+// Listener wraps the listener on which an app is served. A connection that is closed while its sender still sends would
+// be reset, and the reset may overtake the answer on its way; so such a connection is half closed first and what still
+// comes is thrown away, for linger at most and up to 16 MiB.
 //
-// At most so many connections are open at once (0: as many as come). Beyond that the one is closed that has been silent for the longest
-// since it came, and while there is none the next ones wait to be accepted. When the process or the system has no descriptor left, the
-// listener waits for one: fasthttp takes any error of Accept for the end.
+// At most so many connections are open at once (0: as many as come). Beyond that the one is closed that has been silent
+// for the longest since it came, and while there is none the next ones wait to be accepted. When the process or the
+// system has no descriptor left, the listener waits for one: fasthttp takes any error of Accept for the end.
 func Listener(ln net.Listener, linger time.Duration, most int) net.Listener {
 	l := &listener{Listener: ln, linger: linger, over: make(chan struct{})}
 	if most > 0 {

@@ -1,6 +1,7 @@
-// Command schemagen writes the parts of openapi.yaml that follow from server/field: the paths of what the desk offers of each kind
-// (paths.go), the bodies and pages of these, the codes of errors, and a schema for each enum, for the fields of each kind and for
-// the record of each kind. It replaces what stands between two pairs of marker lines and leaves the rest alone:
+// Command schemagen writes the parts of openapi.yaml that follow from server/field: the paths of what the desk offers
+// of each kind (paths.go), the bodies and pages of these, the codes of errors, and a schema for each enum, for the
+// fields of each kind and for the record of each kind. It replaces what stands between two pairs of marker lines and
+// leaves the rest alone:
 //
 //	go run ./server/api/schemagen openapi.yaml
 //
@@ -158,7 +159,8 @@ func (w *writer) operations() {
 	w.mapping(sent(), "Operation")
 }
 
-// constant writes the kind of a record or an operation. Generators of Go make a constant of it, which needs a name of its own.
+// constant writes the kind of a record or an operation. Generators of Go make a constant of it, which needs a name of
+// its own.
 func (w *writer) constant(depth int, s *field.Spec) {
 	w.line(depth, "kind: {type: string, const: %s, x-enum-varnames: [%sKind]}", s.Kind, upper(string(s.Kind)))
 }

@@ -19,8 +19,8 @@ import (
 // chunked hides a length, so that the body goes in chunks.
 func chunked(b []byte) io.Reader { return struct{ io.Reader }{bytes.NewReader(b)} }
 
-// java sends a piece as tus-java-client does (TusUploader.openConnection, 0.5.x): by POST where the platform has no PATCH, in
-// chunks always, and never more than requestPayloadSize in one request.
+// java sends a piece as tus-java-client does (TusUploader.openConnection, 0.5.x): by POST where the platform has no
+// PATCH, in chunks always, and never more than requestPayloadSize in one request.
 func (s *server) java(at string, b []byte, offset int) *http.Response {
 	s.t.Helper()
 	return s.ask("POST", at, chunked(b), "X-HTTP-Method-Override", "PATCH", "Upload-Offset", strconv.Itoa(offset))
@@ -148,7 +148,8 @@ func TestATrailingSlash(t *testing.T) {
 	s.expect(s.ask("DELETE", at+"/", nil), 204, -1)
 }
 
-// HEAD gives back what was said at the creation, but for what is not kept; of an upload that is over, what the log knows.
+// HEAD gives back what was said at the creation, but for what is not kept; of an upload that is over, what the log
+// knows.
 func TestMetadataOfAnUpload(t *testing.T) {
 	s := start(t)
 	b, req := s.photo("photo", 50_000)

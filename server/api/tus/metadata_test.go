@@ -7,7 +7,8 @@ import (
 	"fieldclue/server/field"
 )
 
-// FuzzMetadata: whatever an Upload-Metadata header says, the answer is a refusal with a code, or every pair of it, once.
+// FuzzMetadata: whatever an Upload-Metadata header says, the answer is a refusal with a code, or every pair of it,
+// once.
 func FuzzMetadata(f *testing.F) {
 	for _, h := range []string{"", "photoId cGhvdG8=", "photoId cGhvdG8=,sha256 YQ==", "a,b", "photoId !", ",", " ", "photoId  cGhvdG8=", "photoId cGhvdG8=,photoId YQ=="} {
 		f.Add(h)

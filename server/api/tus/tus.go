@@ -47,9 +47,9 @@ func Register(r fiber.Router, svc *intake.Service, who func(*fiber.Ctx) intake.U
 	r.Delete(Path+"/:id", h.speaks(h.terminate))
 }
 
-// Install goes around everything that an app answers below Path, refusals of other handlers too. A request may name its method in
-// X-HTTP-Method-Override (clients of old Java cannot send PATCH), may end its path with a slash, and every answer says
-// which tus this is. Call it after guard.Install and before the app serves.
+// Install goes around everything that an app answers below Path, refusals of other handlers too. A request may name its
+// method in X-HTTP-Method-Override (clients of old Java cannot send PATCH), may end its path with a slash, and every
+// answer says which tus this is. Call it after guard.Install and before the app serves.
 func Install(app *fiber.App) {
 	srv := app.Server()
 	inner := srv.Handler
@@ -228,7 +228,8 @@ func request(c *fiber.Ctx) (intake.Request, error) {
 	return intake.Request{PhotoID: meta["photoId"], Sum: sum, Size: size, Type: meta["filetype"], Metadata: kept(header)}, nil
 }
 
-// kept is what is kept of the metadata, as it was written. What is not needed is not kept: the name of a file may be somebody's.
+// kept is what is kept of the metadata, as it was written. What is not needed is not kept: the name of a file may be
+// somebody's.
 func kept(header string) string {
 	var all []string
 	for pair := range strings.SplitSeq(header, ",") {

@@ -20,8 +20,8 @@ import (
 	"fieldclue/server/store/sqlite"
 )
 
-// OnBoth runs a test on SQLite with a directory, and on MongoDB or its stand-in with MinIO. One store of blobs is all of
-// them; it locks where the engine can.
+// OnBoth runs a test on SQLite with a directory, and on MongoDB or its stand-in with MinIO. One store of blobs is all
+// of them; it locks where the engine can.
 func OnBoth(t *testing.T, test func(*testing.T, *storage.Engines)) {
 	t.Run("embedded", func(t *testing.T) {
 		originals, err := dir.Open(dir.Config{Root: t.TempDir()})

@@ -17,8 +17,9 @@ import (
 	"fieldclue/server/store"
 )
 
-// Check keeps the contract in server/store. Every document is compared, member by member, with the one that this program
-// writes for what it reads there: what reading leaves out, and queries and people see, is named. Open has seen to the indexes.
+// Check keeps the contract in server/store. Every document is compared, member by member, with the one that this
+// program writes for what it reads there: what reading leaves out, and queries and people see, is named. Open has seen
+// to the indexes.
 func (s *Store) Check(ctx context.Context, found func(store.Flaw)) error {
 	ch := checker{s: s, found: found, logs: map[field.Scope]bool{}}
 	for _, look := range []func(context.Context) error{ch.collections, ch.log, ch.heads, ch.records, ch.docs} {
@@ -99,7 +100,8 @@ func nameOf(doc []byte) string {
 	return id.String()
 }
 
-// differing names the members that two documents do not have in common, or not alike; of an inner document, its members.
+// differing names the members that two documents do not have in common, or not alike; of an inner document, its
+// members.
 func differing(have, want []byte) []string {
 	a, b := members(have), members(want)
 	var names []string
@@ -254,8 +256,8 @@ func (ch *checker) docs(ctx context.Context) error {
 	return nil
 }
 
-// Mend keeps the contract in server/store. What lists find a record by is part of its document here, so it removes the records
-// whose scope has no log, or that have no id of this program's.
+// Mend keeps the contract in server/store. What lists find a record by is part of its document here, so it removes the
+// records whose scope has no log, or that have no id of this program's.
 func (s *Store) Mend(ctx context.Context) ([]field.RecordID, error) {
 	var gone []field.RecordID
 	var ids []bson.RawValue

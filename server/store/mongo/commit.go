@@ -313,9 +313,9 @@ func pause(ctx context.Context, try int) error {
 	}
 }
 
-// commitStandIn commits on a server that ignores transactions: for tests. Everything that can refuse is looked at first,
-// then the unique indexes of the log decide, and the heads come last, so that a failure leaves no head moved. What is
-// promised about crashes and about other processes does not hold here.
+// commitStandIn commits on a server that ignores transactions: for tests. Everything that can refuse is looked at
+// first, then the unique indexes of the log decide, and the heads come last, so that a failure leaves no head moved.
+// What is promised about crashes and about other processes does not hold here.
 func (s *Store) commitStandIn(ctx context.Context, p *plan) error {
 	s.standIn.Lock()
 	defer s.standIn.Unlock()
@@ -355,8 +355,8 @@ func (s *Store) commitStandIn(ctx context.Context, p *plan) error {
 	return nil
 }
 
-// knownRecords says which records of the plan are stored, and in which scopes: every replacement costs the stand-in a walk
-// through all.
+// knownRecords says which records of the plan are stored, and in which scopes: every replacement costs the stand-in a
+// walk through all.
 func (s *Store) knownRecords(ctx context.Context, p *plan) (map[string]string, error) {
 	ids := make([]string, 0, len(p.records))
 	for _, r := range p.records {

@@ -28,9 +28,9 @@ import (
 // maxDepth is how deeply a value may be nested as BSON. The server's own limit is 100 for a whole document.
 const maxDepth = 60
 
-// appendValue appends the element key: v to a BSON document. exact reports whether appendJSON gives the same bytes back.
-// A value that BSON cannot hold becomes a text that holds its JSON. f, which may be nil, tells instants from other texts; an
-// instant inside an object stays a text, or the whole object would have to be kept twice.
+// appendValue appends the element key: v to a BSON document. exact reports whether appendJSON gives the same bytes
+// back. A value that BSON cannot hold becomes a text that holds its JSON. f, which may be nil, tells instants from
+// other texts; an instant inside an object stays a text, or the whole object would have to be kept twice.
 func appendValue(dst []byte, key string, v []byte, f *field.Field) (out []byte, exact bool) {
 	start := len(dst)
 	r := reader{Scanner: exactjson.Scan(v), exact: true}
@@ -152,8 +152,8 @@ func (r *reader) object(dst []byte, key string, depth int) ([]byte, bool) {
 	return dst, err == nil
 }
 
-// isKey reports whether every supported server stores name as a key, and queries reach it by its path. The first programs took no
-// name with a byte 0xe2, and what they stored is compared with what is written now.
+// isKey reports whether every supported server stores name as a key, and queries reach it by its path. The first
+// programs took no name with a byte 0xe2, and what they stored is compared with what is written now.
 func isKey(name string) bool {
 	return name != "" && name[0] != '$' && name != "_id" && strings.IndexByte(name, '.') < 0 && strings.IndexByte(name, 0xe2) < 0 && exactjson.Canonical(name)
 }
@@ -587,8 +587,8 @@ func decodeStamps(stamps map[string]field.Stamp, group []byte) (st field.Stamp, 
 // entryID names an entry so that entries of one scope lie beside each other in order.
 func entryID(scope field.Scope, seq int64) string { return fmt.Sprintf("%s#%016d", scope, seq) }
 
-// encodeEntry makes {_id, scope, seq, device, batch, hash, prev, at, actor, body}; body is the text that the hash covers.
-// An archived entry has bundle in its place.
+// encodeEntry makes {_id, scope, seq, device, batch, hash, prev, at, actor, body}; body is the text that the hash
+// covers. An archived entry has bundle in its place.
 func encodeEntry(e *store.Entry) bson.Raw {
 	at, d := bsoncore.AppendDocumentStart(make([]byte, 0, len(e.Body)+512))
 	d = bsoncore.AppendStringElement(d, "_id", entryID(e.Scope, e.Seq))

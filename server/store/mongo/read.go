@@ -81,8 +81,8 @@ func one[T any](ctx context.Context, s *Store, op string, c *mongo.Collection, q
 	return decode(doc)
 }
 
-// Head returns the head of a scope, as a majority has it. A primary that was deposed and does not know it yet may answer
-// with an older one; see HeadNow.
+// Head returns the head of a scope, as a majority has it. A primary that was deposed and does not know it yet may
+// answer with an older one; see HeadNow.
 func (s *Store) Head(ctx context.Context, scope field.Scope) (store.Head, error) {
 	return one(ctx, s, "Head", s.scopes, byID(string(scope)), decodeHead)
 }
@@ -328,9 +328,9 @@ func texts[T ~string](values []T) bson.A {
 // errNoStream is what Watch answers where the server has no change streams.
 var errNoStream = errors.New("mongo: this server has no change streams; ask for the heads from time to time")
 
-// Watch calls seen for every head that any process raises from now on, until the context ends or the stream breaks: then
-// it returns why, and the caller asks for the heads (what was missed is in them) and may watch again. Calls for one scope
-// come in order, and several entries of one commit make one call.
+// Watch calls seen for every head that any process raises from now on, until the context ends or the stream breaks:
+// then it returns why, and the caller asks for the heads (what was missed is in them) and may watch again. Calls for
+// one scope come in order, and several entries of one commit make one call.
 func (s *Store) Watch(ctx context.Context, seen func(scope field.Scope, seq int64)) error {
 	if s.server.standIn {
 		return errNoStream

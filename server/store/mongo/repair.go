@@ -12,8 +12,8 @@ import (
 	"fieldclue/server/store"
 )
 
-// LastEntries returns the last entry of each scope in the log. Two lookups in the index for each: it is asked by the one
-// who verifies everything.
+// LastEntries returns the last entry of each scope in the log. Two lookups in the index for each: it is asked by the
+// one who verifies everything.
 func (s *Store) LastEntries(ctx context.Context, after field.Scope, limit int) ([]store.Entry, error) {
 	var last []store.Entry
 	for len(last) < limit {
@@ -51,8 +51,8 @@ func (s *Store) Repair(ctx context.Context, r store.Repair) error {
 	return fault("Repair", err)
 }
 
-// whole does something in one transaction, again when another one was in its way. On the stand-in, which has none, it is
-// done alone.
+// whole does something in one transaction, again when another one was in its way. On the stand-in, which has none, it
+// is done alone.
 func (s *Store) whole(ctx context.Context, inside func(context.Context) error) error {
 	ctx, cancel, err := s.bound(ctx)
 	if err != nil {

@@ -68,8 +68,7 @@ func startMongod(ctx context.Context, binary, dir string) (string, func(), error
 	return "mongodb://" + address + "/?replicaSet=rs0", stop, nil
 }
 
-// initiate makes the server at address a replica set of one and waits until it
-// takes writes.
+// initiate makes the server at address a replica set of one and waits until it takes writes.
 func initiate(ctx context.Context, address string) error {
 	client, err := mongo.Connect(ctx, options.Client().ApplyURI("mongodb://"+address+"/?directConnection=true"))
 	if err != nil {
@@ -100,8 +99,9 @@ func startFerretDB(ctx context.Context, binary, dir string) (string, func(), err
 		return "", nil, err
 	}
 	address, stop, err := run(ctx, filepath.Join(dir, "ferretdb.log"), func(address string) *exec.Cmd {
-		// What it holds is thrown away with the test: it need not outlive the machine, only its own end. It decodes whole
-		// collections for every look, and spends half of its time on collecting that again unless it may use some memory.
+		// What it holds is thrown away with the test: it need not outlive the machine, only its own end. It decodes
+		// whole collections for every look, and spends half of its time on collecting that again unless it may use some
+		// memory.
 		cmd := exec.Command(binary, "--handler=sqlite", "--sqlite-url=file:"+data+"/?_pragma=synchronous(off)", "--listen-addr="+address,
 			"--state-dir="+data, "--debug-addr=-", "--telemetry=disable")
 		cmd.Env = append(os.Environ(), "DO_NOT_TRACK=true", "FERRETDB_STOP_WITH_STDIN=1", "GOGC=400")
@@ -113,10 +113,8 @@ func startFerretDB(ctx context.Context, binary, dir string) (string, func(), err
 	return "mongodb://" + address + "/", stop, nil
 }
 
-// run starts the command that build makes for a free loopback address, with
-// its output in the file named log, and waits until the address answers. Two
-// processes may be told the same free port, so a start that fails is repeated
-// twice.
+// run starts the command that build makes for a free loopback address, with its output in the file named log, and waits
+// until the address answers. Two processes may be told the same free port, so a start that fails is repeated twice.
 func run(ctx context.Context, log string, build func(address string) *exec.Cmd) (string, func(), error) {
 	var err error
 	for range 3 {
@@ -153,8 +151,8 @@ func runOnce(ctx context.Context, log, address string, cmd *exec.Cmd) (func(), e
 		close(gone)
 	}()
 	stop := func() {
-		// The process may have ended by itself, and its exit says nothing
-		// once it was killed; the log file was for a person to read.
+		// The process may have ended by itself, and its exit says nothing once it was killed; the log file was for a
+		// person to read.
 		_ = cmd.Process.Kill()
 		<-gone
 		_ = output.Close()

@@ -1,15 +1,12 @@
-// Package mongotest finds or starts a server that speaks MongoDB's protocol,
-// for tests and benchmarks.
+// Package mongotest finds or starts a server that speaks MongoDB's protocol, for tests and benchmarks.
 //
-// It takes the first of: the server named in FIELDCLUE_TEST_MONGODB_URI, a
-// mongod on PATH (started as a replica set of one node), FerretDB in
-// $FIELDCLUE_TOOLS/bin or on PATH (SQLite backend). What it starts listens on
-// loopback, keeps its files in a temporary directory and is stopped at the
-// end. What it finds it asks for its true nature, because FerretDB answers to
-// MongoDB's name: see Server.Transactional.
+// It takes the first of: the server named in FIELDCLUE_TEST_MONGODB_URI, a mongod on PATH (started as a replica set of
+// one node), FerretDB in $FIELDCLUE_TOOLS/bin or on PATH (SQLite backend). What it starts listens on loopback, keeps
+// its files in a temporary directory and is stopped at the end. What it finds it asks for its true nature, because
+// FerretDB answers to MongoDB's name: see Server.Transactional.
 //
-// The store itself is not here (server/store/mongo), nor are its cases
-// (server/store/storetest). Open this file first; launch.go starts processes.
+// The store itself is not here (server/store/mongo), nor are its cases (server/store/storetest). Open this file first;
+// launch.go starts processes.
 package mongotest
 
 import (
@@ -48,9 +45,8 @@ type Server struct {
 	Engine string
 	// Version is the engine's own version, without a leading v.
 	Version string
-	// Transactional says whether the server keeps several writes together and
-	// takes majority concerns seriously: a replica set or a mongos of the real
-	// MongoDB. FerretDB accepts transactions and ignores them.
+	// Transactional says whether the server keeps several writes together and takes majority concerns seriously: a
+	// replica set or a mongos of the real MongoDB. FerretDB accepts transactions and ignores them.
 	Transactional bool
 
 	detail string
@@ -61,10 +57,9 @@ func (s Server) String() string {
 	return fmt.Sprintf("%s %s (%s)", s.Engine, s.Version, s.detail)
 }
 
-// Start gives the test a server and stops it when the test ends. Without an
-// engine the test is skipped, or fails when FIELDCLUE_REQUIRE_ENGINES=1. A
-// server from FIELDCLUE_TEST_MONGODB_URI outlives the test and may be shared:
-// use a database name of your own and drop it.
+// Start gives the test a server and stops it when the test ends. Without an engine the test is skipped, or fails when
+// FIELDCLUE_REQUIRE_ENGINES=1. A server from FIELDCLUE_TEST_MONGODB_URI outlives the test and may be shared: use a
+// database name of your own and drop it.
 func Start(t testing.TB) Server {
 	t.Helper()
 	server, stop, err := Launch(t.TempDir())
@@ -78,9 +73,8 @@ func Start(t testing.TB) Server {
 	return server
 }
 
-// Launch does the work of Start for a caller without a test: files go below
-// dir, the caller calls stop. It prints one line "engine: …" on standard
-// output. The error is ErrNone when there is nothing to launch.
+// Launch does the work of Start for a caller without a test: files go below dir, the caller calls stop. It prints one
+// line "engine: …" on standard output. The error is ErrNone when there is nothing to launch.
 func Launch(dir string) (Server, func(), error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startDeadline)
 	defer cancel()
@@ -97,8 +91,8 @@ func Launch(dir string) (Server, func(), error) {
 	return server, stop, nil
 }
 
-// identify asks the server what it is. The binary, where this package started
-// one, helps out when FerretDB runs as a library and does not know its version.
+// identify asks the server what it is. The binary, where this package started one, helps out when FerretDB runs as a
+// library and does not know its version.
 func identify(ctx context.Context, uri, binary string) (Server, error) {
 	client, err := mongo.Connect(ctx, options.Client().ApplyURI(uri).SetServerSelectionTimeout(20*time.Second))
 	if err != nil {

@@ -77,9 +77,9 @@ func (h *Hands) PutIn(collection string, members map[string]string) {
 	h.must(err)
 }
 
-// EachHarm changes a document of a collection in every way: each member changed, taken out and joined by another, the whole
-// taken out, and a second one put in. look is called while the harm is there, with the id and with what was done. Of the documents
-// that where finds, all are harmed or the first alone.
+// EachHarm changes a document of a collection in every way: each member changed, taken out and joined by another, the
+// whole taken out, and a second one put in. look is called while the harm is there, with the id and with what was done.
+// Of the documents that where finds, all are harmed or the first alone.
 func (h *Hands) EachHarm(collection string, where map[string]string, all bool, look func(id, what string)) {
 	h.t.Helper()
 	ctx, c := h.t.Context(), h.db.Collection(collection)

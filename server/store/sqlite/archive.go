@@ -12,8 +12,8 @@ import (
 	"fieldclue/server/store"
 )
 
-// Archive takes the bodies of entries out of the log; they lie in a bundle. The pages that become free are used by what is
-// written later; see Compact.
+// Archive takes the bodies of entries out of the log; they lie in a bundle. The pages that become free are used by what
+// is written later; see Compact.
 func (s *Store) Archive(ctx context.Context, b store.Bundled) error {
 	if s.writer == nil {
 		return closed("Archive on a store opened for reading")
@@ -69,8 +69,8 @@ func (a *archive) apply(w *writer) error {
 const archiveRows = "INSERT OR REPLACE INTO log (" + markColumns + ", body, bundle) SELECT " + markColumns + `, X'', ?4 FROM log
 	WHERE scope = ?1 AND seq >= ?2 AND seq <= ?3 AND bundle IS NULL`
 
-// Compact gives the free pages of the store in dir back to the disk, when they are a tenth of it. It writes the file anew,
-// which takes as much room again until it is done, and needs the directory to itself.
+// Compact gives the free pages of the store in dir back to the disk, when they are a tenth of it. It writes the file
+// anew, which takes as much room again until it is done, and needs the directory to itself.
 func Compact(ctx context.Context, dir string) (err error) {
 	lock, err := holdDirectory(ctx, dir)
 	if err != nil {

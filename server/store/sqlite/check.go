@@ -17,7 +17,8 @@ import (
 const checkPage = 5000
 
 // Check keeps the contract in server/store. What queries find records by is compared with the records, what lies in a
-// column with how this program writes it, the tables with those that it makes, and the pages of the file with each other.
+// column with how this program writes it, the tables with those that it makes, and the pages of the file with each
+// other.
 func (s *Store) Check(ctx context.Context, found func(store.Flaw)) error {
 	return s.read(ctx, "Check", func(c *conn) error {
 		ch := checker{c: c, ctx: ctx, found: found}
@@ -124,7 +125,8 @@ func declared() (map[string]string, error) {
 	return want, c.declarations(context.Background(), want)
 }
 
-// declarations reads what a file declares, without its white space: a column that was added later stands on a line of its own.
+// declarations reads what a file declares, without its white space: a column that was added later stands on a line of
+// its own.
 func (c *conn) declarations(ctx context.Context, into map[string]string) error {
 	return c.query(ctx, "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'", nil, func(row []driver.Value) error {
 		into[text(row[0])+" "+text(row[1])] = strings.Join(strings.Fields(text(row[2])), "")
@@ -319,7 +321,8 @@ func eachPageOfKeys(ctx context.Context, c *conn, do func(row []driver.Value, wr
 	return nil
 }
 
-// Mend keeps the contract in server/store: indexes that are missing or wrong, rows of record_keys, records whose scope has no log.
+// Mend keeps the contract in server/store: indexes that are missing or wrong, rows of record_keys, records whose scope
+// has no log.
 func (s *Store) Mend(ctx context.Context) ([]field.RecordID, error) {
 	if s.writer == nil {
 		return nil, closed("Mend on a store opened for reading")
@@ -339,7 +342,8 @@ func (s *Store) Mend(ctx context.Context) ([]field.RecordID, error) {
 	return m.gone, s.dropKeys(ctx)
 }
 
-// mendIndexes makes the indexes that are missing, all anew when SQLite finds them wrong, and removes records that no log can know.
+// mendIndexes makes the indexes that are missing, all anew when SQLite finds them wrong, and removes records that no
+// log can know.
 type mendIndexes struct{ gone []field.RecordID }
 
 func (m *mendIndexes) bytes() int { return 1 << 20 }
@@ -418,8 +422,8 @@ func (m *mendKeys) apply(w *writer) error {
 	return err
 }
 
-// dropKeys removes the rows of record_keys that no record asks for. Each is looked at once more when it is removed: a server
-// may be writing.
+// dropKeys removes the rows of record_keys that no record asks for. Each is looked at once more when it is removed: a
+// server may be writing.
 func (s *Store) dropKeys(ctx context.Context) error {
 	var wrong [][]driver.Value
 	err := s.read(ctx, "Mend", func(c *conn) error {

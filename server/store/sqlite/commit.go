@@ -177,8 +177,8 @@ func (c *commit) findKnown(w *writer) error {
 	return nil
 }
 
-// makeRecords inserts records without a look, many in one statement. Where one of them was there all the same, the insert
-// leaves it alone, and each of that statement is looked at.
+// makeRecords inserts records without a look, many in one statement. Where one of them was there all the same, the
+// insert leaves it alone, and each of that statement is looked at.
 func (w *writer) makeRecords(m *madeRows) error {
 	for rows := m.rows; len(rows) > 0; {
 		n := rowsAtOnce(len(rows))

@@ -57,8 +57,8 @@ func (c *conn) forget() error {
 	return errors.Join(errs...)
 }
 
-// prepare gives a statement that is planned once. That holds as long as its limit is an expression, "LIMIT ?+0": the number of a
-// bare "LIMIT ?" goes into the plan, and SQLite plans such a statement again whenever a number is bound.
+// prepare gives a statement that is planned once. That holds as long as its limit is an expression, "LIMIT ?+0": the
+// number of a bare "LIMIT ?" goes into the plan, and SQLite plans such a statement again whenever a number is bound.
 func (c *conn) prepare(query string) (driver.Stmt, error) {
 	if st, ok := c.stmts[query]; ok {
 		return st, nil

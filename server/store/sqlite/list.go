@@ -28,8 +28,8 @@ func (s *Store) Heads(ctx context.Context, page store.ListScopes) ([]store.Head,
 	return heads, err
 }
 
-// headsQuery walks along the primary key for each way in which a scope may be visible, so that a phone's few scopes cost
-// the same among thousands. SQLite merges the walks in order and stops at the limit.
+// headsQuery walks along the primary key for each way in which a scope may be visible, so that a phone's few scopes
+// cost the same among thousands. SQLite merges the walks in order and stops at the limit.
 func headsQuery(page store.ListScopes) *builder {
 	q := &builder{}
 	walk := func(c access.Clause, where string, args ...driver.Value) {

@@ -44,8 +44,8 @@ func TestChild(t *testing.T) {
 	select {}
 }
 
-// A server is killed while it writes: what it had acknowledged is there, and nothing is there in part. While it lives, a
-// second one is refused and a reader is not.
+// A server is killed while it writes: what it had acknowledged is there, and nothing is there in part. While it lives,
+// a second one is refused and a reader is not.
 func TestKill(t *testing.T) {
 	dir := t.TempDir()
 	child := exec.Command(os.Args[0], "-test.run", "^TestChild$")

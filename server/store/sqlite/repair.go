@@ -118,8 +118,8 @@ func (w *writer) dropRecord(id string, scope driver.Value) error {
 	return err
 }
 
-// Copy writes the store in dir as it is at one moment into another directory, also while a server is writing. The copy is
-// durable when it returns, and has no name before it is whole; one that is there is replaced.
+// Copy writes the store in dir as it is at one moment into another directory, also while a server is writing. The copy
+// is durable when it returns, and has no name before it is whole; one that is there is replaced.
 func Copy(ctx context.Context, dir, to string) (err error) {
 	if _, err := os.Stat(filepath.Join(dir, DataFile)); err != nil {
 		return fmt.Errorf("there is no store in %s: %w", dir, err)

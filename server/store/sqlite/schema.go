@@ -11,15 +11,15 @@ import (
 // schemaVersion is the version of the tables below. A change of them is a new version and one more of the steps.
 const schemaVersion = 3
 
-// steps bring an older file up, one version each: steps[v] makes version v+1 of version v. The tables below are those of
-// the newest version.
+// steps bring an older file up, one version each: steps[v] makes version v+1 of version v. The tables below are those
+// of the newest version.
 var steps = map[int64]string{
 	1: "", // the rows are read as before; those of new records say less (see ownStamps), which version 1 cannot read
 	2: "ALTER TABLE log ADD COLUMN bundle BLOB;",
 }
 
-// The tables. Times are milliseconds since 1970 in UTC. orgs is "|a|b|", so that one of them is found with instr;
-// the first owns the scope. log and records keep a rowid because their rows are longer than WITHOUT ROWID likes.
+// The tables. Times are milliseconds since 1970 in UTC. orgs is "|a|b|", so that one of them is found with instr; the
+// first owns the scope. log and records keep a rowid because their rows are longer than WITHOUT ROWID likes.
 const schema = `
 CREATE TABLE schema (version INTEGER NOT NULL);
 

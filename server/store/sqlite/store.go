@@ -58,8 +58,8 @@ func Open(ctx context.Context, dir string) (*Store, error) {
 	return s, nil
 }
 
-// touch makes a file that only its owner reads, unless it is there: to open and close one that is would let go of the locks that
-// this process holds on it. SQLite gives what lies beside it the same mode.
+// touch makes a file that only its owner reads, unless it is there: to open and close one that is would let go of the
+// locks that this process holds on it. SQLite gives what lies beside it the same mode.
 func touch(path string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if errors.Is(err, fs.ErrExist) {

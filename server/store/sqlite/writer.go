@@ -26,8 +26,8 @@ type change interface {
 	bytes() int
 }
 
-// writer is the one goroutine that writes. It takes all changes that wait, makes them one transaction, and answers
-// when the transaction is on disk: many callers share one flush.
+// writer is the one goroutine that writes. It takes all changes that wait, makes them one transaction, and answers when
+// the transaction is on disk: many callers share one flush.
 type writer struct {
 	c        *conn
 	requests chan *request

@@ -2,11 +2,11 @@
 // comments of server/store; a new promise starts here as a new case.
 //
 // Start with Store and Run. commit.go holds the log, archive.go its bundles, records.go the images, list.go lists and
-// visibility, hashes.go what looks alike, docs.go the working documents, durable.go what outlives a process, repair.go what verification and repair ask;
-// desk.go is the caller that the cases share.
+// visibility, hashes.go what looks alike, docs.go the working documents, durable.go what outlives a process, repair.go
+// what verification and repair ask; desk.go is the caller that the cases share.
 //
-// A case that the engine under test cannot pass, because it has no transactions or no second process, is skipped with
-// a message that starts with "needs mongod", and is never reported as passed.
+// A case that the engine under test cannot pass, because it has no transactions or no second process, is skipped with a
+// message that starts with "needs mongod", and is never reported as passed.
 package storetest
 
 import (
@@ -58,8 +58,8 @@ type Capabilities struct {
 	Transactions bool // a commit is one transaction, and a compare-and-swap is atomic
 	Processes    bool // several server processes may write to one store at the same time; Second opens another
 
-	// Reopen abandons a store as kill -9 would, without Close where that is possible, and opens the same data again. Nil:
-	// the cases that need it are skipped.
+	// Reopen abandons a store as kill -9 would, without Close where that is possible, and opens the same data again.
+	// Nil: the cases that need it are skipped.
 	Reopen func(t *testing.T, s Store) Store
 	// Second opens the data of s once more while s is in use, as another process would. Needed where Processes is set.
 	Second func(t *testing.T, s Store) Store

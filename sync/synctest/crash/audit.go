@@ -25,9 +25,9 @@ import (
 
 const bucket = "fieldclue" // the default of the server
 
-// audit looks at everything that the phones sent, without the phones that sent it: each person signs in on a new device,
-// on a good link; what that device is given, what the server serves, and what lies in the blob store are held against the
-// SHA-256 that was computed when the photo was taken.
+// audit looks at everything that the phones sent, without the phones that sent it: each person signs in on a new
+// device, on a good link; what that device is given, what the server serves, and what lies in the blob store are held
+// against the SHA-256 that was computed when the photo was taken.
 func (u *uploads) audit(ctx context.Context) error {
 	u.say("%6s  all files are receipted; now they are read back", u.elapsed())
 	u.sent = map[blob.Sum]int64{}
@@ -193,8 +193,8 @@ func (u *uploads) nothingStaged(ctx context.Context, patience time.Duration) err
 	for until := time.Now().Add(patience); ; {
 		left, err := files(places)
 		if u.minio != nil {
-			// An object is there by its xl.meta alone. A MinIO that is killed while it deletes one may leave its data behind, which
-			// nobody can read and MinIO's own scanner removes.
+			// An object is there by its xl.meta alone. A MinIO that is killed while it deletes one may leave its data
+			// behind, which nobody can read and MinIO's own scanner removes.
 			left = slices.DeleteFunc(left, func(path string) bool { return filepath.Base(path) != "xl.meta" })
 		}
 		switch {

@@ -14,11 +14,11 @@ import (
 // older is how many batches of earlier counts are looked at again in every count, by each pusher.
 const older = 10
 
-// count looks for all that was acknowledged. First every batch that is still open gets its answer, and every batch since
-// the last count is sent again: it must be known, with the outcomes that it had. Then each pusher pulls. The site's head
-// must have moved by one entry for each acknowledged batch and no further; the records must be those that the answers
-// promised, with these values and versions, and no others. What was rejected is kept whole in the scope of who sent it. What was counted before stands under the same hash: a cursor
-// that the server still takes says so.
+// count looks for all that was acknowledged. First every batch that is still open gets its answer, and every batch
+// since the last count is sent again: it must be known, with the outcomes that it had. Then each pusher pulls. The
+// site's head must have moved by one entry for each acknowledged batch and no further; the records must be those that
+// the answers promised, with these values and versions, and no others. What was rejected is kept whole in the scope of
+// who sent it. What was counted before stands under the same hash: a cursor that the server still takes says so.
 //
 // full reads everything from the beginning instead; all sends every batch again.
 func (s *soak) count(ctx context.Context, full, all bool) error {

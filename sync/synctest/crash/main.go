@@ -3,16 +3,16 @@
 //
 //	go run ./sync/synctest/crash -kills 1000 -seed 7
 //
-// It builds the program, starts it on a directory with the embedded store, and sets up an organisation through the public
-// API. Pushers (pusher.go) send single operations and batches without a pause; phones (phones.go) are those of
+// It builds the program, starts it on a directory with the embedded store, and sets up an organisation through the
+// public API. Pushers (pusher.go) send single operations and batches without a pause; phones (phones.go) are those of
 // sync/phone and send findings and photos. soak.go is the order of things, server.go the process that is killed,
-// count.go what is compared. A kill falls while the server starts and recovers, while it is under load, or while what it
-// holds is being counted. The program ends with status 1 when anything acknowledged is missing, changed, or there twice,
-// or when the verification of the directory finds a fault.
+// count.go what is compared. A kill falls while the server starts and recovers, while it is under load, or while what
+// it holds is being counted. The program ends with status 1 when anything acknowledged is missing, changed, or there
+// twice, or when the verification of the directory finds a fault.
 //
-// With -uploads it is about photos instead (uploads.go): phones send files of 1 to 12 MB through a proxy that cuts every
-// connection within 2 MiB by FIN, RST or silence, to the directory or, with -blobs minio, to a real MinIO that is killed
-// and restarted too:
+// With -uploads it is about photos instead (uploads.go): phones send files of 1 to 12 MB through a proxy that cuts
+// every connection within 2 MiB by FIN, RST or silence, to the directory or, with -blobs minio, to a real MinIO that is
+// killed and restarted too:
 //
 //	go run ./sync/synctest/crash -uploads 1000 -kills 60 -seed 7 -blobs minio
 //

@@ -164,8 +164,8 @@ func (s *soak) pusher(ctx context.Context, n int, login, code string, at *site) 
 	return p, p.signIn(ctx)
 }
 
-// share makes the report of a visit by all pushers of a site and the record of it that they all edit, and notes where the log
-// stood before the soak.
+// share makes the report of a visit by all pushers of a site and the record of it that they all edit, and notes where
+// the log stood before the soak.
 func share(ctx context.Context, together []*pusher) error {
 	first := together[0]
 	at := first.site

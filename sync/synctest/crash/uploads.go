@@ -24,8 +24,8 @@ import (
 	"fieldclue/sync/phone"
 )
 
-// uploads is one run of the soak of photos: phones that upload through a proxy which cuts every connection, and a server,
-// and perhaps a MinIO, that are killed meanwhile. What is looked at in the end stands in audit.go.
+// uploads is one run of the soak of photos: phones that upload through a proxy which cuts every connection, and a
+// server, and perhaps a MinIO, that are killed meanwhile. What is looked at in the end stands in audit.go.
 type uploads struct {
 	o       options
 	server  *program

@@ -54,9 +54,10 @@ func (w *world) check() error {
 	return nil
 }
 
-// onceEach checks that every value that somebody wrote stands in the log once: as an operation with its outcome, or, when it
-// was rejected, in the record that keeps it, which lies with who wrote it and is named by the outcome. So the sum of applied,
-// merged, conflict and rejected is what was written. What a conflict did not apply is kept in a record too.
+// onceEach checks that every value that somebody wrote stands in the log once: as an operation with its outcome, or,
+// when it was rejected, in the record that keeps it, which lies with who wrote it and is named by the outcome. So the
+// sum of applied, merged, conflict and rejected is what was written. What a conflict did not apply is kept in a record
+// too.
 func (w *world) onceEach() error {
 	ops := map[string]int{}
 	kept := map[string]bool{}
@@ -167,9 +168,10 @@ type stood struct {
 	kept  bool  // it came by an operation that was kept and accepted
 }
 
-// unseen reads the log again and checks that nobody overwrote, or voided, what he had never read: no value of a part, and no value that
-// a conflict offers. The copies of a phone are different people here, from when the server knew that there were some. Who resolves
-// a conflict has both before him, and who accepts that something is voided has it as it is.
+// unseen reads the log again and checks that nobody overwrote, or voided, what he had never read: no value of a part,
+// and no value that a conflict offers. The copies of a phone are different people here, from when the server knew that
+// there were some. Who resolves a conflict has both before him, and who accepts that something is voided has it as it
+// is.
 func (w *world) unseen() error {
 	by := map[string]write{}
 	for _, x := range w.writes {
@@ -223,7 +225,8 @@ func (w *world) mayOverwrite(by map[string]write, scope field.Scope, path string
 	w.fault("phone %d overwrote %s of phone %d, which it never read, with %s: %s in entry %d of %s", x.by, before.value, old.by, now.value, path, now.seq, scope)
 }
 
-// handedIn are the states in which a report lies with the desk, or is done with. In the second ones it takes no more parts.
+// handedIn are the states in which a report lies with the desk, or is done with. In the second ones it takes no more
+// parts.
 var (
 	waiting  = []field.State{field.ReportSubmitted, field.ReportResubmitted, field.ReportUnderReview}
 	over     = []field.State{field.ReportApproved, field.ReportArchived, field.StateVoided}
@@ -249,10 +252,10 @@ type whole struct {
 	reviewer string
 }
 
-// frozen reads the log again and checks that no part of a report was changed or voided while the report was handed in, by whatever
-// way, that none was added once it was approved, and that those which were added in between say so and were told to the
-// reviewer. Two things are free: a photo whose bytes have not come is its author's until the approval, and the desk may void
-// a part until then, and those of a voided report.
+// frozen reads the log again and checks that no part of a report was changed or voided while the report was handed in,
+// by whatever way, that none was added once it was approved, and that those which were added in between say so and were
+// told to the reviewer. Two things are free: a photo whose bytes have not come is its author's until the approval, and
+// the desk may void a part until then, and those of a voided report.
 func (w *world) frozen() error {
 	for _, scope := range w.scopes() {
 		reports, parts := map[field.RecordID]*whole{}, map[field.RecordID]*part{}
@@ -365,8 +368,8 @@ func (w *world) came(report *whole, body protocol.Body, c protocol.Change) {
 	}
 }
 
-// upgraded checks that what an older server kept, because it did not know it, has taken effect: the record is there, it is not
-// part of a report that was handed in, and who wrote it may still write.
+// upgraded checks that what an older server kept, because it did not know it, has taken effect: the record is there, it
+// is not part of a report that was handed in, and who wrote it may still write.
 func (w *world) upgraded() error {
 	kept, err := w.store.List(w.ctx, store.Query{
 		Visible: access.Everything, Kinds: []field.Kind{field.KindParked}, States: []field.State{field.StateOpen},
@@ -401,7 +404,8 @@ func (w *world) upgraded() error {
 	return nil
 }
 
-// sameRecords checks that a phone holds what the server holds in the scopes that it may read, and nothing of the others.
+// sameRecords checks that a phone holds what the server holds in the scopes that it may read, and nothing of the
+// others.
 func (w *world) sameRecords(p *person) error {
 	held := map[field.RecordID]string{}
 	for _, spec := range field.Kinds() {

@@ -289,8 +289,8 @@ var model = porcupine.Model{
 	DescribeOperation: func(input, output any) string { return fmt.Sprintf("%+v -> %+v", input, output) },
 }
 
-// linear checks the history. After a restore there is none: what was answered may not have happened. Copies of a phone are one to
-// the server until they use a number twice; what must hold of them says unseen.
+// linear checks the history. After a restore there is none: what was answered may not have happened. Copies of a phone
+// are one to the server until they use a number twice; what must hold of them says unseen.
 func (w *world) linear() {
 	if w.report.Restores+w.report.Copies > 0 {
 		return

@@ -257,8 +257,9 @@ func (l *link) tooLate(resp protocol.PushResponse) error {
 	return nil
 }
 
-// claims lets some batches come from an app with another rule for the base: it takes the version that stands on the server, as an outcome
-// may have told it, for what its user has seen. How far it says to have read the scope must bound that.
+// claims lets some batches come from an app with another rule for the base: it takes the version that stands on the
+// server, as an outcome may have told it, for what its user has seen. How far it says to have read the scope must bound
+// that.
 func (l *link) claims(s *server, req *protocol.PushRequest, body []byte) error {
 	if req.Seen == nil || !l.w.claiming(l.p.twin, req.Batch) {
 		return nil

@@ -9,8 +9,8 @@ import (
 	"fieldclue/sync/engine"
 )
 
-// server is one process: an engine, and the store as this process reaches it. Each call to the store is a named point at
-// which the process may die, the store may fail, or another phone may come first.
+// server is one process: an engine, and the store as this process reaches it. Each call to the store is a named point
+// at which the process may die, the store may fail, or another phone may come first.
 type server struct {
 	engine.Store
 	w      *world
@@ -131,7 +131,8 @@ func read[T any](s *server, name string, call func() (T, error)) (got T, err err
 	return call()
 }
 
-// Commit goes wrong in every way that it can: refused, made and not answered, and with the process dying before or after.
+// Commit goes wrong in every way that it can: refused, made and not answered, and with the process dying before or
+// after.
 func (s *server) Commit(ctx context.Context, writes []store.Write) error {
 	if err := s.point("before Commit"); err != nil {
 		return err

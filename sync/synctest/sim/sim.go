@@ -1,11 +1,11 @@
-// Package sim plays sync against itself: phones on bad links, several servers on one store, crashes, store errors, clocks
-// that jump, upgrades, restored backups and access that ends, all chosen by a seed, and checks afterwards that nothing was
-// lost, doubled or leaked.
+// Package sim plays sync against itself: phones on bad links, several servers on one store, crashes, store errors,
+// clocks that jump, upgrades, restored backups and access that ends, all chosen by a seed, and checks afterwards that
+// nothing was lost, doubled or leaked.
 //
 // Run is the one to read; story.go is what people do, server.go and link.go are what goes wrong and where, breaks.go
-// breaks the promises one by one to show that it would be noticed, check.go and linear.go are what must hold. The phones
-// are the real ones of sync/phone, the servers are real engines on a real store; between them there is a transport in
-// place of HTTP.
+// breaks the promises one by one to show that it would be noticed, check.go and linear.go are what must hold. The
+// phones are the real ones of sync/phone, the servers are real engines on a real store; between them there is a
+// transport in place of HTTP.
 //
 // One thing happens at a time. Two servers meet inside one commit all the same: at each call to the store another phone
 // may come first, through another server. So a seed gives the same history every time, down to the hashes of the log.
@@ -248,8 +248,8 @@ func (w *world) quiet() *engine.Engine {
 	return engine.New(engine.Options{Store: w.store, Now: w.now, Horizon: horizon, Secret: secret, ActorOf: w.person})
 }
 
-// settle makes an organisation, its people with their phones, and two sites, each with the reports of two visits of them all:
-// what is found there everybody may edit, at the second one until it is handed in.
+// settle makes an organisation, its people with their phones, and two sites, each with the reports of two visits of
+// them all: what is found there everybody may edit, at the second one until it is handed in.
 func (w *world) settle() error {
 	project, template := w.id(), w.id()
 	ops := []protocol.Operation{

@@ -19,8 +19,8 @@ import (
 	"fieldclue/sync/synctest/sim"
 )
 
-// run plays one seed on the embedded store. It lies in memory where the system has such a place: a simulated crash ends no
-// process, so nothing needs the disk.
+// run plays one seed on the embedded store. It lies in memory where the system has such a place: a simulated crash ends
+// no process, so nothing needs the disk.
 func run(t testing.TB, o sim.Options) (sim.Report, error) {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "sim")
@@ -95,7 +95,8 @@ func TestNothingIsLostDoubledOrLeaked(t *testing.T) {
 	}
 }
 
-// The same on MongoDB. The stand-in of the tests holds no transaction together, so nobody comes first inside a commit on it.
+// The same on MongoDB. The stand-in of the tests holds no transaction together, so nobody comes first inside a commit
+// on it.
 func TestNothingIsLostOnMongoDB(t *testing.T) {
 	server := mongotest.Start(t)
 	seeds, steps := uint64(100), 120

@@ -74,7 +74,8 @@ func (w *world) step(n int) error {
 	return nil
 }
 
-// writeSomething makes a finding, a photo or an interview, or changes or voids one that the phone knows, or hands a report in, offline.
+// writeSomething makes a finding, a photo or an interview, or changes or voids one that the phone knows, or hands a
+// report in, offline.
 func (w *world) writeSomething(p *person, n int) error {
 	value := fmt.Sprintf("v%d-%d", n, w.random.Uint32())
 	if w.choose(12) == 11 {
@@ -126,8 +127,8 @@ func (w *world) wrote(p *person, value string) {
 	p.read[value] = at
 }
 
-// copyPhone makes copies of all phones; or puts one back to the copy that there is, as if it had been bought anew; or starts the
-// copy as a second phone beside it. What the phone had not sent when it was put back is gone.
+// copyPhone makes copies of all phones; or puts one back to the copy that there is, as if it had been bought anew; or
+// starts the copy as a second phone beside it. What the phone had not sent when it was put back is gone.
 func (w *world) copyPhone(p *person) error {
 	if p.copied == "" {
 		for _, p := range w.people {
@@ -243,7 +244,8 @@ func (w *world) arrive() error {
 	return nil
 }
 
-// handIn submits a report that the phone knows, or lets the server submit it when its photos are there; seldom it is voided.
+// handIn submits a report that the phone knows, or lets the server submit it when its photos are there; seldom it is
+// voided.
 func (w *world) handIn(p *person, group string) error {
 	report := w.handed[w.sites[w.choose(len(w.sites))]]
 	known := p.phone.Records(field.KindReport)
@@ -359,8 +361,9 @@ func (w *world) deskWork() error {
 	return nil
 }
 
-// review is a supervisor who takes up a report that was handed in, approves it, gives it back, voids a part of it, archives one that
-// was approved, or puts one under review again. In place of one that was voided, or is not there after a restore, another visit is made.
+// review is a supervisor who takes up a report that was handed in, approves it, gives it back, voids a part of it,
+// archives one that was approved, or puts one under review again. In place of one that was voided, or is not there
+// after a restore, another visit is made.
 func (w *world) review() error {
 	var r *field.Record
 	for i, first := 0, w.choose(len(w.sites)); i < len(w.sites) && (r == nil || !slices.Contains(handedIn, r.State)); i++ {
