@@ -81,7 +81,7 @@ func (s *Server) signOut(c *fiber.Ctx) error {
 	if err := s.accounts.SignOut(c.UserContext(), pass(c)); err != nil {
 		return err
 	}
-	if c.Cookies(sessionCookie) != "" {
+	if cookie(c) != "" {
 		s.giveCookie(c, "")
 	}
 	return done(c)
@@ -118,7 +118,7 @@ func (s *Server) resetPassword(c *fiber.Ctx) error {
 }
 
 func (s *Server) me(c *fiber.Ctx) error {
-	if secret := c.Cookies(sessionCookie); secret != "" {
+	if secret := cookie(c); secret != "" {
 		s.giveCookie(c, secret) // for as long again: a page asks this first
 	}
 	return reply(c, struct {

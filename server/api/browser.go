@@ -71,6 +71,14 @@ func (s *Server) giveCookie(c *fiber.Ctx, secret string) {
 	})
 }
 
+// cookie is the secret by which a request was let in; empty when it was by an app's token.
+func cookie(c *fiber.Ctx) string {
+	if c.Get(fiber.HeaderAuthorization) != "" {
+		return ""
+	}
+	return c.Cookies(sessionCookie)
+}
+
 // keepsCookies reports whether a browser keeps a cookie that is for encrypted connections: it does so over TLS, and
 // from the machine on which it runs.
 func (s *Server) keepsCookies(c *fiber.Ctx) bool {

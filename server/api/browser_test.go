@@ -121,6 +121,9 @@ func TestAnotherSiteUsesNobodysCookie(t *testing.T) {
 	w.send("POST", "/v1/auth/refresh", obj{"refreshToken": secret, "device": admin.Device.ID}).refused(401, field.CodeTokenInvalid)
 	w.send("GET", "/v1/me", nil, with(cookie)...).want(200) // and it was not closed by that
 	w.send("GET", "/v1/me", nil, with(cookie[:len(cookie)-2])...).refused(401, field.CodeTokenInvalid)
+	if a := admin.do("GET", "/v1/me", nil, "Cookie", cookie).want(200); a.header.Get("Set-Cookie") != "" {
+		t.Error("an app's request was given a cookie")
+	}
 	// Somebody who sends a token is that somebody, whatever cookie comes along.
 	w.send("GET", "/v1/me", nil, with(cookie, "Authorization", "Bearer nonsense")...).refused(401, field.CodeTokenInvalid)
 }
