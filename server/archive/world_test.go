@@ -17,6 +17,7 @@ import (
 	"fieldclue/server/storage/storagetest"
 	"fieldclue/server/store"
 	"fieldclue/sync/engine"
+	"fieldclue/sync/engine/enginetest"
 	"fieldclue/sync/protocol"
 )
 
@@ -55,6 +56,7 @@ type world struct {
 	now    time.Time
 
 	engine *engine.Engine
+	begin  *enginetest.World
 	people []*access.Actor
 	sites  []field.RecordID
 	visits map[field.RecordID]field.RecordID // by site: the report that names everybody as an inspector
@@ -71,34 +73,21 @@ func newWorld(t *testing.T, seed uint64, s raw) *world {
 	w.must(err)
 	w.blobs = blobs
 	w.restart()
-	for _, org := range []string{"gz-liwan", "bijie"} {
-		w.server("org/"+org, protocol.Operation{ID: field.OrgRecord(field.OrgID(org)), Kind: field.KindOrg, Set: fields(m{"code": org, "name": org, "region": "520500", "partners": []string{"bijie", "gz-liwan"}})})
+	begin := &enginetest.World{
+		T: t, Engine: func() *engine.Engine { return w.engine }, Records: s.Records, Now: func() time.Time { return w.now }, ID: w.id,
+		Number: func() int64 { w.n++; return w.n },
 	}
-	project := w.id()
-	w.server("org/gz-liwan", protocol.Operation{ID: project, Kind: field.KindProject, Set: fields(m{"externalId": "P-1", "name": "茶厂", "type": "industry", "county": "520502"})})
+	w.begin = begin
+	begin.Org("gz-liwan", "bijie", "gz-liwan")
+	begin.Org("bijie", "bijie", "gz-liwan")
+	project := begin.Project("gz-liwan")
 	for range 3 {
-		site := w.id()
-		w.sites = append(w.sites, site)
-		w.server("org/gz-liwan", protocol.Operation{ID: site, Kind: field.KindSite, Set: fields(m{
-			"name": "村口", "projectId": project, "region": "520502", "orgs": []string{"gz-liwan", "bijie"}, "position": m{"lat": 27.3, "lon": 105.28}, "radius": 80,
-		})})
+		w.sites = append(w.sites, begin.Site(project, "gz-liwan", "bijie"))
 	}
-	mandate := w.id()
-	w.server("org/gz-liwan", protocol.Operation{ID: mandate, Kind: field.KindMandate, Set: fields(m{
-		"principal": "gz-liwan", "agent": "bijie", "subjects": []m{{"kind": "project", "ref": project}}, "powers": []field.Power{field.PowerInspect},
-		"validFrom": "2024-01-01", "validTo": "2044-01-01", "document": "委〔2024〕1号",
-	})}, protocol.Operation{ID: mandate, Kind: field.KindMandate, Command: "approve"})
-	given, err := w.raw.Records(w.ctx, []field.RecordID{mandate})
-	w.must(err)
-	forBijie, valid := field.MandateOf(given[0], w.now)
-	if !valid {
-		t.Fatal("the mandate does not count")
-	}
+	forBijie := begin.Mandate("gz-liwan", "bijie", "project", project, "2024-01-01", "2044-01-01", field.PowerInspect)
 	var team []field.UserID
 	for i, org := range []field.OrgID{"gz-liwan", "bijie", "gz-liwan"} {
-		user := w.id()
-		w.server("org/"+string(org), protocol.Operation{ID: user, Kind: field.KindPerson, Set: fields(m{"name": fmt.Sprint("人", i), "roles": []m{{"role": access.Inspector}}})})
-		who := &access.Actor{User: field.UserID(user), Org: org, Device: field.DeviceID(w.id()), Roles: []access.Grant{{Role: access.Inspector}}}
+		who := begin.Person(org, fmt.Sprint("人", i), access.Inspector)
 		if org == "bijie" {
 			who.Mandates = []field.Mandate{forBijie}
 		}
@@ -153,9 +142,7 @@ func fields(v any) map[string]field.Value {
 
 func (w *world) server(scope string, ops ...protocol.Operation) {
 	w.t.Helper()
-	w.n++
-	_, err := w.engine.Commit(w.ctx, protocol.Batch{Actor: engine.Server, Device: "server/setup", Number: w.n, Scope: field.Scope(scope), Operations: ops, Strict: true, Trusted: true})
-	w.must(err)
+	w.begin.Server(field.Scope(scope), ops...)
 }
 
 func (w *world) push(who *access.Actor, scope field.Scope, ops ...protocol.Operation) {

@@ -14,7 +14,8 @@ import (
 
 // world is the records of a test with just enough of a write path to give commands: arguments are checked, the state
 // must allow it, the guard decides, effects are applied. A refused command leaves the world as it was, because it works
-// on copies.
+// on copies. It is not the world of the others (sync/engine/enginetest): the nouns know no engine, and their rules are
+// told without one.
 type world struct {
 	t       *testing.T
 	now     time.Time

@@ -17,6 +17,7 @@ import (
 	"fieldclue/server/store"
 	"fieldclue/server/workflow"
 	"fieldclue/sync/engine"
+	"fieldclue/sync/engine/enginetest"
 	"fieldclue/sync/protocol"
 )
 
@@ -26,6 +27,7 @@ type world struct {
 	ctx    context.Context
 	store  storage.Store
 	engine *engine.Engine
+	begin  *enginetest.World
 	flow   *workflow.Flow
 	clock  atomic.Int64 // Unix milliseconds
 	last   int64        // number of a batch or record
@@ -75,23 +77,14 @@ func newWorldOn(t *testing.T, s storage.Store) *world {
 	w.clock.Store(time.Date(2026, 11, 23, 1, 0, 0, 0, time.UTC).UnixMilli())
 	w.engine = engine.New(engine.Options{Store: w.store, Now: w.now, ActorOf: w.whois})
 	w.flow = workflow.New(w.store, w.engine, alike.New(w.store, w.now), w.now)
-	for _, org := range []string{"gz", "elsewhere"} {
-		w.server(field.MakeScope(field.ScopeOrg, org), protocol.Operation{ID: field.OrgRecord(field.OrgID(org)), Kind: field.KindOrg, Set: quoted(map[string]any{
-			"code": org, "name": org, "region": "520500",
-		})})
-	}
+	w.begin = &enginetest.World{T: t, Engine: func() *engine.Engine { return w.engine }, Records: s.Records, Now: w.now, ID: w.id, Number: w.next}
+	w.begin.Org("gz")
+	w.begin.Org("elsewhere")
 	for _, p := range everybody {
-		id := w.id()
-		w.server(field.MakeScope(field.ScopeOrg, string(p.org)), protocol.Operation{ID: id, Kind: field.KindPerson, Set: quoted(map[string]any{"name": p.name, "roles": []access.Grant{{Role: p.role}}})})
-		w.people[p.name] = &person{id: field.UserID(id), org: p.org, roles: []access.Grant{{Role: p.role}}, device: field.DeviceID(w.id())}
+		a := w.begin.Person(p.org, p.name, p.role)
+		w.people[p.name] = &person{id: a.User, org: p.org, roles: a.Roles, device: a.Device}
 	}
-	w.server("org/gz", protocol.Operation{ID: w.id(), Kind: field.KindMandate, Set: quoted(map[string]any{
-		"principal": "gz", "agent": "elsewhere", "subjects": []any{map[string]any{"kind": "region", "ref": "52"}},
-		"validFrom": "2026-01-01", "validTo": "2026-12-31", "document": "委托函〔2026〕1号",
-	})})
-	mandates, err := w.store.List(w.ctx, store.Query{Visible: access.Everything, Kinds: []field.Kind{field.KindMandate}, Limit: 2})
-	w.must(err)
-	w.server("org/gz", protocol.Operation{ID: mandates[0].ID, Kind: field.KindMandate, Command: "approve"})
+	w.begin.Mandate("gz", "elsewhere", "region", "52", "2026-01-01", "2026-12-31")
 	return w
 }
 
@@ -118,10 +111,7 @@ func quoted(fields map[string]any) map[string]field.Value {
 // server commits as the server itself.
 func (w *world) server(scope field.Scope, ops ...protocol.Operation) {
 	w.t.Helper()
-	_, err := w.engine.Commit(w.ctx, protocol.Batch{
-		Actor: engine.Server, Device: "server/test", Number: w.next(), Scope: scope, Operations: ops, Strict: true, Trusted: true,
-	})
-	w.must(err)
+	w.begin.Server(scope, ops...)
 }
 
 // whois says who somebody is, as accounts does for the engine.

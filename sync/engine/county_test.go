@@ -14,6 +14,7 @@ import (
 	"fieldclue/server/storage/storagetest"
 	"fieldclue/server/store"
 	"fieldclue/sync/engine"
+	"fieldclue/sync/engine/enginetest"
 	"fieldclue/sync/protocol"
 )
 
@@ -25,6 +26,7 @@ type county struct {
 	store engine.Kept
 	*engine.Engine
 	clock *clock
+	world *enginetest.World
 
 	chen, lin, zhao, wu, qian, stranger *access.Actor // inspectors, inspector, supervisor, clue manager, leader, foreign inspector
 	site, project, template             field.RecordID
@@ -79,24 +81,20 @@ func newCounty(t *testing.T, s engine.Kept) *county {
 	c := &county{t: t, ctx: t.Context(), store: s, clock: &clock{at: time.Date(2026, 11, 23, 1, 0, 0, 0, time.UTC)}}
 	c.people = map[field.UserID]*access.Actor{}
 	c.Engine = engine.New(engine.Options{Store: s, Now: c.clock.now, ActorOf: c.whois})
-	for _, org := range []struct {
-		code     string
-		partners []string
-	}{{"gz-liwan", []string{"bijie"}}, {"bijie", []string{"gz-liwan"}}, {"qiannan", nil}} {
-		c.server("org/"+org.code, protocol.Operation{ID: field.OrgRecord(field.OrgID(org.code)), Kind: field.KindOrg, Set: fields(m{"code": org.code, "name": org.code, "region": "520500", "partners": org.partners})})
-	}
+	c.world = &enginetest.World{T: t, Engine: func() *engine.Engine { return c.Engine }, Records: s.Records, Now: c.clock.now, ID: id, Number: c.next}
+	c.world.Org("gz-liwan", "bijie")
+	c.world.Org("bijie", "gz-liwan")
+	c.world.Org("qiannan")
 	c.chen = c.person("gz-liwan", "陈", access.Inspector)
 	c.lin = c.person("bijie", "林", access.Inspector)
 	c.zhao = c.person("gz-liwan", "赵", access.Supervisor)
 	c.wu = c.person("gz-liwan", "吴", access.ClueManager)
 	c.qian = c.person("gz-liwan", "钱", access.Leader)
 	c.stranger = c.person("qiannan", "外", access.Inspector)
-	c.project, c.site, c.template, c.foreignSite = id(), id(), id(), id()
+	c.template, c.foreignSite = id(), id()
+	c.project = c.world.Project("gz-liwan")
+	c.site = c.world.Site(c.project, "gz-liwan", "bijie")
 	c.server("org/gz-liwan",
-		protocol.Operation{ID: c.project, Kind: field.KindProject, Set: fields(m{"externalId": "P-1", "name": "茶厂", "type": "industry", "county": "520502"})},
-		protocol.Operation{ID: c.site, Kind: field.KindSite, Set: fields(m{
-			"name": "村口", "projectId": c.project, "region": "520502", "orgs": []string{"gz-liwan", "bijie"}, "position": m{"lat": 27.3, "lon": 105.28}, "radius": 80,
-		})},
 		protocol.Operation{ID: c.template, Kind: field.KindTemplate, Set: fields(m{"title": "清单", "version": 1, "items": []m{
 			{"id": "roof", "zh": "屋顶是否完好", "type": "text", "required": true}, {"id": "paid", "zh": "是否已付款", "type": "yes_no"},
 		}})},
@@ -114,9 +112,7 @@ func newCounty(t *testing.T, s engine.Kept) *county {
 // server commits as the server itself.
 func (c *county) server(scope string, ops ...protocol.Operation) {
 	c.t.Helper()
-	if _, err := c.Commit(c.ctx, protocol.Batch{Actor: engine.Server, Device: "server/setup", Number: c.next(), Scope: field.Scope(scope), Operations: ops, Strict: true, Trusted: true}); err != nil {
-		c.t.Fatal(err)
-	}
+	c.world.Server(field.Scope(scope), ops...)
 }
 
 func (c *county) next() int64 {
@@ -127,9 +123,7 @@ func (c *county) next() int64 {
 }
 
 func (c *county) person(org field.OrgID, name string, role access.Role) *access.Actor {
-	user := id()
-	c.server("org/"+string(org), protocol.Operation{ID: user, Kind: field.KindPerson, Set: fields(m{"name": name, "roles": []m{{"role": role}}})})
-	a := &access.Actor{User: field.UserID(user), Org: org, Name: name, Device: field.DeviceID(id()), Roles: []access.Grant{{Role: role}}}
+	a := c.world.Person(org, name, role)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.people[a.User] = a
@@ -138,10 +132,14 @@ func (c *county) person(org field.OrgID, name string, role access.Role) *access.
 
 // anotherServer is a second process on the same store.
 func (c *county) anotherServer() *county {
-	return &county{
+	other := &county{
 		t: c.t, ctx: c.ctx, store: c.store, clock: c.clock, people: c.people, scope: c.scope, chen: c.chen,
 		Engine: engine.New(engine.Options{Store: c.store, Now: c.clock.now, ActorOf: c.whois}),
 	}
+	world := *c.world
+	world.Engine, world.Number = func() *engine.Engine { return other.Engine }, other.next
+	other.world = &world
+	return other
 }
 
 // whois says who somebody is, as accounts does for the engine.
@@ -158,18 +156,8 @@ func (c *county) whois(_ context.Context, user field.UserID) (*access.Actor, err
 
 // empower gives the other organisation's people a mandate for the joint site.
 func (c *county) empower(who *access.Actor, powers ...field.Power) {
-	c.mandate = id()
-	c.server("org/gz-liwan",
-		protocol.Operation{ID: c.mandate, Kind: field.KindMandate, Set: fields(m{
-			"principal": "gz-liwan", "agent": "bijie", "subjects": []m{{"kind": "site", "ref": c.site}}, "powers": powers,
-			"validFrom": "2026-01-01", "validTo": "2026-12-31", "document": "委托函〔2026〕1号",
-		})},
-		protocol.Operation{ID: c.mandate, Kind: field.KindMandate, Command: "approve"},
-	)
-	mandate, ok := field.MandateOf(c.get(c.mandate), c.clock.now())
-	if !ok {
-		c.t.Fatal("the mandate does not count")
-	}
+	mandate := c.world.Mandate("gz-liwan", "bijie", "site", c.site, "2026-01-01", "2026-12-31", powers...)
+	c.mandate = mandate.ID
 	who.Mandates = []field.Mandate{mandate}
 	for _, a := range []*access.Actor{c.chen, c.zhao, c.wu, c.qian} {
 		a.Given = []field.Mandate{mandate}
