@@ -31,6 +31,7 @@ export function inbox(into) {
     if (n?.state !== 'unread') return
     try {
       await click(`/v1/notices/${n.id}/read`, { version: n.version })
+      window.dispatchEvent(new Event('told'))
     } catch (err) { say(/** @type {Error} */ (err).message, 'wrong') }
     await read()
   }

@@ -130,6 +130,7 @@ async function start() {
   if (location.pathname.replace(/\/$/, '') === '/desk' && !reviews(me.user)) go('/desk/inbox', true)
   else route()
   count()
+  window.addEventListener('told', count)
   listen(() => { screen.changed?.(); count() })
 }
 

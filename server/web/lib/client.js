@@ -88,17 +88,16 @@ export async function all(path, most = 1000) {
 }
 
 /**
- * listen calls back when something that the person may see was written, at most once a second, and opens the stream again when it ends.
+ * listen calls back when something that the person may see was written, at most once a second, and opens the stream again when it ends. A
+ * stream begins with how everything stands, so what was written while there was none is heard of too.
  * @param {() => void} changed
  * @returns {() => void} ends it
  */
 export function listen(changed) {
   let timer = 0
-  let first = true
   const source = new EventSource('/v1/sync/events')
-  source.onopen = () => { first = true; setTimeout(() => { first = false }, 1500) } // it begins with how everything stands
   source.onmessage = () => {
-    if (first || timer) return
+    if (timer) return
     timer = window.setTimeout(() => { timer = 0; changed() }, 1000)
   }
   return () => { clearTimeout(timer); source.close() }
