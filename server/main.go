@@ -130,7 +130,7 @@ func serve(ctx context.Context, args, environ []string, out console) error {
 	if err != nil {
 		return errors.Join(err, a.Stop(ctx))
 	}
-	out.say("Fieldclue is serving at %s\n  kept in   %s\n  data      %s\n  API docs  %s/docs", a.URL(), a.Engines(ctx), data, a.URL())
+	out.say("Fieldclue is serving at %s\n  kept in   %s\n  data      %s\n  desk      %s/desk\n  API docs  %s/docs", a.URL(), a.Engines(ctx), data, a.URL(), a.URL())
 	code, err := a.SetupCode(ctx)
 	if err != nil {
 		return errors.Join(err, a.Stop(ctx))
