@@ -45,6 +45,15 @@ func (s *Server) setUp(c *fiber.Ctx) error {
 }
 
 func (s *Server) signIn(c *fiber.Ctx) error {
+	tokens, err := s.enter(c, false)
+	if err != nil {
+		return err
+	}
+	return reply(c, tokens)
+}
+
+// enter opens a session, of an app or of a browser, with what the body says.
+func (s *Server) enter(c *fiber.Ctx, browser bool) (accounts.Tokens, error) {
 	req, err := decode[struct {
 		Login    string          `json:"login"`
 		Password string          `json:"password"`
@@ -52,13 +61,11 @@ func (s *Server) signIn(c *fiber.Ctx) error {
 		Code     string          `json:"code"`
 	}](c)
 	if err != nil {
-		return err
+		return accounts.Tokens{}, err
 	}
-	tokens, err := s.accounts.SignIn(c.UserContext(), accounts.Attempt{Login: req.Login, Password: req.Password, Device: req.Device, Code: req.Code}, s.client(c))
-	if err != nil {
-		return err
-	}
-	return reply(c, tokens)
+	return s.accounts.SignIn(c.UserContext(), accounts.Attempt{
+		Login: req.Login, Password: req.Password, Device: req.Device, Code: req.Code, Browser: browser,
+	}, s.client(c))
 }
 
 func (s *Server) refresh(c *fiber.Ctx) error {

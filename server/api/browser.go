@@ -36,18 +36,7 @@ func (s *Server) signInBrowser(c *fiber.Ctx) error {
 	if !s.keepsCookies(c) {
 		return field.Refuse(field.CodeTLSRequired, "")
 	}
-	req, err := decode[struct {
-		Login    string          `json:"login"`
-		Password string          `json:"password"`
-		Device   accounts.Device `json:"device"`
-		Code     string          `json:"code"`
-	}](c)
-	if err != nil {
-		return err
-	}
-	tokens, err := s.accounts.SignIn(c.UserContext(), accounts.Attempt{
-		Login: req.Login, Password: req.Password, Device: req.Device, Code: req.Code, Browser: true,
-	}, s.client(c))
+	tokens, err := s.enter(c, true)
 	if err != nil {
 		return err
 	}
@@ -128,11 +117,14 @@ func (s *Server) fromOwnPage(ctx *fasthttp.RequestCtx) error {
 	return nil
 }
 
-// ownPages knows the address of this server that its setting gives, for a proxy that passes on another Host.
+// ownPages knows the address of this server that its setting gives, for a proxy that passes on another Host. The
+// configuration has looked at it: one that is no origin is a fault of the program.
 func ownPages(publicURL string) *http.CrossOriginProtection {
 	p := http.NewCrossOriginProtection()
 	if u, err := url.Parse(publicURL); err == nil && u.Host != "" {
-		_ = p.AddTrustedOrigin(u.Scheme + "://" + u.Host) // the configuration has looked at it
+		if err := p.AddTrustedOrigin(u.Scheme + "://" + u.Host); err != nil {
+			panic("api: the public address: " + err.Error())
+		}
 	}
 	return p
 }
@@ -157,8 +149,8 @@ func share(app *fiber.App, origins []string) {
 	inner := srv.Handler
 	srv.Handler = func(ctx *fasthttp.RequestCtx) {
 		origin := sharedWith(origins, ctx)
-		asks := origin != "" && string(ctx.Method()) == fiber.MethodOptions && len(ctx.Request.Header.Peek(fiber.HeaderAccessControlRequestMethod)) > 0
-		if asks {
+		wanted := ctx.Request.Header.Peek(fiber.HeaderAccessControlRequestMethod)
+		if origin != "" && string(ctx.Method()) == fiber.MethodOptions && len(wanted) > 0 { // it asks what it may
 			ctx.SetStatusCode(fasthttp.StatusNoContent)
 			ctx.Response.Header.Set(fiber.HeaderAccessControlAllowMethods, corsMethods)
 			ctx.Response.Header.Set(fiber.HeaderAccessControlAllowHeaders, corsSends)
