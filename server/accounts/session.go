@@ -72,7 +72,9 @@ func splitRefresh(token string) (session string, secret []byte, err error) {
 
 // begin keeps the secrets of a session that is about to be opened, and returns its first refresh token, or a browser's
 // secret.
-func (a *Accounts) begin(ctx context.Context, user field.UserID, org field.OrgID, device field.DeviceID, browser bool) (session, refresh string, doc store.Doc, err error) {
+func (a *Accounts) begin(ctx context.Context, user field.UserID, org field.OrgID, device field.DeviceID, browser bool) (
+	session, refresh string, doc store.Doc, err error,
+) {
 	secret := make([]byte, sha256.Size)
 	random(secret)
 	session = string(field.RandomID(a.now()))

@@ -154,7 +154,9 @@ func (a *Accounts) prove(ctx context.Context, whose *field.Record, key, name, pa
 
 // enter opens the session of somebody who has shown who they are, and uses the code up that enrols the device; nil: it
 // is enrolled. also is what is done in the same commit; nil: nothing.
-func (a *Accounts) enter(ctx context.Context, who *access.Actor, d Device, browser bool, code *field.Record, also func(*field.Case) error) (Tokens, error) {
+func (a *Accounts) enter(
+	ctx context.Context, who *access.Actor, d Device, browser bool, code *field.Record, also func(*field.Case) error,
+) (Tokens, error) {
 	session, refresh, doc, err := a.begin(ctx, who.User, who.Org, d.ID, browser)
 	if err != nil {
 		return Tokens{}, err
