@@ -56,6 +56,12 @@ func (a *Accounts) SetupCode(ctx context.Context) (string, error) {
 	return "", field.Refuse(field.CodeBusy, "")
 }
 
+// SetupOpen reports whether the server waits for its first set-up.
+func (a *Accounts) SetupOpen(ctx context.Context) (bool, error) {
+	body, _, found, err := read[setupBody](ctx, a.docs, store.Keys, setupDoc)
+	return found && !body.Done, err
+}
+
 // Setup is what the first administrator says about themselves.
 type Setup struct {
 	Code            string

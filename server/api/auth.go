@@ -8,6 +8,7 @@ import (
 )
 
 func (s *Server) registerAuth() {
+	s.route(fiber.MethodGet, "/v1/setup", "setupState", open, s.setupState)
 	s.route(fiber.MethodPost, "/v1/setup", "setUp", open, s.setUp)
 	s.route(fiber.MethodPost, "/v1/auth/sign-in", "signIn", open, s.signIn)
 	s.route(fiber.MethodPost, "/v1/auth/refresh", "refresh", open, s.refresh)
@@ -15,6 +16,17 @@ func (s *Server) registerAuth() {
 	s.route(fiber.MethodPost, "/v1/auth/sign-out", "signOut", signedIn, s.signOut)
 	s.route(fiber.MethodPost, "/v1/auth/password", "changePassword", signedIn, s.changePassword)
 	s.route(fiber.MethodGet, "/v1/me", "me", signedIn, s.me)
+}
+
+// setupState tells a page whether to ask for a sign-in or for the first set-up.
+func (s *Server) setupState(c *fiber.Ctx) error {
+	open, err := s.accounts.SetupOpen(c.UserContext())
+	if err != nil {
+		return err
+	}
+	return reply(c, struct {
+		Open bool `json:"open"`
+	}{open})
 }
 
 func (s *Server) setUp(c *fiber.Ctx) error {

@@ -41,7 +41,13 @@ func TestSetUpWorksOnceWithTheCodeOfTheConsole(t *testing.T) {
 		t.Fatalf("a refused set-up wrote %v", heads)
 	}
 	admin := &user{world: w}
+	if a := w.send("GET", "/v1/setup", nil).want(200); string(a.body) != `{"open":true}` {
+		t.Errorf("before: %s", a.body)
+	}
 	w.send("POST", "/v1/setup", request(strings.ToLower(code), password)).want(201).into(&admin.Tokens)
+	if a := w.send("GET", "/v1/setup", nil).want(200); string(a.body) != `{"open":false}` {
+		t.Errorf("after: %s", a.body)
+	}
 	w.send("POST", "/v1/setup", request(code, password)).refused(403, field.CodeSetupClosed)
 	if code, err := w.users.SetupCode(t.Context()); code != "" || err != nil {
 		t.Fatalf("a server that is set up gives out %q, %v", code, err)

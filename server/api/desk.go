@@ -18,6 +18,7 @@ import (
 func (s *Server) registerDesk() {
 	s.route(fiber.MethodGet, "/v1/records/:id", "getRecord", signedIn, s.one(""))
 	s.route(fiber.MethodGet, "/v1/records/:id/history", "getRecordHistory", signedIn, s.history(""))
+	s.registerDescribed()
 	s.registerKinds()
 	s.registerReview()
 	s.registerClues()

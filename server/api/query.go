@@ -14,7 +14,8 @@ import (
 // TestQueriesAreThoseOfTheDocument holds them against openapi.yaml. A misspelt filter that is passed over gives the
 // whole list to somebody who takes it for the filtered one.
 var queries = map[string][]string{
-	"events": {"scopes"},
+	"events":    {"scopes"},
+	"listNames": {"ids"},
 
 	"listOrgs":    {"after", "limit"},
 	"listPeople":  {"org", "after", "limit"},

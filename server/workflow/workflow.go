@@ -25,6 +25,8 @@ import (
 // nothing at all is written; a batch that is in the log already is answered as the first time.
 type Committer interface {
 	Commit(ctx context.Context, b protocol.Batch) (protocol.PushResponse, error)
+	// Could lists what the actor may do to a record as it stands, by the verbs of field.Desk.
+	Could(ctx context.Context, who *access.Actor, r *field.Record) ([]string, error)
 }
 
 // Store is what is read here. The contracts of the methods stand in server/store/log.go.

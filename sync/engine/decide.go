@@ -405,11 +405,12 @@ func (b *batch) operation(i int, refused *field.Error) (protocol.Outcome, error)
 		decided.Outcome, err = s.apply(&decided)
 	}
 	var fe *field.Error
+	errors.As(err, &fe)
 	switch {
 	case err == nil && b.in.Strict && decided.Outcome.Outcome == protocol.Conflict:
 		return decided.Outcome, field.Refuse(field.CodeStale, "").About(string(decided.ID))
 	case err == nil:
-	case !errors.As(err, &fe) || fe.Kind == field.ErrorInternal || fe.Kind == field.ErrorBusy || fe.Kind == field.ErrorFull:
+	case !refusal(err):
 		return decided.Outcome, err
 	case b.in.Strict && fe.Record != "": // it names another: what stands in the way
 		return decided.Outcome, fe
