@@ -361,8 +361,9 @@ func (d *demo) farewell(ctx context.Context) error {
 		return err
 	}
 	d.say("   the desk, in a browser on this machine, signed in with one click:")
-	d.say("      %s 审核 · %s", supervisor, d.deskOf(supervisor))
-	d.say("      %s 收件箱 · %s", inspectorA, d.deskOf(inspectorA))
+	for _, who := range []struct{ login, what string }{{supervisor, "审核"}, {clues, "线索"}, {leader, "领导"}, {inspectorA, "检查"}, {admin, "管理"}} {
+		d.say("      %s %s · %s", who.login, who.what, d.deskOf(who.login))
+	}
 	d.say("   sign in at %s/v1/auth/sign-in with name, password and device (of this demo only):", d.o.BaseURL)
 	everybody := append([]official{{admin, guangzhou, "何俊杰", "系统管理员", []string{"administrator"}}}, officials...)
 	for _, o := range everybody {

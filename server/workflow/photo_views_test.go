@@ -177,7 +177,10 @@ func TestNobodyTakesTheIdOfAView(t *testing.T) {
 	})
 }
 
-type brokenLog struct{ err error }
+type brokenLog struct {
+	workflow.Committer
+	err error
+}
 
 func (b brokenLog) Commit(context.Context, protocol.Batch) (protocol.PushResponse, error) {
 	return protocol.PushResponse{}, b.err
@@ -190,7 +193,7 @@ func TestAViewThatCannotBeNotedIsRefused(t *testing.T) {
 	site := w.together(c)
 	photo := w.get(w.visit(c, site, time.Hour, strings.Repeat("a", 64)).photo)
 	for _, cause := range []error{errors.New("disk I/O error"), field.Refuse(field.CodeStorageFull, ""), field.Refuse(field.CodeBusy, ""), context.DeadlineExceeded} {
-		f := workflow.New(w.store, brokenLog{cause}, alike.New(w.store, w.now), w.now)
+		f := workflow.New(w.store, brokenLog{err: cause}, alike.New(w.store, w.now), w.now)
 		for range 2 { // a failure is not remembered as a success
 			if err := f.RecordView(w.ctx, w.as("cai"), photo, workflow.ViewSmall); field.AsError(err).Kind != field.ErrorBusy || !errors.Is(err, cause) {
 				t.Errorf("%v: %v", cause, err)

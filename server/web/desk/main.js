@@ -2,12 +2,18 @@
 
 import { ask, get, listen } from '../lib/client.js'
 import { forget } from '../lib/drafts.js'
+import { forgetNames, kinds } from '../lib/kinds.js'
 import { h, show } from '../lib/view.js'
 import { label, lang, names, speak, t } from '../lib/words.js'
 import { inbox, unread } from './inbox.js'
+import { office, people, person } from './people.js'
 import { queue } from './queue.js'
+import { record } from './record.js'
+import { catalogue, list, making } from './records.js'
 import { review } from './review.js'
+import { setUp } from './setup.js'
 import { signIn } from './signin.js'
+import { start } from './start.js'
 
 /**
  * A screen fills an element, hears when something was written on the server, and is left.
@@ -17,9 +23,17 @@ import { signIn } from './signin.js'
 
 /** @type {[RegExp, Show][]} */
 const screens = [
+  [/^\/desk\/start$/, start],
   [/^\/desk\/inbox$/, inbox],
+  [/^\/desk\/records$/, catalogue],
+  [/^\/desk\/list\/([^/]+)$/, list],
+  [/^\/desk\/new\/([^/]+)$/, making],
+  [/^\/desk\/people$/, people],
+  [/^\/desk\/people\/([^/]+)$/, person],
+  [/^\/desk\/office$/, office],
   [/^\/desk\/reports\/([^/]+)$/, review],
   [/^\/desk(?:\/queue\/(waiting|returned|decided))?\/?$/, queue],
+  [/^\/desk\/([a-z]+)\/([0-9a-f-]{36})$/, record],
 ]
 
 const main = h('main', { id: 'content', tabindex: '-1' })
@@ -65,8 +79,10 @@ function route() {
   go('/desk', true)
 }
 
+/** has reports whether somebody has one of the roles. @param {any} user @param {string[]} some */
+const has = (user, some) => user.roles.some((/** @type {any} */ r) => some.includes(r.role))
 /** reviews reports whether somebody's day begins with the queue. @param {any} user */
-const reviews = (user) => user.roles.some((/** @type {any} */ r) => ['supervisor', 'team_lead'].includes(r.role))
+const reviews = (user) => has(user, ['supervisor', 'team_lead'])
 
 const told = h('a', { href: '/desk/inbox' })
 async function count() {
@@ -80,7 +96,11 @@ function header(user) {
   return h('header', {},
     h('a', { class: 'skip', href: '#content' }, t('skip')),
     h('a', { class: 'brand', href: '/desk' }, t('desk')),
-    h('nav', { 'aria-label': t('desk') }, reviews(user) && h('a', { href: '/desk' }, t('queue')), told),
+    h('nav', { 'aria-label': t('desk') }, 
+      h('a', { href: '/desk/start' }, t('start')), reviews(user) && h('a', { href: '/desk' }, t('queue')),
+      has(user, ['clue_manager', 'handler', 'leader', 'liaison', 'auditor']) && h('a', { href: '/desk/list/clues' }, t('clues')),
+      has(user, ['supervisor', 'leader', 'auditor']) && h('a', { href: '/desk/list/campaigns' }, t('campaigns')),
+      h('a', { href: '/desk/records' }, t('records')), has(user, ['administrator']) && h('a', { href: '/desk/people' }, t('people')), told),
     h('span', { class: 'who' }, user.name, h('small', {}, roles)),
     h('button', { class: 'plain', onclick: () => speak(lang() === 'zh' ? 'en' : 'zh') }, t('otherLanguage')),
     h('button', { class: 'plain', onclick: signOut }, t('signOut')))
@@ -98,11 +118,11 @@ document.addEventListener('click', (e) => {
   const link = e.target instanceof Element ? e.target.closest('a') : null
   if (!link || e.button || e.ctrlKey || e.metaKey || e.shiftKey || link.target || !link.getAttribute('href')?.startsWith('/desk')) return
   e.preventDefault()
-  go(link.pathname)
+  go(link.pathname + link.search)
 })
 window.addEventListener('popstate', route)
 
-async function start() {
+async function begin() {
   document.documentElement.lang = lang() === 'zh' ? 'zh-CN' : 'en'
   document.title = t('desk')
   await names()
@@ -111,12 +131,14 @@ async function start() {
     me = await get('/v1/me')
   } catch (err) {
     if (/** @type {any} */ (err).status !== 401) throw err
-    await signIn(document.body)
+    const { open } = await get('/v1/setup')
+    await (open ? setUp(document.body) : signIn(document.body))
     me = await get('/v1/me')
   }
   const who = localStorage.getItem('person')
   if (who && who !== me.user.id) forget() // what another person typed at this desk is not this one's
   localStorage.setItem('person', me.user.id)
+  await kinds()
   show(document.body, header(me.user), said, main)
   let asking = false
   window.addEventListener('signed-out', async () => {
@@ -127,12 +149,12 @@ async function start() {
     if (again !== me.user.id) location.assign('/desk')
     else screen.changed?.()
   })
-  if (location.pathname.replace(/\/$/, '') === '/desk' && !reviews(me.user)) go('/desk/inbox', true)
+  if (location.pathname.replace(/\/$/, '') === '/desk' && !reviews(me.user)) go('/desk/start', true)
   else route()
   count()
   window.addEventListener('told', count)
-  listen(() => { screen.changed?.(); count() })
+  listen(() => { forgetNames(); screen.changed?.(); count() })
 }
 
-start().catch((err) => show(document.body, h('main', { class: 'alone' },
+begin().catch((err) => show(document.body, h('main', { class: 'alone' },
   h('p', { class: 'wrong' }, err.message), h('button', { onclick: () => location.reload() }, t('again')))))

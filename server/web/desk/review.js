@@ -228,7 +228,7 @@ export function review(into, id) {
       h('h3', {}, f.fields.title), h('p', {}, f.fields.facts),
       h('small', {}, [label('findingSeverity', f.fields.severity ?? ''), f.fields.redLine && label('redLine', f.fields.redLine), f.fields.violation && label('violation', f.fields.violation)].filter(Boolean).join(' · '))))),
     view.interviews.length > 0 && section('interviews', view.interviews.map(interview)),
-    section('map', map(view)),
+    section('map', map({ site: view.site, photos: photos().map((p) => p.photo), position: view.report.fields.position })),
     view.works && section('works', h('dl', { class: 'facts' }, [['paid', 'paidPercent'], ['built', 'builtPercent'], ['planned', 'plannedPercent']].map(([word, field]) =>
       view.works[field ?? ''] !== undefined && [h('dt', {}, t(word ?? '')), h('dd', {}, view.works[field ?? ''] + ' %')]))),
     section('times', times()),

@@ -1,11 +1,11 @@
 // Signing in. Over a screen that is open it lies as a dialog, so nothing that was typed is lost.
 
-import { ask } from '../lib/client.js'
+import { ask, Refused } from '../lib/client.js'
 import { h, show } from '../lib/view.js'
 import { t } from '../lib/words.js'
 
-/** device is the id of this browser for a person's sign-in name: a device belongs to one person. @param {string} login */
-function device(login) {
+/** deviceFor is the id of this browser for a person's sign-in name: a device belongs to one person. @param {string} login */
+export function deviceFor(login) {
   const key = 'device ' + login.trim().toLowerCase()
   let id = localStorage.getItem(key)
   if (!id) {
@@ -50,6 +50,7 @@ export function signIn(body, over = false) {
     const login = input('login', { autocomplete: 'username', autocapitalize: 'none', spellcheck: 'false', value: localStorage.getItem('login') ?? '' })
     const password = input('password', { type: 'password', autocomplete: 'current-password' })
     const code = input('code', { autocomplete: 'one-time-code', required: false })
+    const first = h('div', { hidden: true }, h('label', { for: 'in-code' }, t('code')), code, h('small', {}, t('codeWhy')))
     const button = /** @type {HTMLButtonElement} */ (h('button', {}, t('signIn')))
     const enter = async (/** @type {string} */ id) => {
       button.disabled = true
@@ -65,14 +66,17 @@ export function signIn(body, over = false) {
       } catch (err) {
         show(wrong, /** @type {Error} */ (err).message)
         button.disabled = false
-        password.select()
+        if (err instanceof Refused && err.code === 'device_not_enrolled' && first.hidden) { // this computer is new to the person
+          first.hidden = false
+          code.focus()
+        } else password.select()
       }
     }
-    const form = h('form', { class: 'signin', onsubmit: (/** @type {Event} */ e) => { e.preventDefault(); enter(device(login.value)) } },
+    const form = h('form', { class: 'signin', onsubmit: (/** @type {Event} */ e) => { e.preventDefault(); enter(deviceFor(login.value)) } },
       h('h1', {}, t('desk')), over && h('p', {}, t('signInAgain')),
       h('label', { for: 'in-login' }, t('login')), login,
       h('label', { for: 'in-password' }, t('password')), password,
-      h('label', { for: 'in-code' }, t('code')), code, h('small', {}, t('codeWhy')),
+      first,
       wrong, button)
     const frame = over ? h('dialog', { class: 'signin' }, form) : h('main', { class: 'alone' }, form)
     frame.addEventListener('cancel', (e) => e.preventDefault())

@@ -94,11 +94,18 @@ export async function all(path, most = 1000) {
  * @returns {() => void} ends it
  */
 export function listen(changed) {
-  let timer = 0
-  const source = new EventSource('/v1/sync/events')
-  source.onmessage = () => {
-    if (timer) return
-    timer = window.setTimeout(() => { timer = 0; changed() }, 1000)
+  let timer = 0, again = 0
+  /** @type {EventSource} */
+  let source
+  const open = () => {
+    source = new EventSource('/v1/sync/events')
+    source.onmessage = () => {
+      if (timer) return
+      timer = window.setTimeout(() => { timer = 0; changed() }, 1000)
+    }
+    // A stream that was refused, because many were open, is given up by the browser.
+    source.onerror = () => { if (source.readyState === EventSource.CLOSED) again = window.setTimeout(open, 10_000) }
   }
-  return () => { clearTimeout(timer); source.close() }
+  open()
+  return () => { clearTimeout(timer); clearTimeout(again); source.close() }
 }
