@@ -19,7 +19,7 @@ type recordView struct {
 }
 
 // What a page says that somebody may do, the commit says too: an act that is not offered is refused for who, whose or
-// when, and one that is offered never is. Everybody of the office tries everything on records of five kinds.
+// when, and one that is offered never is. Everybody of the office tries everything on records of seven kinds.
 func TestWhatAPageOffersIsWhatTheCommitAllows(t *testing.T) {
 	o := newOffice(t)
 	sites := o.ledger()
@@ -29,7 +29,18 @@ func TestWhatAPageOffersIsWhatTheCommitAllows(t *testing.T) {
 	o.alike(sites[0], last, v)
 	o.review(v)
 	clue := o.clue(last)
-	kinds := map[string]field.Kind{o.project: field.KindProject, sites[0]: field.KindSite, v.report: field.KindReport, v.finding: field.KindFinding, v.photo: field.KindPhoto, clue: field.KindClue}
+	today := o.clock.now()
+	campaign := o.make(o.cai, "campaigns", obj{
+		"title": "回头看", "from": today.Format(time.DateOnly), "to": today.AddDate(0, 1, 0).Format(time.DateOnly), "templateId": o.template,
+		"strata": []obj{{"stratum": "unsampled", "size": 1}},
+	})
+	var draft recordView
+	if o.ok(o.cai, "GET", "/v1/records/"+campaign+"/page", nil, &draft); !slices.Contains(draft.May, "draw") {
+		t.Errorf("the draw of a sample, which the server puts together, is not offered: %v", draft.May)
+	}
+	kinds := map[string]field.Kind{
+		campaign: field.KindCampaign, o.project: field.KindProject, sites[0]: field.KindSite, v.report: field.KindReport, v.finding: field.KindFinding, v.photo: field.KindPhoto, clue: field.KindClue,
+	}
 	refused := []field.Code{field.CodeNotPermitted, field.CodeNotFound, field.CodeNotYours, field.CodeUnknownRecord, field.CodeNotEditable, field.CodePartFrozen, field.CodeVoided}
 	offered, tried := 0, 0
 	for _, u := range []*user{o.admin, o.ann, o.ben, o.gus, o.cai, o.dai, o.han, o.eva} {

@@ -30,6 +30,7 @@ func (e *Engine) Could(ctx context.Context, who *access.Actor, r *field.Record) 
 			err = spec.Changeable(s.view, r)
 		case act.Command != nil && act.Command.Allows(r.State):
 			op.Command = act.Verb
+			b.in.Trusted = act.Command.Server // the desk puts together what it gives
 		default:
 			continue
 		}

@@ -1,22 +1,16 @@
 // A supervisor's work in a real browser, with the keyboard alone: signs in, looks, returns, approves; the link is cut, the session ends, and
 // nothing that was typed is lost. `node story.mjs LINK... [PICTURES]`: the links are those to the desk that the demo prints, PICTURES is a folder
-// for pictures of every screen in both languages and themes. NODE_PATH is not read by modules, so FIELDCLUE_NODE_MODULES names where the packages lie.
+// for pictures of every screen in both languages and themes.
 
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { mkdirSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-
-const require = createRequire(join(process.env.FIELDCLUE_NODE_MODULES ?? '', 'x.js'))
-const { chromium } = require('playwright-core')
-const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8')
+import { accessible, browse, fits, until } from './browser.mjs'
 
 const links = Object.fromEntries(process.argv.slice(2).filter((a) => a.includes('#')).map((l) => [new URLSearchParams(new URL(l).hash.slice(1)).get('login'), l]))
 const pictures = process.argv.slice(2).find((a) => !a.includes('#')) ?? ''
 const link = links['chen.supervisor'] ?? '', inspector = links['li.inspector'] ?? ''
 const base = new URL(link).origin
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
-assert(executablePath, 'there is no Chromium on this machine')
 if (pictures) mkdirSync(pictures, { recursive: true })
 
 // Every word that a screen says is there, and every word that is there is said.
@@ -29,46 +23,7 @@ assert.deepEqual(known.filter((w) => !quoted.has(w)), [], 'words that no screen 
 const unknown = [...sources.matchAll(/\b(?:t|section|fact|button)\('(\w+)'|word: '(\w+)'/g)].map((m) => m[1] ?? m[2]).filter((w) => !known.includes(w))
 assert.deepEqual(unknown, [], 'words that are not there')
 
-const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] })
-const faults = []
-
-/** open begins a browser of its own, which fails the story when a page throws or is refused something by its own policy. */
-async function open(options) {
-  const context = await browser.newContext({ viewport: { width: 1366, height: 800 }, ...options })
-  const page = await context.newPage()
-  page.on('pageerror', (e) => faults.push(`${page.url()}: ${e.message}`))
-  page.on('console', (m) => { if (m.type() === 'error' && /Content Security|Uncaught|TypeError/.test(m.text())) faults.push(m.text()) })
-  return { context, page }
-}
-/** until asks a page again and again: its policy forbids what waitForFunction does. */
-async function until(page, says, arg) {
-  for (let tries = 0; tries < 600; tries++) {
-    if (await page.evaluate(says, arg).catch(() => false)) return // it may be on its way to the next page
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-  assert.fail('not so after 30 s: ' + says)
-}
-/** accessible looks for violations of WCAG 2.2 AA on what is shown. axe runs in a world of its own: the page's policy lets nothing in. */
-async function accessible(page, where) {
-  const cdp = await page.context().newCDPSession(page)
-  const { frameTree } = await cdp.send('Page.getFrameTree')
-  const { executionContextId: contextId } = await cdp.send('Page.createIsolatedWorld', { frameId: frameTree.frame.id, worldName: 'axe' })
-  const run = `${axe};axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})
-    .then((r) => r.violations.map((v) => v.id + ': ' + v.help + ' ' + v.nodes.map((n) => n.html.slice(0, 120)).join(' | ')))`
-  const { result, exceptionDetails } = await cdp.send('Runtime.evaluate', { contextId, expression: run, awaitPromise: true, returnByValue: true })
-  assert.equal(exceptionDetails, undefined)
-  assert.deepEqual(result.value, [], where)
-}
-/** fits holds that nothing sticks out to the right from a phone's width to a wide screen's. */
-async function fits(page, where) {
-  const size = page.viewportSize()
-  for (const width of [360, 768, 1366, 1920]) {
-    await page.setViewportSize({ width, height: 800 })
-    const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
-    assert(over <= 0, `${where}: ${over} px too wide at ${width}`)
-  }
-  await page.setViewportSize(size)
-}
+const { browser, faults, open } = await browse()
 const looked = async (page, name) => {
   await accessible(page, name)
   await fits(page, name)

@@ -3,7 +3,7 @@
 import { all, click, get, Refused } from '../lib/client.js'
 import { every, kindOf, meet, met, name, place } from '../lib/kinds.js'
 import { field, form } from '../lib/form.js'
-import { link } from '../lib/value.js'
+import { link, shown } from '../lib/value.js'
 import { h, show } from '../lib/view.js'
 import { bytes, label, lang, stateOf, t, when } from '../lib/words.js'
 import { graph } from './graph.js'
@@ -20,7 +20,9 @@ const byKind = {
   clue: [evidence, connections, takeAlong, seers],
   site: [placeOf, seers],
   campaign: [progress, seers],
-  photo: [picture, rests, hands],
+  photo: [picture, rests, similar, hands],
+  conflict: [sides],
+  parked: [meant],
   template: [preview],
 }
 
@@ -202,8 +204,18 @@ function progress(r) {
     p.draws.map((/** @type {any} */ d) => h('dl', { class: 'facts' },
       [['announcedAt', when(d.announcedAt)], ['seedHash', d.seedHash], ['source', d.source], ['drawnAt', d.drawnAt && when(d.drawnAt)], ['given', d.given], ['salt', d.salt], ['seed', d.seed], ['frameHash', d.frameHash], ['sampleHash', d.sampleHash], ['droppedFor', d.droppedFor]]
         .map(([word, v]) => v && [h('dt', {}, t(word)), h('dd', {}, h('code', { class: 'hash' }, v))]))),
-    p.draws.length > 0 && h('p', { class: 'dim' }, t('drawAgain')))
+    p.draws.length > 0 && h('p', { class: 'dim' }, t('drawAgain')), r.state === 'draft' && hashOf())
   })
+}
+
+/** hashOf helps to announce a seed: what is rolled is written down, and its hash is announced before anybody knows the frame. */
+function hashOf() {
+  const out = h('code', { class: 'hash', 'aria-live': 'polite' })
+  const seed = /** @type {HTMLInputElement} */ (h('input', { id: 'seed-here', maxlength: 200, autocomplete: 'off', oninput: async () => {
+    const sum = seed.value && await crypto.subtle.digest('SHA-256', new TextEncoder().encode(seed.value))
+    show(out, sum ? Array.from(new Uint8Array(sum), (b) => b.toString(16).padStart(2, '0')).join('') : '')
+  } }))
+  return h('div', { class: 'field' }, h('label', { for: 'seed-here' }, t('seedHere')), seed, out)
 }
 
 // --- photos ---
@@ -212,7 +224,7 @@ function progress(r) {
 function picture(r) {
   return { el: h('section', {}, h('h2', {}, t('photo')), r.fields.large || r.fields.small
     ? h('a', { href: `/v1/photos/${r.id}/large`, target: '_blank' }, h('img', { class: 'big', src: `/v1/photos/${r.id}/${r.fields.large ? 'large' : 'small'}`, alt: r.fields.caption ?? t('photo') })) : h('p', { class: 'dim' }, t('notHere')),
-  r.fields.receivedAt && h('p', {}, h('a', { href: `/v1/photos/${r.id}/original`, target: '_blank' }, t('original')))) }
+  r.fields.receipt && h('p', {}, h('a', { href: `/v1/photos/${r.id}/original`, target: '_blank' }, t('original')))) }
 }
 
 /** rests is what hangs on a photo: what falls in doubt with it. @param {any} r @returns {Panel} */
@@ -225,6 +237,38 @@ function rests(r) {
       ? h('ul', { class: 'plainlist' }, records.map((x) => h('li', {}, label('evidenceKind', x.kind), ' ', link(x.id, x.kind), x.state && h('small', {}, stateOf(x.kind, x.state))))) : h('p', { class: 'dim' }, t('nothingRests')),
     i.sameBytes.length > 0 && h('p', { class: 'attention' }, t('sameBytes', i.sameBytes.length)))
   })
+}
+
+/** similar are photos that look like one, beside it. @param {any} r @returns {Panel} */
+function similar(r) {
+  return panel('similar', async (box) => {
+    const s = await get(`/v1/photos/${r.id}/similar?limit=12`)
+    const thumb = (/** @type {any} */ p, /** @type {any} */ said) => h('a', { class: 'thumb', href: place('photo', p.id) }, p.fields.small ? h('img', { src: `/v1/photos/${p.id}/small`, alt: p.fields.caption || t('photo'), width: 160, height: 120 }) : h('span', { class: 'none' }, t('notHere')), h('span', {}, said))
+    show(box, s.items.length ? h('div', { class: 'photos' }, s.items.map((/** @type {any} */ i) => thumb(i.photo, [i.samePoint ? t('samePoint') : t('bitsApart', i.distance), h('small', {}, when(i.photo.fields.takenAt))]))) : h('p', { class: 'dim' }, t('nothingSimilar')),
+      s.total > s.items.length && h('p', { class: 'dim' }, t('more')))
+  })
+}
+
+// --- what two people wrote, and what was refused ---
+
+/** sides are the two values of a conflict, beside each other. @param {any} r @returns {Panel} */
+function sides(r) {
+  const f = r.fields, path = String(f.path ?? '').split('.')[0] ?? ''
+  const about = kindOf(f.recordKind)?.fields.find((x) => x.name === path)
+  const value = (/** @type {any} */ v) => (about ? shown({ ...about, keyed: false }, v) : shown({ name: path, type: 'json', mine: true }, v)) || '—'
+  const side = (/** @type {string} */ word, /** @type {any} */ v, /** @type {string} */ who, /** @type {string} */ at) => h('div', {}, h('h3', {}, t(word)), h('div', { class: 'value' }, value(v)), h('small', {}, who && met(who)?.name, ' · ', at && when(at)))
+  return { el: h('section', {}, h('h2', {}, about ? name(about) : f.path), h('p', {}, h('a', { href: place(f.recordKind, f.recordId) }, t('theRecord'))),
+    h('div', { class: 'beside' }, side('stands', f.current, f.currentUser, f.currentAt), side('cameLater', f.offered, f.offeredUser, f.offeredAt))) }
+}
+
+/** meant is what an operation that was kept would have done, and why it was refused. @param {any} r @returns {Panel} */
+function meant(r) {
+  const f = r.fields, spec = kindOf(f.recordKind)
+  const set = Object.entries(f.operation?.set ?? {})
+  return { el: h('section', {}, h('h2', {}, t('wasMeant')), h('p', { class: 'attention' }, lang() === 'zh' ? f.messageZh ?? f.message : f.message),
+    f.operation?.command && h('p', {}, spec?.acts.filter((a) => a.verb === f.operation.command).map(name)),
+    h('dl', { class: 'facts' }, set.map(([path, v]) => { const about = spec?.fields.find((x) => x.name === (path.split('.')[0] ?? '')); return [h('dt', {}, about ? name(about) : path), h('dd', {}, shown(about && path.includes('.') ? { ...about, keyed: false } : about ?? { name: path, type: 'json', mine: true }, v))] })),
+    f.sealed && h('p', { class: 'dim' }, t('isSealed'))) }
 }
 
 /** hands is the chain of hands of a photo. @param {any} r @returns {Panel} */

@@ -2,6 +2,7 @@
 // show add a panel (panels.js).
 
 import { click, ask, get, Refused } from '../lib/client.js'
+import { draft, keep } from '../lib/drafts.js'
 import { push, cap } from '../lib/keys.js'
 import { actOf, called, every, isID, kindOf, meet, name, title } from '../lib/kinds.js'
 import { form } from '../lib/form.js'
@@ -54,27 +55,38 @@ export function record(into, kind, id) {
   }
 
   const edit = () => {
-    let base = view.record
+    // What the form began with: what was typed counts against that, also when it is gone on with after a reload or another's change.
+    const key = 'edit ' + id, begun = 'begun ' + id
+    /** @type {{version: number, fields: Record<string, any>}} */
+    const origin = (draft(key) && draft(begun)) ?? { version: view.record.version, fields: view.record.fields }
+    keep(begun, origin)
+    let seen = origin
     const fields = spec.fields.filter((f) => !f.server && !f.once && f.mine)
     const beside = h('div', { role: 'status' })
-    const d = open(t('changeOf', titleOf(base)), h('div', {}, beside, form({
-      fields, values: base.fields, key: 'edit ' + id, submit: t('save'), cancel: () => d.close(),
+    /** meanwhile shows what was written since the form was opened, and stops: nothing is overwritten unseen. */
+    const meanwhile = async () => {
+      const now = (await get(`/v1/records/${id}/page`)).record
+      const others = fields.filter((f) => JSON.stringify(sorted(now.fields[f.name])) !== JSON.stringify(sorted(seen.fields[f.name])))
+      seen = now
+      if (!others.length) return
+      await meet(now)
+      show(beside, h('p', { class: 'attention' }, t('changedByOther')), h('dl', { class: 'facts' }, others.map((f) => [h('dt', {}, name(f)), h('dd', {}, shown(f, now.fields[f.name]) || '—')])))
+      throw new Error(t('saveAgain'))
+    }
+    const d = open(t('changeOf', titleOf(view.record)), h('div', {}, beside, form({
+      fields, values: origin.fields, key, submit: t('save'), cancel: () => { keep(begun, null); d.close() },
       done: async (values) => {
-        const changes = difference(fields, base.fields, values)
+        const changes = difference(fields, origin.fields, values)
         if (!Object.keys(changes).length) { d.close(); return }
+        await meanwhile() // also in another window of the same browser, which the server takes for the same hand
         try {
-          await ask('PATCH', `/v1/${spec.path}/${id}`, { version: base.version, fields: changes }, { 'Idempotency-Key': crypto.randomUUID() })
+          await ask('PATCH', `/v1/${spec.path}/${id}`, { version: seen.version, fields: changes }, { 'Idempotency-Key': crypto.randomUUID() })
         } catch (err) {
-          if (!(err instanceof Refused) || err.code !== 'stale') throw err
-          // Somebody was faster: what they wrote is shown beside, and nothing is overwritten unseen.
-          const now = (await get(`/v1/records/${id}/page`)).record
-          await meet(now)
-          const others = fields.filter((f) => JSON.stringify(now.fields[f.name]) !== JSON.stringify(base.fields[f.name]))
-          show(beside, h('p', { class: 'attention' }, t('changedByOther')), h('dl', { class: 'facts' }, others.map((f) => [h('dt', {}, name(f)), h('dd', {}, shown(f, now.fields[f.name]) || '—')])))
-          base = now
-          throw new Error(t('saveAgain'))
+          if (err instanceof Refused && err.code === 'stale') await meanwhile()
+          throw err
         }
-        say(t('saved', titleOf(base)))
+        keep(begun, null)
+        say(t('saved', titleOf(view.record)))
         d.close()
         await read()
       },
@@ -84,7 +96,19 @@ export function record(into, kind, id) {
   /** @param {import('../lib/kinds.js').Act} act */
   const command = (act) => {
     const version = view.record.version
-    const d = open(name(act), form({
+    const other = act.args?.find((f) => f.type === 'id' && f.of === kind) // two of a kind are held beside each other
+    const beside = h('div', { 'aria-live': 'polite' })
+    const compare = async (/** @type {string} */ id) => {
+      show(beside)
+      if (!isID(id)) return
+      const them = await get('/v1/records/' + id).catch(() => null)
+      await meet(them)
+      if (!them) return
+      const rows = spec.fields.filter((f) => f.type !== 'json' && (view.record.fields[f.name] !== undefined || them.fields[f.name] !== undefined))
+      show(beside, h('div', { class: 'queue', tabindex: 0 }, h('table', { class: 'list' }, h('thead', {}, h('tr', {}, h('td', {}), h('th', { scope: 'col' }, titleOf(view.record)), h('th', { scope: 'col' }, titleOf(them)))),
+        h('tbody', {}, rows.map((f) => h('tr', {}, h('th', { scope: 'row' }, name(f)), h('td', {}, shown(f, view.record.fields[f.name])), h('td', {}, shown(f, them.fields[f.name]))))))))
+    }
+    const d = open(name(act), h('div', { onchange: (/** @type {Event} */ e) => { if (other && e.target instanceof HTMLSelectElement) compare(e.target.value) } }, beside, form({
       fields: act.args ?? [], key: `${act.verb} ${id}`, submit: name(act), cancel: () => d.close(),
       done: async (args) => {
         try {
@@ -97,7 +121,7 @@ export function record(into, kind, id) {
         d.close()
         await read()
       },
-    }))
+    })))
   }
 
   /** @type {{changed?: () => void}[]} */
@@ -167,7 +191,7 @@ export function difference(fields, before, values) {
 const sorted = (v) => (Array.isArray(v) ? v.map(sorted) : v && typeof v === 'object' ? Object.fromEntries(Object.keys(v).sort().map((k) => [k, sorted(v[k])])) : v ?? null)
 
 /** past is what happened to a record, read when it is opened. @param {any} r */
-function past(r) {
+export function past(r) {
   const box = h('div', {}, h('p', { class: 'dim' }, t('loading')))
   let after = '', begun = false
   const read = async () => {

@@ -4,17 +4,21 @@
 import { click, get, Refused } from '../lib/client.js'
 import { draft, keep } from '../lib/drafts.js'
 import { cap, push } from '../lib/keys.js'
+import { meet, place } from '../lib/kinds.js'
 import { h, show, typing } from '../lib/view.js'
 import { label, lang, span, stateOf, t, when } from '../lib/words.js'
 import { go, say } from './main.js'
 import { map } from './map.js'
 import { after, noteSeen } from './queue.js'
+import { past } from './record.js'
 import { viewer } from './viewer.js'
 
 /** @type {import('./main.js').Show} */
 export function review(into, id) {
   /** @type {any} */
   let view = null
+  /** what the server lets the reader do to it now @type {string[]} */
+  let allowed = []
   let at = 0 // which item of the checklist the keys mean
   let gone = false
   const key = 'return ' + id
@@ -30,10 +34,12 @@ export function review(into, id) {
   const read = async () => {
     later = false
     try {
-      const answer = await get('/v1/reports/' + id)
+      const [answer, page] = await Promise.all([get('/v1/reports/' + id), get(`/v1/records/${id}/page`)])
+      await meet(answer.kept, answer.conflicts)
       if (gone) return
       if (view && busy()) { later = true; return }
-      if (JSON.stringify(view) === JSON.stringify(answer)) return
+      if (JSON.stringify(view) === JSON.stringify(answer) && String(page.may) === String(allowed)) return
+      allowed = page.may
       const changed = view && view.report.version !== answer.report.version
       view = answer
       noteSeen(id, view.report.version)
@@ -73,8 +79,8 @@ export function review(into, id) {
   }
 
   const may = {
-    take: () => ['submitted', 'resubmitted'].includes(view?.report.state),
-    decide: () => view?.report.state === 'under_review',
+    take: () => allowed.includes('take'),
+    decide: () => allowed.includes('approve') && allowed.includes('return'),
   }
   const take = async () => { if (view && may.take() && await act('take', {})) { say(t('taken')); await read() } }
   const approve = () => { if (view && may.decide()) ask(approval()) }
@@ -160,7 +166,7 @@ export function review(into, id) {
     return h('div', { class: 'title' },
       h('a', { href: '/desk', class: 'back' }, '‹ ', t('queue')),
       h('h1', {}, siteName()),
-      h('p', {}, h('span', { class: 'state', 'data-state': view.report.state }, stateOf('report', view.report.state)), ' ', view.project?.fields.name, ' · ',
+      h('p', {}, h('span', { class: 'state', 'data-state': view.report.state }, stateOf('report', view.report.state)), ' ', view.project?.fields.name, ' · ', h('a', { href: `/desk/report/${id}` }, t('wholeRecord')), ' · ',
         (f.inspectors ?? []).map(person).filter(Boolean).join('、'), ' · ', when(f.startedAt)))
   }
 
@@ -222,10 +228,12 @@ export function review(into, id) {
 
   const beside = () => [
     section('flags', view.flags.length ? view.flags.map(flag) : h('p', { class: 'dim' }, t('noFlags'))),
-    view.conflicts.length > 0 && section('conflictsTitle', h('p', { class: 'attention' }, t('conflictsSay', view.conflicts.length))),
-    view.kept.length > 0 && section('keptTitle', h('p', { class: 'attention' }, t('keptSay', view.kept.length))),
+    view.conflicts.length > 0 && section('conflictsTitle', h('p', { class: 'attention' }, t('conflictsSay', view.conflicts.length)),
+      view.conflicts.map((/** @type {any} */ c) => h('p', {}, h('a', { href: place('conflict', c.id) }, c.fields.path ?? c.fields.field ?? t('open'))))),
+    view.kept.length > 0 && section('keptTitle', h('p', { class: 'attention' }, t('keptSay', view.kept.length)),
+      view.kept.map((/** @type {any} */ k) => h('p', {}, h('a', { href: place('parked', k.id) }, label('code', k.fields.code ?? ''), ' · ', when(k.createdAt))))),
     view.findings.length > 0 && section('findings', view.findings.map((/** @type {any} */ f) => h('article', {},
-      h('h3', {}, f.fields.title), h('p', {}, f.fields.facts),
+      h('h3', {}, h('a', { href: place('finding', f.id) }, f.fields.title)), h('p', {}, f.fields.facts),
       h('small', {}, [label('findingSeverity', f.fields.severity ?? ''), f.fields.redLine && label('redLine', f.fields.redLine), f.fields.violation && label('violation', f.fields.violation)].filter(Boolean).join(' · '))))),
     view.interviews.length > 0 && section('interviews', view.interviews.map(interview)),
     section('map', map({ site: view.site, photos: photos().map((p) => p.photo), position: view.report.fields.position })),
@@ -233,11 +241,12 @@ export function review(into, id) {
       view.works[field ?? ''] !== undefined && [h('dt', {}, t(word ?? '')), h('dd', {}, view.works[field ?? ''] + ' %')]))),
     section('times', times()),
     view.previous && section('before', h('p', {}, when(view.previous.startedAt), ' ', view.previous.summary)),
+    past(view.report),
   ]
 
   /** @param {any} i */
   const interview = (i) => h('article', {},
-    h('h3', {}, i.fields.alias, i.fields.stratum && h('small', {}, label('household', i.fields.stratum))),
+    h('h3', {}, h('a', { href: place('interview', i.id) }, i.fields.alias), i.fields.stratum && h('small', {}, label('household', i.fields.stratum))),
     i.fields.cadrePresent && h('p', { class: 'attention' }, t('cadrePresent')),
     i.fields.consent && !i.fields.consent.given && h('p', { class: 'attention' }, t('noConsent')),
     i.fields.text && h('p', {}, i.fields.text), h('small', {}, when(i.fields.startedAt), ' – ', when(i.fields.endedAt)))

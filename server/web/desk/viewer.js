@@ -85,7 +85,7 @@ export function viewer(list, at, points) {
   const button = (/** @type {string} */ word, /** @type {() => void} */ run) => h('button', { class: 'plain', type: 'button', onclick: run }, t(word))
   const dialog = /** @type {HTMLDialogElement} */ (h('dialog', { class: 'viewer', 'aria-label': t('photo') }, stage, side,
     h('div', { class: 'tools' }, title, button('previousPhoto', () => turn(-1)), button('nextPhoto', () => turn(1)), button('pair', toggle.pair), button('details', toggle.details),
-      button('original', () => window.open(`/v1/photos/${now().photo.id}/original`, '_blank', 'noopener')), button('close', () => close()))))
+      button('original', () => window.open(`/v1/photos/${now().photo.id}/original`, '_blank', 'noopener')), button('custody', () => window.open('/desk/photo/' + now().photo.id, '_blank', 'noopener')), button('close', () => close()))))
   dialog.addEventListener('cancel', (e) => { e.preventDefault(); close() })
   const off = push([
     { key: 'ArrowRight', word: 'nextPhoto', run: () => turn(1), repeat: true }, { key: 'ArrowLeft', word: 'previousPhoto', run: () => turn(-1), repeat: true },

@@ -22,16 +22,16 @@ export function form(o) {
   const given = draft(o.key) ?? o.values ?? {}
   const wrong = h('p', { class: 'wrong', role: 'alert' })
   const button = /** @type {HTMLButtonElement} */ (h('button', {}, o.submit))
-  const read = () => {
+  const read = (secrets = true) => {
     /** @type {Record<string, any>} */
     const values = {}
     for (const [f, input] of inputs) {
-      const v = input.get()
+      const v = secrets || f.type !== 'password' ? input.get() : undefined
       if (v !== undefined) values[f.name] = v
     }
     return values
   }
-  const note = () => keep(o.key, read())
+  const note = () => keep(o.key, read(false))
   const inputs = /** @type {[Field, Input][]} */ (o.fields.map((f) => [f, field(f, given[f.name], note)]))
   const el = h('form', {
     class: 'fields',
@@ -110,7 +110,9 @@ function one(f, label, value, changed) {
   }
   switch (f.type) {
     case 'object': {
-      const inputs = (f.fields ?? []).filter((m) => !m.server).map((m) => /** @type {const} */ ([m, field(m, value?.[m.name], changed)]))
+      // Of an object that may be left out nothing must be filled in; the server says what is missing once a part of it is there.
+      const members = (f.fields ?? []).filter((m) => !m.server).map((m) => (f.required ? m : { ...m, required: false }))
+      const inputs = members.map((m) => /** @type {const} */ ([m, field(m, value?.[m.name], changed)]))
       return {
         el: h('fieldset', {}, h('legend', {}, label), inputs.map(([, i]) => i.el)),
         get: () => {
@@ -148,7 +150,7 @@ function one(f, label, value, changed) {
     case 'password': return plain({ type: 'password', minlength: 8, autocomplete: 'new-password' })
   }
   if ((f.max ?? 200) <= 200) return plain({ maxlength: f.max ?? 200, value: value ?? '' })
-  const area = /** @type {HTMLTextAreaElement} */ (h('textarea', { id, rows: 4, maxlength: f.max, required: f.required }, value ?? ''))
+  const area = /** @type {HTMLTextAreaElement} */ (h('textarea', { id, rows: (f.max ?? 0) > 500 ? 4 : 2, maxlength: f.max, required: f.required }, value ?? ''))
   return { el: labelled(area), get: () => (area.value.trim() === '' ? undefined : area.value) }
 }
 
