@@ -75,12 +75,12 @@ func Draw(frame []Unit, seed string, strata []Stratum) []Unit {
 }
 
 var unitFields = []Field{
-	{Name: "stratum", Type: Enum, Choices: strata, Required: true},
-	{Name: "siteId", Type: ID, Of: KindSite, Required: true},
-	{Name: "alias", Type: Text, Max: 40},
-	{Name: "findings", Type: ID, Of: KindFinding, List: true},
-	{Name: "photos", Type: ID, Of: KindPhoto, Evidence: OnlyNamed, List: true},
-	{Name: "revisit", Type: ID, Of: KindRevisit},
+	{Name: "stratum", Type: Enum, Choices: strata, Required: true, ZH: "层", EN: "stratum"},
+	{Name: "siteId", Type: ID, Of: KindSite, Required: true, ZH: "项目点", EN: "site"},
+	{Name: "alias", Type: Text, Max: 40, ZH: "化名", EN: "alias"},
+	{Name: "findings", Type: ID, Of: KindFinding, List: true, ZH: "发现问题", EN: "findings"},
+	{Name: "photos", Type: ID, Of: KindPhoto, Evidence: OnlyNamed, List: true, ZH: "照片", EN: "photos"},
+	{Name: "revisit", Type: ID, Of: KindRevisit, ZH: "回头看任务", EN: "revisit task"},
 }
 
 var campaignSpec = &Spec{
@@ -100,9 +100,9 @@ var campaignSpec = &Spec{
 		{Name: "to", Type: Date, Required: true, ZH: "结束", EN: "to"},
 		{Name: "templateId", Type: ID, Of: KindTemplate, Required: true, ZH: "模板", EN: "template"},
 		{Name: "strata", Type: Object, List: true, Items: 3, Required: true, ZH: "层", EN: "strata", Fields: []Field{
-			{Name: "stratum", Type: Enum, Choices: strata, Required: true},
-			{Name: "size", Type: Integer, Low: 0, High: 10_000, Required: true},
-			{Name: "frame", Type: Integer, Low: 0, High: 1e7},
+			{Name: "stratum", Type: Enum, Choices: strata, Required: true, ZH: "层", EN: "stratum"},
+			{Name: "size", Type: Integer, Low: 0, High: 10_000, Required: true, ZH: "抽取数", EN: "how many to draw"},
+			{Name: "frame", Type: Integer, Low: 0, High: 1e7, ZH: "总体数", EN: "how many there are to draw from"},
 		}},
 		{Name: "draws", Type: Object, List: true, Items: mostDraws, Server: true, Fields: drawingFields, ZH: "历次抽样", EN: "every draw, also those that do not stand"},
 		{Name: "seed", Type: Text, Max: 600, Server: true, ZH: "随机种子", EN: "seed"},
@@ -112,8 +112,8 @@ var campaignSpec = &Spec{
 		{Name: "approvedBy", Type: ID, Of: KindPerson, Server: true, ZH: "批准人", EN: "approved by"},
 		{Name: "reopened", Type: Integer, Low: 0, High: 1e6, Server: true, ZH: "重新派出或重新验收的任务数", EN: "tasks that had ended and were opened again"},
 		{Name: "ended", Type: Object, List: true, Items: 4, Server: true, ZH: "收尾时的任务", EN: "how the tasks had ended when it was closed", Fields: []Field{
-			{Name: "state", Type: Enum, Choices: endedStates, Required: true},
-			{Name: "tasks", Type: Integer, Low: 0, High: 1e6, Required: true},
+			{Name: "state", Type: Enum, Choices: endedStates, Required: true, ZH: "状态", EN: "state"},
+			{Name: "tasks", Type: Integer, Low: 0, High: 1e6, Required: true, ZH: "任务数", EN: "tasks"},
 		}},
 		{Name: "reportText", Type: Text, Max: 20_000, Server: true, ZH: "总结", EN: "report"},
 	},
@@ -134,14 +134,14 @@ var campaignSpec = &Spec{
 			Name: "draw", ZH: "抽样", EN: "draw the sample", From: []State{StateDraft}, Server: true,
 			Args: []Field{
 				{Name: "seed", Type: Text, Max: 200, Required: true, ZH: "已公布哈希的种子，或公开摇号的号码", EN: "the seed whose hash was announced, or the numbers of the public draw"},
-				{Name: "frame", Type: Object, List: true, Items: 20_000, Fields: unitFields, Required: true, Long: true, Server: true},
+				{Name: "frame", Type: Object, List: true, Items: 20_000, ZH: "抽样框", EN: "frame", Fields: unitFields, Required: true, Long: true, Server: true},
 			},
 			Do: drawSample,
 		},
 		{Name: "approve", ZH: "批准", EN: "approve", From: []State{StateDraft}, To: CampaignApproved, Do: approveCampaign},
 		{Name: "run", ZH: "启动", EN: "run", From: []State{CampaignApproved}, To: CampaignRunning, Do: notOver},
 		{Name: "close", ZH: "收尾", EN: "close", From: []State{CampaignRunning}, To: CampaignClosing, Do: closeCampaign},
-		{Name: "report", ZH: "总结", EN: "report", From: []State{CampaignClosing}, To: CampaignReported, Args: []Field{{Name: "text", Type: Text, Max: 20_000, Required: true}}, Do: func(c *Case) error {
+		{Name: "report", ZH: "总结", EN: "report", From: []State{CampaignClosing}, To: CampaignReported, Args: []Field{{Name: "text", Type: Text, Max: 20_000, Required: true, ZH: "总结", EN: "report"}}, Do: func(c *Case) error {
 			if err := closeCampaign(c); err != nil { // an older server closed with open tasks
 				return err
 			}

@@ -61,7 +61,7 @@ var clueSpec = &Spec{
 		{Name: "channel", Type: Enum, Choices: channels, Required: true, Once: true, Key: true, ZH: "来源", EN: "channel"},
 		{Name: "batch", Type: Text, Max: 40, Key: true, ZH: "批次，如 2026Q3-audit", EN: "batch, such as 2026Q3-audit"},
 		{Name: "subjects", Type: Object, List: true, Items: 50, ZH: "反映对象", EN: "subjects", Fields: []Field{
-			{Name: "kind", Type: Enum, Choices: subjectKinds, Required: true}, {Name: "name", Type: Text, Required: true}, {Name: "ref", Type: Text, Max: 80},
+			{Name: "kind", Type: Enum, Choices: subjectKinds, Required: true, ZH: "种类", EN: "kind"}, {Name: "name", Type: Text, Required: true, ZH: "名称", EN: "name"}, {Name: "ref", Type: Text, Max: 80, ZH: "编号或链接", EN: "reference"},
 		}},
 		{Name: "violation", Type: Enum, Choices: Violations, Key: true, ZH: "违规违纪类型", EN: "violation"},
 		{Name: "urgency", Type: Enum, Choices: urgencies, Key: true, ZH: "紧急程度", EN: "urgency"},
@@ -106,12 +106,12 @@ var clueSpec = &Spec{
 		{Name: "register", ZH: "登记编号", EN: "register", From: []State{ClueReceived}, To: ClueRegistered, Do: registerClue},
 		{
 			Name: "assign", ZH: "分办", EN: "assign", From: []State{ClueRegistered, ClueAssigned, ClueProposed, ClueApproved, ClueHandling},
-			Args: []Field{{Name: "handler", Type: ID, Of: KindPerson, Required: true}},
+			Args: []Field{{Name: "handler", Type: ID, Of: KindPerson, Required: true, ZH: "承办人", EN: "handler"}},
 			Do:   assignClue,
 		},
 		{
 			Name: "propose", Own: true, ZH: "拟处置", EN: "propose a disposition", From: []State{ClueAssigned}, To: ClueProposed,
-			Args: []Field{{Name: "disposition", Type: Enum, Choices: dispositions, Required: true}, reason},
+			Args: []Field{{Name: "disposition", Type: Enum, Choices: dispositions, Required: true, ZH: "处置方式", EN: "disposition"}, reason},
 			Do: func(c *Case) error {
 				c.Set("disposition", c.Arg("disposition"))
 				c.Set("proposedBy", c.Who.User)
@@ -127,14 +127,14 @@ var clueSpec = &Spec{
 		{Name: "handle", Own: true, ZH: "开始办理", EN: "start handling", From: []State{ClueApproved}, To: ClueHandling},
 		{
 			Name: "report", Own: true, ZH: "报告结果", EN: "report the outcome", From: []State{ClueHandling}, To: ClueReported,
-			Args: []Field{{Name: "outcome", Type: Text, Max: 5000, Required: true}},
+			Args: []Field{{Name: "outcome", Type: Text, Max: 5000, Required: true, ZH: "办理结果", EN: "outcome"}},
 			Do:   func(c *Case) error { c.Set("outcome", c.Arg("outcome")); return nil },
 		},
 		{Name: "close", ZH: "了结", EN: "close", From: []State{ClueReported}, To: StateClosed, Args: []Field{reason}, Do: endClue},
 		{Name: "file", ZH: "立案", EN: "file", From: []State{ClueReported}, To: ClueFiled, Args: []Field{reason}, Do: endClue},
 		{
 			Name: "merge", ZH: "并案", EN: "merge", From: []State{ClueReceived, ClueRegistered, ClueAssigned}, To: ClueMerged,
-			Args: []Field{{Name: "into", Type: ID, Of: KindClue, Required: true}, reason},
+			Args: []Field{{Name: "into", Type: ID, Of: KindClue, Required: true, ZH: "并入线索", EN: "the clue into which it is merged"}, reason},
 			Do:   mergeClue,
 		},
 		{Name: "reopen", ZH: "重新打开", EN: "reopen", From: []State{StateClosed}, Args: []Field{reason}, Do: func(c *Case) error {

@@ -45,7 +45,7 @@ var findingSpec = &Spec{
 		{
 			Name: "classify", ZH: "分类", EN: "classify", From: []State{StateOpen}, To: FindingClassified,
 			Args: []Field{
-				{Name: "class", Type: Enum, Choices: classes, Required: true},
+				{Name: "class", Type: Enum, Choices: classes, Required: true, ZH: "分类", EN: "class"},
 				{Name: "reason", Type: Text, Max: 1000, ZH: "理由，不予处理时必填", EN: "needed for dismissed"},
 				{Name: "violation", Type: Enum, Choices: Violations, ZH: "违规违纪类型，列为线索而发现中未填时必填", EN: "needed for a clue when the finding has none"},
 				{Name: "clueId", Type: ID, ZH: "将生成的线索的编号；空缺：由服务器生成", EN: "for the clue that is made; left out, the server makes one"},

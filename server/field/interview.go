@@ -25,7 +25,7 @@ var interviewSpec = &Spec{
 		{Name: "alias", Type: Text, Max: 40, Required: true, ZH: "化名", EN: "respondent's alias"},
 		{Name: "stratum", Type: Enum, Choices: households, ZH: "户类型", EN: "household stratum"},
 		{Name: "consent", Type: Object, ZH: "知情同意", EN: "consent", Fields: []Field{
-			{Name: "given", Type: Bool, Required: true}, {Name: "at", Type: Time}, {Name: "how", Type: Text, Max: 200},
+			{Name: "given", Type: Bool, Required: true, ZH: "已知情同意", EN: "consent was given"}, {Name: "at", Type: Time, ZH: "同意时间", EN: "when it was given"}, {Name: "how", Type: Text, Max: 200, ZH: "同意方式", EN: "how it was given"},
 		}},
 		{Name: "answers", Type: Any, Keyed: true, ZH: "回答", EN: "structured answers"},
 		{Name: "text", Type: Text, Max: 20_000, ZH: "笔录", EN: "text"},

@@ -37,7 +37,7 @@ var conflictSpec = &Spec{
 	Commands: []Command{{
 		Name: "resolve", ZH: "处理", EN: "resolve", From: []State{StateOpen}, To: ConflictResolved,
 		Args: []Field{
-			{Name: "take", Type: Enum, Choices: takes, Required: true},
+			{Name: "take", Type: Enum, Choices: takes, Required: true, ZH: "采用", EN: "which value is taken"},
 			{Name: "value", Type: JSON, Max: 100_000, ZH: "另填的值，仅在 take 为 other 时给出，写法同编辑该字段", EN: "with take other, and only then: the third value, as an edit of the field would set it"},
 		},
 		Own: true, Others: "arbitrate", Whose: byWriters, Do: resolveConflict,
@@ -143,10 +143,10 @@ var parkedSpec = &Spec{
 		{Name: "correction", Type: JSON, Max: 2 * maxCorrection, Server: true, ZH: "更正", EN: "what was corrected when it was accepted: by path what was sent and what stands in its place"},
 		{Name: "correctedBy", Type: ID, Of: KindPerson, Server: true, ZH: "更正人", EN: "who corrected it"},
 		{Name: "takenOver", Type: Object, Server: true, ZH: "转录至", EN: "the act by which its content was taken over", Fields: []Field{
-			{Name: "scope", Type: Home, Required: true},
-			{Name: "seq", Type: Integer, Required: true},
-			{Name: "recordId", Type: ID, Required: true},
-			{Name: "recordKind", Type: Text, Max: 80},
+			{Name: "scope", Type: Home, Required: true, ZH: "范围", EN: "scope"},
+			{Name: "seq", Type: Integer, Required: true, ZH: "条目序号", EN: "number of the entry"},
+			{Name: "recordId", Type: ID, Required: true, ZH: "记录", EN: "record"},
+			{Name: "recordKind", Type: Text, Max: 80, ZH: "记录种类", EN: "kind of the record"},
 		}},
 		{Name: "receipt", Type: Object, Server: true, ZH: "回执", EN: "receipt of the photo that the operation declares", Fields: receiptFields},
 		{Name: "interruptions", Type: Integer, Low: 0, High: 1e9, Server: true, ZH: "中断次数", EN: "interruptions of the upload"},
@@ -176,12 +176,12 @@ var parkedSpec = &Spec{
 		{
 			Name: "store", ZH: "入库", EN: "store", Server: true, From: []State{StateOpen},
 			Args: []Field{
-				{Name: "receipt", Type: Object, Required: true, Fields: receiptFields},
-				{Name: "interruptions", Type: Integer, Low: 0, High: 1e9},
-				{Name: "breaks", Type: Object, List: true, Items: 200, Fields: breakFields},
-				{Name: "sentBy", Type: ID, Of: KindPerson},
-				{Name: "sentFrom", Type: Text, Max: 80},
-				{Name: "already", Type: Bool},
+				{Name: "receipt", Type: Object, Required: true, ZH: "回执", EN: "receipt", Fields: receiptFields},
+				{Name: "interruptions", Type: Integer, Low: 0, High: 1e9, ZH: "中断次数", EN: "how often it was interrupted"},
+				{Name: "breaks", Type: Object, List: true, Items: 200, ZH: "中断", EN: "interruptions", Fields: breakFields},
+				{Name: "sentBy", Type: ID, Of: KindPerson, ZH: "上传人", EN: "uploaded by"},
+				{Name: "sentFrom", Type: Text, Max: 80, ZH: "上传设备", EN: "uploaded from"},
+				{Name: "already", Type: Bool, ZH: "文件此前已有", EN: "the bytes were here already"},
 			},
 			Do: func(c *Case) error {
 				arrived(c)

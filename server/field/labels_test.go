@@ -22,6 +22,19 @@ func labelled(t *testing.T, what, zh, en string) {
 	}
 }
 
+// labelledFields walks fields with their choices and members, down to the last: forms and pages are made of them.
+func labelledFields(t *testing.T, where string, fields []field.Field) {
+	t.Helper()
+	for _, f := range fields {
+		name := where + "." + f.Name
+		labelled(t, name, f.ZH, f.EN)
+		for _, c := range f.Choices {
+			labelled(t, name+" "+c.Code, c.ZH, c.EN)
+		}
+		labelledFields(t, name, f.Fields)
+	}
+}
+
 // People read every kind, state, command, choice and code in Chinese and in English.
 func TestEverythingPeopleReadIsLabelled(t *testing.T) {
 	for _, s := range field.Kinds() {
@@ -29,8 +42,10 @@ func TestEverythingPeopleReadIsLabelled(t *testing.T) {
 		for _, st := range s.States {
 			labelled(t, string(s.Kind)+" "+st.Code, st.ZH, st.EN)
 		}
+		labelledFields(t, string(s.Kind), s.Fields)
 		for _, c := range s.Commands {
 			labelled(t, string(s.Kind)+"."+c.Name, c.ZH, c.EN)
+			labelledFields(t, string(s.Kind)+"."+c.Name, c.Args)
 		}
 	}
 	for name, choices := range field.Enums() {

@@ -217,10 +217,10 @@ var photoSpec = &Spec{
 		{Name: "sentFrom", Type: Text, Max: 80, Server: true, ZH: "上传设备", EN: "from which device"},
 		{Name: "already", Type: Bool, Server: true, ZH: "文件此前已有", EN: "the same bytes were here already, and no more were taken"},
 		{Name: "declaredFirst", Type: Object, Server: true, ZH: "首次声明", EN: "what was declared before it was corrected", Fields: []Field{
-			{Name: "sha256", Type: Hash, Required: true},
-			{Name: "size", Type: Integer, Required: true},
-			{Name: "type", Type: Text, Required: true},
-			{Name: "until", Type: Time, Required: true},
+			{Name: "sha256", Type: Hash, Required: true, ZH: "SHA-256 校验值", EN: "SHA-256"},
+			{Name: "size", Type: Integer, Required: true, ZH: "大小（字节）", EN: "size in bytes"},
+			{Name: "type", Type: Text, Required: true, ZH: "类型", EN: "type"},
+			{Name: "until", Type: Time, Required: true, ZH: "截止", EN: "until"},
 		}},
 		{Name: "facts", Type: JSON, Server: true, ZH: "图像信息", EN: "facts read from the bytes"},
 		{Name: "comparing", Type: Bool, Server: true, ZH: "比对中", EN: "its picture is still to be compared with others"},
@@ -237,12 +237,12 @@ var photoSpec = &Spec{
 		{
 			Name: "store", ZH: "入库", EN: "store", Server: true, From: []State{PhotoDeclared},
 			Args: []Field{
-				{Name: "receipt", Type: Object, Required: true, Fields: receiptFields},
-				{Name: "interruptions", Type: Integer, Low: 0, High: 1e9},
-				{Name: "breaks", Type: Object, List: true, Items: 200, Fields: breakFields},
-				{Name: "sentBy", Type: ID, Of: KindPerson},
-				{Name: "sentFrom", Type: Text, Max: 80},
-				{Name: "already", Type: Bool},
+				{Name: "receipt", Type: Object, Required: true, ZH: "回执", EN: "receipt", Fields: receiptFields},
+				{Name: "interruptions", Type: Integer, Low: 0, High: 1e9, ZH: "中断次数", EN: "how often it was interrupted"},
+				{Name: "breaks", Type: Object, List: true, Items: 200, ZH: "中断", EN: "interruptions", Fields: breakFields},
+				{Name: "sentBy", Type: ID, Of: KindPerson, ZH: "上传人", EN: "uploaded by"},
+				{Name: "sentFrom", Type: Text, Max: 80, ZH: "上传设备", EN: "uploaded from"},
+				{Name: "already", Type: Bool, ZH: "文件此前已有", EN: "the bytes were here already"},
 			},
 			To: PhotoStored,
 			Do: func(c *Case) error {
@@ -256,12 +256,12 @@ var photoSpec = &Spec{
 		{
 			Name: "analyse", ZH: "分析", EN: "analyse", Server: true, From: []State{PhotoStored, PhotoLinked},
 			Args: []Field{
-				{Name: "facts", Type: JSON},
-				{Name: "small", Type: Hash},
-				{Name: "large", Type: Hash},
-				{Name: "perceptual", Type: Text, Max: 100},
-				{Name: "note", Type: Text, Max: 500},
-				{Name: "comparing", Type: Bool},
+				{Name: "facts", Type: JSON, ZH: "文件信息", EN: "facts of the file"},
+				{Name: "small", Type: Hash, ZH: "小图", EN: "small rendition"},
+				{Name: "large", Type: Hash, ZH: "大图", EN: "large rendition"},
+				{Name: "perceptual", Type: Text, Max: 100, ZH: "感知哈希", EN: "perceptual hash"},
+				{Name: "note", Type: Text, Max: 500, ZH: "备注", EN: "note"},
+				{Name: "comparing", Type: Bool, ZH: "正在比对", EN: "being compared"},
 			},
 			Do: func(c *Case) error {
 				for _, name := range []string{"facts", "small", "large", "perceptual", "comparing"} {
@@ -325,9 +325,9 @@ var photoDesk = &Desk{
 
 // breakFields are those of one interruption of an upload: the bytes that were kept, the server's clock, and a code.
 var breakFields = []Field{
-	{Name: "offset", Type: Integer, Required: true},
-	{Name: "at", Type: Time, Required: true},
-	{Name: "code", Type: Text, Max: 60},
+	{Name: "offset", Type: Integer, Required: true, ZH: "断点（字节）", EN: "at which byte"},
+	{Name: "at", Type: Time, Required: true, ZH: "时间", EN: "time"},
+	{Name: "code", Type: Text, Max: 60, ZH: "代码", EN: "code"},
 }
 
 // ArrivalFields say how the bytes of a photo came. An entry of an older server has the first two.
@@ -342,16 +342,16 @@ func arrived(c *Case) {
 }
 
 var receiptFields = []Field{
-	{Name: "v", Type: Integer},
-	{Name: "number", Type: Text},
-	{Name: "sha256", Type: Hash, Required: true},
-	{Name: "size", Type: Integer},
-	{Name: "type", Type: Text},
-	{Name: "photoId", Type: Text},
-	{Name: "receivedAt", Type: Time},
-	{Name: "keepUntil", Type: Time, Ahead: true},
-	{Name: "keyId", Type: Text},
-	{Name: "signature", Type: Text, Max: 400},
+	{Name: "v", Type: Integer, ZH: "格式版本", EN: "version of the form"},
+	{Name: "number", Type: Text, ZH: "编号", EN: "number"},
+	{Name: "sha256", Type: Hash, Required: true, ZH: "SHA-256 校验值", EN: "SHA-256"},
+	{Name: "size", Type: Integer, ZH: "大小（字节）", EN: "size in bytes"},
+	{Name: "type", Type: Text, ZH: "类型", EN: "type"},
+	{Name: "photoId", Type: Text, ZH: "照片", EN: "photo"},
+	{Name: "receivedAt", Type: Time, ZH: "收到时间", EN: "received at"},
+	{Name: "keepUntil", Type: Time, Ahead: true, ZH: "手机保留至", EN: "the phone keeps it until"},
+	{Name: "keyId", Type: Text, ZH: "签名密钥", EN: "signing key"},
+	{Name: "signature", Type: Text, Max: 400, ZH: "签名", EN: "signature"},
 }
 
 // FlagRaised and FlagDecided are the states of a flag.
@@ -393,7 +393,7 @@ var flagSpec = &Spec{
 	}},
 	Commands: []Command{{
 		Name: "decide", ZH: "处理", EN: "decide", From: []State{FlagRaised}, To: FlagDecided,
-		Args: []Field{{Name: "decision", Type: Enum, Choices: decisions, Required: true}, reason},
+		Args: []Field{{Name: "decision", Type: Enum, Choices: decisions, Required: true, ZH: "处置", EN: "decision"}, reason},
 		Do: func(c *Case) error {
 			report, err := ReportOf(c.Look, c.Record)
 			if err != nil {

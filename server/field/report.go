@@ -71,11 +71,11 @@ var reportSpec = &Spec{
 		{Name: "startedAt", Type: Time, ZH: "开始时间", EN: "start"},
 		{Name: "endedAt", Type: Time, ZH: "结束时间", EN: "end"},
 		{Name: "answers", Type: Object, Keyed: true, ZH: "回答", EN: "answers", Fields: []Field{
-			{Name: "value", Type: Any},
-			{Name: "cannotObtain", Type: Text, Max: 1000},
-			{Name: "note", Type: Text, Max: 5000},
-			{Name: "seconds", Type: Integer, Low: 0, High: 86_400},
-			{Name: "at", Type: Time},
+			{Name: "value", Type: Any, ZH: "回答", EN: "value"},
+			{Name: "cannotObtain", Type: Text, Max: 1000, ZH: "无法取得的原因", EN: "why it cannot be obtained"},
+			{Name: "note", Type: Text, Max: 5000, ZH: "说明", EN: "note"},
+			{Name: "seconds", Type: Integer, Low: 0, High: 86_400, ZH: "用时（秒）", EN: "seconds"},
+			{Name: "at", Type: Time, ZH: "时间", EN: "time"},
 		}},
 		{Name: "photos", Type: Hash, List: true, Items: 200, ZH: "声明的照片", EN: "photos declared by hash"},
 		{Name: "position", Type: Position, ZH: "位置", EN: "position"},
@@ -141,8 +141,8 @@ var reportSpec = &Spec{
 		{
 			Name: "return", ZH: "退回", EN: "return", From: []State{ReportSubmitted, ReportResubmitted, ReportUnderReview}, To: ReportReturned,
 			Args: []Field{
-				{Name: "items", Type: Object, List: true, Fields: returnedItem, Required: true},
-				{Name: "deadline", Type: Time, Ahead: true, Required: true},
+				{Name: "items", Type: Object, List: true, ZH: "退回的事项", EN: "items that go back", Fields: returnedItem, Required: true},
+				{Name: "deadline", Type: Time, Ahead: true, Required: true, ZH: "更正期限", EN: "to be corrected by"},
 			},
 			Do: returnReport,
 		},

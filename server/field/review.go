@@ -31,7 +31,7 @@ var reviewSpec = &Spec{
 	},
 	Commands: []Command{{
 		Name: "decide", ZH: "作出结论", EN: "decide", From: []State{StateOpen}, To: ReviewDecided,
-		Args: []Field{{Name: "decision", Type: Enum, Choices: reviewDecisions, Required: true}, reason},
+		Args: []Field{{Name: "decision", Type: Enum, Choices: reviewDecisions, Required: true, ZH: "处置", EN: "decision"}, reason},
 		Do: func(c *Case) error {
 			about, err := c.Look.Get(RecordID(c.Record.Text("recordId")))
 			if err != nil {

@@ -28,9 +28,9 @@ type RevisitResult struct {
 }
 
 var resultFields = []Field{
-	{Name: "findingId", Type: ID, Of: KindFinding, Required: true},
-	{Name: "result", Type: Enum, Choices: results, Required: true},
-	{Name: "note", Type: Text, Max: 2000},
+	{Name: "findingId", Type: ID, Of: KindFinding, Required: true, ZH: "发现问题", EN: "finding"},
+	{Name: "result", Type: Enum, Choices: results, Required: true, ZH: "核查结果", EN: "result"},
+	{Name: "note", Type: Text, Max: 2000, ZH: "备注", EN: "note"},
 }
 
 var openRevisit = []State{RevisitPending, RevisitAssigned, RevisitDownloaded, RevisitInProgress, RevisitReturned}
@@ -105,18 +105,18 @@ var revisitSpec = &Spec{
 		{
 			Name: "assign", ZH: "派单", EN: "assign", From: []State{RevisitPending}, To: RevisitAssigned,
 			Args: []Field{
-				{Name: "assignee", Type: ID, Of: KindPerson, Required: true},
+				{Name: "assignee", Type: ID, Of: KindPerson, Required: true, ZH: "承办人", EN: "assignee"},
 				{Name: "companion", Type: ID, Of: KindPerson, Required: true, ZH: "另一人，须与承办人不同", EN: "the second inspector, who is not the first"},
-				{Name: "due", Type: Date, Required: true},
+				{Name: "due", Type: Date, Required: true, ZH: "期限", EN: "due"},
 			},
 			Do: assignRevisit,
 		},
 		{
 			Name: "reassign", ZH: "改派", EN: "reassign", From: []State{RevisitAssigned, RevisitDownloaded, RevisitInProgress, RevisitReturned, RevisitMissed}, To: RevisitAssigned,
 			Args: []Field{
-				{Name: "assignee", Type: ID, Of: KindPerson, Required: true},
+				{Name: "assignee", Type: ID, Of: KindPerson, Required: true, ZH: "承办人", EN: "assignee"},
 				{Name: "companion", Type: ID, Of: KindPerson, Required: true, ZH: "另一人，须与承办人不同", EN: "the second inspector, who is not the first"},
-				{Name: "due", Type: Date, Required: true},
+				{Name: "due", Type: Date, Required: true, ZH: "期限", EN: "due"},
 				reason,
 			},
 			Do: func(c *Case) error {
@@ -141,7 +141,7 @@ var revisitSpec = &Spec{
 		{Name: "start", ZH: "开始", EN: "start", From: []State{RevisitAssigned, RevisitDownloaded}, To: RevisitInProgress, Own: true},
 		{
 			Name: "submit", Own: true, ZH: "提交", EN: "submit", From: []State{RevisitAssigned, RevisitDownloaded, RevisitInProgress, RevisitReturned}, To: RevisitSubmitted,
-			Args: []Field{{Name: "reportId", Type: ID, Of: KindReport, Required: true}, {Name: "results", Type: Object, List: true, Fields: resultFields}},
+			Args: []Field{{Name: "reportId", Type: ID, Of: KindReport, Required: true, ZH: "报告", EN: "report"}, {Name: "results", Type: Object, List: true, ZH: "核查结果", EN: "results", Fields: resultFields}},
 			Do:   submitRevisit,
 		},
 		{Name: "return", ZH: "退回", EN: "return", From: []State{RevisitSubmitted}, To: RevisitReturned, Args: []Field{reason}, Do: func(c *Case) error {

@@ -91,7 +91,7 @@ var accountSpec = &Spec{
 	Commands: []Command{{
 		Name: "set", ZH: "设置密码", EN: "set the password", From: []State{StateActive}, Server: true,
 		Args: []Field{
-			{Name: "digest", Type: Hash, Required: true},
+			{Name: "digest", Type: Hash, Required: true, ZH: "密码摘要", EN: "digest of the password"},
 			{Name: "before", Type: Hash, ZH: "原摘要", EN: "the digest that it replaces; missing: whichever"},
 			{Name: "why", Type: Enum, Choices: sessionEnds, Required: true, ZH: "原因", EN: "why"},
 			{Name: "keep", Type: ID, Of: KindSession, ZH: "保留的会话", EN: "the session that stays open"},
@@ -186,9 +186,9 @@ var oneTimeSpec = &Spec{
 	},
 	Commands: []Command{
 		{Name: "use", ZH: "使用", EN: "use", From: []State{CodeOpen}, To: CodeUsed, Server: true, Args: []Field{
-			{Name: "device", Type: Text, Max: 36},
-			{Name: "name", Type: Text, Max: 100},
-			{Name: "platform", Type: Text, Max: 50},
+			{Name: "device", Type: Text, Max: 36, ZH: "设备", EN: "device"},
+			{Name: "name", Type: Text, Max: 100, ZH: "名称", EN: "name"},
+			{Name: "platform", Type: Text, Max: 50, ZH: "系统", EN: "platform"},
 			{Name: "most", Type: Integer, High: 1000, ZH: "设备上限", EN: "how many devices one person may have"},
 		}, Do: useCode},
 		{Name: "withdraw", ZH: "撤回", EN: "withdraw", From: []State{CodeOpen}, To: CodeWithdrawn, Server: true, Do: func(c *Case) error {
@@ -218,7 +218,7 @@ var sessionSpec = &Spec{
 	},
 	Commands: []Command{{
 		Name: "close", ZH: "结束", EN: "close", From: []State{StateOpen}, To: StateClosed, Server: true,
-		Args: []Field{{Name: "why", Type: Enum, Choices: sessionEnds, Required: true}},
+		Args: []Field{{Name: "why", Type: Enum, Choices: sessionEnds, Required: true, ZH: "原因", EN: "why"}},
 		Do: func(c *Case) error {
 			c.Set("why", c.Arg("why"))
 			c.Set("closedAt", stamp(c.Now))
