@@ -30,6 +30,7 @@ import (
 	"fieldclue/server/api/tus"
 	"fieldclue/server/field"
 	"fieldclue/server/store"
+	"fieldclue/server/tables"
 	"fieldclue/server/web"
 	"fieldclue/server/workflow"
 	"fieldclue/sync/protocol"
@@ -114,6 +115,7 @@ type Server struct {
 	appOrigins   []string
 
 	exports     exports
+	reading     sync.Mutex    // held while a table is read
 	connections int           // that may be open at once
 	stopping    chan struct{} // closed when the server shall take no new work
 	stopOnce    sync.Once
@@ -177,6 +179,7 @@ func New(o Options) *Server {
 		{Prefix: "/v1/setup", Max: openMax},
 		{Prefix: tus.Path, Max: o.Uploads.MaxSize(), Stream: true},
 		{Prefix: "/v1/sync/", Max: protocol.MaxBatchBytes},
+		{Prefix: "/v1/tables", Max: tables.MostBytes},
 	}
 	o.Guard.Default = guard.Rule{Max: 1 << 20}
 	o.Guard.Sender = s.sender

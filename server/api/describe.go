@@ -7,15 +7,17 @@ import (
 
 	"fieldclue/server/access"
 	"fieldclue/server/field"
+	"fieldclue/server/tables"
 	"fieldclue/server/workflow"
 )
 
 // registerDescribed registers what a screen needs that shows any kind: what kinds there are and what is done with them,
-// a record with what the reader may do to it, and what records are called.
+// a record with what the reader may do to it, what records are called, and what stands in a table that is imported.
 func (s *Server) registerDescribed() {
 	s.get("/v1/kinds", "listKinds", s.kinds)
 	s.get("/v1/records/:id/page", "getRecordPage", viewed(s.flow.RecordPage))
 	s.get("/v1/names", "listNames", s.names)
+	s.route(fiber.MethodPost, "/v1/tables", "readTable", signedIn, s.readTable)
 }
 
 // described is a kind as a screen that knows none shows it.
@@ -150,4 +152,20 @@ func (s *Server) names(c *fiber.Ctx) error {
 	return reply(c, struct {
 		Names map[field.RecordID]workflow.NamedRecord `json:"names"`
 	}{found})
+}
+
+// readTable gives what stands in a table. Nothing of it is kept: who imports it looks at it, and makes its records one
+// by one, as everybody makes records. One is read at a time, because a workbook is much larger than its file.
+func (s *Server) readTable(c *fiber.Ctx) error {
+	if !s.reading.TryLock() {
+		return field.Refuse(field.CodeBusy, "Another table is being read; try again in a moment.").InChinese("正在读取另一份表格，请稍后重试。")
+	}
+	defer s.reading.Unlock()
+	sheets, err := tables.Read(c.Request().Body())
+	if err != nil {
+		return err
+	}
+	return reply(c, struct {
+		Sheets []tables.Sheet `json:"sheets"`
+	}{sheets})
 }

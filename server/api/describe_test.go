@@ -1,12 +1,15 @@
 package api_test
 
 import (
+	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"fieldclue/server/field"
+	"fieldclue/server/tables"
 	"fieldclue/server/workflow"
 )
 
@@ -129,5 +132,34 @@ func TestWhatAPageOffersIsWhatTheCommitAllows(t *testing.T) {
 				t.Error("an inspector is told that he may make clues")
 			}
 		}
+	}
+}
+
+// A table is read for everybody who is signed in, and nothing of it is kept.
+func TestATableIsRead(t *testing.T) {
+	w := start(t)
+	admin := w.setUp()
+	before := w.heads()
+	send := func(kind, body string) answer {
+		req, err := http.NewRequestWithContext(t.Context(), "POST", w.url+"/v1/tables", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+admin.AccessToken)
+		req.Header.Set("Content-Type", kind)
+		return w.answer(http.DefaultClient, req)
+	}
+	var got struct {
+		Sheets []tables.Sheet `json:"sheets"`
+	}
+	if send("text/csv", "name,login\n陈,chen\n").want(200).into(&got); len(got.Sheets) != 1 || len(got.Sheets[0].Rows) != 2 || got.Sheets[0].Rows[1][0] != "陈" {
+		t.Errorf("%v", got)
+	}
+	send("text/csv", "\xff\xd8\xff\x00").refused(415, field.CodeUnsupportedType)
+	send("text/csv", strings.Repeat("x\n", 5001)).refused(400, field.CodeTooLong)
+	send("text/csv", strings.Repeat("x", tables.MostBytes+1)).refused(413, field.CodeBodyTooLarge)
+	w.send("POST", "/v1/tables", obj{"a": 1}).refused(401, field.CodeTokenMissing)
+	if !maps.Equal(before, w.heads()) {
+		t.Error("something was written")
 	}
 }

@@ -1,8 +1,10 @@
 // Package web holds the screens: pages in plain ES modules and CSS, bundled in memory when the program starts.
 //
-// desk/ is the desk of supervisors, a file per screen (main.js is the one to open first); lib/ is what screens share:
-// view.js makes elements, client.js asks the server, words.js has every word in both languages, keys.js the keyboard,
-// drafts.js what was typed and not sent. style/ has the tokens of colours and sizes, and what the screens look like.
+// desk/ is the desk, a file per screen (main.js is the one to open first; records.js and record.js show every kind,
+// panels.js what only some have); lib/ is what screens share: view.js makes elements, client.js asks the server,
+// words.js has every word in both languages, kinds.js what the server says of its kinds, form.js and value.js their
+// fields to write and to read, keys.js the keyboard, drafts.js what was typed and not sent. style/ has the tokens of
+// colours and sizes, and what the screens look like.
 // There is no build step and no third-party code: the modules run as they stand, and are bundled because sixty small
 // files over HTTP/1.1 take a second on a slow link.
 //

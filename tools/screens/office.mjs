@@ -1,5 +1,5 @@
 // A first afternoon: a fresh server becomes an office by the screens alone. The set-up with the code of the console, people with their codes,
-// a project, a site, a template, who may see the site, a clue from its registration to its approval, a small campaign. `node office.mjs BASE
+// projects, one by hand and two of a table, a site, a template, who may see the site, a clue from its registration to its approval, a small campaign. `node office.mjs BASE
 // CODE [PICTURES]`: where a server that nobody has set up serves, and the code that it printed.
 
 import assert from 'node:assert/strict'
@@ -132,10 +132,24 @@ await make(chen, 'templates', { 标题: '道路检查', 版本: '1' }, async () 
 await command(chen, '发布')
 await state(chen, '已发布')
 
+// A table becomes projects: what is wrong stands in its cell, the rest is made, and the same file again makes nothing twice.
+const table = Buffer.from('项目编号,名称,类型,县区,预算（元）\nQXG-2026-002,凉水小学宿舍楼,教育,520502,"800,000"\nQXG-2026-003,冷链仓储中心,工厂,52,很多\nQXG-2026-004,蔬菜大棚,产业,520502,350000\n')
+const projects = () => chen.evaluate(async () => (await (await fetch('/v1/projects')).json()).items.length)
+for (let i = 0; i < 2; i++) {
+  await chen.goto(base + '/desk/import')
+  await chen.setInputFiles('#file', { name: '项目.csv', mimeType: 'text/csv', buffer: table })
+  await chen.waitForSelector('tr[data-row]')
+  assert.equal(await chen.locator('td.fault').count(), 3, 'cells with a fault')
+  if (i === 0) await looked(chen, 'import')
+  await press(chen, '导入 2 行')
+  await until(chen, () => document.querySelectorAll('.came a').length === 2)
+  assert.equal(await projects(), 3, 'projects')
+}
+
 // Two people change one record at once: the second sees what the first wrote, and nothing is overwritten unseen.
 const second = await chen.context().newPage()
 await chen.goto(base + '/desk/list/projects')
-await chen.locator('tbody a').first().click()
+await chen.locator('tbody a', { hasText: '长冲村' }).first().click()
 await state(chen, '批复')
 await second.goto(chen.url())
 await state(second, '批复')

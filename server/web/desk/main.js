@@ -5,6 +5,7 @@ import { forget } from '../lib/drafts.js'
 import { forgetNames, kinds } from '../lib/kinds.js'
 import { h, show } from '../lib/view.js'
 import { label, lang, names, speak, t } from '../lib/words.js'
+import { importing } from './import.js'
 import { inbox, unread } from './inbox.js'
 import { office, people, person } from './people.js'
 import { queue } from './queue.js'
@@ -31,6 +32,7 @@ const screens = [
   [/^\/desk\/people$/, people],
   [/^\/desk\/people\/([^/]+)$/, person],
   [/^\/desk\/office$/, office],
+  [/^\/desk\/import$/, importing],
   [/^\/desk\/reports\/([^/]+)$/, review],
   [/^\/desk(?:\/queue\/(waiting|returned|decided))?\/?$/, queue],
   [/^\/desk\/([a-z]+)\/([0-9a-f-]{36})$/, record],
@@ -138,6 +140,7 @@ async function begin() {
   const who = localStorage.getItem('person')
   if (who && who !== me.user.id) forget() // what another person typed at this desk is not this one's
   localStorage.setItem('person', me.user.id)
+  localStorage.setItem('administers', String(has(me.user, ['administrator'])))
   await kinds()
   show(document.body, header(me.user), said, main)
   let asking = false

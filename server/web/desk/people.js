@@ -21,7 +21,7 @@ const rolesField = () => ({ name: 'roles', type: 'object', list: true, zh: '角�
 const rolesSaid = (given) => given.map((r) => label('role', r.role) + (r.regions?.length ? ` (${r.regions.join(', ')})` : '')).join('、')
 
 /** newPassword makes one that nobody could guess; the person sets another. */
-function newPassword() {
+export function newPassword() {
   const letters = 'abcdefghjkmnpqrstuvwxyz23456789'
   return Array.from(crypto.getRandomValues(new Uint8Array(20)), (b, i) => (i > 0 && i % 5 === 0 ? '-' : '') + letters[b % letters.length]).join('')
 }
@@ -81,7 +81,7 @@ export function people(into) {
     const { items: others } = await all('/v1/people')
     const rest = others.filter((p) => !items.some((a) => a.person === p.id))
     return [
-      h('div', { class: 'title' }, h('h1', {}, t('people')), h('button', { type: 'button', onclick: hire }, '+ ', t('newPerson')), ' ', h('a', { href: '/desk/office' }, t('office'))),
+      h('div', { class: 'title' }, h('h1', {}, t('people')), h('button', { type: 'button', onclick: hire }, '+ ', t('newPerson')), ' ', h('a', { href: '/desk/office' }, t('office')), ' · ', h('a', { href: '/desk/import' }, t('importTable'))),
       h('div', { class: 'queue' }, h('table', { class: 'list' }, h('thead', {}, h('tr', {}, ['person', 'login', 'roles', 'devices', 'state'].map((w) => h('th', { scope: 'col' }, t(w))))),
         h('tbody', {}, items.map((a) => h('tr', {}, h('td', {}, h('a', { href: '/desk/people/' + a.person }, a.name)), h('td', {}, a.login), h('td', {}, rolesSaid(a.roles)),
           h('td', {}, a.devices.filter((/** @type {any} */ d) => d.state === 'active').length || h('span', { class: 'attention' }, t('noDevice'))), h('td', {}, stateOf('person', a.state)))),

@@ -25,7 +25,7 @@ export function catalogue(into) {
   const listed = every().filter((k) => actOf(k, 'list'))
   const named = groups.flatMap(([, kinds]) => kinds)
   const rest = listed.filter((k) => !named.includes(k.kind)).map((k) => k.kind)
-  show(into, h('h1', {}, t('records')), h('div', { class: 'catalogue' }, [...groups, /** @type {[string, string[]]} */ (['groupRest', rest])].map(([word, kinds]) => {
+  show(into, h('div', { class: 'title' }, h('h1', {}, t('records')), h('a', { href: '/desk/import' }, t('importTable'))), h('div', { class: 'catalogue' }, [...groups, /** @type {[string, string[]]} */ (['groupRest', rest])].map(([word, kinds]) => {
     const some = kinds.map((kind) => listed.find((k) => k.kind === kind)).filter((k) => k !== undefined)
     return some.length > 0 && h('section', {}, h('h2', {}, t(word)), h('ul', {}, some.map((k) => h('li', {},
       h('a', { href: '/desk/list/' + k.path }, title(k)),
