@@ -1,7 +1,10 @@
 package tables_test
 
 import (
+	"archive/zip"
 	"bytes"
+	"errors"
+	"io"
 	"reflect"
 	"strings"
 	"testing"
@@ -84,4 +87,64 @@ func FuzzRead(f *testing.F) {
 			t.Errorf("%v, %v", sheets, err)
 		}
 	})
+}
+
+// altered is a workbook with something else in the sheet.
+func altered(t *testing.T, workbook []byte, from, to string) []byte {
+	t.Helper()
+	r, err := zip.NewReader(bytes.NewReader(workbook), int64(len(workbook)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	w := zip.NewWriter(&out)
+	hits := 0
+	for _, f := range r.File {
+		in, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Name == "xl/worksheets/sheet1.xml" {
+			hits = bytes.Count(text, []byte(from))
+			text = bytes.ReplaceAll(text, []byte(from), []byte(to))
+		}
+		entry, err := w.Create(f.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := entry.Write(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil || hits == 0 {
+		t.Fatalf("%q stands %d times in the sheet, %v", from, hits, err)
+	}
+	return out.Bytes()
+}
+
+// A workbook that claims far rows or columns, text that is not there, or that unfolds to much more than it has, is
+// refused, or read as the one row that it holds: it breaks nothing.
+func TestAHostileWorkbookBreaksNothing(t *testing.T) {
+	whole := book(t, map[string]any{"A1": "x", "B1": "y"})
+	for name, file := range map[string][]byte{
+		"the last row":       altered(t, whole, `<row r="1"`, `<row r="1048576"`),
+		"a row beyond":       altered(t, whole, `<row r="1"`, `<row r="2147483647"`),
+		"a row before":       altered(t, whole, `<row r="1"`, `<row r="-5"`),
+		"the last column":    altered(t, whole, `r="B1"`, `r="XFD1"`),
+		"a column beyond":    altered(t, whole, `r="B1"`, `r="ZZZZZZZ1"`),
+		"text that is none":  altered(t, whole, `<v>1</v>`, `<v>-1</v>`),
+		"what unfolds":       altered(t, whole, `<row r="1"`, strings.Repeat(" ", 64<<20)+`<row r="1"`),
+		"rows without end":   altered(t, whole, `</sheetData>`, strings.Repeat(`<row><c t="str"><v>x</v></c></row>`, 6000)+`</sheetData>`),
+		"elements in others": altered(t, whole, `</sheetData>`, strings.Repeat(`<row>`, 100_000)+`</sheetData>`),
+	} {
+		sheets, err := tables.Read(file)
+		var fe *field.Error
+		if err != nil && !errors.As(err, &fe) || err == nil && (len(sheets) != 1 || len(sheets[0].Rows) > 1) {
+			t.Errorf("%s: %d sheets, %v", name, len(sheets), err)
+		}
+	}
 }
