@@ -2,7 +2,6 @@ package api_test
 
 import (
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -141,13 +140,7 @@ func TestATableIsRead(t *testing.T) {
 	admin := w.setUp()
 	before := w.heads()
 	send := func(kind, body string) answer {
-		req, err := http.NewRequestWithContext(t.Context(), "POST", w.url+"/v1/tables", strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Authorization", "Bearer "+admin.AccessToken)
-		req.Header.Set("Content-Type", kind)
-		return w.answer(http.DefaultClient, req)
+		return admin.do("POST", "/v1/tables", []byte(body), "Content-Type", kind)
 	}
 	var got struct {
 		Sheets []tables.Sheet `json:"sheets"`
