@@ -117,6 +117,21 @@ await page.goto(link)
 await page.waitForSelector('.queue tbody tr')
 const rows = await page.locator('.queue tbody tr').count()
 assert.equal(rows, 2, 'reports that wait')
+// A filter is kept by the keyboard: what was typed narrows the list, and Escape leaves the field.
+await page.keyboard.press('/')
+await page.keyboard.type('没有这样的地方')
+await page.waitForSelector('.empty')
+await page.keyboard.press('Control+a')
+await page.keyboard.press('Delete')
+await page.keyboard.press('Escape')
+await until(page, () => document.querySelectorAll('.queue tbody tr').length === 2)
+// g and a letter lead to a place, from everywhere.
+for (const [key, path] of [['l', '/desk/records'], ['i', '/desk/inbox'], ['q', '/desk']]) {
+  await page.keyboard.press('g')
+  await page.keyboard.press(key)
+  await until(page, (p) => location.pathname === p, path)
+}
+await page.waitForSelector('.queue tbody tr')
 let keys = 0
 const press = async (key) => { keys++; await page.keyboard.press(key) }
 await press('Enter')

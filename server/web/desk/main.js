@@ -2,6 +2,7 @@
 
 import { ask, get, listen } from '../lib/client.js'
 import { forget } from '../lib/drafts.js'
+import { leads } from '../lib/keys.js'
 import { forgetNames, kinds } from '../lib/kinds.js'
 import { h, show } from '../lib/view.js'
 import { label, lang, names, speak, t } from '../lib/words.js'
@@ -92,17 +93,21 @@ async function count() {
   show(told, n ? t('inboxN', n) : t('inbox'))
 }
 
+/** places are where somebody's roles lead: path, word, and the letter behind `g`. @param {any} user @returns {[string, string, string][]} */
+const places = (user) => /** @type {[string, string, string][]} */ ([
+  ['/desk/start', 'start', 's'], reviews(user) && ['/desk', 'queue', 'q'],
+  has(user, ['clue_manager', 'handler', 'leader', 'liaison', 'auditor']) && ['/desk/list/clues', 'clues', 'c'],
+  has(user, ['supervisor', 'leader', 'auditor']) && ['/desk/list/campaigns', 'campaigns', 'r'],
+  ['/desk/records', 'records', 'l'], has(user, ['administrator']) && ['/desk/people', 'people', 'p'], ['/desk/inbox', 'inbox', 'i']].filter(Boolean))
+
 /** @param {any} user */
 function header(user) {
   const roles = user.roles.map((/** @type {any} */ r) => label('role', r.role)).join(lang() === 'zh' ? '、' : ', ')
+  leads(places(user).map(([path, word, key]) => ({ key, word, run: () => go(path) })))
   return h('header', {},
     h('a', { class: 'skip', href: '#content' }, t('skip')),
     h('a', { class: 'brand', href: '/desk' }, t('desk')),
-    h('nav', { 'aria-label': t('desk') }, 
-      h('a', { href: '/desk/start' }, t('start')), reviews(user) && h('a', { href: '/desk' }, t('queue')),
-      has(user, ['clue_manager', 'handler', 'leader', 'liaison', 'auditor']) && h('a', { href: '/desk/list/clues' }, t('clues')),
-      has(user, ['supervisor', 'leader', 'auditor']) && h('a', { href: '/desk/list/campaigns' }, t('campaigns')),
-      h('a', { href: '/desk/records' }, t('records')), has(user, ['administrator']) && h('a', { href: '/desk/people' }, t('people')), told),
+    h('nav', { 'aria-label': t('desk') }, places(user).map(([path, word]) => (word === 'inbox' ? told : h('a', { href: path }, t(word))))),
     h('span', { class: 'who' }, user.name, h('small', {}, roles)),
     h('button', { class: 'plain', onclick: () => speak(lang() === 'zh' ? 'en' : 'zh') }, t('otherLanguage')),
     h('button', { class: 'plain', onclick: signOut }, t('signOut')))

@@ -2,6 +2,7 @@
 
 import { all } from '../lib/client.js'
 import { cap, push } from '../lib/keys.js'
+import { meet, met } from '../lib/kinds.js'
 import { h, show } from '../lib/view.js'
 import { label, span, stateOf, t, when } from '../lib/words.js'
 import { go } from './main.js'
@@ -24,6 +25,21 @@ const seen = {
 }
 export const noteSeen = seen.note.bind(seen)
 
+/** chosen is what the queue is narrowed to. It stays while a report is looked at, so that the next one is the next of these. */
+const chosen = { words: '', severity: 0, news: false }
+
+/** narrowed reports whether lines of the queue are left out. */
+export const narrowed = () => chosen.words.trim() !== '' || chosen.severity > 0 || chosen.news
+
+/** isNew is how a report differs from what this browser has looked at. @param {any} item */
+const isNew = (item) => { const last = seen.all()[item.id]; return last === undefined ? 'fresh' : last < item.version ? 'changed' : '' }
+
+/** meant reports whether a line is one of those that were chosen. @param {any} item @param {boolean} waits the filters for what waits count */
+function meant(item, waits) {
+  const text = [item.site.name, item.id, label('visitType', item.visitType ?? ''), item.reviewer?.name, ...item.inspectors.map((/** @type {any} */ p) => p.name), when(item.submittedAt ?? item.updatedAt)].join(' ').toLowerCase()
+  return chosen.words.trim().toLowerCase().split(/\s+/).every((w) => text.includes(w)) && (!waits || (item.severity >= chosen.severity && (!chosen.news || isNew(item) !== '')))
+}
+
 /** waiting gives the lines of the queue. */
 export const waiting = () => all('/v1/review/queue')
 
@@ -35,25 +51,15 @@ async function others(tab) {
   const states = tab === 'returned' ? ['returned'] : ['approved', 'archived']
   const lists = await Promise.all(states.map((s) => all('/v1/reports?state=' + s, 200)))
   const reports = lists.flatMap((l) => l.items)
-  const named = await namesOf(reports)
+  await meet(reports.map((r) => [r.fields.siteId, r.fields.inspectors, r.fields.reviewer]))
+  const called = (/** @type {string} */ id) => met(id)?.name
   const items = reports.map((r) => ({
     id: r.id, version: r.version, state: r.state, visitType: r.fields.visitType, severity: 0, returns: 0,
-    site: { name: named.get(r.fields.siteId) ?? r.fields.siteId }, inspectors: (r.fields.inspectors ?? []).map((/** @type {string} */ p) => ({ name: named.get(p) ?? '' })),
-    reviewer: r.fields.reviewer && { name: named.get(r.fields.reviewer) }, deadline: r.fields.deadline, updatedAt: r.updatedAt,
+    site: { name: called(r.fields.siteId) ?? r.fields.siteId }, inspectors: (r.fields.inspectors ?? []).map((/** @type {string} */ p) => ({ name: called(p) ?? '' })),
+    reviewer: r.fields.reviewer && { name: called(r.fields.reviewer) }, deadline: r.fields.deadline, updatedAt: r.updatedAt,
     waitingSeconds: (Date.now() - new Date(r.updatedAt).getTime()) / 1000,
   })).sort((a, b) => b.updatedAt.localeCompare(a.updatedAt))
   return { items, more: lists.some((l) => l.more) }
-}
-
-/** namesOf gives the names of people and sites by id. @param {any[]} reports */
-async function namesOf(reports) {
-  /** @type {Map<string, string>} */
-  const named = new Map()
-  if (!reports.length) return named
-  const [people, sites] = await Promise.all([all('/v1/people'), all('/v1/sites')])
-  for (const p of people.items) named.set(p.id, p.name ?? p.fields?.name)
-  for (const s of sites.items) named.set(s.id, s.fields.name)
-  return named
 }
 
 /** @type {import('./main.js').Show} */
@@ -61,11 +67,20 @@ export function queue(into, tab) {
   tab ||= 'waiting'
   let at = 0
   /** @type {any[]} */
+  let lines = []
+  /** those that the filter leaves @type {any[]} */
   let items = []
+  let cut = false
   const list = h('div', { class: 'queue' }, h('p', { class: 'dim' }, t('loading')))
+  const find = /** @type {HTMLInputElement} */ (h('input', { type: 'search', value: chosen.words, 'aria-label': t('findReport'), placeholder: t('findReport'), oninput: () => { chosen.words = find.value; draw() } }))
+  const severity = /** @type {HTMLSelectElement} */ (h('select', { 'aria-label': t('flags'), onchange: () => { chosen.severity = Number(severity.value); draw() } }, h('option', { value: '0' }, t('anyFlags')),
+    [1, 2, 3].map((n) => h('option', { value: n, selected: chosen.severity === n }, '≥ ', label('flagSeverity', severities[n] ?? '')))))
+  const news = /** @type {HTMLInputElement} */ (h('input', { type: 'checkbox', id: 'news', checked: chosen.news, onchange: () => { chosen.news = news.checked; draw() } }))
+  const shownNow = h('span', { class: 'dim', role: 'status' })
   show(into,
     h('h1', { class: 'hidden' }, t('queue')),
     h('nav', { class: 'tabs', 'aria-label': t('queue') }, tabs.map(([name, word]) => h('a', { href: place(name), 'aria-current': name === tab && 'page' }, t(word)))),
+    h('div', { class: 'narrow' }, find, tab === 'waiting' && [severity, h('label', { for: 'news' }, news, ' ', t('onlyNew'))], shownNow),
     list)
 
   const rows = () => /** @type {HTMLElement[]} */ ([...list.querySelectorAll('tbody tr')])
@@ -79,14 +94,13 @@ export function queue(into, tab) {
 
   /** @param {any} item */
   const line = (item) => {
-    const last = seen.all()[item.id]
-    const news = last === undefined ? 'fresh' : last < item.version ? 'changed' : ''
+    const mark = isNew(item)
     const flags = item.counts ? Object.values(item.counts.flags).reduce((a, b) => a + b, 0) : 0
     return h('tr', { onclick: (/** @type {Event} */ e) => { if (!(e.target instanceof HTMLAnchorElement)) go('/desk/reports/' + item.id) } },
       h('td', { class: 'mark' }, item.severity > 0 && h('span', { class: 'severity s' + item.severity, title: label('flagSeverity', severities[item.severity] ?? '') },
         label('flagSeverity', severities[item.severity] ?? ''))),
       h('td', {}, h('a', { href: '/desk/reports/' + item.id }, item.site.name ?? t('site')), ' ',
-        news && tab === 'waiting' && h('span', { class: 'news' }, t(news)),
+        mark && tab === 'waiting' && h('span', { class: 'news' }, t(mark)),
         h('small', {}, label('visitType', item.visitType ?? ''), item.returns ? ' · ' + t('returnsN', item.returns) : '')),
       h('td', {}, item.inspectors.map((/** @type {any} */ p) => p.name).filter(Boolean).join('、')),
       h('td', { class: 'num' }, span(item.waitingSeconds), item.deadline && h('small', {}, t('deadlineAt', when(item.deadline)))),
@@ -96,20 +110,26 @@ export function queue(into, tab) {
         item.counts.interviews && t('interviewsN', item.counts.interviews)].filter(Boolean).join(' · ')), flags > 0 && h('small', { class: 'attention' }, `${t('flagsOpen')} ${flags}`)))
   }
 
-  const read = async () => {
+  const draw = () => {
     const before = items[at]?.id
+    items = lines.filter((l) => meant(l, tab === 'waiting'))
+    show(shownNow, lines.length > 0 && `${items.length} / ${lines.length}${cut ? '+' : ''}`)
+    if (!items.length) {
+      show(list, h('p', { class: 'empty' }, t(lines.length ? 'nothingSuch' : tab === 'waiting' ? 'nothingWaits' : 'nothingHere')))
+      return
+    }
+    show(list, h('table', {},
+      h('thead', {}, h('tr', {}, ['flags', 'site', 'inspectors', 'waits', 'state', 'contents'].map((w, i) => h('th', { scope: 'col', class: i === 3 && 'num' }, i ? t(w) : h('span', { class: 'hidden' }, t(w)))))),
+      h('tbody', {}, items.map(line))), cut && h('p', { class: 'dim' }, t('more')),
+    h('p', { class: 'dim hint' }, cap('j'), cap('k'), ' ', cap('Enter'), ' ', t('open'), ' · ', cap('/'), ' ', t('find'), ' · ', cap('?'), ' ', t('keys')))
+    move(Math.max(0, items.findIndex((i) => i.id === before)))
+  }
+  const read = async () => {
     try {
       const page = await (tab === 'waiting' ? waiting() : others(tab))
-      items = page.items
-      if (!items.length) {
-        show(list, h('p', { class: 'empty' }, t(tab === 'waiting' ? 'nothingWaits' : 'nothingHere')))
-        return
-      }
-      show(list, h('table', {},
-        h('thead', {}, h('tr', {}, ['flags', 'site', 'inspectors', 'waits', 'state', 'contents'].map((w, i) => h('th', { scope: 'col', class: i === 3 && 'num' }, i ? t(w) : h('span', { class: 'hidden' }, t(w)))))),
-        h('tbody', {}, items.map(line))), page.more && h('p', { class: 'dim' }, t('more')),
-      h('p', { class: 'dim hint' }, cap('j'), cap('k'), ' ', cap('Enter'), ' ', t('open'), ' · ', cap('?'), ' ', t('keys')))
-      move(Math.max(0, items.findIndex((i) => i.id === before)))
+      lines = page.items
+      cut = page.more
+      draw()
     } catch (err) {
       show(list, h('p', { class: 'wrong', role: 'alert' }, /** @type {Error} */ (err).message), h('button', { onclick: read }, t('again')))
     }
@@ -119,7 +139,7 @@ export function queue(into, tab) {
   const leave = push([
     { key: 'j', word: 'next', run: () => move(at + 1), repeat: true }, { key: 'k', word: 'previous', run: () => move(at - 1), repeat: true },
     { key: 'ArrowDown', word: 'next', run: () => move(at + 1), repeat: true }, { key: 'ArrowUp', word: 'previous', run: () => move(at - 1), repeat: true },
-    { key: 'Enter', word: 'open', run: enter },
+    { key: 'Enter', word: 'open', run: enter }, { key: '/', word: 'find', run: () => find.focus() },
     { key: 'i', word: 'inbox', run: () => go('/desk/inbox') },
     ...tabs.map(([name, word], i) => ({ key: String(i + 1), word, run: () => go(place(name)) })),
   ])
@@ -128,7 +148,7 @@ export function queue(into, tab) {
 
 /** after gives the id of the report that stands behind one in the queue; empty when none waits. @param {string} id */
 export async function after(id) {
-  const { items } = await waiting()
+  const items = (await waiting()).items.filter((i) => i.id === id || meant(i, true))
   const at = items.findIndex((i) => i.id === id)
   const rest = at < 0 ? items : [...items.slice(at + 1), ...items.slice(0, at)]
   return rest.find((i) => i.id !== id)?.id ?? ''

@@ -9,7 +9,7 @@ import { h, show, typing } from '../lib/view.js'
 import { label, lang, span, stateOf, t, when } from '../lib/words.js'
 import { go, say } from './main.js'
 import { map } from './map.js'
-import { after, noteSeen } from './queue.js'
+import { after, narrowed, noteSeen } from './queue.js'
 import { past } from './record.js'
 import { viewer } from './viewer.js'
 
@@ -74,7 +74,7 @@ export function review(into, id) {
     say(t(word, siteName()))
     const next = await after(id).catch(() => '')
     if (gone) return
-    if (!next) say(`${t(word, siteName())} ${t('lastOfQueue')}`)
+    if (!next) say(`${t(word, siteName())} ${t(narrowed() ? 'lastOfChosen' : 'lastOfQueue')}`)
     go(next ? '/desk/reports/' + next : '/desk', true)
   }
 

@@ -9,6 +9,12 @@ import { t } from './words.js'
 
 /** @type {Key[][]} */
 const layers = []
+/** places are where `g` and a letter lead, from every screen. @type {Key[]} */
+let places = []
+let going = 0 // until when a letter behind `g` counts, in ms
+
+/** @param {Key[]} keys */
+export const leads = (keys) => { places = keys }
 
 /**
  * push lets keys count until the function that it gives is called. The keys of the layer above hide all those below: in a photo no key
@@ -27,6 +33,15 @@ document.addEventListener('keydown', (e) => {
     return
   }
   if (e.key === '?') { e.preventDefault(); help(); return }
+  if (!document.querySelector('dialog[open]')) { // over a screen nothing leads away
+    const place = e.timeStamp < going && places.find((k) => k.key === e.key)
+    going = e.key === 'g' && !e.repeat ? e.timeStamp + 1500 : 0
+    if (place || going) {
+      e.preventDefault()
+      if (place) place.run()
+      return
+    }
+  }
   const hit = layers.at(-1)?.find((k) => k.key === e.key)
   if (!hit || (e.repeat && !hit.repeat)) return
   if (e.target instanceof HTMLElement && e.target.closest('button, a, summary') && (e.key === 'Enter' || e.key === ' ')) return
@@ -42,7 +57,8 @@ export const cap = (key) => h('kbd', {}, names[key] ?? key)
 function help() {
   const dialog = /** @type {HTMLDialogElement} */ (h('dialog', { class: 'help', 'aria-label': t('keys') },
     h('h2', {}, t('keys')),
-    h('dl', {}, (layers.at(-1) ?? []).map((k) => [h('dt', {}, cap(k.key)), h('dd', {}, t(k.word))])),
+    h('dl', {}, (layers.at(-1) ?? []).map((k) => [h('dt', {}, cap(k.key)), h('dd', {}, t(k.word))]),
+      !document.querySelector('dialog[open]') && places.map((k) => [h('dt', {}, cap('g'), cap(k.key)), h('dd', {}, t(k.word))])),
     h('form', { method: 'dialog' }, h('button', { class: 'plain' }, t('close')))))
   const off = push([])
   dialog.addEventListener('close', () => { off(); dialog.remove() })
