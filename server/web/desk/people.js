@@ -1,6 +1,6 @@
 // Administration: people with their roles, codes and devices, and the office with its partners, its space and the work that was set aside.
 
-import { all, ask, click, get } from '../lib/client.js'
+import { all, ask, click, get, seldom } from '../lib/client.js'
 import { push } from '../lib/keys.js'
 import { kindOf, meet, met, orgs, place, title } from '../lib/kinds.js'
 import { form } from '../lib/form.js'
@@ -70,7 +70,7 @@ function screen(into, draw, back) {
   read()
   window.addEventListener('read-again', read)
   const off = push([{ key: 'Escape', word: 'backToList', run: back }])
-  return { changed: read, leave: () => { gone = true; off(); window.removeEventListener('read-again', read) } }
+  return { changed: seldom(() => { if (!gone) read() }, 10_000), leave: () => { gone = true; off(); window.removeEventListener('read-again', read) } }
 }
 const again = () => window.dispatchEvent(new Event('read-again'))
 

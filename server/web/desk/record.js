@@ -1,7 +1,7 @@
 // The page of a record of any kind: what it says, what is done with it, what hangs on it, and what happened to it. Kinds that have more to
 // show add a panel (panels.js).
 
-import { click, ask, get, Refused } from '../lib/client.js'
+import { ask, click, get, Refused, seldom } from '../lib/client.js'
 import { draft, keep } from '../lib/drafts.js'
 import { push, cap } from '../lib/keys.js'
 import { actOf, called, every, isID, kindOf, meet, name, title } from '../lib/kinds.js'
@@ -36,7 +36,7 @@ export function record(into, kind, id) {
       const answer = await get(`/v1/records/${id}/page`)
       await meet(answer.record)
       if (gone) return
-      if (JSON.stringify(answer) !== JSON.stringify(view)) { view = answer; draw() } else extra.forEach((p) => p.changed?.())
+      if (JSON.stringify(answer) !== JSON.stringify(view)) { view = answer; draw() } else again()
     } catch (err) {
       if (gone) return
       if (view) say(/** @type {Error} */ (err).message, 'wrong')
@@ -126,6 +126,7 @@ export function record(into, kind, id) {
 
   /** @type {{changed?: () => void}[]} */
   let extra = []
+  const again = seldom(() => { if (!gone) extra.forEach((p) => p.changed?.()) }, 10_000)
   const draw = () => {
     const r = view.record, y = window.scrollY
     const acts = spec.acts.filter((a) => view.may.includes(a.verb) && !elsewhere[kind]?.includes(a.verb))

@@ -1,6 +1,6 @@
 // The list of any kind, narrowed by its filters, and the form in which a new one is made.
 
-import { click, get } from '../lib/client.js'
+import { click, get, seldom } from '../lib/client.js'
 import { cap, push } from '../lib/keys.js'
 import { actOf, called, every, kindAt, meet, met, name, place, title } from '../lib/kinds.js'
 import { field, form } from '../lib/form.js'
@@ -135,7 +135,7 @@ export function list(into, path) {
     { key: 'n', word: 'newOne', run: () => { if (actOf(kind, 'create')?.mine) go('/desk/new/' + path + location.search) } },
     { key: 'Escape', word: 'records', run: () => go('/desk/records') },
   ])
-  return { changed: read, leave: () => { gone = true; off() } }
+  return { changed: seldom(() => { if (!gone) read() }, 3000), leave: () => { gone = true; off() } }
 }
 
 /** The form of a new record. What the address says is filled in. @type {import('./main.js').Show} */

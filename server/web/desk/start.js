@@ -1,6 +1,6 @@
 // The first page: what waits for whoever is signed in, what is due, and what went wrong.
 
-import { all, get } from '../lib/client.js'
+import { all, get, seldom } from '../lib/client.js'
 import { push } from '../lib/keys.js'
 import { actOf, kindOf, meet, met, place, title } from '../lib/kinds.js'
 import { h, show } from '../lib/view.js'
@@ -48,5 +48,5 @@ export function start(into) {
   }
   read()
   const off = push([{ key: 'i', word: 'inbox', run: () => go('/desk/inbox') }, { key: 'q', word: 'queue', run: () => go('/desk/queue/waiting') }, { key: 'l', word: 'records', run: () => go('/desk/records') }])
-  return { changed: read, leave: () => { gone = true; off() } }
+  return { changed: seldom(() => { if (!gone) read() }, 5000), leave: () => { gone = true; off() } }
 }

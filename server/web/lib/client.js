@@ -88,6 +88,16 @@ export async function all(path, most = 1000) {
 }
 
 /**
+ * seldom runs something at most once in some time, however often it is asked for; the last time that it is asked for is not forgotten.
+ * @param {() => void} run
+ * @param {number} ms
+ */
+export function seldom(run, ms) {
+  let timer = 0, due = 0
+  return () => { timer ||= window.setTimeout(() => { timer = 0; due = Date.now() + ms; run() }, Math.max(0, due - Date.now())) }
+}
+
+/**
  * listen calls back when something that the person may see was written, at most once a second, and opens the stream again when it ends. A
  * stream begins with how everything stands, so what was written while there was none is heard of too.
  * @param {() => void} changed
