@@ -41,7 +41,7 @@ export function shown(f, v) {
 /** table shows objects that are alike as lines. @param {Field[]} members @param {any[]} values */
 function table(members, values) {
   const some = members.filter((m) => values.some((v) => v[m.name] !== undefined))
-  return h('div', { class: 'queue', tabindex: 0 }, h('table', { class: 'list' }, h('thead', {}, h('tr', {}, some.map((m) => h('th', { scope: 'col' }, name(m))))),
+  return h('div', { class: 'queue', tabindex: 0 }, h('table', { class: some.length > 5 ? 'list many' : 'list' }, h('thead', {}, h('tr', {}, some.map((m) => h('th', { scope: 'col' }, name(m))))),
     h('tbody', {}, values.map((v) => h('tr', {}, some.map((m) => h('td', {}, shown(m, v[m.name]))))))))
 }
 
